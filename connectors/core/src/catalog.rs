@@ -1,0 +1,168 @@
+//! What the database says about its tables.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::TableRef;
+
+/// The described tables, in the order they were asked for. A table that does not exist is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Catalog {
+    /// One description per existing table.
+    pub tables: Vec<Table>,
+}
+
+/// One table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Table {
+    /// Its name, with the schema resolved.
+    pub name: TableRef,
+    /// What kind of object it is.
+    pub kind: TableKind,
+    /// Columns in their order.
+    pub columns: Vec<Column>,
+    /// Columns of the primary key, else of the first unique key whose columns are all not null. Empty: none.
+    pub key: Vec<String>,
+    /// Indexes that a range or an equality can use (no partial, no expression indexes).
+    pub indexes: Vec<Index>,
+    /// Foreign keys of other tables (or of itself) that point here, and those that point at tables these cascade to:
+    /// the whole closure that a delete can reach.
+    pub referenced_by: Vec<ForeignKey>,
+    /// Rows by the engine's statistics; absent where it has none.
+    #[serde(skip)]
+    pub rows_estimate: Option<u64>,
+}
+
+/// Kinds of objects that a policy can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableKind {
+    /// An ordinary table, or a single partition.
+    Plain,
+    /// The parent of partitions.
+    Partitioned,
+    /// A view of either kind.
+    View,
+    /// A foreign or virtual table.
+    Foreign,
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// The engine's name of its type.
+    pub type_name: String,
+    /// What it can be used for.
+    pub kind: ColumnKind,
+    /// Whether it can hold NULL.
+    pub nullable: bool,
+}
+
+/// What a column's type means to forgetd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnKind {
+    /// A moment on the time line.
+    Instant,
+    /// A date and time without a zone.
+    NaiveTime,
+    /// A date.
+    Date,
+    /// An integer.
+    Integer,
+    /// A number with a fraction.
+    Number,
+    /// Text.
+    Text,
+    /// A truth value.
+    Bool,
+    /// Anything else.
+    Other,
+}
+
+/// One index.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// Its columns, leading one first.
+    pub columns: Vec<String>,
+    /// Whether it is unique.
+    pub unique: bool,
+}
+
+/// A foreign key that points at a table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ForeignKey {
+    /// Its name.
+    pub name: String,
+    /// The table that holds the referencing columns.
+    pub child: TableRef,
+    /// The referencing columns.
+    pub child_columns: Vec<String>,
+    /// The table it points at.
+    pub parent: TableRef,
+    /// What happens to the child when the parent goes.
+    pub on_delete: OnDelete,
+    /// Whether an index of the child leads with the referencing columns.
+    pub indexed: bool,
+}
+
+/// Referential actions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDelete {
+    /// The delete fails while a child exists.
+    Refuse,
+    /// The child goes too.
+    Cascade,
+    /// The child's columns are changed.
+    Set,
+}
+
+// === impl Catalog ===
+
+impl Catalog {
+    /// The table the policy calls `name`; a name without a schema finds the one table of that name.
+    pub fn table(&self, name: &TableRef) -> Option<&Table> {
+        self.tables
+            .iter()
+            .find(|table| table.name.name == name.name && (name.schema.is_none() || table.name.schema == name.schema))
+    }
+
+    /// SHA-256 over everything described, statistics left out: the same tables give the same digest.
+    pub fn digest(&self) -> [u8; 32] {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(json).into()
+    }
+}
+
+// === impl Table ===
+
+impl Table {
+    /// The column called `name`.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Whether an index leads with `column`.
+    pub fn leads_index(&self, column: &str) -> bool {
+        self.indexes.iter().any(|index| index.columns.first().is_some_and(|first| first == column))
+    }
+
+    /// Tables that lose rows when rows of this one are deleted: the cascade closure, without the table itself.
+    pub fn cascades_to(&self) -> Vec<TableRef> {
+        let mut tables: Vec<TableRef> = self
+            .referenced_by
+            .iter()
+            .filter(|key| key.on_delete == OnDelete::Cascade)
+            .map(|key| key.child.clone())
+            .filter(|child| *child != self.name)
+            .collect();
+        tables.sort();
+        tables.dedup();
+        tables
+    }
+}

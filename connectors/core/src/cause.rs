@@ -1,0 +1,132 @@
+//! Why something is not clean: stable ids that appear in verdicts, metrics and evidence.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! causes {
+    ($($(#[$doc:meta])* $name:ident = $id:literal, $fix:literal;)+) => {
+        /// A stable reason. The id never changes once released; the fix is a sentence for the operator.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Cause {
+            $($(#[$doc])* #[serde(rename = $id)] $name,)+
+        }
+
+        impl Cause {
+            /// Every cause, for pre-created series and documentation.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The id used in JSON, metrics and evidence.
+            pub const fn id(self) -> &'static str {
+                match self { $(Self::$name => $id,)+ }
+            }
+
+            /// What the operator can do about it.
+            pub const fn fix(self) -> &'static str {
+                match self { $(Self::$name => $fix,)+ }
+            }
+        }
+    };
+}
+
+causes! {
+    /// The rule's cap for one run was reached; the rest goes on in the next run.
+    Cap = "cap", "nothing to do: the next run goes on; raise `cap.rows_per_run` to go faster";
+    /// The rule only observes and rows are due.
+    Observe = "observe", "set `mode: enforce` on the rule to delete what is due";
+    /// Rows were locked by other sessions to the end.
+    Locked = "locked", "find the session that holds the row locks; the next run tries again";
+    /// A child row still references the row.
+    ForeignKey = "foreign_key", "add a rule for the referencing table, or delete its rows first";
+    /// A check constraint refused the change of the row.
+    Check = "check", "look at the table's check constraints and triggers";
+    /// A unique constraint refused the change of the row.
+    Unique = "unique", "look at the table's unique constraints and triggers";
+    /// A trigger or another statement raised an error for the row.
+    RowRefused = "row_refused", "look at the table's triggers: one of them refuses this row";
+    /// The row is too large to be worked on.
+    Size = "size", "the row is larger than the engine allows for this change";
+    /// Rows that are due survived a run that reported success.
+    Survivors = "survivors", "rows became due or were written while the run went on, or something undoes the change; run again and look at triggers";
+    /// A trigger cancels deletes without an error.
+    TriggerCancels = "trigger_cancels", "a BEFORE DELETE trigger returns NULL: change it or take the table out of the policy";
+    /// A rewrite rule replaces deletes.
+    DeleteRule = "delete_rule", "drop the ON DELETE rule of the table or take the table out of the policy";
+    /// The engine's own counters disagree with what was announced.
+    EffectDiffers = "effect_differs", "a trigger, rule or cascade changes other rows than the plan says; nothing was changed by this batch";
+    /// The counters needed to compare effects are off.
+    TrackCounts = "track_counts", "set `track_counts = on` on the server";
+    /// Row security hides rows from the role.
+    RowSecurity = "row_security", "give the role BYPASSRLS or a policy that shows it every row";
+    /// The role lacks a privilege.
+    Privilege = "privilege", "run `forgetd install --print` and grant what it lists";
+    /// The server, or this connection, refuses writes.
+    ReadOnly = "read_only", "connect to the primary";
+    /// A statement ran into a timeout that the server or the role sets.
+    StatementTimeout = "statement_timeout", "raise `statement_timeout` for the role or index the `since` column";
+    /// The table is published and has no replica identity.
+    ReplicaIdentity = "replica_identity", "give the table a primary key or a REPLICA IDENTITY";
+    /// Control tables are missing, emptied, older or newer than this version knows.
+    ControlTables = "control_tables", "run `forgetd install` with a role that may create them";
+    /// The database or the evidence was restored to an earlier state.
+    Restored = "restored", "find out what was restored, then `forgetd approve --restored --reason TEXT`";
+    /// A guard on the number of rows tripped.
+    RowsMax = "guard_rows_max", "look at `forgetd plan`; raise `guard.rows_max` if the number is right";
+    /// A guard on the share of the table tripped.
+    ShareMax = "guard_share_max", "look at `forgetd plan`; raise `guard.share_max` if the share is right";
+    /// Too many receipts wait for the relay.
+    EvidenceBacklog = "evidence_backlog", "the evidence log cannot take entries: look at the relay's errors";
+    /// The evidence log cannot be read, extended or trusted.
+    Evidence = "evidence", "run `forgetd evidence verify` and look at its problems";
+    /// The table does not exist, or the role cannot see it.
+    TableMissing = "table_missing", "correct `table:` or grant USAGE and SELECT";
+    /// A column of the rule does not exist.
+    ColumnMissing = "column_missing", "correct the column's name in the rule";
+    /// A column's type does not fit its use in the rule.
+    ColumnType = "column_type", "use a date or timestamp column, or say `as:` for numbers and text";
+    /// The column holds naive times and the rule names no zone.
+    ZoneMissing = "zone_missing", "write `since: { column: .., zone: Area/City }`";
+    /// The column can be NULL and the rule does not say what that means.
+    WhenNullMissing = "when_null_missing", "add `when_null: keep`, `delete` or `{ use: other_column }`";
+    /// The table has no key that the action needs.
+    NoKey = "no_key", "add a primary key or a unique not-null key";
+    /// The object is no plain table.
+    TableKind = "table_kind", "name the plain tables (or the partitions) themselves";
+    /// A cascade would remove rows of a table that has no rule.
+    Cascade = "cascade", "add a rule for the referencing table, or change the foreign key's action";
+    /// The server is of a kind this version does not work with.
+    Unsupported = "unsupported", "see the list of supported engines in README.md";
+    /// The database cannot be reached.
+    Unreachable = "unreachable", "check the URL, the network and the server";
+    /// Another holder took over.
+    Fenced = "fenced", "nothing to do: another process acts for this instance";
+    /// A commit's fate could not be found out.
+    Unknown = "unknown", "look at the database's availability; the next run settles it";
+    /// A crashed run was closed because policy, tables or time moved on.
+    Superseded = "superseded", "nothing to do: a new run replaces it";
+    /// An error of forgetd itself or of the server that has no better name.
+    Internal = "internal", "report it with the log lines around it";
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Cause;
+
+    #[test]
+    fn ids_are_unique_and_survive_json() {
+        let ids: BTreeSet<_> = Cause::ALL.iter().map(|cause| cause.id()).collect();
+        assert_eq!(ids.len(), Cause::ALL.len());
+        for cause in Cause::ALL {
+            let json = serde_json::to_string(cause).unwrap();
+            assert_eq!(json, format!("\"{}\"", cause.id()));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! One database, as the rest of forgetd sees it.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    Atomicity, Capabilities, Catalog, Control, Facts, Fault, Finding, Lane, LaneClaim, Measure, RowCap, Selection,
+    Statements, Table, TableRef,
+};
+
+/// What every connector is told when it connects, beside its own configuration.
+#[derive(Clone, Debug)]
+pub struct ConnectContext {
+    /// The name of the entry in `databases:`; faults and findings begin with it.
+    pub database: String,
+    /// The instance whose rows of the control tables are meant.
+    pub instance: String,
+    /// The name (schema, database or prefix) of the control tables.
+    pub control_name: String,
+    /// How long a row lock is waited for.
+    pub lock_wait_ms: u64,
+    /// How long any single call may take before it is given up as lost.
+    pub call_timeout_ms: u64,
+    /// Shown to the server as the application's name.
+    pub application: String,
+}
+
+/// One ordered table action of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The rule it comes from.
+    pub rule: String,
+    /// The rows.
+    pub selection: Selection,
+    /// The described table.
+    pub table: Table,
+    /// What happens to the rows.
+    pub action: Action,
+    /// How effect and receipt belong together here.
+    pub atomicity: Atomicity,
+    /// Other tables that may lose rows with this one, because rules of their own allow it.
+    pub may_cascade: Vec<TableRef>,
+}
+
+/// What a rule does with its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The rows go.
+    Delete,
+}
+
+/// One database. Object-safe; every method may be called again after an error, and connects anew where it must.
+///
+/// Every call has a client timeout. No method but `control().install()` runs DDL, and none but the lanes and the
+/// control tables' own methods writes.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// What the server is.
+    fn facts(&self) -> &Facts;
+
+    /// What follows from it.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// The database's clock.
+    async fn now(&self) -> Result<Timestamp, Fault>;
+
+    /// Describes the tables that exist among these.
+    async fn describe(&self, tables: &[TableRef]) -> Result<Catalog, Fault>;
+
+    /// Looks for what would keep the step from doing what it says. Reads only.
+    async fn preflight(&self, step: &Step) -> Result<Vec<Finding>, Fault>;
+
+    /// Counts what is due, with the very predicate the lanes use.
+    async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault>;
+
+    /// The statements of a step; the lanes send the same.
+    fn statements(&self, step: &Step) -> Result<Statements, Fault>;
+
+    /// The statements that grant `role` exactly what the step needs on the user's tables; empty where the engine has
+    /// no roles.
+    fn step_grants(&self, step: &Step, role: &str) -> String;
+
+    /// The control tables that live in this database.
+    fn control(&self) -> &dyn Control;
+
+    /// Opens a lane. Which kind follows from `step.atomicity`.
+    async fn lane(&self, step: &Step, claim: &LaneClaim) -> Result<Lane, Fault>;
+
+    /// Closes every connection.
+    async fn close(&self);
+}
+
+// === impl Step ===
+
+impl Step {
+    /// The table's place for faults and findings inside `database`.
+    pub fn place(&self, database: &str) -> String {
+        let Selection { table, .. } = &self.selection;
+        format!("{database}.{table}")
+    }
+}

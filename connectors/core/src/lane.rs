@@ -1,0 +1,58 @@
+//! The two ways in which rows change.
+
+use async_trait::async_trait;
+
+use crate::{Commit, Effect, Fault, Generation, Key, Next, Order, Outcome, Picked, Receipt};
+
+/// What a lane needs to know about who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneClaim {
+    /// The generation of the control tables.
+    pub generation: Generation,
+    /// The term under which this holder acts.
+    pub term: u64,
+    /// The lane's name inside the rule.
+    pub lane: String,
+    /// No transaction of this lane may be left idle longer than this: below the lease time.
+    pub idle_ms_max: u64,
+}
+
+/// A lane of one step, by how its effect and its receipt belong together.
+pub enum Lane {
+    /// One commit holds both.
+    Atomic(Box<dyn AtomicLane>),
+    /// The receipt is sealed in other tables first.
+    Sealed(Box<dyn SealedLane>),
+}
+
+/// One transaction after another, each with its receipt. The caller alternates `change` with `commit` or `undo`.
+///
+/// Dropping a future of any method, or the lane itself, leaves the transaction to the server, which rolls it back.
+#[async_trait]
+pub trait AtomicLane: Send {
+    /// Begins, checks the fence, changes the rows of the next span and compares what happened with what was announced.
+    /// On success the transaction stays open. On an error it has been rolled back already, and the same order can be
+    /// given again.
+    async fn change(&mut self, order: &Order) -> Result<Effect, Fault>;
+
+    /// Inserts the receipt, moves the cursor and commits. `Committed` needs the insert's one row *and* the commit.
+    async fn commit(&mut self, receipt: &Receipt) -> Commit;
+
+    /// Rolls the open transaction back: a batch that changed nothing leaves no trace.
+    async fn undo(&mut self) -> Result<(), Fault>;
+
+    /// Passes over the span of `order` without changing it and says how many due rows it holds. Given with
+    /// `rows_max: 1` it passes one poisoned row.
+    async fn pass(&mut self, order: &Order) -> Result<(u64, Next), Fault>;
+}
+
+/// The lane of a database that does not hold the receipts, or that has no transactions.
+#[async_trait]
+pub trait SealedLane: Send {
+    /// Step 1: reads the next keys that are due, at most `order.rows_max`. Nothing is locked or changed.
+    async fn pick(&mut self, order: &Order) -> Result<Picked, Fault>;
+
+    /// Steps 3 and 4: changes `key in list and predicate`, then reads which of the keys still match. Safe to repeat.
+    /// On a [`crate::FaultClass::Row`] fault nothing of this call remains, so the caller can halve the list.
+    async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault>;
+}

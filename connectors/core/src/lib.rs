@@ -1,0 +1,49 @@
+//! The seam between forgetd and its databases.
+//!
+//! Read in this order: [`Connector`] (one database), [`AtomicLane`] and [`SealedLane`] (how rows change), [`Control`]
+//! (forgetd's own tables). Everything else is a word those three need. Nothing here knows a driver, a runtime, the
+//! policy file or the evidence log; a connector crate depends on this crate alone.
+
+mod capability;
+mod catalog;
+mod cause;
+mod connector;
+mod control;
+mod cursor;
+mod cutoff;
+mod effect;
+mod error;
+pub mod fault_point;
+mod finding;
+mod lane;
+mod lease;
+mod log;
+mod measure;
+mod receipt;
+mod run;
+mod selection;
+mod statements;
+mod table;
+mod value;
+pub mod walk;
+
+pub use capability::{Atomicity, Capabilities, Durability, Facts, FenceKind, RowLock};
+pub use catalog::{Catalog, Column, ColumnKind, ForeignKey, Index, OnDelete, Table, TableKind};
+pub use cause::Cause;
+pub use connector::{Action, ConnectContext, Connector, Step};
+pub use control::{Control, ControlState, Installed};
+pub use cursor::Cursor;
+pub use cutoff::Cutoff;
+pub use effect::{Compare, Effect, LockWait, Next, Order, Outcome, Picked};
+pub use error::{Commit, Fault, FaultClass};
+pub use finding::{Finding, Severity};
+pub use lane::{AtomicLane, Lane, LaneClaim, SealedLane};
+pub use lease::{Acquired, FenceRaise, Lease, LeaseClaim, Leases};
+pub use log::{Append, Head, HeadState, LeafKey, LeafRow, LogStore, Published};
+pub use measure::{Count, Measure, RowCap};
+pub use receipt::{Generation, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled};
+pub use run::{RunRow, Runs};
+pub use selection::{Predicate, Selection, Since, SinceForm, WhenNull};
+pub use statements::Statements;
+pub use table::TableRef;
+pub use value::{Key, Value};

@@ -1,0 +1,237 @@
+//! Entries: what the evidence log says, one JSON object each. An entry's bytes are made once, stored in its receipt,
+//! and never made again.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Cause, ReceiptKey};
+use jiff::Timestamp;
+use serde::Serialize;
+use thiserror::Error;
+
+use super::canonical::{self, CanonicalError};
+
+/// The version of the entry format.
+pub const VERSION: u8 = 1;
+
+/// The most bytes an entry may have: tlog-tiles prefixes entries with 16 bits of length.
+pub const BYTES_MAX: usize = 60_000;
+
+/// What every entry begins with.
+#[derive(Clone, Debug, Serialize)]
+pub struct EntryHead<'a> {
+    /// The instance.
+    pub instance: &'a str,
+    /// The database it concerns, by its name in the policy.
+    pub database: &'a str,
+    /// Our wall clock when it was made, RFC 3339 in UTC.
+    pub at: Timestamp,
+    /// The term of the holder that made it.
+    pub term: u64,
+    /// The run it belongs to.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub run: &'a str,
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type")]
+pub enum EntryBody {
+    /// A policy came into force.
+    #[serde(rename = "policy.loaded")]
+    PolicyLoaded {
+        /// The policy's digest.
+        policy: String,
+        /// Each rule's digest.
+        rules: BTreeMap<String, String>,
+        /// The version of forgetd.
+        version: String,
+    },
+    /// A rule began to act.
+    #[serde(rename = "run.started")]
+    RunStarted(Box<RunStarted>),
+    /// One batch.
+    #[serde(rename = "batch")]
+    Batch(Batch),
+    /// A rule ended.
+    #[serde(rename = "run.finished")]
+    RunFinished(RunFinished),
+    /// A rule did not begin.
+    #[serde(rename = "run.skipped")]
+    RunSkipped {
+        /// Why.
+        cause: Cause,
+    },
+    /// A run found nothing due: silence must be provable.
+    #[serde(rename = "heartbeat")]
+    Heartbeat {
+        /// The frozen instant.
+        cutoff: Timestamp,
+        /// The rule's digest.
+        rule_digest: String,
+    },
+    /// The outcome of a sealed batch that its own holder found adopted by another.
+    #[serde(rename = "late")]
+    Late {
+        /// The sealed receipt's sequence.
+        sealed_sequence: u64,
+        /// Rows that this holder's change reported.
+        changed: u64,
+    },
+    /// A new holder closed the sealed lane against the old one.
+    #[serde(rename = "takeover")]
+    Takeover {},
+    /// The log or a database was found in an earlier state, and going on was approved.
+    #[serde(rename = "recovery")]
+    Recovery {
+        /// The reason a person gave.
+        reason: String,
+        /// What was found, in words without values.
+        found: String,
+        /// The last known checkpoint, where one is known.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        checkpoint: String,
+    },
+}
+
+/// What a run set out to do.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunStarted {
+    /// The table.
+    pub table: String,
+    /// The action.
+    pub action: &'static str,
+    /// How effect and receipt belong together: `atomic` or `sealed`.
+    pub atomicity: forgetd_connector::Atomicity,
+    /// The frozen instant.
+    pub cutoff: Timestamp,
+    /// The database's clock when it was frozen.
+    pub database_time: Timestamp,
+    /// The period, ISO 8601.
+    pub keep_for: String,
+    /// Digest of the rule.
+    pub rule_digest: String,
+    /// Digest of the policy.
+    pub policy_digest: String,
+    /// Digest of the described tables.
+    pub catalog_digest: String,
+    /// The purpose, as the policy words it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub purpose: String,
+    /// The legal basis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<crate::rules::LegalBasis>,
+    /// Rows due at the start.
+    pub due: u64,
+    /// Whether that number is exact.
+    pub due_exact: bool,
+    /// Product and version of the server.
+    pub server: String,
+    /// What a commit survives there.
+    pub durability: forgetd_connector::Durability,
+    /// True when this run continues one that crashed, under the same run id.
+    pub resumed: bool,
+}
+
+/// What one batch did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Batch {
+    /// The table.
+    pub table: String,
+    /// The action.
+    pub action: &'static str,
+    /// How effect and receipt belong together.
+    pub atomicity: forgetd_connector::Atomicity,
+    /// The frozen instant.
+    pub cutoff: Timestamp,
+    /// Digest of the rule.
+    pub rule_digest: String,
+    /// Rows changed. On the sealed lane: rows that the change reported, a lower bound where a crash fell in between.
+    pub changed: u64,
+    /// Rows that went from other tables by cascade.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cascaded: BTreeMap<String, u64>,
+    /// Commitments to the changed rows' keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowRoot>,
+    /// Sealed lane only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<SealedCounts>,
+}
+
+/// A list of row commitments, by its length and root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowRoot {
+    /// How many commitments.
+    pub n: u64,
+    /// RFC 6962 root over the sorted list, hex.
+    pub root: String,
+}
+
+/// What is known of a sealed batch. Gone by us and gone by the application meanwhile cannot be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SealedCounts {
+    /// Keys announced before the change.
+    pub sealed: u64,
+    /// Keys that no longer matched after it: an upper bound of what we changed.
+    pub gone: u64,
+    /// Keys that still matched.
+    pub kept: u64,
+    /// True when the outcome was recorded by a later holder.
+    pub adopted: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunFinished {
+    /// The verdict.
+    pub verdict: crate::run::Verdict,
+    /// Why it is not clean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// The frozen instant.
+    pub cutoff: Timestamp,
+    /// Rows changed by all batches of the run, those before a crash included.
+    pub changed: u64,
+    /// Due rows recounted at the end; absent where they could not be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<u64>,
+    /// Rows passed over, by cause.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub skipped: BTreeMap<Cause, u64>,
+    /// Batches with a receipt.
+    pub batches: u64,
+}
+
+/// Why an entry cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EntryError {
+    /// A part has no canonical form.
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
+    /// It is longer than [`BYTES_MAX`].
+    #[error("the entry has {0} bytes, more than the {BYTES_MAX} an entry may have")]
+    TooLong(usize),
+    /// It could not be turned into JSON.
+    #[error("the entry cannot be written as JSON")]
+    Json,
+}
+
+/// The bytes of an entry: pure, and canonical.
+pub fn encode(key: &ReceiptKey, head: &EntryHead<'_>, body: &EntryBody) -> Result<Vec<u8>, EntryError> {
+    let mut json = serde_json::to_value(head).map_err(|_| EntryError::Json)?;
+    let body = serde_json::to_value(body).map_err(|_| EntryError::Json)?;
+    let (Some(object), serde_json::Value::Object(body)) = (json.as_object_mut(), body) else {
+        return Err(EntryError::Json);
+    };
+    object.extend(body);
+    object.insert("v".into(), VERSION.into());
+    object.insert("generation".into(), key.generation.0.clone().into());
+    object.insert("rule".into(), key.rule.clone().into());
+    object.insert("lane".into(), key.lane.clone().into());
+    object.insert("sequence".into(), key.sequence.into());
+    let bytes = canonical::to_vec(&json)?;
+    if bytes.len() > BYTES_MAX {
+        return Err(EntryError::TooLong(bytes.len()));
+    }
+    Ok(bytes)
+}

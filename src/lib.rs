@@ -1,0 +1,11 @@
+//! forgetd, the daemon that forgets: declarative retention beside an application's databases, with evidence.
+//!
+//! The rooms, in the direction data flows: `config` reads the policy file into [`rules`]; `plan` turns a rule, a
+//! described table and a moment into a step; `guard` may stop it; [`run`] changes rows in batches, each with its
+//! receipt; [`evidence`] relays receipts into a log that outsiders can check. `lease` says who may act, `app` wires it
+//! together, `cli` speaks with people. ARCHITECTURE.md tells the whole.
+
+pub mod clock;
+pub mod evidence;
+pub mod rules;
+pub mod run;

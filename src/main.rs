@@ -1,0 +1,3 @@
+//! The daemon that forgets.
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! What the policy says, resolved: defaults applied, names checked, nothing of the file's form left. Pure.
+
+mod digest;
+mod period;
+mod policy;
+mod rule;
+
+pub use period::{Period, PeriodError};
+pub use policy::Policy;
+pub use rule::{Cap, Guard, LegalBasis, Mode, RowEvidence, Rule, Schedule};

@@ -1,0 +1,120 @@
+//! Periods in calendar arithmetic: six months are six months, never 180 days.
+
+use std::fmt;
+
+use jiff::{Span, Timestamp, ToSpan as _, tz::TimeZone};
+use thiserror::Error;
+
+/// How long rows are kept. Written `30d`, `6mo`, `2y` or in ISO 8601 (`P30D`); years, months, weeks, days and whole
+/// hours, minutes and seconds; positive.
+#[derive(Clone, Debug)]
+pub struct Period(Span);
+
+/// Why a text is no period.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PeriodError {
+    /// It cannot be read.
+    #[error("cannot be read as a period; write for example 30d, 6mo, 2y or P30D")]
+    Syntax,
+    /// It has no unit.
+    #[error("has no unit; write for example 30d (days), 6mo (months) or 2y (years)")]
+    Unit,
+    /// It is zero or negative.
+    #[error("must be longer than zero")]
+    NotPositive,
+    /// It has parts smaller than a second.
+    #[error("must not have parts smaller than a second")]
+    TooFine,
+}
+
+// === impl Period ===
+
+impl Period {
+    /// Reads a period.
+    pub fn parse(text: &str) -> Result<Self, PeriodError> {
+        let text = text.trim();
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(PeriodError::Unit);
+        }
+        let span: Span = text.parse().map_err(|_| PeriodError::Syntax)?;
+        if !span.is_positive() {
+            return Err(PeriodError::NotPositive);
+        }
+        if span.get_milliseconds() != 0 || span.get_microseconds() != 0 || span.get_nanoseconds() != 0 {
+            return Err(PeriodError::TooFine);
+        }
+        Ok(Self(span))
+    }
+
+    /// The latest instant whose period is over at `now`, in the calendar of `zone`, never early.
+    ///
+    /// Going back from `now` clamps to the last day of a short month: a row of 28 February with a period of a month
+    /// would be over on 28 March, and going back from 31 March gives 28 February too. But a row of 31 January plus a
+    /// month is clamped forward to 28 February, so going back and forward can differ; the earlier cutoff wins:
+    /// `cutoff + period <= now` holds for what is returned.
+    pub fn cutoff(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let local = now.to_zoned(zone.clone());
+        let mut cutoff = local.checked_sub(self.0).ok()?;
+        // Clamping moves a date by three days at most; a transition of the zone by some hours.
+        for _ in 0..6 {
+            if cutoff.checked_add(self.0).ok()? <= local {
+                return Some(cutoff.timestamp());
+            }
+            cutoff = cutoff.checked_sub(1.day()).ok()?;
+        }
+        None
+    }
+}
+
+impl fmt::Display for Period {
+    /// The canonical ISO 8601 form.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl PartialEq for Period {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Period {}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{Timestamp, tz::TimeZone};
+
+    use super::{Period, PeriodError};
+
+    #[test]
+    fn texts_read_or_say_why() {
+        for (text, iso) in [("30d", "P30D"), ("P30D", "P30D"), ("6mo", "P6M"), ("2y", "P2Y"), ("1y 6mo", "P1Y6M")] {
+            assert_eq!(Period::parse(text).unwrap().to_string(), iso, "{text}");
+        }
+        for (text, error) in [
+            ("30", PeriodError::Unit),
+            ("-3d", PeriodError::NotPositive),
+            ("0d", PeriodError::NotPositive),
+            ("soon", PeriodError::Syntax),
+            ("", PeriodError::Syntax),
+            ("5ms", PeriodError::TooFine),
+        ] {
+            assert_eq!(Period::parse(text).unwrap_err(), error, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_cutoff_is_never_early() {
+        for (now, period, cutoff) in [
+            ("2026-03-31T12:00:00Z", "1mo", "2026-02-28T12:00:00Z"),
+            ("2026-03-30T12:00:00Z", "1mo", "2026-02-28T12:00:00Z"),
+            ("2025-02-28T12:00:00Z", "1y", "2024-02-28T12:00:00Z"),
+            ("2026-05-01T00:00:00Z", "30d", "2026-04-01T00:00:00Z"),
+        ] {
+            let now: Timestamp = now.parse().unwrap();
+            let period = Period::parse(period).unwrap();
+            assert_eq!(period.cutoff(now, &TimeZone::UTC).unwrap().to_string(), cutoff);
+        }
+    }
+}

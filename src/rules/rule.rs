@@ -1,0 +1,119 @@
+//! One rule.
+
+use forgetd_connector::{Predicate, Since, TableRef, WhenNull};
+use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Period;
+
+/// One table, what is due in it, and what happens then.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Unique in the policy; lower case letters, digits, `-` and `_`.
+    pub name: String,
+    /// The entry of `databases:` it works on.
+    pub database: String,
+    /// The table.
+    pub table: TableRef,
+    /// Why the data is there at all, in words; part of the evidence.
+    pub purpose: Option<String>,
+    /// The legal basis of keeping it until then.
+    pub legal_basis: Option<LegalBasis>,
+    /// How long a row is kept after its `since`.
+    pub keep_for: Period,
+    /// The moment the period counts from.
+    pub since: Since,
+    /// What NULL there means; absent where the policy does not say (an error for nullable columns, found at plan time).
+    pub when_null: Option<WhenNull>,
+    /// What else must hold.
+    pub predicate: Predicate,
+    /// What happens. Only deletes so far.
+    pub action: forgetd_connector::Action,
+    /// Whether the rule acts.
+    pub mode: Mode,
+    /// Where a run stops to go on in the next.
+    pub cap: Cap,
+    /// What stops a run before it starts.
+    pub guard: Guard,
+    /// What evidence says about single rows.
+    pub row_evidence: RowEvidence,
+    /// When it fires, if it says so.
+    pub schedule: Option<Schedule>,
+}
+
+/// Whether a rule acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Look and report; change nothing. The default.
+    #[default]
+    Observe,
+    /// Act.
+    Enforce,
+}
+
+/// Article 6(1) GDPR, by its letters' usual names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LegalBasis {
+    /// Article 6(1)(a).
+    Consent,
+    /// Article 6(1)(b).
+    Contract,
+    /// Article 6(1)(c).
+    LegalObligation,
+    /// Article 6(1)(d).
+    VitalInterests,
+    /// Article 6(1)(e).
+    PublicTask,
+    /// Article 6(1)(f).
+    LegitimateInterests,
+}
+
+/// Where a run stops to go on in the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cap {
+    /// The most rows one run changes; absent: no cap.
+    pub rows_per_run: Option<u64>,
+}
+
+/// What stops a run before it starts, with zero rows changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Guard {
+    /// More due rows than this stop the run.
+    pub rows_max: Option<u64>,
+    /// A larger share of the table than this stops the run; from 0 to 1.
+    pub share_max: Option<f64>,
+    /// How long a changed policy waits before it acts.
+    pub cool_off: Option<Period>,
+}
+
+/// What evidence says about single rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RowEvidence {
+    /// How many went. The default.
+    #[default]
+    Counts,
+    /// Also a keyed commitment for each key, kept privately, with its Merkle root in the entry.
+    Commitments,
+}
+
+/// When a rule fires: five cron fields or an alias, in a zone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// The five fields or the alias, as written.
+    pub cron: String,
+    /// The zone the fields are read in; UTC unless said.
+    pub zone: TimeZone,
+}
+
+// === impl Rule ===
+
+impl Rule {
+    /// The zone in which the period's calendar arithmetic is done: that of `since`, else UTC.
+    pub fn zone(&self) -> TimeZone {
+        self.since.zone.clone().unwrap_or(TimeZone::UTC)
+    }
+}
