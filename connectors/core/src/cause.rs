@@ -104,6 +104,8 @@ causes! {
     Unknown = "unknown", "look at the database's availability; the next run settles it";
     /// A crashed run was closed because policy, tables or time moved on.
     Superseded = "superseded", "nothing to do: a new run replaces it";
+    /// The run was asked to stop and ended at a batch's boundary.
+    Interrupted = "interrupted", "nothing to do: the next run goes on";
     /// An error of forgetd itself or of the server that has no better name.
     Internal = "internal", "report it with the log lines around it";
 }

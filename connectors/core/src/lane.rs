@@ -55,4 +55,8 @@ pub trait SealedLane: Send {
     /// Steps 3 and 4: changes `key in list and predicate`, then reads which of the keys still match. Safe to repeat.
     /// On a [`crate::FaultClass::Row`] fault nothing of this call remains, so the caller can halve the list.
     async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault>;
+
+    /// Step 4 alone: reads which of the keys still match and changes nothing (`changed` is 0), for a seal whose rule
+    /// is no longer in force.
+    async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault>;
 }
