@@ -95,6 +95,10 @@ pub trait Receipts: Send + Sync {
     /// Inserts one receipt that is no batch, state done.
     async fn append(&self, receipt: &Receipt) -> Commit;
 
+    /// Inserts one receipt of the lane `-` without asking the fence: the one write that a holder may still send after
+    /// it found its seal adopted. It changes no row of a user's table and takes no sequence of a lane.
+    async fn append_late(&self, receipt: &Receipt) -> Commit;
+
     /// The next free sequence of a lane: one more than the highest, 1 where there is none.
     async fn next_sequence(&self, rule: &str, lane: &str) -> Result<u64, Fault>;
 
