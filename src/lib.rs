@@ -7,5 +7,6 @@
 
 pub mod clock;
 pub mod evidence;
+pub mod keys;
 pub mod rules;
 pub mod run;

@@ -2,3 +2,7 @@
 
 pub mod canonical;
 pub mod entry;
+mod fault;
+pub mod log;
+
+pub use fault::EvidenceFault;

@@ -1,0 +1,139 @@
+//! Commitments to the keys of changed rows.
+//!
+//! A row's id `R` is the canonical JSON of `[database, table, [key values as text]]`. Its nonce is
+//! `HMAC-SHA256(quarter key, label || R)` and its commitment `SHA-256(label || nonce || R)`. Whoever is shown `R` and
+//! the nonce can recompute the commitment with any SHA-256 tool; the commitment alone says nothing, and one row's nonce
+//! says nothing about another row's. Until the key is gone its holder can test guesses, so the lists stay private.
+
+use std::fmt;
+
+use forgetd_connector::{Key, TableRef};
+use hmac::{Hmac, Mac as _};
+use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
+
+use super::evidence_key::keyed;
+use crate::evidence::canonical;
+use crate::evidence::log::merkle::{self, Hash};
+
+/// Stands in front of everything that is hashed here, so that no other hash can be mistaken for a commitment.
+pub const LABEL: &[u8] = b"forgetd row v1\n";
+
+/// The key of one quarter's commitments.
+#[derive(Clone)]
+pub struct CommitmentKey(Hmac<Sha256>);
+
+/// The commitments of one batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commitments {
+    /// 32 bytes each, in ascending order, which hides the order of the rows.
+    pub sorted: Vec<u8>,
+    /// How many.
+    pub n: u64,
+    /// RFC 6962 root over them, each taken as an entry.
+    pub root: Hash,
+}
+
+/// What is shown to prove one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The row's nonce.
+    pub nonce: [u8; 32],
+    /// The commitment.
+    pub commitment: [u8; 32],
+}
+
+/// The id of a row: canonical JSON of `[database, table, [key values as text]]`.
+pub fn row_id(database: &str, table: &TableRef, key: &[String]) -> Vec<u8> {
+    let json = Json::from(vec![
+        Json::from(database),
+        Json::from(table.to_string()),
+        Json::from(key.iter().map(|text| Json::from(text.as_str())).collect::<Vec<_>>()),
+    ]);
+    // Texts and arrays alone are always canonical.
+    canonical::to_vec(&json).unwrap_or_default()
+}
+
+// === impl CommitmentKey ===
+
+impl CommitmentKey {
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        Self(keyed(key))
+    }
+
+    /// Nonce and commitment of the row with this id.
+    pub fn open(&self, row_id: &[u8]) -> Opening {
+        let mut mac = self.0.clone();
+        mac.update(LABEL);
+        mac.update(row_id);
+        let nonce: [u8; 32] = mac.finalize().into_bytes().into();
+        let commitment = Sha256::new().chain_update(LABEL).chain_update(nonce).chain_update(row_id).finalize().into();
+        Opening { nonce, commitment }
+    }
+
+    /// Commits to each of `keys`.
+    pub fn commit(&self, database: &str, table: &TableRef, keys: &[Key]) -> Commitments {
+        let mut list: Vec<[u8; 32]> = keys
+            .iter()
+            .map(|key| {
+                let texts: Vec<String> = key.0.iter().map(forgetd_connector::Value::canonical_text).collect();
+                self.open(&row_id(database, table, &texts)).commitment
+            })
+            .collect();
+        list.sort_unstable();
+        Commitments {
+            n: list.len() as u64,
+            root: merkle::root(list.iter().map(|commitment| merkle::leaf_hash(commitment))),
+            sorted: list.into_flattened(),
+        }
+    }
+}
+
+impl fmt::Debug for CommitmentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CommitmentKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use forgetd_connector::{Key, TableRef, Value};
+    use sha2::{Digest as _, Sha256};
+
+    use super::{LABEL, row_id};
+    use crate::evidence::log::merkle;
+    use crate::keys::EvidenceKey;
+
+    #[test]
+    fn a_row_can_be_opened_by_sha256_alone_and_its_list_rebuilds_the_root() {
+        let table = TableRef::parse("public.lead");
+        let keys: Vec<Key> = (0..5).map(|i| Key(vec![Value::Int(i), Value::Text("a\"b".into())])).collect();
+        let evidence = EvidenceKey::from_seed(&[7; 32]);
+        let at = "2026-11-23T10:00:00Z".parse().unwrap();
+        let commitments = evidence.commitments(at, "crm", &table, &keys);
+        assert_eq!((commitments.n, commitments.sorted.len()), (5, 160));
+
+        let id = row_id("crm", &table, &["3".into(), "a\"b".into()]);
+        assert_eq!(id, br#"["crm","public.lead",["3","a\"b"]]"#);
+        let opening = evidence.commitment_key("2026Q4").open(&id);
+        let recomputed = Sha256::digest([LABEL, &opening.nonce, &id].concat());
+        assert_eq!(recomputed.as_slice(), opening.commitment);
+
+        let listed: Vec<&[u8]> = commitments.sorted.chunks(32).collect();
+        assert!(listed.is_sorted());
+        assert!(listed.contains(&opening.commitment.as_slice()));
+        assert_eq!(merkle::root(listed.iter().map(|c| merkle::leaf_hash(c))), commitments.root);
+    }
+
+    #[test]
+    fn another_quarter_table_or_key_is_another_commitment() {
+        let evidence = EvidenceKey::from_seed(&[7; 32]);
+        let at = "2026-11-23T10:00:00Z".parse().unwrap();
+        let keys = [Key(vec![Value::Int(1)])];
+        let base = evidence.commitments(at, "crm", &TableRef::parse("lead"), &keys);
+        let later = "2027-01-01T00:00:00Z".parse().unwrap();
+        assert_ne!(base, evidence.commitments(later, "crm", &TableRef::parse("lead"), &keys));
+        assert_ne!(base, evidence.commitments(at, "crm", &TableRef::parse("call"), &keys));
+        assert_ne!(base, EvidenceKey::from_seed(&[8; 32]).commitments(at, "crm", &TableRef::parse("lead"), &keys));
+    }
+}

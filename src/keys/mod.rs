@@ -1,0 +1,7 @@
+//! Keys: where they are read, what is derived from them, and that they are never shown.
+
+mod commitment;
+mod evidence_key;
+
+pub use commitment::{CommitmentKey, Commitments, LABEL, Opening, row_id};
+pub use evidence_key::{EvidenceKey, FILE_NAME, KeyError};
