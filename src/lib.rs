@@ -6,7 +6,10 @@
 //! together, `cli` speaks with people. ARCHITECTURE.md tells the whole.
 
 pub mod clock;
+pub mod config;
 pub mod evidence;
+pub mod guard;
 pub mod keys;
+pub mod plan;
 pub mod rules;
 pub mod run;

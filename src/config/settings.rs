@@ -1,0 +1,123 @@
+//! What the daemon was told, resolved: defaults applied, names checked, paths absolute or relative to the working
+//! folder, nothing of the files' form left.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::Secret;
+use crate::rules::{Period, Policy};
+
+/// Everything `forgetd` needs to know before it connects.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The instance: all replicas that share one policy and one evidence log.
+    pub instance: String,
+    /// How replicas agree on who acts.
+    pub coordination: Coordination,
+    /// The databases, by name. Exactly one is the home database.
+    pub databases: Vec<Database>,
+    /// Where evidence goes.
+    pub evidence: Evidence,
+    /// The rules, by name.
+    pub policy: Policy,
+    /// The files it was read from, in the order they were layered.
+    pub files: Vec<PathBuf>,
+}
+
+/// How replicas agree on who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coordination {
+    /// A lease of this length in the home database, renewed every third of it.
+    Lease(Duration),
+    /// One process at a time, by promise: each one that starts takes over.
+    None,
+}
+
+/// One entry of `databases:`.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Its name in the policy, in metrics and in evidence.
+    pub name: String,
+    /// Where it is.
+    pub url: Secret,
+    /// Whether it holds lease, approvals and, unless told otherwise, the evidence log.
+    pub home: bool,
+    /// Where its control tables are.
+    pub control: Control,
+    /// Where the data is, as the operator names it; part of the evidence.
+    pub region: Option<String>,
+    /// The most connections forgetd opens to it.
+    pub max_connections: u32,
+    /// How long a row lock is waited for, in milliseconds.
+    pub lock_wait_ms: u64,
+    /// The most rows one batch changes.
+    pub batch_rows_max: u32,
+}
+
+/// Where a database's control tables are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// In the database itself, under this name (a schema in PostgreSQL, a prefix in SQLite).
+    Named(String),
+    /// In another entry of `databases:`; this database is worked on by sealed batches.
+    At(String),
+}
+
+/// Where evidence goes.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// Where the log is kept.
+    pub store: Store,
+    /// The log's name in checkpoints, for example `example.com/forgetd/shop-eu`.
+    pub origin: String,
+    /// The Ed25519 key that signs checkpoints.
+    pub signing_key: Secret,
+    /// How long an acknowledged and covered receipt stays.
+    pub receipt_keep: Period,
+    /// More pending receipts than this stop new batches.
+    pub receipts_pending_max: u64,
+    /// A folder outside every database that remembers the newest checkpoint.
+    pub remember: Option<PathBuf>,
+}
+
+/// Where the evidence log is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// In the control tables of this entry of `databases:`.
+    Database(String),
+    /// In a folder.
+    Dir(PathBuf),
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The entry of `databases:` called `name`.
+    pub fn database(&self, name: &str) -> Option<&Database> {
+        self.databases.iter().find(|database| database.name == name)
+    }
+
+    /// The home database. Loading makes sure that there is exactly one.
+    pub fn home(&self) -> Option<&Database> {
+        self.databases.iter().find(|database| database.home)
+    }
+}
+
+// === impl Database ===
+
+impl Database {
+    /// The name of the control tables in this database, where it holds its own.
+    pub fn control_name(&self) -> Option<&str> {
+        match &self.control {
+            Control::Named(name) => Some(name),
+            Control::At(_) => None,
+        }
+    }
+
+    /// The entry of `databases:` whose control tables hold this database's receipts.
+    pub fn control_database(&self) -> &str {
+        match &self.control {
+            Control::Named(_) => &self.name,
+            Control::At(other) => other,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Plans: from a rule, the described tables and a moment to the step that lanes work on. Pure.
+//!
+//! Knows nothing about: connections, statements, the clock.
+
+mod columns;
+mod step;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use step::step;
