@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What every connector of forgetd must show, and the tools to show it.
+//!
+//! [`suite`] holds the conformance tests, one file per area: a connector's own tests implement [`Fixture`] and call
+//! [`conformance!`]. [`oracle`] says which rows are due without asking any connector. [`faulty`] wraps a connector so
+//! that the n-th call of an operation fails, or is done and its answer lost. [`proxy`] stands between a client and a
+//! server, counts turns and delays bytes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "everything here runs inside tests: a panic is a failed test"
+)]
+
+mod arena;
+pub mod faulty;
+mod fixture;
+pub mod oracle;
+pub mod proxy;
+pub mod suite;
+mod table;
+
+pub use arena::{Arena, Drained, HOLDER, RULE};
+pub use fixture::{ColumnSql, Fixture, Held, Snare, TestDatabase};
+pub use table::{Cell, ColumnSpec, Kind, TableSpec};

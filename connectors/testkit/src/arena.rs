@@ -1,0 +1,190 @@
+//! A fresh database with control tables, a holder and its term: where most tests of the suite begin.
+
+use forgetd_connector::{
+    Acquired, Action, AtomicLane, Commit, Compare, Connector, Cursor, FaultClass, FenceRaise, Generation, Installed,
+    Lane, LaneClaim, LeaseClaim, LockWait, Next, Order, Receipt, ReceiptKey, Selection, Step,
+};
+
+use crate::{Fixture, TableSpec, TestDatabase};
+
+/// The holder that an arena begins with.
+pub const HOLDER: &str = "holder-1";
+
+/// The rule whose rows an arena works on.
+pub const RULE: &str = "conformance";
+
+/// How long an arena's lease lasts: longer than any test.
+const LEASE_MS: u64 = 600_000;
+
+/// A database with everything a batch needs.
+pub struct Arena {
+    /// The database, for looking behind the connector's back.
+    pub database: Box<dyn TestDatabase>,
+    /// A connector of the instance that holds the lease.
+    pub connector: Box<dyn Connector>,
+    /// The generation of the control tables.
+    pub generation: Generation,
+    /// The holder's term.
+    pub term: u64,
+}
+
+/// What a lane did until its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Rows changed in the table itself.
+    pub changed: u64,
+    /// Batches committed.
+    pub batches: u64,
+    /// The most rows of one batch.
+    pub batch_rows_max: u64,
+    /// Rows passed over because they could not be changed.
+    pub passed: u64,
+    /// Rows passed over because they were locked.
+    pub locked: u64,
+    /// Whether a batch met locked rows and had to walk again.
+    pub waited: bool,
+}
+
+// === impl Arena ===
+
+impl Arena {
+    /// A fresh database, installed, with the lease held and the fence raised.
+    pub async fn new(fixture: &dyn Fixture) -> Self {
+        Self::as_instance(fixture, "conformance").await
+    }
+
+    /// The same for an instance of this name.
+    pub async fn as_instance(fixture: &dyn Fixture, instance: &str) -> Self {
+        let database = fixture.database().await;
+        let connector = database.connect(instance).await;
+        let installed = connector.control().install().await.unwrap();
+        let Installed::Created(generation) = installed else { panic!("a fresh database was installed before") };
+        let claim = LeaseClaim { holder: HOLDER.into(), duration_ms: LEASE_MS };
+        let Acquired::Held { term } = connector.control().acquire(&claim, false).await.unwrap() else {
+            panic!("a fresh database has a holder")
+        };
+        assert_eq!(connector.control().raise_fence(term).await.unwrap(), FenceRaise::Raised);
+        Self { database, connector, generation, term }
+    }
+
+    /// Creates a table with its rows.
+    pub async fn create(&self, fixture: &dyn Fixture, table: &TableSpec) {
+        for statement in table.statements(fixture) {
+            self.database.sql(&statement).await;
+        }
+    }
+
+    /// The step that deletes what `selection` selects.
+    pub async fn step(&self, selection: Selection) -> Step {
+        step_on(&*self.connector, selection).await
+    }
+
+    /// What the arena's holder claims about a lane.
+    pub fn claim(&self) -> LaneClaim {
+        LaneClaim { generation: self.generation.clone(), term: self.term, lane: "0".into(), idle_ms_max: 60_000 }
+    }
+
+    /// An atomic lane of the arena's holder.
+    pub async fn lane(&self, step: &Step) -> Box<dyn AtomicLane> {
+        match self.connector.lane(step, &self.claim()).await.unwrap() {
+            Lane::Atomic(lane) => lane,
+            Lane::Sealed(_) => panic!("an atomic step opened a sealed lane"),
+        }
+    }
+
+    /// A receipt of the arena's rule.
+    pub fn receipt(&self, lane: &str, sequence: u64, cursor: Option<Cursor>) -> Receipt {
+        receipt(&self.generation, self.term, lane, sequence, cursor)
+    }
+
+    /// How many rows a table has.
+    pub async fn count(&self, table: &str) -> i64 {
+        self.database.number(&format!("select count(*) from {table}")).await
+    }
+
+    /// Whether the row with this id is there.
+    pub async fn has(&self, table: &str, id: i64) -> bool {
+        self.database.number(&format!("select count(*) from {table} where id = {id}")).await == 1
+    }
+
+    /// Walks a lane to its end the way a run does: halves on poisoned rows and passes over them, walks again past locked
+    /// ones. Panics when the lane does not end.
+    pub async fn drain(&self, step: &Step, rows_max: u32) -> Drained {
+        let mut lane = self.lane(step).await;
+        let mut done = Drained::default();
+        let mut from = self.connector.control().cursor(&step.rule, "0").await.unwrap();
+        let mut size = rows_max;
+        let mut locks = LockWait::Wait;
+        let mut sequence = self.connector.control().next_sequence(&step.rule, "0").await.unwrap();
+        for _ in 0..10_000 {
+            let order = Order { from: from.clone(), rows_max: size, locks, compare: Compare::All, want_keys: false };
+            let next = match lane.change(&order).await {
+                Ok(effect) => {
+                    done.locked += effect.locked;
+                    if effect.changed == 0 {
+                        lane.undo().await.unwrap();
+                    } else {
+                        let receipt = self.receipt("0", sequence, effect.next.cursor().cloned());
+                        assert_eq!(lane.commit(&receipt).await, Commit::Committed);
+                        sequence += 1;
+                        done.changed += effect.changed;
+                        done.batches += 1;
+                        done.batch_rows_max = done.batch_rows_max.max(effect.changed);
+                    }
+                    size = rows_max.min(size.saturating_mul(2));
+                    effect.next
+                }
+                Err(fault) => match fault.class {
+                    FaultClass::Row(_) if size == 1 => {
+                        let (rows, next) = lane.pass(&order).await.unwrap();
+                        done.passed += rows;
+                        next
+                    }
+                    FaultClass::Row(_) => {
+                        size /= 2;
+                        continue;
+                    }
+                    FaultClass::Locked if locks == LockWait::Wait => {
+                        done.waited = true;
+                        locks = LockWait::Skip;
+                        continue;
+                    }
+                    _ => panic!("the lane broke: {fault}"),
+                },
+            };
+            locks = LockWait::Wait;
+            match next {
+                Next::End => return done,
+                Next::At(cursor) => {
+                    assert_ne!(from.as_ref(), Some(&cursor), "a batch moved no position");
+                    from = Some(cursor);
+                }
+            }
+        }
+        panic!("the lane does not end");
+    }
+}
+
+/// The step that deletes what `selection` selects, as `connector` describes the table.
+pub(crate) async fn step_on(connector: &dyn Connector, selection: Selection) -> Step {
+    let catalog = connector.describe(std::slice::from_ref(&selection.table)).await.unwrap();
+    let table = catalog.table(&selection.table).expect("the table was created").clone();
+    let atomicity = connector.capabilities().atomicity;
+    Step { rule: RULE.into(), selection, table, action: Action::Delete, atomicity, may_cascade: vec![] }
+}
+
+/// A receipt with bytes that are no text: nothing on its way may read or mend them.
+pub(crate) fn receipt(
+    generation: &Generation,
+    term: u64,
+    lane: &str,
+    sequence: u64,
+    cursor: Option<Cursor>,
+) -> Receipt {
+    let key = ReceiptKey { generation: generation.clone(), rule: RULE.into(), lane: lane.into(), sequence };
+    let mut body = format!("{{\"lane\":\"{lane}\",\"sequence\":{sequence}}}").into_bytes();
+    body.extend([0x00, 0xff, 0x5c, 0x27]);
+    let mut mac = [0xa5; 32];
+    mac[..8].copy_from_slice(&sequence.to_be_bytes());
+    Receipt { key, run: "01RUN".into(), term, body, mac, rows: None, cursor }
+}

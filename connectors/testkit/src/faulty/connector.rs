@@ -1,0 +1,84 @@
+//! The wrapper around a whole connector.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use forgetd_connector::{
+    Capabilities, Catalog, Connector, Control, Facts, Fault, Finding, Lane, LaneClaim, Measure, RowCap, Statements,
+    Step, TableRef,
+};
+use jiff::Timestamp;
+
+use super::control::FaultyControl;
+use super::lane::{FaultyAtomic, FaultySealed};
+use super::script::{Script, scripted};
+
+/// A connector whose calls go through a [`Script`], those of its lanes and control tables too.
+pub struct Faulty {
+    inner: Arc<dyn Connector>,
+    control: FaultyControl,
+    script: Script,
+}
+
+// === impl Faulty ===
+
+impl Faulty {
+    /// Wraps a connector.
+    pub fn new(inner: Box<dyn Connector>, script: Script) -> Self {
+        let inner: Arc<dyn Connector> = Arc::from(inner);
+        let control = FaultyControl { inner: Arc::clone(&inner), script: script.clone() };
+        Self { inner, control, script }
+    }
+}
+
+#[async_trait]
+impl Connector for Faulty {
+    fn facts(&self) -> &Facts {
+        self.inner.facts()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn now(&self) -> Result<Timestamp, Fault> {
+        scripted!(self.script, Now, self.inner.now().await)
+    }
+
+    async fn describe(&self, tables: &[TableRef]) -> Result<Catalog, Fault> {
+        scripted!(self.script, Describe, self.inner.describe(tables).await)
+    }
+
+    async fn preflight(&self, step: &Step) -> Result<Vec<Finding>, Fault> {
+        scripted!(self.script, Preflight, self.inner.preflight(step).await)
+    }
+
+    async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
+        scripted!(self.script, Measure, self.inner.measure(step, cap).await)
+    }
+
+    fn statements(&self, step: &Step) -> Result<Statements, Fault> {
+        self.inner.statements(step)
+    }
+
+    fn step_grants(&self, step: &Step, role: &str) -> String {
+        self.inner.step_grants(step, role)
+    }
+
+    fn control(&self) -> &dyn Control {
+        &self.control
+    }
+
+    async fn lane(&self, step: &Step, claim: &LaneClaim) -> Result<Lane, Fault> {
+        let lane = scripted!(self.script, OpenLane, self.inner.lane(step, claim).await)?;
+        let script = self.script.clone();
+        Ok(match lane {
+            Lane::Atomic(inner) => Lane::Atomic(Box::new(FaultyAtomic { inner, script })),
+            Lane::Sealed(inner) => Lane::Sealed(Box::new(FaultySealed { inner, script })),
+        })
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

@@ -1,0 +1,76 @@
+//! What a connector's own tests provide so that the suite can run against its engine.
+
+use async_trait::async_trait;
+use forgetd_connector::{Connector, SinceForm};
+
+use crate::Kind;
+
+/// An engine, as the suite needs it.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// How the engine declares a column of this kind; absent where it has nothing of the kind.
+    fn column(&self, kind: Kind) -> Option<ColumnSql>;
+
+    /// The statements that set a trap; absent where the engine cannot.
+    fn snare(&self, snare: &Snare<'_>) -> Option<String>;
+
+    /// A fresh database without tables. It goes when the value is dropped, at the latest with the server.
+    async fn database(&self) -> Box<dyn TestDatabase>;
+}
+
+/// One fresh database.
+#[async_trait]
+pub trait TestDatabase: Send + Sync {
+    /// Runs statements as the owner, outside the connector. Panics when one fails.
+    async fn sql(&self, sql: &str);
+
+    /// The number in the first column of the first row, read outside the connector.
+    async fn number(&self, sql: &str) -> i64;
+
+    /// Connects as `instance`. Every connector of one database sees the same rows.
+    async fn connect(&self, instance: &str) -> Box<dyn Connector>;
+
+    /// Opens a transaction in a session of its own, locks the rows of `table` that match `condition` and keeps it open.
+    /// Engines that lock the whole database do that instead.
+    async fn hold(&self, table: &str, condition: &str) -> Box<dyn Held>;
+}
+
+/// A transaction that keeps its locks.
+#[async_trait]
+pub trait Held: Send {
+    /// Rolls it back; its locks are gone when this returns.
+    async fn release(self: Box<Self>);
+}
+
+/// How an engine declares a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnSql {
+    /// The type as it stands in CREATE TABLE.
+    pub type_name: &'static str,
+    /// What a rule's `since` has to say about it, where the type does not tell.
+    pub form: Option<SinceForm>,
+}
+
+/// Ways in which a table can undo or widen a delete behind our back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Snare<'a> {
+    /// Deleting a row of `table` also deletes every row of `other`, unannounced.
+    AlsoDeletes {
+        /// The table with the trigger.
+        table: &'a str,
+        /// The table that loses rows.
+        other: &'a str,
+    },
+    /// Deletes of `table` are cancelled without an error.
+    Cancels {
+        /// The table with the trigger.
+        table: &'a str,
+    },
+    /// Deleting the row of `table` whose `id` is this one raises an error.
+    Refuses {
+        /// The table with the trigger.
+        table: &'a str,
+        /// The row.
+        id: i64,
+    },
+}

@@ -1,0 +1,161 @@
+//! A TCP proxy that counts turns and delays bytes.
+//!
+//! A *turn* is what a client on a slow network pays for: the first bytes it sends after the server has answered. A
+//! pipelined group of statements is one turn, however many packets it takes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Chunks under way in one direction; beyond it the sender waits, as on a real network.
+const CHUNKS_MAX: usize = 256;
+
+/// A running proxy. Dropping it closes every connection through it.
+pub struct Proxy {
+    address: SocketAddr,
+    turns: Arc<AtomicU64>,
+    connections: Arc<AtomicU64>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    /// Listens on a free port of 127.0.0.1 and passes everything to `server`, each direction `delay` late.
+    pub async fn start(server: SocketAddr, delay: Duration) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let turns = Arc::new(AtomicU64::new(0));
+        let connections = Arc::new(AtomicU64::new(0));
+        let (counted, opened) = (Arc::clone(&turns), Arc::clone(&connections));
+        let task = tokio::spawn(async move {
+            // Ends with the task: every connection's futures live in this set.
+            let mut open = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                opened.fetch_add(1, Ordering::Relaxed);
+                open.spawn(pass(client, server, delay, Arc::clone(&counted)));
+                while open.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { address, turns, connections, task })
+    }
+
+    /// Where clients connect to.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Turns of all connections so far, those of connecting included.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    /// Connections so far.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn pass(client: TcpStream, server: SocketAddr, delay: Duration, turns: Arc<AtomicU64>) {
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    // Each write is one packet of its own: what is measured is the client's pipelining, not ours.
+    if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() {
+        return;
+    }
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    // The client speaks first.
+    let answered = Arc::new(AtomicBool::new(true));
+    let (asking, answering) = (Arc::clone(&answered), answered);
+    let up = carry(from_client, to_server, delay, move || {
+        if asking.swap(false, Ordering::Relaxed) {
+            turns.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let down = carry(from_server, to_client, delay, move || answering.store(true, Ordering::Relaxed));
+    // Whichever side closes first ends both.
+    tokio::select! {
+        () = up => {}
+        () = down => {}
+    }
+}
+
+/// Carries bytes from one side to the other, each chunk `delay` after it came in.
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration, seen: impl Fn()) {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<(Instant, Vec<u8>)>(CHUNKS_MAX);
+    let read = async {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(n) = from.read(&mut buffer).await {
+            if n == 0 {
+                break;
+            }
+            seen();
+            if sender.send((Instant::now() + delay, buffer[..n].to_vec())).await.is_err() {
+                break;
+            }
+        }
+        drop(sender);
+    };
+    let write = async {
+        while let Some((due, bytes)) = receiver.recv().await {
+            tokio::time::sleep_until(due).await;
+            if to.write_all(&bytes).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::join!(read, write);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::Proxy;
+
+    /// Answers every 4 bytes with 4 bytes.
+    async fn echo(listener: TcpListener) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4];
+        while stream.read_exact(&mut request).await.is_ok() {
+            stream.write_all(&request).await.unwrap();
+        }
+    }
+
+    async fn turns(pipelined: usize, rounds: usize) -> u64 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let proxy = Proxy::start(listener.local_addr().unwrap(), Duration::from_millis(1)).await.unwrap();
+        tokio::spawn(echo(listener));
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        let mut answer = vec![0; 4 * pipelined];
+        for _ in 0..rounds {
+            client.write_all(&b"ping".repeat(pipelined)).await.unwrap();
+            client.read_exact(&mut answer).await.unwrap();
+            assert_eq!(answer, b"ping".repeat(pipelined));
+        }
+        assert_eq!(proxy.connections(), 1);
+        proxy.turns()
+    }
+
+    #[tokio::test]
+    async fn a_pipelined_group_is_one_turn() {
+        assert_eq!(turns(1, 7).await, 7);
+        assert_eq!(turns(3, 7).await, 7);
+    }
+}

@@ -1,0 +1,89 @@
+//! Effects: what happened is compared with what was announced, before there is a receipt.
+
+use forgetd_connector::{Cause, Compare, Order, TableRef, Value};
+
+use super::fence::{late, order, ten};
+use crate::{Arena, Cell, Fixture, Kind, Snare, TableSpec};
+
+const CASCADE: &str = "foreign key (item_id) references item (id) on delete cascade";
+
+/// Children that a rule of their own lets go are counted by table.
+pub async fn an_announced_cascade_is_counted(fixture: &dyn Fixture) {
+    let arena = Arena::new(fixture).await;
+    arena.create(fixture, &ten()).await;
+    let child = TableSpec::new("child")
+        .column("item_id", Kind::Int)
+        .constraint(CASCADE)
+        .rows([1, 1, 2, 7].map(|id| vec![Cell::Int(id)]));
+    arena.create(fixture, &child).await;
+    let mut step = arena.step(ten().selection(fixture, "at", late())).await;
+    let children = step.table.cascades_to();
+    assert_eq!(children.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["child"]);
+    step.may_cascade = children.clone();
+    let mut lane = arena.lane(&step).await;
+    for compare in [Compare::Announced, Compare::All] {
+        let effect = lane.change(&Order { compare, ..order(100) }).await.unwrap();
+        assert_eq!(effect.changed, 10);
+        let cascaded: Vec<(&TableRef, u64)> = effect.cascaded.iter().map(|(table, rows)| (table, *rows)).collect();
+        assert_eq!(cascaded, [(&children[0], 4)]);
+        lane.undo().await.unwrap();
+    }
+    assert_eq!(arena.count("child").await, 4);
+}
+
+/// A trigger that takes rows of another table: nothing of the batch remains, and the cause is named.
+pub async fn an_unannounced_loss_rolls_back(fixture: &dyn Fixture) {
+    let Some(trap) = fixture.snare(&Snare::AlsoDeletes { table: "item", other: "bystander" }) else { return };
+    let arena = Arena::new(fixture).await;
+    arena.create(fixture, &ten()).await;
+    let bystander = TableSpec::new("bystander").column("n", Kind::Int).rows([1, 2].map(|n| vec![Cell::Int(n)]));
+    arena.create(fixture, &bystander).await;
+    arena.database.sql(&trap).await;
+    let step = arena.step(ten().selection(fixture, "at", late())).await;
+    let mut lane = arena.lane(&step).await;
+    let fault = lane.change(&Order { compare: Compare::All, ..order(5) }).await.expect_err("rows went unannounced");
+    assert_eq!(fault.cause(), Cause::EffectDiffers, "{fault}");
+    assert_eq!((arena.count("item").await, arena.count("bystander").await), (10, 2));
+}
+
+/// A trigger that cancels: the batch claims no row that is still there.
+pub async fn a_cancelled_delete_is_not_counted_as_done(fixture: &dyn Fixture) {
+    let Some(trap) = fixture.snare(&Snare::Cancels { table: "item" }) else { return };
+    let arena = Arena::new(fixture).await;
+    arena.create(fixture, &ten()).await;
+    arena.database.sql(&trap).await;
+    let step = arena.step(ten().selection(fixture, "at", late())).await;
+    let mut lane = arena.lane(&step).await;
+    match lane.change(&order(100)).await {
+        Ok(effect) => assert_eq!(effect.changed, 0, "rows were counted that are still there"),
+        Err(fault) => {
+            assert!(matches!(fault.cause(), Cause::TriggerCancels | Cause::EffectDiffers | Cause::Survivors), "{fault}")
+        }
+    }
+    drop(lane);
+    assert_eq!(arena.count("item").await, 10);
+}
+
+/// Keys are told when they are wanted, one for each changed row, and not otherwise.
+pub async fn keys_of_changed_rows(fixture: &dyn Fixture) {
+    let arena = Arena::new(fixture).await;
+    arena.create(fixture, &ten()).await;
+    let step = arena.step(ten().selection(fixture, "at", late())).await;
+    let mut lane = arena.lane(&step).await;
+    let effect = lane.change(&Order { want_keys: true, ..order(4) }).await.unwrap();
+    let mut ids: Vec<i64> = effect.keys.expect("keys were wanted").iter().map(id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 2, 3, 4]);
+    lane.undo().await.unwrap();
+    assert_eq!(lane.change(&order(4)).await.unwrap().keys, None);
+    lane.undo().await.unwrap();
+}
+
+/// The id that a key of the suite's tables holds.
+pub(super) fn id(key: &forgetd_connector::Key) -> i64 {
+    match key.0.as_slice() {
+        [Value::Int(id)] => *id,
+        [Value::Typed { text, .. }] => text.parse().expect("an integer key"),
+        other => panic!("{other:?} is no key of one integer"),
+    }
+}

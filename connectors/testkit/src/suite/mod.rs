@@ -1,0 +1,154 @@
+//! The conformance suite: what every connector must do, whatever its engine.
+//!
+//! Each area is a file of functions over `&dyn Fixture`. [`conformance!`](crate::conformance) makes one test of each;
+//! [`all`] runs them one after another.
+
+pub mod effect;
+pub mod fence;
+pub mod lease;
+pub mod locks;
+pub mod log;
+pub mod nulls;
+pub mod poison;
+pub mod predicate;
+pub mod receipts;
+pub mod runs;
+pub mod sealed;
+pub mod settle;
+pub mod walk;
+
+/// Hands every area with its tests to the macro named first. The one list of them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_areas {
+    ($then:path; $($context:tt)*) => {
+        $then! {
+            $($context)*;
+            lease {
+                a_free_lease_has_one_taker
+                only_holder_and_term_renew
+                a_released_lease_is_free_at_once
+                an_expired_lease_is_taken_under_the_next_term
+                force_takes_a_living_lease
+                instances_do_not_meet
+            }
+            fence {
+                a_fence_never_falls
+                a_stale_holder_changes_nothing
+                a_stale_holder_writes_no_receipt
+                a_takeover_and_a_batch_never_both_win
+            }
+            receipts {
+                bytes_come_back_as_they_went_in
+                a_sequence_has_one_writer
+                pending_is_never_chosen_by_a_mark
+                acknowledging_twice_changes_nothing
+                pruning_keeps_the_newest_and_the_unacknowledged
+                bodies_are_read_in_the_order_of_their_keys
+                a_commit_leaves_its_cursor
+                a_batch_that_changed_nothing_leaves_no_trace
+            }
+            runs {
+                a_run_opens_and_closes_with_its_receipts
+                a_stale_holder_opens_and_closes_no_run
+                batches_of_a_run_are_its_batches_alone
+            }
+            log {
+                a_log_begins_once_and_moves_by_compare_and_swap
+                what_is_published_never_changes
+                a_receipt_has_one_leaf
+                files_of_the_log_are_kept
+                copies_of_a_head_move_only_forward
+                a_stale_holder_publishes_nothing
+            }
+            walk {
+                more_ties_than_a_batch_holds
+                ties_in_a_date
+                a_lane_resumes_where_its_last_commit_left_it
+                rows_that_cannot_go_do_not_stop_the_walk
+            }
+            nulls {
+                null_is_due_only_where_the_rule_says_so
+                null_in_a_predicate_deletes_nothing
+            }
+            predicate {
+                equality_is_exact
+                every_form_of_time_agrees_with_the_oracle
+                zones_and_folds_agree_with_the_oracle
+                plan_and_run_mean_the_same_rows
+                looking_changes_nothing
+            }
+            locks {
+                locked_rows_are_passed_and_counted
+                a_locked_database_is_waited_for_and_left_alone
+            }
+            poison {
+                one_row_with_a_child_stays_alone
+                one_row_refused_by_a_trigger_stays_alone
+                every_row_poisoned
+            }
+            effect {
+                an_announced_cascade_is_counted
+                an_unannounced_loss_rolls_back
+                a_cancelled_delete_is_not_counted_as_done
+                keys_of_changed_rows
+            }
+            sealed {
+                seal_finish_and_unseal
+                the_predicate_guards_the_change
+                finishing_twice_is_safe
+                an_adopted_seal_is_lost_to_its_holder
+                a_stale_holder_seals_nothing
+                a_sealed_sequence_has_one_writer
+                picking_walks_ties_to_the_end
+            }
+            settle {
+                a_committed_batch_is_present
+                an_abandoned_batch_is_absent
+            }
+        }
+    };
+}
+
+/// One test for every function of the suite, on the fixture that the expression makes.
+///
+/// ```text
+/// forgetd_testkit::conformance!(PostgresFixture::new());
+/// ```
+#[macro_export]
+macro_rules! conformance {
+    ($fixture:expr) => {
+        $crate::conformance_areas! { $crate::conformance_tests; $fixture }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    ($fixture:expr; $($area:ident { $($test:ident)+ })+) => {
+        $(
+            mod $area {
+                #[allow(unused_imports, reason = "the fixture's expression may need nothing from outside")]
+                use super::*;
+                $(
+                    #[tokio::test]
+                    async fn $test() {
+                        $crate::suite::$area::$test(&$fixture).await;
+                    }
+                )+
+            }
+        )+
+    };
+}
+
+macro_rules! run_all {
+    ($fixture:expr; $($area:ident { $($test:ident)+ })+) => {
+        $($( $area::$test($fixture).await; )+)+
+    };
+}
+
+/// Runs the whole suite.
+#[allow(clippy::too_many_lines, reason = "a list")]
+pub async fn all(fixture: &dyn crate::Fixture) {
+    conformance_areas! { run_all; fixture }
+}
