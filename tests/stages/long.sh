@@ -1,0 +1,4 @@
+# The long forms.
+# shellcheck shell=bash
+
+full() { :; }

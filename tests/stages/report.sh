@@ -1,0 +1,88 @@
+# Stages: each runs with its output in a file, counts what it says it passed, and is one line of the report.
+# shellcheck shell=bash
+
+cache="${FORGETD_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/forgetd-test}"
+passed=0 failed=0 skipped=0 number=0
+failures=()
+
+# A stage ends with this status when it cannot run through no fault of ours.
+SKIP=77
+
+begin() {
+  mkdir -p "$cache"
+  work="$(mktemp -d "${TMPDIR:-/tmp}/forgetd-test.XXXXXX")"
+  # Servers run as another user below it.
+  chmod 755 "$work"
+  trap 'stop_servers; rm -rf "$work"' EXIT
+  trap 'exit 130' INT TERM
+  export FORGETD_TEST_CACHE="$cache"
+  if [ "${CI:-}" = true ] && [ -z "${CARGO_TARGET_DIR:-}" ]; then
+    # A clean clone finds the dependencies of the last one built.
+    export CARGO_TARGET_DIR="$cache/target"
+  fi
+  target="${CARGO_TARGET_DIR:-target}"
+  export CARGO_TERM_COLOR=never
+}
+
+# stage NAME COMMAND..: runs it, unless another stage was asked for; reports it; never stops the script.
+stage() {
+  local name="$1" log status=0 start=$SECONDS
+  shift
+  if [ -n "$only" ] && [ "$only" != "$name" ]; then return 0; fi
+  number=$((number + 1))
+  log="$work/$number.log"
+  printf '%3d  %-28s ' "$number" "$name"
+  # Not in an `if`: that would switch off -e inside. Files carry what the subshell wants to hand back.
+  set +e
+  (set -e; "$@") >"$log" 2>&1 </dev/null
+  status=$?
+  set -e
+  count "$log" "$status"
+  case "$status" in
+    0) printf 'ok    %4ds  %s\n' $((SECONDS - start)) "$(note "$log")" ;;
+    "$SKIP") printf 'SKIP  %4ds  %s\n' $((SECONDS - start)) "$(tail -n 1 "$log")" ;;
+    *)
+      printf 'FAIL  %4ds\n' $((SECONDS - start))
+      failures+=("$name")
+      sed 's/^/     | /' "$log"
+      ;;
+  esac
+}
+
+# Adds up what a stage's log says: every `test result:` line, else the stage itself is one.
+count() {
+  local log="$1" status="$2" sums
+  sums="$(awk '/^test result:/ { p += $4; f += $6; s += $8; n++ } END { printf "%d %d %d %d", p, f, s, n }' "$log")"
+  # shellcheck disable=SC2086
+  set -- $sums
+  passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+  case "$status" in
+    0) [ "$4" -gt 0 ] || passed=$((passed + 1)) ;;
+    "$SKIP") skipped=$((skipped + 1)) ;;
+    *) [ "$2" -gt 0 ] || failed=$((failed + 1)) ;;
+  esac
+}
+
+# What a passing stage has to say: its result lines, or the one line it marked.
+note() {
+  awk '/^test result:/ { p += $4; n++ } /^note: / { sub(/^note: /, ""); if (text) text = text "; "; text = text $0 }
+    END { if (n) printf "%d tests%s", p, (text ? "; " : ""); print text }' "$1"
+}
+
+# skip REASON: ends the stage as skipped.
+skip() {
+  echo "$*"
+  exit "$SKIP"
+}
+
+# finish: the closing lines; the exit status says whether anything failed.
+finish() {
+  echo
+  if [ "$number" -eq 0 ]; then
+    echo "no stage is called $only"
+    failed=1
+  fi
+  [ ${#failures[@]} -eq 0 ] || echo "failed: ${failures[*]}"
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" -eq 0 ]
+}

@@ -1,0 +1,56 @@
+# What the tests need beside a Rust toolchain, from Debian.
+# shellcheck shell=bash
+
+# Debian stable's packages, as `program package` pairs; a program that is there needs no package.
+debian=(pgbouncer pgbouncer openssl openssl python3 python3 cc gcc curl curl)
+
+tools_stage() {
+  find_tools
+  stage tools tools
+  find_tools
+}
+
+tools() {
+  local missing=() i
+  [ -n "$pg_bin" ] || missing+=(postgresql)
+  for ((i = 0; i < ${#debian[@]}; i += 2)); do
+    command -v "${debian[i]}" >/dev/null || missing+=("${debian[i + 1]}")
+  done
+  if ! command -v cargo >/dev/null; then
+    echo "cargo is missing: install Rust with rustup (https://rustup.rs), or Debian's package rustup"
+    return 1
+  fi
+  cargo --version
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "missing: ${missing[*]}; run as root once, or: sudo apt-get install ${missing[*]}"
+    return 1
+  fi
+  apt-get update -qq
+  # Debian's own cluster is not wanted: it would take the default port.
+  mkdir -p /etc/postgresql-common
+  [ -e /etc/postgresql-common/createcluster.conf ] ||
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  echo "note: installed ${missing[*]}"
+}
+
+# Debian keeps server programs out of PATH. The newest version counts.
+find_tools() {
+  pg_bin="$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)"
+  PATH="$PATH:/usr/sbin"
+}
+
+# cargo_tool NAME: installs a cargo subcommand into the cache unless it is there; a failed download is a skip.
+cargo_tool() {
+  local name="$1"
+  PATH="$cache/cargo/bin:$PATH"
+  if command -v "$name" >/dev/null; then return 0; fi
+  cargo fetch --locked >/dev/null 2>&1 || true
+  if ! cargo install --locked --root "$cache/cargo" --target-dir "$cache/cargo/target" "$name"; then
+    # Told apart by asking for the package alone.
+    cargo info --quiet "$name" >/dev/null 2>&1 || skip "$name could not be downloaded"
+    return 1
+  fi
+  rm -rf "$cache/cargo/target"
+}
