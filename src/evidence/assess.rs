@@ -1,0 +1,288 @@
+//! The look at everything that knows about the log, before anything is written: is this the log that we left?
+//!
+//! Reads only. `start` turns what is found here into a refusal, `recover` into a way on.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Cause, Control, ControlState, Head, ReceiptKey};
+
+use super::log::{Checkpoint, Tail, VerifierKey, checkpoint};
+use super::memory::{self, Databases, Memory, is_away};
+use super::store::{DatabaseStore, Folder, FolderStore, Store};
+use super::walk::walk;
+use super::{EvidenceFault, RelayConfig, StoreAt};
+
+/// How often one instance can have recovered under a new origin.
+const ORIGINS_MAX: u32 = 100;
+
+/// How many receipts are read at once.
+pub(super) const PAGE: u32 = 1024;
+
+/// Where the log lies now: its origin, and the folder if it is in one.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    pub(super) origin: String,
+    pub(super) number: u32,
+    pub(super) folder: Option<Folder>,
+    pub(super) key: VerifierKey,
+}
+
+/// What was found out about the log.
+#[derive(Debug)]
+pub(super) struct Assessment {
+    pub(super) site: Site,
+    /// The head row.
+    pub(super) head: Option<Head>,
+    /// The right edge, if the log is whole.
+    pub(super) tail: Option<Tail>,
+    /// The log cannot go on under its origin, for this reason.
+    pub(super) lost: Option<EvidenceFault>,
+    /// The head row is not where it was written, though nothing contradicts it.
+    pub(super) moved: Option<EvidenceFault>,
+    /// Databases whose receipts are older than the log.
+    pub(super) restored: Vec<EvidenceFault>,
+    /// The newest checkpoint that anybody knows.
+    pub(super) newest: Option<Head>,
+    /// The signed checkpoint in the store, if it is one of ours.
+    pub(super) note: Option<String>,
+    /// Whether anything outside the store could notice a rollback.
+    pub(super) anchored: bool,
+}
+
+/// The database that holds the head row: the store itself, or the home of a folder.
+pub(super) fn anchor(config: &RelayConfig) -> &str {
+    match &config.store {
+        StoreAt::Database(name) => name,
+        StoreAt::Folder(_) => &config.home,
+    }
+}
+
+/// The control tables of the database called `name`.
+pub(super) fn control<'a>(databases: &Databases<'a>, name: &str) -> Result<&'a dyn Control, EvidenceFault> {
+    let found = databases.iter().find(|(database, _)| *database == name);
+    found.map(|(_, control)| *control).ok_or_else(|| {
+        EvidenceFault::new(Cause::Unreachable, name, "the database that holds the evidence log's head is not connected")
+    })
+}
+
+/// The store at `site`.
+pub(super) fn store<'a>(
+    config: &'a RelayConfig,
+    site: &'a Site,
+    databases: &Databases<'a>,
+) -> Result<Box<dyn Store + 'a>, EvidenceFault> {
+    let name = anchor(config);
+    let control = control(databases, name)?;
+    Ok(match &site.folder {
+        Some(folder) => Box::new(FolderStore::new(folder, control, &site.origin)),
+        None => Box::new(DatabaseStore::new(name, control, &site.origin)),
+    })
+}
+
+// === impl Site ===
+
+impl Site {
+    /// The site of the `number`-th origin: the configured one, then `<origin>/2` and so on.
+    pub(super) fn of(config: &RelayConfig, key: &crate::keys::EvidenceKey, number: u32) -> Result<Self, EvidenceFault> {
+        let origin = if number == 1 { config.origin.clone() } else { format!("{}/{number}", config.origin) };
+        let folder = match &config.store {
+            StoreAt::Database(_) => None,
+            StoreAt::Folder(path) if number == 1 => Some(Folder::new(path)),
+            StoreAt::Folder(path) => Some(Folder::new(path.join(number.to_string()))),
+        };
+        let key = VerifierKey::of(key, &origin)
+            .map_err(|_| EvidenceFault::new(Cause::Evidence, &origin, "evidence.origin must not hold spaces or `+`"))?;
+        Ok(Self { origin, number, folder, key })
+    }
+}
+
+/// Finds the origin in force and looks at everything that knows about it.
+pub(super) async fn assess(
+    config: &RelayConfig,
+    key: &crate::keys::EvidenceKey,
+    databases: &Databases<'_>,
+) -> Result<Assessment, EvidenceFault> {
+    let mut site = Site::of(config, key, 1)?;
+    for number in 2..=ORIGINS_MAX {
+        let next = Site::of(config, key, number)?;
+        if !heard_of(config, &next, databases).await? {
+            break;
+        }
+        site = next;
+    }
+    let mut found = look(config, site, databases).await?;
+    found.restored = restored(config, &found.site, databases).await?;
+    if found.newest.is_none() && found.lost.is_none() {
+        found.lost = forgotten(config, databases).await?;
+    }
+    Ok(found)
+}
+
+/// Whether anybody knows a log of this origin.
+async fn heard_of(config: &RelayConfig, site: &Site, databases: &Databases<'_>) -> Result<bool, EvidenceFault> {
+    let store = store(config, site, databases)?;
+    if store.head().await?.is_some() || store.read("checkpoint").await?.is_some() {
+        return Ok(true);
+    }
+    let remember = config.remember.as_ref().map(Folder::new);
+    let (memories, _) = memory::recall(&site.origin, anchor(config), databases, remember.as_ref(), &site.key).await?;
+    Ok(!memories.is_empty())
+}
+
+/// Looks at one origin. `newest` is absent when nobody has heard of it.
+async fn look(config: &RelayConfig, site: Site, databases: &Databases<'_>) -> Result<Assessment, EvidenceFault> {
+    let remember = config.remember.as_ref().map(Folder::new);
+    let (mut memories, away) =
+        memory::recall(&site.origin, anchor(config), databases, remember.as_ref(), &site.key).await?;
+    if !away.is_empty() {
+        tracing::warn!(databases = ?away, "copies of the evidence head cannot be asked for: the databases are away");
+    }
+    let store = store(config, &site, databases)?;
+    let (state, place) = (store.head().await?, store.place());
+    let in_place = state.as_ref().is_none_or(|state| state.in_place);
+    let head = state.map(|state| state.head);
+    let outside = !memories.is_empty() || databases.len() > 1 || config.remember.is_some();
+    let mut note = None;
+    let mut lost = None;
+    match stored_checkpoint(&*store, &site.key).await {
+        Ok(Some((checkpoint, signed))) => {
+            note = Some(signed);
+            memories.push(Memory { head: checkpoint.into(), place: format!("the checkpoint in {place}") });
+        }
+        // A checkpoint that cannot be read is worth nothing and is signed again, unless there is no head for it.
+        Err(fault) if head.is_none() => lost = Some(fault),
+        Ok(None) | Err(_) => {}
+    }
+    lost = lost.or_else(|| rolled_back(&memories, head.as_ref(), &place));
+    let mut tail = None;
+    if let (None, Some(head)) = (&lost, &head) {
+        (lost, tail) = whole(&*store, head, &memories).await?;
+    }
+    let newest = memories.iter().map(|memory| &memory.head).chain(&head).max_by_key(|head| head.size).cloned();
+    let moved = (!in_place).then(|| {
+        EvidenceFault::restored(place, "the head row is not in the table, server or timeline that it was written in")
+    });
+    drop(store);
+    Ok(Assessment { site, head, tail, lost, moved, restored: Vec::new(), newest, note, anchored: outside })
+}
+
+/// A memory that the head does not reach.
+fn rolled_back(memories: &[Memory], head: Option<&Head>, place: &str) -> Option<EvidenceFault> {
+    let size = head.map_or(0, |head| head.size);
+    let memory = memories.iter().max_by_key(|memory| memory.head.size)?;
+    let ahead = memory.head.size > size || head.is_none();
+    ahead.then(|| {
+        let found = match head {
+            None => "there is no log".to_owned(),
+            Some(_) => format!("the log has {size} entries"),
+        };
+        EvidenceFault::restored(place, format!("{found}, but {} remembers {}", memory.place, memory.head.size))
+    })
+}
+
+/// Re-derives the log up to its head: the reason why it is not whole, or its right edge.
+async fn whole(
+    store: &dyn Store,
+    head: &Head,
+    memories: &[Memory],
+) -> Result<(Option<EvidenceFault>, Option<Tail>), EvidenceFault> {
+    store.settle(head).await?;
+    let marks: Vec<u64> = memories.iter().map(|memory| memory.head.size).collect();
+    let walked = walk(store, head.size, &marks, &mut |_, _| {}).await?;
+    let place = store.place();
+    if let Some(problem) = walked.problems.first() {
+        return Ok((Some(EvidenceFault::evidence(place, format!("{}: {}", problem.place, problem.found))), None));
+    }
+    if walked.root != Some(head.root) {
+        return Ok((Some(EvidenceFault::evidence(place, "the entries do not lead to the root of the head row")), None));
+    }
+    for Memory { head: memory, place: who } in memories {
+        if walked.marks.iter().any(|(size, root)| *size == memory.size && *root != memory.root) {
+            let found = format!("{who} remembers another root for size {}", memory.size);
+            return Ok((Some(EvidenceFault::restored(place, found)), None));
+        }
+    }
+    let mut files = Vec::new();
+    for path in Tail::paths(head.size) {
+        match store.read(&path.to_string()).await? {
+            Some(bytes) => files.push((path, bytes)),
+            None => return Ok((Some(EvidenceFault::evidence(place, format!("{path} is missing"))), None)),
+        }
+    }
+    let tail = Tail::load(head.size, &files).ok().filter(|tail| tail.root() == head.root);
+    Ok(match tail {
+        Some(tail) => (None, Some(tail)),
+        None => (Some(EvidenceFault::evidence(place, "the right edge of the log is damaged")), None),
+    })
+}
+
+/// The checkpoint in the store and its bytes, if it is one of ours.
+pub(super) async fn stored_checkpoint(
+    store: &dyn Store,
+    key: &VerifierKey,
+) -> Result<Option<(Checkpoint, String)>, EvidenceFault> {
+    let Some(bytes) = store.read("checkpoint").await? else { return Ok(None) };
+    let opened = checkpoint::open(&bytes, key)
+        .map_err(|error| EvidenceFault::evidence(store.place(), format!("checkpoint: {error}")))?;
+    Ok(Some((opened, String::from_utf8_lossy(&bytes).into_owned())))
+}
+
+/// Databases whose receipts are older than the log knows: their newest sequence of a lane is below the newest leaf, or
+/// their generation is one that the log has already seen replaced.
+async fn restored(
+    config: &RelayConfig,
+    site: &Site,
+    databases: &Databases<'_>,
+) -> Result<Vec<EvidenceFault>, EvidenceFault> {
+    let store = store(config, site, databases)?;
+    let mut leaves: BTreeMap<String, Vec<ReceiptKey>> = BTreeMap::new();
+    for leaf in store.newest_leaves().await? {
+        leaves.entry(leaf.generation.0.clone()).or_default().push(leaf);
+    }
+    let mut found = Vec::new();
+    for (name, control) in databases {
+        let generation = match control.inspect().await {
+            Ok(ControlState::Ready(generation)) => generation,
+            Ok(_) => continue,
+            Err(fault) if is_away(&fault) => continue,
+            Err(fault) => return Err(fault.into()),
+        };
+        let newest: BTreeMap<(String, String), u64> = control
+            .newest()
+            .await?
+            .into_iter()
+            .filter(|key| key.generation == generation)
+            .map(|key| ((key.rule, key.lane), key.sequence))
+            .collect();
+        let behind = leaves.get(&generation.0).into_iter().flatten().find(|leaf| {
+            newest.get(&(leaf.rule.clone(), leaf.lane.clone())).is_none_or(|sequence| *sequence < leaf.sequence)
+        });
+        if let Some(leaf) = behind {
+            found.push(EvidenceFault::restored(*name, format!("the log knows receipt {leaf}, the database does not")));
+        }
+    }
+    Ok(found)
+}
+
+/// Without any head: receipts that were acknowledged prove that there was a log.
+async fn forgotten(config: &RelayConfig, databases: &Databases<'_>) -> Result<Option<EvidenceFault>, EvidenceFault> {
+    for (name, control) in databases {
+        let pending = match control.pending_count().await {
+            Err(fault) if is_away(&fault) && *name != anchor(config) => continue,
+            pending => pending?,
+        };
+        // Receipts whose outcome is known are either pending or acknowledged: one more than the pending ones is enough.
+        let (mut seen, mut after) = (0, None);
+        while seen <= pending {
+            let page = control.bodies(after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            seen += page.len() as u64;
+            after = Some(last.key.clone());
+        }
+        if seen > pending {
+            let found = "receipts here were acknowledged by an evidence log that is gone";
+            return Ok(Some(EvidenceFault::restored(*name, found)));
+        }
+    }
+    Ok(None)
+}
