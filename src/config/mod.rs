@@ -1,9 +1,31 @@
 //! Configuration: from files, environment and flags to [`Config`], or to all [`Problems`] at once.
+//!
+//! Read in this order: `load` (what is read, and when it is an error), `yaml` and `node` (text to a tree with places),
+//! `read` and `raw` (a tree to structs that are also schema and reference), `layers` (which setting wins), `resolve`
+//! (names, bounds and what belongs together).
 
+mod layers;
+mod limits;
+mod literal;
+mod load;
+mod node;
+mod place;
 mod problem;
+mod raw;
+mod raw_rule;
+mod read;
+mod resolve;
+mod schema;
 mod secret;
 mod settings;
+#[cfg(test)]
+mod tests;
+mod visible;
+mod words;
+mod yaml;
 
+pub use load::{LoadOptions, load};
 pub use problem::{Problem, Problems};
+pub use schema::schema;
 pub use secret::Secret;
 pub use settings::{Config, Control, Coordination, Database, Evidence, Store};

@@ -13,6 +13,8 @@ pub struct Problem {
     pub fix: String,
     /// The line, with a mark below; lines are separated by newlines.
     pub snippet: Option<String>,
+    /// Source, line and column, to sort by.
+    pub(super) order: (u32, u32, u32),
 }
 
 /// Everything that is wrong, in the order of the files; never empty where it is an error.
@@ -24,7 +26,7 @@ pub struct Problems(pub Vec<Problem>);
 impl Problem {
     /// A problem at a place, without a snippet.
     pub fn new(place: impl Into<String>, message: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { place: place.into(), message: message.into(), fix: fix.into(), snippet: None }
+        Self { place: place.into(), message: message.into(), fix: fix.into(), snippet: None, order: (0, 0, 0) }
     }
 }
 
@@ -43,6 +45,15 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 // === impl Problems ===
+
+impl Problems {
+    /// In the order of the files, each said once.
+    pub(super) fn sorted(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by(|a, b| (a.order, &a.message).cmp(&(b.order, &b.message)));
+        problems.dedup_by(|a, b| a.place == b.place && a.message == b.message);
+        Self(problems)
+    }
+}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

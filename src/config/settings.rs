@@ -4,7 +4,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::Secret;
-use crate::rules::{Period, Policy};
+use crate::rules::Policy;
 
 /// Everything `forgetd` needs to know before it connects.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ pub struct Evidence {
     /// The Ed25519 key that signs checkpoints.
     pub signing_key: Secret,
     /// How long an acknowledged and covered receipt stays.
-    pub receipt_keep: Period,
+    pub receipt_keep: Duration,
     /// More pending receipts than this stop new batches.
     pub receipts_pending_max: u64,
     /// A folder outside every database that remembers the newest checkpoint.

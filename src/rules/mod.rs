@@ -4,7 +4,9 @@ mod digest;
 mod period;
 mod policy;
 mod rule;
+mod schedule;
 
 pub use period::{Period, PeriodError};
 pub use policy::Policy;
-pub use rule::{Cap, Guard, LegalBasis, Mode, RowEvidence, Rule, Schedule};
+pub use rule::{Cap, Guard, LegalBasis, Mode, RowEvidence, Rule};
+pub use schedule::{Schedule, ScheduleError};

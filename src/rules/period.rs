@@ -1,8 +1,8 @@
 //! Periods in calendar arithmetic: six months are six months, never 180 days.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use jiff::{Span, Timestamp, ToSpan as _, tz::TimeZone};
+use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan as _, tz::TimeZone};
 use thiserror::Error;
 
 /// How long rows are kept. Written `30d`, `6mo`, `2y` or in ISO 8601 (`P30D`); years, months, weeks, days and whole
@@ -20,10 +20,10 @@ pub enum PeriodError {
     #[error("has no unit; write for example 30d (days), 6mo (months) or 2y (years)")]
     Unit,
     /// It is zero or negative.
-    #[error("must be longer than zero")]
+    #[error("is not longer than zero; write for example 30d")]
     NotPositive,
     /// It has parts smaller than a second.
-    #[error("must not have parts smaller than a second")]
+    #[error("has parts smaller than a second; write whole seconds")]
     TooFine,
 }
 
@@ -44,6 +44,15 @@ impl Period {
             return Err(PeriodError::TooFine);
         }
         Ok(Self(span))
+    }
+
+    /// The period as a length of time, days being 24 hours; nothing for months and years, which have none.
+    pub fn to_duration(&self) -> Option<Duration> {
+        if self.0.get_months() != 0 || self.0.get_years() != 0 {
+            return None;
+        }
+        let duration = self.0.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+        Duration::try_from(duration).ok()
     }
 
     /// The latest instant whose period is over at `now`, in the calendar of `zone`, never early.

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Period;
+use super::{Period, Schedule};
 
 /// One table, what is due in it, and what happens then.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,15 +98,6 @@ pub enum RowEvidence {
     Counts,
     /// Also a keyed commitment for each key, kept privately, with its Merkle root in the entry.
     Commitments,
-}
-
-/// When a rule fires: five cron fields or an alias, in a zone.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Schedule {
-    /// The five fields or the alias, as written.
-    pub cron: String,
-    /// The zone the fields are read in; UTC unless said.
-    pub zone: TimeZone,
 }
 
 // === impl Rule ===

@@ -1,0 +1,44 @@
+//! Defaults and bounds of settings, in one place.
+
+use std::ops::RangeInclusive;
+
+/// The version of the format this binary reads.
+pub(super) const VERSION: u32 = 1;
+
+/// Settings that hold where no layer says otherwise, as they would be written.
+pub(super) const DEFAULTS: [(&str, &str); 3] = [
+    // Long enough for a pause of some seconds, short enough that a successor is soon there.
+    ("coordination.lease", "15s"),
+    ("evidence.receipt_keep", "30d"),
+    ("evidence.receipts_pending_max", "10000"),
+];
+
+/// Seconds of a lease: renewals every third of it must be possible, and a dead holder must not be missed for long.
+pub(super) const LEASE_SECS: RangeInclusive<u64> = 1..=600;
+
+/// Connections to one database: one works and one renews the lease.
+pub(super) const MAX_CONNECTIONS: u32 = 2;
+/// More is never of use: lanes are few.
+pub(super) const MAX_CONNECTIONS_RANGE: RangeInclusive<u32> = 1..=64;
+
+/// Below the second after which PostgreSQL looks for deadlocks, so that we never make the application its victim.
+pub(super) const LOCK_WAIT_MS: u64 = 200;
+/// Zero would mean "for ever" to some servers.
+pub(super) const LOCK_WAIT_MS_RANGE: RangeInclusive<u64> = 1..=60_000;
+
+/// Rows of a batch: transactions of milliseconds.
+pub(super) const BATCH_ROWS_MAX: u32 = 1000;
+/// Memory stays bounded.
+pub(super) const BATCH_ROWS_MAX_RANGE: RangeInclusive<u32> = 1..=100_000;
+
+/// The name of control tables.
+pub(super) const CONTROL_NAME: &str = "forgetd";
+
+/// Names of instances, databases and rules; they become labels and keys.
+pub(super) const NAME_BYTES_MAX: usize = 63;
+
+/// Values of one `in` list: they travel with every statement.
+pub(super) const IN_VALUES_MAX: usize = 1000;
+
+/// Files in `conf.d`.
+pub(super) const FILES_MAX: usize = 1000;

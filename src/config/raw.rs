@@ -1,0 +1,229 @@
+//! The daemon's settings as they are written. These structs are the configuration, its JSON Schema and its reference
+//! documentation at once: a field's comment says why it is there, in which unit, and what holds without it.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+
+use super::{
+    raw_rule::{RawDefaults, RawRule},
+    read::{Field, TextOr},
+};
+
+/// One configuration file: `forgetd.yaml`, or a file in `conf.d` beside it. Later files replace single settings of
+/// earlier ones; rules add up.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Forgetd", title = "forgetd configuration")]
+pub(super) struct RawFile {
+    /// The version of this format: 1. Required in the main file.
+    pub(super) version: Field<u32>,
+    /// The name of this forgetd: all replicas that share one policy and one evidence log. It appears in evidence and
+    /// metrics. Lower case letters, digits, `-`, `_` and `.`.
+    pub(super) instance: Field<String>,
+    /// How replicas agree on who acts: `{ lease: 15s }` (the default) or `none`, where only one process ever runs.
+    pub(super) coordination: Field<RawCoordination>,
+    /// The databases, by names of your choice.
+    pub(super) databases: Field<ByName<RawDatabase>>,
+    /// Where evidence goes and who signs it.
+    pub(super) evidence: Field<RawEvidence>,
+    /// What holds for every rule that does not say otherwise.
+    pub(super) defaults: Field<RawDefaults>,
+    /// The rules. They come from files only, never from the environment.
+    pub(super) rules: Field<Vec<Field<RawRule>>>,
+}
+
+/// How replicas agree on who acts.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Coordination")]
+pub(super) enum RawCoordination {
+    /// A process that starts takes over; the one before it ends.
+    None,
+    /// A lease of this length in the home database, renewed every third of it: from 1s to 10m.
+    Lease(PeriodText),
+}
+
+/// One database.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Database", extend("required" = ["url"]))]
+pub(super) struct RawDatabase {
+    /// Where it is: `{ file: path }`, `{ env: NAME }`, or the URL itself if it holds no password
+    /// (`postgres://app@db/crm`, `sqlite:/data/crm.db`).
+    pub(super) url: Field<TextOr<RawSecret>>,
+    /// Whether it holds lease, approvals and, by default, the evidence log. Required on one of several databases.
+    pub(super) home: Field<bool>,
+    /// Where its control tables are. Default: `{ name: forgetd }`.
+    pub(super) control: Field<RawControl>,
+    /// How long a row lock of the application is waited for, in milliseconds. Default: 200.
+    pub(super) lock_wait_ms: Field<u64>,
+    /// Where the data is, in your words; it stands in evidence.
+    pub(super) region: Field<String>,
+    /// The most connections forgetd opens. Default: 2.
+    pub(super) max_connections: Field<u32>,
+    /// How hard it may be worked.
+    pub(super) throttle: Field<RawThrottle>,
+}
+
+/// Where a secret is. It never stands in the configuration itself.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Secret")]
+pub(super) enum RawSecret {
+    /// In this file; a relative path counts from the folder of the configuration file.
+    File(String),
+    /// In this environment variable.
+    Env(String),
+}
+
+/// Where a database's control tables are.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Control")]
+pub(super) enum RawControl {
+    /// In the database itself: a schema of this name in PostgreSQL, tables with this prefix in SQLite.
+    Name(String),
+    /// In another entry of `databases`, where this one may not have tables; it is then worked on by sealed batches.
+    At(String),
+}
+
+/// How hard a database may be worked.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Throttle")]
+pub(super) struct RawThrottle {
+    /// The most rows one batch changes: from 1 to 100000. Default: 1000.
+    pub(super) batch_rows_max: Field<u32>,
+}
+
+/// Where evidence goes and who signs it.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Evidence")]
+pub(super) struct RawEvidence {
+    /// Where the log is kept: `{ database: name }` (default: the home database) or `{ dir: path }`.
+    pub(super) store: Field<RawStore>,
+    /// The log's name in checkpoints: a URL without a scheme that nobody else uses, for example
+    /// `example.com/forgetd/shop-eu`. It must never change.
+    pub(super) origin: Field<String>,
+    /// The Ed25519 key that signs checkpoints; `forgetd keys new evidence` makes one.
+    pub(super) signing_key: Field<RawSecret>,
+    /// How long a receipt stays after the log covers it, in days or shorter units. Default: 30d.
+    pub(super) receipt_keep: Field<PeriodText>,
+    /// More pending receipts than this stop new batches. Default: 10000.
+    pub(super) receipts_pending_max: Field<u64>,
+    /// A place outside every database that remembers the newest checkpoint, so that a restored database is noticed.
+    pub(super) remember: Field<RawRemember>,
+}
+
+/// Where the evidence log is kept.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Store")]
+pub(super) enum RawStore {
+    /// In the control tables of this entry of `databases`.
+    Database(String),
+    /// In this folder; only with `coordination: none`.
+    Dir(String),
+}
+
+/// A place outside every database.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Remember", extend("required" = ["dir"]))]
+pub(super) struct RawRemember {
+    /// The folder; it must not be restored together with the databases.
+    pub(super) dir: Field<String>,
+}
+
+/// A period as text: `30d`, `6mo`, `2y`, `15s`, `P30D`.
+#[derive(Clone, Debug)]
+pub(super) struct PeriodText(pub(super) String);
+
+/// Entries by names that the operator chooses.
+#[derive(Clone, Debug)]
+pub(super) struct ByName<T>(pub(super) BTreeMap<String, Field<T>>);
+
+// === impl PeriodText ===
+
+impl<'de> Deserialize<'de> for PeriodText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PeriodVisitor)
+    }
+}
+
+struct PeriodVisitor;
+
+impl Visitor<'_> for PeriodVisitor {
+    type Value = PeriodText;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a period, for example 30d")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<PeriodText, E> {
+        Ok(PeriodText(text.into()))
+    }
+
+    /// A bare number is refused by the period's own rule, with the same words as `"30"`.
+    fn visit_i64<E: Error>(self, number: i64) -> Result<PeriodText, E> {
+        Ok(PeriodText(number.to_string()))
+    }
+}
+
+impl JsonSchema for PeriodText {
+    fn schema_name() -> Cow<'static, str> {
+        "Period".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "description": "A period with its unit: 15s, 24h, 30d, 6mo, 2y, or ISO 8601 (P30D).",
+            "type": "string",
+            "examples": ["15s", "24h", "30d", "6mo", "2y", "P30D"],
+        })
+    }
+}
+
+// === impl ByName ===
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByName<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ByNameVisitor(std::marker::PhantomData))
+    }
+}
+
+struct ByNameVisitor<T>(std::marker::PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ByNameVisitor<T> {
+    type Value = ByName<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping by name")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<ByName<T>, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some((name, entry)) = access.next_entry()? {
+            entries.insert(name, entry);
+        }
+        Ok(ByName(entries))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for ByName<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}ByName", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let entry = generator.subschema_for::<T>();
+        schemars::json_schema!({ "type": "object", "additionalProperties": entry })
+    }
+}

@@ -1,0 +1,179 @@
+//! The entries of `databases:`.
+
+use std::path::Path;
+
+use super::say::{Say, is_name};
+use crate::config::{
+    Control, Database, Secret, limits,
+    place::Place,
+    raw::{ByName, RawControl, RawDatabase, RawSecret},
+    read::{At, Field, TextOr},
+    words,
+};
+
+/// The databases, each with its place. Nothing: none was written, or one of them is too broken.
+pub(super) fn databases(
+    raw: &Field<ByName<RawDatabase>>,
+    folder: &Path,
+    say: &mut Say<'_>,
+) -> Option<Vec<(Database, Place)>> {
+    let given = match raw {
+        Field::Absent => None,
+        Field::Broken => return None,
+        Field::Given(given) => Some(given),
+    };
+    let Some(given) = given.filter(|given| !given.value.0.is_empty()) else {
+        say.missing("`databases` names no database", "add one: `databases: { crm: { url: { env: CRM_URL } } }`");
+        return None;
+    };
+    let entries = &given.value.0;
+    let single = entries.len() == 1;
+    let resolved: Vec<Option<(Database, Place)>> = entries
+        .iter()
+        .map(|(name, field)| {
+            let entry = field.get()?;
+            if !is_name(name) {
+                let message =
+                    "a database's name begins with a letter or digit and holds lower case letters, digits, `-` and `_`";
+                say.at(entry.place, message, format!("rename it, in at most {} bytes", limits::NAME_BYTES_MAX));
+            }
+            Some((database(name, entry, single, folder, say)?, entry.place))
+        })
+        .collect();
+    controls(entries, say);
+    // A broken entry may be the home database.
+    let resolved: Vec<(Database, Place)> = resolved.into_iter().collect::<Option<_>>()?;
+    home(&resolved, given.place, say);
+    Some(resolved)
+}
+
+fn database(name: &str, raw: &At<RawDatabase>, single: bool, folder: &Path, say: &mut Say<'_>) -> Option<Database> {
+    let entry = &raw.value;
+    let max_connections = say.number(&entry.max_connections, &limits::MAX_CONNECTIONS_RANGE, limits::MAX_CONNECTIONS);
+    let lock_wait_ms = say.number(&entry.lock_wait_ms, &limits::LOCK_WAIT_MS_RANGE, limits::LOCK_WAIT_MS);
+    let batch = entry.throttle.value().map(|throttle| &throttle.batch_rows_max);
+    let batch_rows_max = batch.map_or(limits::BATCH_ROWS_MAX, |field| {
+        say.number(field, &limits::BATCH_ROWS_MAX_RANGE, limits::BATCH_ROWS_MAX)
+    });
+    let region = say.text(&entry.region);
+    let control = control(&entry.control, say);
+    let url = match &entry.url {
+        Field::Absent => {
+            let fix = "write `url: { file: path }`, `url: { env: NAME }`, or a URL without a password";
+            say.at(raw.place, format!("database {} has no `url`", words::key(name)), fix);
+            None
+        }
+        field => field.get().and_then(|url| self::url(url, folder, say)),
+    };
+    if let Some(At { value: false, place }) = entry.home.get().filter(|_| single) {
+        say.at(*place, "the only database is the home database", "remove the key");
+    }
+    Some(Database {
+        name: name.into(),
+        url: url?,
+        home: entry.home.value().copied().unwrap_or(single),
+        control: control?,
+        region,
+        max_connections,
+        lock_wait_ms,
+        batch_rows_max,
+    })
+}
+
+fn url(url: &At<TextOr<RawSecret>>, folder: &Path, say: &mut Say<'_>) -> Option<Secret> {
+    match &url.value {
+        TextOr::Full(raw) => secret(raw, url.place, folder, say),
+        TextOr::Text(text) => {
+            let Ok(parsed) = url::Url::parse(text) else {
+                let fix = "write one, for example postgres://app@db/crm or sqlite:/data/crm.db, or { file: path }";
+                say.at(url.place, "the text is no URL", fix);
+                return None;
+            };
+            let in_query = parsed.query_pairs().any(|(name, _)| name.to_ascii_lowercase().contains("password"));
+            if parsed.password().is_some() || in_query {
+                let fix = "put the URL into a file or a variable and write { file: path } or { env: NAME }";
+                say.at(url.place, "a URL with a password may not stand in the configuration", fix);
+                return None;
+            }
+            if !matches!(parsed.scheme(), "postgres" | "postgresql" | "sqlite") {
+                let fix = "write a URL that begins with postgres:// or sqlite:";
+                say.at(url.place, "the URL's scheme is that of no engine this version works with", fix);
+                return None;
+            }
+            Some(Secret::Literal(text.clone()))
+        }
+    }
+}
+
+/// Where a secret is; it is not opened.
+pub(super) fn secret(raw: &RawSecret, place: Place, folder: &Path, say: &mut Say<'_>) -> Option<Secret> {
+    match raw {
+        RawSecret::File(path) => say.path(path, place, folder).map(Secret::File),
+        RawSecret::Env(name) if name.is_empty() || name.contains(['=', '\0']) => {
+            say.at(place, "this is no name of a variable", "write the variable's name, not its value");
+            None
+        }
+        RawSecret::Env(name) => Some(Secret::Env(name.clone())),
+    }
+}
+
+fn control(field: &Field<RawControl>, say: &mut Say<'_>) -> Option<Control> {
+    let Some(At { value, place }) = field.get() else {
+        // A broken one has been said; the default keeps the rest readable.
+        return Some(Control::Named(limits::CONTROL_NAME.into()));
+    };
+    match value {
+        RawControl::At(other) => Some(Control::At(other.clone())),
+        RawControl::Name(name) => {
+            let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+            if !plain || !first || name.len() > 32 {
+                let message = "control tables are named in lower case letters, digits and `_`, beginning with a letter";
+                say.at(*place, message, "write such a name of at most 32 bytes");
+                return None;
+            }
+            Some(Control::Named(name.clone()))
+        }
+    }
+}
+
+/// Whether every `control: { at: .. }` leads to a database with control tables of its own.
+fn controls(entries: &std::collections::BTreeMap<String, Field<RawDatabase>>, say: &mut Say<'_>) {
+    let at = |name: &str| {
+        let control = entries.get(name)?.value()?.control.get()?;
+        match &control.value {
+            RawControl::At(other) => Some((other.as_str(), control.place)),
+            RawControl::Name(_) => None,
+        }
+    };
+    let names: Vec<&str> = entries.keys().map(String::as_str).collect();
+    for (name, field) in entries {
+        let Some((other, place)) = at(name) else { continue };
+        if other == name {
+            say.at(place, "a database cannot hold its control tables elsewhere and in itself", "name another database");
+        } else if !entries.contains_key(other) {
+            say.at(place, "`at` names no entry of `databases`", words::meant(other, &names));
+        } else if at(other).is_some() {
+            let message = format!("the control tables of database {} are elsewhere themselves", words::key(other));
+            say.at(place, message, "name a database that has its own");
+        }
+        if let Some(At { value: true, place }) = field.value().and_then(|entry| entry.home.get()) {
+            let fix = "make a database with control tables of its own the home database";
+            say.at(*place, "the home database needs control tables of its own", fix);
+        }
+    }
+}
+
+fn home(databases: &[(Database, Place)], place: Place, say: &mut Say<'_>) {
+    let homes: Vec<&(Database, Place)> = databases.iter().filter(|(database, _)| database.home).collect();
+    match homes.as_slice() {
+        [] => say.at(place, "no database is the home database", "write `home: true` on one of them"),
+        [_] => {}
+        [first, rest @ ..] => {
+            for (database, place) in rest {
+                let message = format!("database {} is a second home database", words::key(&database.name));
+                say.at(*place, message, format!("keep `home: true` on one; {} has it too", words::key(&first.0.name)));
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! From what was written to what it means: defaults, bounds, names that must exist, and what belongs together. Says
+//! everything that is wrong; knows no file and opens nothing.
+
+mod databases;
+mod evidence;
+mod rules;
+mod say;
+mod since;
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Config, Coordination, Problem, limits,
+    place::Sources,
+    raw::{RawCoordination, RawFile},
+    raw_rule::RawRule,
+    read::Field,
+};
+use say::Say;
+
+/// The configuration; nothing where a part is too broken to stand for anything. It counts only while `problems` is empty.
+pub(super) fn config(
+    raw: &RawFile,
+    rules: Vec<Field<Vec<Field<RawRule>>>>,
+    folder: &Path,
+    files: Vec<PathBuf>,
+    sources: &Sources,
+    problems: &mut Vec<Problem>,
+) -> Option<Config> {
+    let mut say = Say { sources, problems };
+    let instance = instance(raw, &mut say);
+    let coordination = coordination(raw, &mut say);
+    let databases = databases::databases(&raw.databases, folder, &mut say);
+    let evidence = evidence::evidence(raw, databases.as_deref(), coordination, folder, &mut say);
+    let policy = rules::policy(rules, &raw.defaults, databases.as_deref(), &mut say);
+    Some(Config {
+        instance: instance?,
+        coordination: coordination?,
+        databases: databases?.into_iter().map(|(database, _)| database).collect(),
+        evidence: evidence?,
+        policy,
+        files,
+    })
+}
+
+fn instance(raw: &RawFile, say: &mut Say<'_>) -> Option<String> {
+    let instance = match &raw.instance {
+        Field::Absent => {
+            say.missing("`instance` is missing", "name this forgetd, for example `instance: shop-eu`");
+            return None;
+        }
+        field => field.get()?,
+    };
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+    if !say::fits(&instance.value, fits) {
+        let message =
+            "an instance's name begins with a letter or digit and holds lower case letters, digits, `-`, `_` and `.`";
+        say.at(instance.place, message, format!("write such a name of at most {} bytes", limits::NAME_BYTES_MAX));
+        return None;
+    }
+    Some(instance.value.clone())
+}
+
+fn coordination(raw: &RawFile, say: &mut Say<'_>) -> Option<Coordination> {
+    let coordination = raw.coordination.get()?;
+    let RawCoordination::Lease(text) = &coordination.value else { return Some(Coordination::None) };
+    let duration = say.duration(text, coordination.place)?;
+    if !limits::LEASE_SECS.contains(&duration.as_secs()) {
+        let fix = format!("write between {}s and {}s", limits::LEASE_SECS.start(), limits::LEASE_SECS.end());
+        say.at(coordination.place, "the lease is too short or too long", fix);
+        return None;
+    }
+    Some(Coordination::Lease(duration))
+}
