@@ -33,7 +33,7 @@ pub struct LoadOptions {
 
 impl LoadOptions {
     /// The options of this process: its own environment, no flags. Variables that are not text are left out.
-    pub fn from_process(file: Option<PathBuf>) -> Self {
+    pub fn from_env(file: Option<PathBuf>) -> Self {
         let text = |os: std::ffi::OsString| os.into_string().ok();
         let env = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
         Self { file, env, flags: vec![] }

@@ -47,7 +47,7 @@ impl Period {
     }
 
     /// The period as a length of time, days being 24 hours; nothing for months and years, which have none.
-    pub fn to_duration(&self) -> Option<Duration> {
+    pub fn as_duration(&self) -> Option<Duration> {
         if self.0.get_months() != 0 || self.0.get_years() != 0 {
             return None;
         }

@@ -53,7 +53,7 @@ impl Say<'_> {
     /// A period without a calendar: days are 24 hours, months and years are refused.
     pub(super) fn duration(&mut self, text: &PeriodText, place: Place) -> Option<Duration> {
         let period = self.period(text, place)?;
-        let duration = period.to_duration();
+        let duration = period.as_duration();
         if duration.is_none() {
             self.at(place, "months and years have no fixed length", "write days, hours, minutes or seconds");
         }
