@@ -5,11 +5,16 @@
 //! receipt; [`evidence`] relays receipts into a log that outsiders can check. `lease` says who may act, `app` wires it
 //! together, `cli` speaks with people. ARCHITECTURE.md tells the whole.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod evidence;
 pub mod guard;
 pub mod keys;
+pub mod lease;
 pub mod plan;
 pub mod rules;
 pub mod run;
+pub mod shutdown;
+pub mod telemetry;

@@ -22,8 +22,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("evidence", &["rules", "keys", "run", "clock"]),
     ("config", &["rules"]),
     ("telemetry", &["run", "clock"]),
-    ("lease", &["clock", "telemetry"]),
-    ("run", &["rules", "plan", "guard", "evidence", "keys", "lease", "telemetry", "clock", "shutdown"]),
+    ("lease", &["config", "clock", "telemetry"]),
+    ("run", &["config", "rules", "plan", "guard", "evidence", "keys", "lease", "telemetry", "clock", "shutdown"]),
     ("preflight", &["rules", "plan"]),
     (
         "app",

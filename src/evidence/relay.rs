@@ -137,25 +137,33 @@ impl Relay {
         self.open.lock().await.as_ref().and_then(|log| log.head.clone())
     }
 
+    /// Whether the policy of this digest is stored beside the log.
+    pub async fn has_policy(&self, databases: &Databases<'_>, digest: &str) -> Result<bool, EvidenceFault> {
+        self.with_store(databases, async |store| Ok(store.read(&policy_path(digest)).await?.is_some())).await
+    }
+
     /// Stores the policy in force beside the log, as `policy/<digest>.yaml`. The caller has replaced every literal.
     pub async fn put_policy(&self, databases: &Databases<'_>, digest: &str, text: &str) -> Result<(), EvidenceFault> {
         if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(EvidenceFault::new(Cause::Internal, "policy", "its digest is not a SHA-256 in hex"));
         }
+        self.with_store(databases, async |store| store.put(&policy_path(digest), text.as_bytes()).await).await
+    }
+
+    /// Does something with the store of the open log. An error leaves the log closed.
+    async fn with_store<T>(
+        &self,
+        databases: &Databases<'_>,
+        work: impl AsyncFnOnce(&dyn Store) -> Result<T, EvidenceFault>,
+    ) -> Result<T, EvidenceFault> {
         let mut open = self.open.lock().await;
         let log = match open.take() {
             Some(log) => log,
             None => self.begin(databases).await?.0,
         };
-        let path = format!("policy/{digest}.yaml");
-        {
-            let store = assess::store(&self.config, &log.site, databases)?;
-            if store.read(&path).await?.as_deref() != Some(text.as_bytes()) {
-                store.put(&path, text.as_bytes()).await?;
-            }
-        }
+        let done = work(&*assess::store(&self.config, &log.site, databases)?).await?;
         *open = Some(log);
-        Ok(())
+        Ok(done)
     }
 
     /// Removes receipts that were acknowledged more than `keep_secs` ago and that a copied checkpoint covers. With a
@@ -461,4 +469,9 @@ fn moved(store: &dyn Store, append: &Append, head: Option<&Head>) -> EvidenceFau
     } else {
         EvidenceFault::restored(store.place(), format!("the head went from {ours} entries to {found}"))
     }
+}
+
+/// Where the policy of a digest is stored.
+fn policy_path(digest: &str) -> String {
+    format!("policy/{digest}.yaml")
 }

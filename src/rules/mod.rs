@@ -3,6 +3,7 @@
 mod digest;
 mod period;
 mod policy;
+mod published;
 mod rule;
 mod schedule;
 

@@ -1,5 +1,35 @@
 //! Runs: one firing of a rule, from the claim to the verdict.
+//!
+//! `session` holds the lease and everything that lasts longer than one rule; `rule` is one run; `walk` drives a lane
+//! through its batches; `batch` holds the two protocols; `seals` brings to an end what a crash left sealed.
 
+mod batch;
+mod clerk;
+mod close;
+mod databases;
+mod job;
+#[cfg(feature = "faults")]
+mod naive;
+mod observe;
+mod pace;
+mod progress;
+mod report;
+mod rule;
+mod seals;
+mod session;
+mod site;
 mod verdict;
+mod walk;
 
+pub use clerk::{Clerk, NO_LANE, Subject};
+pub use databases::Databases;
+pub use observe::observe;
+pub use pace::Pace;
+pub use progress::{Progress, Quiet};
+pub use report::{Report, Skipped};
+pub use session::{Refused, Session};
+pub use site::{Site, Sites};
 pub use verdict::Verdict;
+
+/// The lane of every rule: one key range, so far.
+pub const LANE: &str = "0";

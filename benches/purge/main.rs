@@ -1,0 +1,144 @@
+//! How fast forgetd purges PostgreSQL, beside one single DELETE and the same statements naked, interleaved in rounds.
+//!
+//! `cargo bench --bench purge -- [--rows N] [--rounds N] [--memory N,N,..]`. Every measurement starts from a fresh copy
+//! of the same database; ratios are taken inside a round and their medians printed, with the spread. Half of the rows
+//! are due: in order of the primary key (`clustered`) or at random against it (`scattered`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark speaks to its user and stops at the first error"
+)]
+
+mod data;
+mod forgetd;
+mod naked;
+mod report;
+mod server;
+
+use std::time::Duration;
+
+use forgetd_testkit::proxy::Proxy;
+
+use data::Layout;
+use report::{Cell, Report};
+use server::Server;
+
+struct Options {
+    rows: u64,
+    rounds: usize,
+    memory: Vec<u64>,
+}
+
+/// One column of the table that is printed.
+#[derive(Clone, Copy, PartialEq)]
+struct Scene {
+    layout: Layout,
+    batch: u32,
+    old_snapshot: bool,
+    network: Option<Duration>,
+}
+
+fn main() {
+    let options = options();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(bench(&options));
+}
+
+fn options() -> Options {
+    let mut options = Options { rows: 5_000_000, rounds: 3, memory: vec![] };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
+        match arg.as_str() {
+            "--rows" => options.rows = value().parse().unwrap(),
+            "--rounds" => options.rounds = value().parse().unwrap(),
+            "--memory" => options.memory = value().split(',').map(|n| n.parse().unwrap()).collect(),
+            // cargo bench passes this itself.
+            "--bench" => {}
+            other => panic!("unknown option {other}"),
+        }
+    }
+    options
+}
+
+async fn bench(options: &Options) {
+    let server = Server::start();
+    let scene = |layout, batch| Scene { layout, batch, old_snapshot: false, network: None };
+    let scenes = [
+        scene(Layout::Clustered, 1_000),
+        scene(Layout::Clustered, 10_000),
+        scene(Layout::Scattered, 1_000),
+        scene(Layout::Scattered, 10_000),
+        Scene { old_snapshot: true, ..scene(Layout::Clustered, 1_000) },
+        Scene { network: Some(Duration::from_millis(1)), ..scene(Layout::Clustered, 1_000) },
+        Scene { network: Some(Duration::from_millis(1)), ..scene(Layout::Clustered, 10_000) },
+    ];
+    if options.rounds > 0 {
+        for layout in [Layout::Clustered, Layout::Scattered] {
+            data::build(&server, layout, options.rows).await;
+        }
+    }
+    let mut report = Report::new(options.rows);
+    for round in 1..=options.rounds {
+        for scene in &scenes {
+            let cell = measure(&server, scene).await;
+            report.add(scene, round, cell);
+        }
+    }
+    report.print();
+    for rows in &options.memory {
+        data::build(&server, Layout::Clustered, *rows).await;
+        let database = data::copy(&server, Layout::Clustered).await;
+        let run = forgetd::run(&server.url(&database), 1_000).await;
+        println!("memory: {rows} rows, peak resident {:.1} MiB, {:.1} s", run.peak_mib, run.seconds);
+        data::drop(&server, &database).await;
+    }
+    server.stop();
+}
+
+/// One round of one scene: the single DELETE, the naked loop and forgetd, each on a copy of its own.
+async fn measure(server: &Server, scene: &Scene) -> Cell {
+    let mut cell = Cell::default();
+
+    let database = data::copy(server, scene.layout).await;
+    cell.single = naked::single(server, &database, scene.network).await;
+    data::drop(server, &database).await;
+
+    let database = data::copy(server, scene.layout).await;
+    let snapshot = hold(server, &database, scene).await;
+    let naked = naked::batches(server, &database, scene).await;
+    (cell.naked, cell.naked_longest_ms) = (naked.seconds, naked.longest_ms);
+    drop(snapshot);
+    data::drop(server, &database).await;
+
+    let database = data::copy(server, scene.layout).await;
+    let snapshot = hold(server, &database, scene).await;
+    let run = match scene.network {
+        None => forgetd::run(&server.url(&database), scene.batch).await,
+        Some(delay) => {
+            let proxy = Proxy::start(server.address(), delay).await.unwrap();
+            forgetd::run(&server.url_at(proxy.address(), &database), scene.batch).await
+        }
+    };
+    cell.forgetd = run.seconds;
+    cell.longest_ms = run.longest_ms;
+    cell.peak_mib = run.peak_mib;
+    cell.growth = data::growth(server, &database).await;
+    cell.rows = run.changed;
+    drop(snapshot);
+    data::drop(server, &database).await;
+    cell
+}
+
+/// A session with a snapshot older than the purge, if the scene has one.
+async fn hold(server: &Server, database: &str, scene: &Scene) -> Option<server::Session> {
+    if !scene.old_snapshot {
+        return None;
+    }
+    let session = server.connect(database).await;
+    session.client.batch_execute("begin isolation level repeatable read; select count(*) from pg_class").await.unwrap();
+    Some(session)
+}

@@ -1,0 +1,95 @@
+//! Wires the program together: the only room besides `config` that names a connector crate.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Cause, ConnectContext, Connector, Fault, FaultClass};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::config::{Config, Control, Database, Problem, Problems};
+use crate::run::Databases;
+
+/// How long any single call to a database may take before it is given up as lost.
+const CALL_TIMEOUT_MS: u64 = 60_000;
+
+/// Connects to every database of the configuration.
+///
+/// Fails only for what is wrong with the configuration itself: a URL that cannot be read or names no engine that this
+/// build knows.
+pub async fn connect(config: &Config) -> Result<Databases, Problems> {
+    let mut connectors = BTreeMap::new();
+    let mut problems = vec![];
+    for database in &config.databases {
+        match database.url.read() {
+            Ok(url) => match connect_one(database, &url, &config.instance).await {
+                Ok(connector) => drop(connectors.insert(database.name.clone(), connector)),
+                Err(problem) => problems.push(problem),
+            },
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(Databases::new(connectors)) } else { Err(Problems(problems)) }
+}
+
+/// Connects to one database, by the scheme of its URL.
+async fn connect_one(
+    database: &Database,
+    url: &SecretString,
+    instance: &str,
+) -> Result<Result<Box<dyn Connector>, Fault>, Problem> {
+    let control_name = match &database.control {
+        Control::Named(name) => name.clone(),
+        Control::At(_) => "forgetd".into(),
+    };
+    let context = ConnectContext {
+        database: database.name.clone(),
+        instance: instance.into(),
+        control_name,
+        lock_wait_ms: database.lock_wait_ms,
+        call_timeout_ms: CALL_TIMEOUT_MS,
+        application: format!("forgetd {instance}"),
+    };
+    let scheme = url.expose_secret().split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let place = format!("databases.{}.url", database.name);
+    match scheme.as_str() {
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => {
+            let config = forgetd_postgres::Config::from_url(url.clone())
+                .map_err(|error| Problem::new(&place, error.to_string(), "correct the URL"))?;
+            Ok(forgetd_postgres::connect(config, context).await)
+        }
+        #[cfg(feature = "sqlite")]
+        "sqlite" => {
+            let config = forgetd_sqlite::Config::from_url(url.expose_secret())
+                .map_err(|error| Problem::new(&place, error.to_string(), "correct the URL"))?;
+            Ok(forgetd_sqlite::connect(config, context).await)
+        }
+        _ => Err(Problem::new(
+            place,
+            "the URL begins with no scheme that this build of forgetd knows",
+            format!("begin it with {}", schemes()),
+        )),
+    }
+}
+
+fn schemes() -> String {
+    let mut schemes = vec![];
+    if cfg!(feature = "postgres") {
+        schemes.push("postgres://");
+    }
+    if cfg!(feature = "sqlite") {
+        schemes.push("sqlite://");
+    }
+    schemes.join(" or ")
+}
+
+/// The exit code of a command that a fault ended: 69 where a database cannot be reached, 5 where the role cannot see,
+/// 4 where it may not act, else 1.
+pub fn exit_code(fault: &Fault) -> u8 {
+    match fault.class {
+        FaultClass::Unreachable | FaultClass::Disconnected => 69,
+        FaultClass::Blind(_) => 5,
+        FaultClass::Blocked(Cause::Fenced) => 75,
+        FaultClass::Blocked(_) | FaultClass::Timeout | FaultClass::Locked => 4,
+        FaultClass::Row(_) | FaultClass::Transient | FaultClass::Internal => 1,
+    }
+}

@@ -1,0 +1,92 @@
+//! The command line: one file per verb.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config, LoadOptions};
+
+pub mod approve;
+pub mod install;
+pub mod progress;
+pub mod run;
+
+/// The daemon that forgets: deletes what its retention policy says is due, and proves it.
+#[derive(Debug, Parser)]
+#[command(name = "forgetd", version, disable_help_subcommand = true)]
+pub struct Cli {
+    /// The policy file; rule files in `conf.d/` beside it are read too.
+    #[arg(
+        long,
+        global = true,
+        env = "FORGETD_CONFIG",
+        default_value = "/etc/forgetd/forgetd.yaml",
+        value_name = "FILE"
+    )]
+    pub config: PathBuf,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs that work.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Create or upgrade forgetd's own tables; --print shows the DDL and grants instead.
+    Install(install::Args),
+    /// Run one rule, or every rule, now.
+    Run(run::Args),
+    /// Approve what stopped a rule.
+    Approve(approve::Args),
+}
+
+/// Bad usage, by sysexits.
+pub const USAGE: u8 = 64;
+/// The database cannot be reached.
+pub const UNAVAILABLE: u8 = 69;
+/// Another process holds the lease.
+pub const NOT_HOLDER: u8 = 75;
+/// The configuration is broken.
+pub const BAD_CONFIG: u8 = 78;
+
+/// Runs a parsed command line.
+pub async fn main(cli: Cli) -> ExitCode {
+    let code = match cli.verb {
+        Verb::Install(args) => install::run(&cli.config, &args).await,
+        Verb::Run(args) => run::run(&cli.config, &args).await,
+        Verb::Approve(args) => approve::run(&cli.config, &args).await,
+    };
+    ExitCode::from(code)
+}
+
+/// Loads the configuration or prints every problem with it.
+pub(crate) fn load(file: &std::path::Path) -> Result<Config, u8> {
+    let options = LoadOptions::from_env(Some(file.to_path_buf()));
+    config::load(&options).map_err(|problems| complain(&problems))
+}
+
+/// Prints to standard error what is wrong with the configuration.
+#[allow(clippy::print_stderr, reason = "this is the program speaking to its user")]
+pub(crate) fn complain(problems: &config::Problems) -> u8 {
+    eprintln!("{problems}");
+    BAD_CONFIG
+}
+
+/// Prints one line to standard error.
+#[allow(clippy::print_stderr, reason = "this is the program speaking to its user")]
+pub(crate) fn say(line: impl std::fmt::Display) {
+    eprintln!("{line}");
+}
+
+/// Prints one line to standard output. A reader that went away ends nothing: the work is in the database.
+pub(crate) fn print(line: impl std::fmt::Display) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stdout().lock(), "{line}"));
+}
+
+/// Says that not even the runtime could be started.
+pub fn complain_start(error: &std::io::Error) {
+    say(format_args!("the runtime cannot be started: {error}"));
+}

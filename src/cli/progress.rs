@@ -1,0 +1,42 @@
+//! Progress of long work: a bar on a terminal, nothing elsewhere (the log has its lines).
+
+use std::cell::RefCell;
+use std::io::IsTerminal as _;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::run::Progress;
+
+/// A bar on standard error, if that is a terminal.
+#[derive(Default)]
+pub struct Bar(RefCell<Option<ProgressBar>>);
+
+// === impl Bar ===
+
+impl Progress for Bar {
+    fn begin(&self, rule: &str, due: u64, exact: bool) {
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
+        let bar = if exact { ProgressBar::new(due) } else { ProgressBar::no_length() };
+        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+        let template = "{msg} {bar:30} {human_pos} of {human_len} rows  {per_sec}  {eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(rule.to_owned());
+        *self.0.borrow_mut() = Some(bar);
+    }
+
+    fn batch(&self, _rule: &str, changed: u64) {
+        if let Some(bar) = self.0.borrow().as_ref() {
+            bar.set_position(changed);
+        }
+    }
+
+    fn end(&self, _rule: &str) {
+        if let Some(bar) = self.0.borrow_mut().take() {
+            bar.finish_and_clear();
+        }
+    }
+}

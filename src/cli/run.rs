@@ -1,0 +1,177 @@
+//! `forgetd run`: one rule, or every rule, now.
+
+use std::path::Path;
+use std::time::Duration;
+
+use forgetd_connector::Cause;
+use secrecy::ExposeSecret as _;
+
+use super::{BAD_CONFIG, NOT_HOLDER, UNAVAILABLE, USAGE, complain, load, print, progress::Bar, say};
+use crate::app;
+use crate::config::{Config, Problem};
+use crate::keys::EvidenceKey;
+use crate::rules::{Mode, Period, Rule};
+use crate::run::{Databases, Refused, Report, Session, Sites, Verdict, observe};
+use crate::shutdown;
+
+/// Options of `run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The rule; every rule without it.
+    rule: Option<String>,
+
+    /// Wait this long for a living holder to go, for example 30s or 5m; without it, exit 75 at once.
+    #[arg(long, value_name = "DURATION")]
+    wait: Option<String>,
+
+    /// Print one JSON object a rule.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the rules and prints their results. The exit code is the worst verdict's.
+pub async fn run(file: &Path, args: &Args) -> u8 {
+    let config = match load(file) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let rules: Vec<&Rule> = match &args.rule {
+        None => config.policy.rules.iter().collect(),
+        Some(name) => match config.policy.rule(name) {
+            Some(rule) => vec![rule],
+            None => {
+                say(format_args!("there is no rule called {name} in {}", file.display()));
+                return USAGE;
+            }
+        },
+    };
+    let wait = match wait(args) {
+        Ok(wait) => wait,
+        Err(code) => return code,
+    };
+    let databases = match app::connect(&config).await {
+        Ok(databases) => databases,
+        Err(problems) => return complain(&problems),
+    };
+    let code = Box::pin(act(&config, &databases, &rules, wait, args)).await;
+    databases.close().await;
+    code
+}
+
+fn wait(args: &Args) -> Result<Duration, u8> {
+    let Some(text) = &args.wait else { return Ok(Duration::ZERO) };
+    let seconds = Period::parse(text).ok().and_then(|period| period.as_duration());
+    seconds.ok_or_else(|| {
+        say(format_args!("--wait {text}: write a duration such as 30s or 5m"));
+        USAGE
+    })
+}
+
+async fn act(config: &Config, databases: &Databases, rules: &[&Rule], wait: Duration, args: &Args) -> u8 {
+    let stop = match shutdown::listen() {
+        Ok(stop) => stop,
+        Err(error) => {
+            say(format_args!("signals cannot be listened to: {error}"));
+            return 1;
+        }
+    };
+    let sites = Sites::survey(config, databases).await;
+    let bar = Bar::default();
+    let reports = if needs_lease(&sites, rules) {
+        let key = match signing_key(config) {
+            Ok(key) => key,
+            Err(problem) => return complain(&problem.into()),
+        };
+        let ran = match Session::open(config, &sites, &key, wait, stop, &bar).await {
+            Ok(session) => session.run(rules).await,
+            Err(refused) => Err(refused),
+        };
+        match ran {
+            Ok(reports) => reports,
+            Err(refused) => return explain(&refused),
+        }
+    } else {
+        observe(config, &sites, rules).await
+    };
+    for report in &reports {
+        show(report, args.json);
+    }
+    exit_code(&reports)
+}
+
+/// Observing needs no table and no key; a rule that acts needs both, and so does evidence of observing, where the
+/// control tables are there.
+fn needs_lease(sites: &Sites<'_>, rules: &[&Rule]) -> bool {
+    let acts = rules.iter().any(|rule| rule.mode == Mode::Enforce);
+    match sites.home() {
+        Ok(home) => home.generation().is_ok(),
+        // The answer of an unreachable home is the exit code 69, which opening a session gives.
+        Err(_) => acts,
+    }
+}
+
+pub(crate) fn signing_key(config: &Config) -> Result<EvidenceKey, Problem> {
+    let text = config.evidence.signing_key.read()?;
+    EvidenceKey::from_file_text(text.expose_secret()).map_err(|error| {
+        Problem::new("evidence.signing_key", error.to_string(), "make one with `forgetd keys new evidence --out FILE`")
+    })
+}
+
+pub(crate) fn explain(refused: &Refused) -> u8 {
+    match refused {
+        Refused::NotHolder(lease) => {
+            say(format_args!(
+                "another process acts for this instance: {} (term {}); wait for it with --wait DURATION",
+                lease.holder, lease.term
+            ));
+            NOT_HOLDER
+        }
+        Refused::Unavailable(fault) => {
+            say(format_args!("{fault}; {}", fault.cause().fix()));
+            app::exit_code(fault)
+        }
+        Refused::Evidence(fault) => {
+            say(fault);
+            BAD_CONFIG
+        }
+    }
+}
+
+fn show(report: &Report, json: bool) {
+    if json {
+        if let Ok(line) = serde_json::to_string(report) {
+            print(line);
+        }
+        return;
+    }
+    let cause = report.cause.map_or(String::new(), |cause| format!(": {cause}"));
+    let left = report.left.map_or_else(|| "unknown".into(), |left| left.to_string());
+    print(format_args!(
+        "{}: {}{cause}  {} rows deleted, {left} left, {} batches, {:.1} s",
+        report.rule, report.verdict, report.changed, report.batches, report.seconds
+    ));
+    for skipped in &report.skipped {
+        print(format_args!("  {} rows skipped: {}; {}", skipped.n, skipped.cause, skipped.cause.fix()));
+    }
+    if let Some(detail) = &report.detail {
+        print(format_args!("  {detail}"));
+    }
+    if let Some(cause) = report.cause {
+        print(format_args!("  {}", cause.fix()));
+    }
+}
+
+/// The worst verdict's code; 75 where another holder took over, 69 where a database went away; an observing run with rows due is no failure.
+fn exit_code(reports: &[Report]) -> u8 {
+    if reports.iter().any(|report| report.cause == Some(Cause::Fenced)) {
+        return NOT_HOLDER;
+    }
+    if reports.iter().any(|report| report.verdict == Verdict::Failed && report.cause == Some(Cause::Unreachable)) {
+        return UNAVAILABLE;
+    }
+    let verdicts = reports.iter().map(|report| match report.cause {
+        Some(Cause::Observe) => Verdict::Clean,
+        _ => report.verdict,
+    });
+    verdicts.fold(Verdict::Clean, Verdict::worse).exit_code()
+}

@@ -1,0 +1,224 @@
+//! The two batch protocols, once, above all engines.
+//!
+//! `atomic`: change, receipt, commit. After a crash at any await the database holds either none of the batch or all of
+//! it with its receipt. `sealed`: pick, seal, finish, unseal. After a crash at any await the control tables hold either
+//! nothing, or a sealed receipt with the keys it announced, which the next holder adopts and brings to its end; nothing
+//! changes that was not announced. Neither function loops, waits or retries; that is the lane's walk above them.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{
+    AtomicLane, Cause, Commit, Fault, FaultClass, Key, Next, Order, Outcome, SealEnd, SealedLane, Settled,
+};
+
+use super::clerk::Subject;
+use super::job::{Account, Job};
+use crate::evidence::entry::{EntryBody, EntryError, SealedCounts};
+use crate::run::LANE;
+
+/// A batch that came to its end.
+#[derive(Debug)]
+pub(super) struct Batched {
+    /// Rows changed; 0: nothing was committed and no receipt written.
+    pub(super) changed: u64,
+    /// Rows passed over because others held their locks.
+    pub(super) locked: u64,
+    /// Rows passed over for a reason of their own (sealed lane only; the atomic one isolates them by halving).
+    pub(super) refused: BTreeMap<Cause, u64>,
+    /// Whether a receipt was written, so that the next batch takes the next sequence.
+    pub(super) receipt: bool,
+    /// Where the next batch begins.
+    pub(super) next: Next,
+    /// The commit's answer was lost and found: the lane's connection is gone.
+    pub(super) reconnect: bool,
+}
+
+/// Why a batch did not come to its end.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// Nothing of it remains.
+    Fault(Fault),
+    /// The sealed receipt stands open: adopt it before anything else happens in this lane.
+    SealOpen(Fault),
+    /// Another holder acts.
+    Fenced,
+    /// The commit's fate could not be found out.
+    Unknown(Fault),
+    /// The receipt could not be made.
+    Entry(EntryError),
+}
+
+/// One atomic batch.
+pub(super) async fn atomic(
+    lane: &mut dyn AtomicLane,
+    order: &Order,
+    job: &Job<'_>,
+    sequence: u64,
+) -> Result<Batched, Stopped> {
+    let effect = lane.change(order).await?;
+    let mut batched = Batched {
+        changed: effect.changed,
+        locked: effect.locked,
+        refused: BTreeMap::new(),
+        receipt: false,
+        next: effect.next,
+        reconnect: false,
+    };
+    if effect.changed == 0 && effect.cascaded.is_empty() {
+        lane.undo().await?;
+        return Ok(batched);
+    }
+    let account = Account {
+        changed: effect.changed,
+        cascaded: effect.cascaded.iter().map(|(table, rows)| (table.to_string(), *rows)).collect(),
+        keys: effect.keys.as_deref(),
+        sealed: None,
+    };
+    let receipt = match job.receipt(sequence, account, &batched.next) {
+        Ok(receipt) => receipt,
+        Err(error) => {
+            lane.undo().await?;
+            return Err(error.into());
+        }
+    };
+    batched.reconnect = settled(lane.commit(&receipt).await, job, &receipt.key).await?;
+    batched.receipt = true;
+    Ok(batched)
+}
+
+/// One sealed batch. The lease deadline is looked at right before each write; none is sent after it.
+pub(super) async fn sealed(
+    lane: &mut dyn SealedLane,
+    order: &Order,
+    job: &Job<'_>,
+    sequence: u64,
+) -> Result<Batched, Stopped> {
+    let picked = lane.pick(order).await?;
+    let mut batched = Batched {
+        changed: 0,
+        locked: 0,
+        refused: BTreeMap::new(),
+        receipt: false,
+        next: picked.next,
+        reconnect: false,
+    };
+    if picked.keys.is_empty() {
+        return Ok(batched);
+    }
+    let announced = picked.keys.len() as u64;
+    let intent = Account { sealed: Some(counts(announced, Outcome::default())), ..Account::default() };
+    let intent = job.receipt(sequence, intent, &batched.next)?;
+    in_time(job)?;
+    settled(job.control.seal(&intent, &picked.keys).await, job, &intent.key).await?;
+
+    in_time(job)?;
+    let finished = finish(lane, &picked.keys).await.map_err(Stopped::SealOpen)?;
+    in_time(job)?;
+    let account = Account {
+        changed: finished.outcome.changed,
+        keys: Some(&picked.keys),
+        sealed: Some(counts(announced, finished.outcome)),
+        ..Account::default()
+    };
+    let receipt = job.receipt(sequence, account, &batched.next)?;
+    match job.control.unseal(&receipt).await {
+        SealEnd::Done => {}
+        SealEnd::Adopted => return Err(late(job, sequence, finished.outcome.changed).await),
+        SealEnd::Failed(fault) => return Err(Stopped::SealOpen(fault)),
+    }
+    batched.changed = finished.outcome.changed;
+    batched.locked = finished.locked;
+    batched.refused = finished.refused;
+    batched.receipt = true;
+    Ok(batched)
+}
+
+/// What the change of a sealed batch's keys came to.
+#[derive(Debug, Default)]
+pub(super) struct Finished {
+    pub(super) outcome: Outcome,
+    pub(super) locked: u64,
+    pub(super) refused: BTreeMap<Cause, u64>,
+}
+
+/// Steps 3 and 4 for a whole list, halved wherever a row is to blame. Ends after at most `2 * keys` calls.
+pub(super) async fn finish(lane: &mut dyn SealedLane, keys: &[Key]) -> Result<Finished, Fault> {
+    let mut finished = Finished::default();
+    let mut parts = vec![keys];
+    while let Some(part) = parts.pop() {
+        match lane.finish(part).await {
+            Ok(outcome) => {
+                finished.outcome.changed += outcome.changed;
+                finished.outcome.gone += outcome.gone;
+                finished.outcome.kept += outcome.kept;
+            }
+            Err(fault) => match (fault.class, part.len()) {
+                (FaultClass::Row(_) | FaultClass::Locked, 2..) => {
+                    let (left, right) = part.split_at(part.len() / 2);
+                    parts.extend([right, left]);
+                }
+                (FaultClass::Row(cause), _) => {
+                    finished.outcome.kept += 1;
+                    *finished.refused.entry(cause).or_default() += 1;
+                }
+                (FaultClass::Locked, _) => {
+                    finished.outcome.kept += 1;
+                    finished.locked += 1;
+                }
+                _ => return Err(fault),
+            },
+        }
+    }
+    Ok(finished)
+}
+
+/// The counts a sealed entry carries; before the change everything announced is kept.
+fn counts(sealed: u64, outcome: Outcome) -> SealedCounts {
+    SealedCounts { sealed, gone: outcome.gone, kept: sealed - outcome.gone.min(sealed), adopted: false }
+}
+
+/// Turns a commit's answer into "done" (true: the connection was lost on the way) or the reason to stop.
+async fn settled(commit: Commit, job: &Job<'_>, key: &forgetd_connector::ReceiptKey) -> Result<bool, Stopped> {
+    match commit {
+        Commit::Committed => Ok(false),
+        Commit::RolledBack(fault) => Err(Stopped::Fault(fault)),
+        Commit::Fenced => Err(Stopped::Fenced),
+        Commit::Unknown(fault) => match job.control.settle(key).await {
+            Settled::Present => Ok(true),
+            Settled::Absent => Err(Stopped::Fault(Fault { class: FaultClass::Disconnected, ..fault })),
+            Settled::Unsettled => Err(Stopped::Unknown(fault)),
+        },
+    }
+}
+
+/// No write is sent past the lease's deadline on our own clock.
+fn in_time(job: &Job<'_>) -> Result<(), Stopped> {
+    if job.claim.alive() { Ok(()) } else { Err(Stopped::Fenced) }
+}
+
+/// Somebody adopted our seal while we changed its rows: our count goes into an entry of its own, and we stop.
+async fn late(job: &Job<'_>, sealed_sequence: u64, changed: u64) -> Stopped {
+    let Ok(sequence) = job.control.next_sequence(&job.rule.name, super::clerk::NO_LANE).await else {
+        return Stopped::Fenced;
+    };
+    let subject = Subject { rule: &job.rule.name, lane: super::clerk::NO_LANE, sequence, run: &job.run };
+    if let Ok(receipt) = job.clerk.receipt(&subject, &EntryBody::Late { sealed_sequence, changed }) {
+        let commit = job.control.append_late(&receipt).await;
+        tracing::warn!(rule = %job.rule.name, lane = LANE, ?commit, "a sealed batch was adopted by another holder");
+    }
+    Stopped::Fenced
+}
+
+// === impl Stopped ===
+
+impl From<Fault> for Stopped {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<EntryError> for Stopped {
+    fn from(error: EntryError) -> Self {
+        Self::Entry(error)
+    }
+}

@@ -1,0 +1,277 @@
+//! The end of a run: walk, recount, verdict, receipt.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Cause, Commit, Count, Fault, FaultClass, Finding, RowCap, RunRow};
+use serde_json::Value as Json;
+
+use super::clerk::{NO_LANE, Subject};
+use super::job::Job;
+use super::walk::{Halt, Walk, Walked};
+use super::{Pace, Report, Session, Site, Skipped, Verdict};
+use crate::evidence::entry::{EntryBody, RunFinished};
+use crate::rules::Rule;
+
+/// How often a run's close is tried after a lost connection.
+const CLOSE_TRIES_MAX: u32 = 5;
+
+/// A run whose row and first receipt are written.
+pub(super) struct Opened<'a> {
+    pub(super) session: &'a Session<'a>,
+    pub(super) site: &'a Site<'a>,
+    pub(super) job: &'a Job<'a>,
+    pub(super) row: RunRow,
+    pub(super) findings: &'a [Finding],
+    pub(super) resumed: bool,
+    pub(super) cap: RowCap,
+}
+
+/// Writes the run's row together with `run.started`.
+pub(super) async fn open(
+    session: &Session<'_>,
+    site: &Site<'_>,
+    row: &RunRow,
+    started: &EntryBody,
+) -> Result<(), Fault> {
+    let sequence = site.control.next_sequence(&row.rule, NO_LANE).await?;
+    let subject = Subject { rule: &row.rule, lane: NO_LANE, sequence, run: &row.run };
+    let receipt = session
+        .clerk(site)?
+        .receipt(&subject, started)
+        .map_err(|error| Fault::new(FaultClass::Internal, "make receipt", site.name).with_detail(error.to_string()))?;
+    committed(site.control.open(row, &receipt).await, site.name)
+}
+
+/// Closes a crashed run that cannot go on.
+pub(super) async fn supersede(session: &Session<'_>, site: &Site<'_>, mut row: RunRow) -> Result<(), Fault> {
+    let (changed, batches) = totals(site, &row.run).await?;
+    let finished = RunFinished {
+        verdict: Verdict::Failed,
+        cause: Some(Cause::Superseded),
+        cutoff: row.cutoff,
+        changed,
+        left: None,
+        skipped: BTreeMap::new(),
+        batches,
+    };
+    row.result = serde_json::to_string(&finished).ok();
+    write_end(session, site, &row, finished).await
+}
+
+/// Leaves an entry that the rule did not act. A failure is logged: the verdict says why already.
+pub(super) async fn note_skipped(session: &Session<'_>, rule: &Rule, cause: Cause) {
+    let Ok(site) = session.sites.site(&rule.database) else { return };
+    if site.generation().is_err() {
+        return;
+    }
+    if let Err(fault) = session.note(site, &rule.name, "", &EntryBody::RunSkipped { cause }).await {
+        tracing::warn!(rule = %rule.name, error = %fault, "the entry about the skipped run could not be written");
+    }
+}
+
+/// Walks the lane, once more where rows were locked or are left unexplained, recounts, and closes the run.
+pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut report: Report) -> Report {
+    let before = match already_changed(opened).await {
+        Ok(before) => before,
+        Err(fault) => return failed(report, &fault),
+    };
+    let (mut walked, mut halt) = first_walk(opened, pace, before).await;
+    if halt.is_none() {
+        report.left = recount(opened).await;
+        if report.left.unwrap_or_default() > explained(&walked) || walked.skipped.contains_key(&Cause::Locked) {
+            let again = second_walk(opened, pace, before + walked.changed).await;
+            halt = again.1;
+            join(&mut walked, again.0);
+            report.left = recount(opened).await;
+        }
+    } else if !matches!(halt, Some(Halt::Fenced | Halt::Unknown(_))) {
+        report.left = recount(opened).await;
+    }
+    report.changed = before + walked.changed;
+    report.batches = walked.batches;
+    report.batch_rows_max = walked.batch_rows_max;
+    report.longest_tx_ms = u64::try_from(walked.longest_tx.as_millis()).unwrap_or(u64::MAX);
+    report.skipped = walked.skipped.iter().map(|(cause, n)| Skipped { cause: *cause, n: *n }).collect();
+    if opened.resumed || walked.resealed {
+        // Receipts of before the crash, and of adopted seals, are this run's too.
+        match totals(opened.site, &opened.row.run).await {
+            Ok((changed, batches)) => (report.changed, report.batches) = (changed, batches),
+            Err(fault) => return failed(report, &fault),
+        }
+    }
+    let (verdict, cause, detail) = judge(opened, halt.as_ref(), &walked, &report);
+    let report = report.ended(verdict, cause, detail);
+    close(opened, halt.as_ref(), report).await
+}
+
+async fn first_walk(opened: &Opened<'_>, pace: &Pace<'_>, before: u64) -> (Walked, Option<Halt>) {
+    match Walk::resume(opened.job, pace).await {
+        Ok(walk) => walk.run(before).await,
+        Err(fault) => (Walked::default(), Some(Halt::Fault(fault))),
+    }
+}
+
+async fn second_walk(opened: &Opened<'_>, pace: &Pace<'_>, before: u64) -> (Walked, Option<Halt>) {
+    match Walk::again(opened.job, pace).await {
+        Ok(walk) => walk.run(before).await,
+        Err(fault) => (Walked::default(), Some(Halt::Fault(fault))),
+    }
+}
+
+/// What the second walk skipped replaces what the first did: it passed over the same rows.
+fn join(walked: &mut Walked, again: Walked) {
+    walked.changed += again.changed;
+    walked.batches += again.batches;
+    walked.batch_rows_max = walked.batch_rows_max.max(again.batch_rows_max);
+    walked.longest_tx = walked.longest_tx.max(again.longest_tx);
+    walked.resealed |= again.resealed;
+    walked.skipped = again.skipped;
+}
+
+fn explained(walked: &Walked) -> u64 {
+    walked.skipped.values().sum()
+}
+
+/// Survivors, by the same predicate. Absent: they could not be counted, and nothing is clean then.
+async fn recount(opened: &Opened<'_>) -> Option<u64> {
+    match opened.job.connector.measure(&opened.job.step, opened.cap).await {
+        Ok(measure) => match measure.due {
+            Count::Exact(rows) | Count::Capped(rows) => Some(rows),
+            Count::Estimate(_) | Count::Blind(_) => None,
+        },
+        Err(fault) => {
+            tracing::warn!(rule = %opened.job.rule.name, error = %fault, "survivors could not be counted");
+            None
+        }
+    }
+}
+
+/// Rows the run had changed before it crashed: they count against its cap.
+async fn already_changed(opened: &Opened<'_>) -> Result<u64, Fault> {
+    if !opened.resumed {
+        return Ok(0);
+    }
+    Ok(totals(opened.site, &opened.row.run).await?.0)
+}
+
+/// Sums over the run's batch receipts: rows changed, and how many batches.
+async fn totals(site: &Site<'_>, run: &str) -> Result<(u64, u64), Fault> {
+    let bodies = site.control.batches(run).await?;
+    let changed = bodies.iter().filter_map(|body| {
+        let json: Json = serde_json::from_slice(body).ok()?;
+        json.get("changed")?.as_u64()
+    });
+    Ok((changed.sum(), bodies.len() as u64))
+}
+
+/// The verdict. Clean is said only when the recount says zero.
+fn judge(
+    opened: &Opened<'_>,
+    halt: Option<&Halt>,
+    walked: &Walked,
+    report: &Report,
+) -> (Verdict, Option<Cause>, Option<String>) {
+    match halt {
+        Some(Halt::Cap) if report.left != Some(0) => return (Verdict::Partial, Some(Cause::Cap), None),
+        Some(Halt::Interrupted) => return (Verdict::Partial, Some(Cause::Interrupted), None),
+        Some(Halt::Backlog) => return (Verdict::Partial, Some(Cause::EvidenceBacklog), None),
+        Some(Halt::Fenced) => return (Verdict::Failed, Some(Cause::Fenced), None),
+        Some(Halt::Unknown(fault)) => {
+            return (Verdict::Failed, Some(Cause::Unknown), Some(fault.to_string()));
+        }
+        Some(Halt::Fault(fault)) => return (verdict_of(fault), Some(fault.cause()), Some(fault.to_string())),
+        Some(Halt::Cap) | None => {}
+    }
+    let Some(left) = report.left else {
+        return (Verdict::Failed, Some(Cause::Survivors), Some("survivors could not be counted".into()));
+    };
+    if left == 0 {
+        return (Verdict::Clean, None, None);
+    }
+    let skipped = explained(walked);
+    if left <= skipped {
+        let most = walked.skipped.iter().max_by_key(|(_, rows)| **rows).map(|(cause, _)| *cause);
+        return (Verdict::Partial, most, Some(format!("{left} rows left, each passed over for a reason")));
+    }
+    let cancels = opened.findings.iter().any(|finding| finding.id == "trigger_before_delete");
+    let detail = format!("{} rows are due and left, without an error", left - skipped);
+    match (cancels, report.changed) {
+        (true, _) => (Verdict::Blocked, Some(Cause::TriggerCancels), Some(detail)),
+        (false, 0) => (Verdict::Blocked, Some(Cause::Survivors), Some(detail)),
+        (false, _) => (Verdict::Partial, Some(Cause::Survivors), Some(detail)),
+    }
+}
+
+/// The verdict a fault leads to.
+pub(super) fn verdict_of(fault: &Fault) -> Verdict {
+    match fault.class {
+        FaultClass::Blind(_) => Verdict::Blind,
+        FaultClass::Blocked(_) | FaultClass::Timeout => Verdict::Blocked,
+        FaultClass::Row(_) | FaultClass::Locked => Verdict::Partial,
+        FaultClass::Transient | FaultClass::Disconnected | FaultClass::Unreachable | FaultClass::Internal => {
+            Verdict::Failed
+        }
+    }
+}
+
+fn failed(report: Report, fault: &Fault) -> Report {
+    report.ended(verdict_of(fault), Some(fault.cause()), Some(fault.to_string()))
+}
+
+/// Writes the end of the run, unless it may go on: a fenced run is the successor's, one with an open question or a
+/// lost database is resumed.
+async fn close(opened: &Opened<'_>, halt: Option<&Halt>, report: Report) -> Report {
+    let goes_on = match halt {
+        Some(Halt::Fenced | Halt::Unknown(_) | Halt::Interrupted) => true,
+        Some(Halt::Fault(fault)) => {
+            matches!(fault.class, FaultClass::Disconnected | FaultClass::Unreachable | FaultClass::Transient)
+        }
+        _ => false,
+    };
+    if goes_on {
+        return report;
+    }
+    let finished = RunFinished {
+        verdict: report.verdict,
+        cause: report.cause,
+        cutoff: opened.row.cutoff,
+        changed: report.changed,
+        left: report.left,
+        skipped: report.skipped_map(),
+        batches: report.batches,
+    };
+    let row = RunRow { result: serde_json::to_string(&report).ok(), ..opened.row.clone() };
+    match write_end(opened.session, opened.site, &row, finished).await {
+        Ok(()) => report,
+        Err(fault) => failed(report, &fault),
+    }
+}
+
+async fn write_end(session: &Session<'_>, site: &Site<'_>, row: &RunRow, finished: RunFinished) -> Result<(), Fault> {
+    let body = EntryBody::RunFinished(finished);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let sequence = site.control.next_sequence(&row.rule, NO_LANE).await?;
+        let subject = Subject { rule: &row.rule, lane: NO_LANE, sequence, run: &row.run };
+        let receipt = session.clerk(site)?.receipt(&subject, &body).map_err(|error| {
+            Fault::new(FaultClass::Internal, "make receipt", site.name).with_detail(error.to_string())
+        })?;
+        match site.control.close(row, &receipt).await {
+            Commit::Unknown(fault) => match site.control.settle(&receipt.key).await {
+                forgetd_connector::Settled::Present => return Ok(()),
+                forgetd_connector::Settled::Absent if tries < CLOSE_TRIES_MAX => {}
+                _ => return Err(fault),
+            },
+            other => return committed(other, site.name),
+        }
+    }
+}
+
+fn committed(commit: Commit, place: &str) -> Result<(), Fault> {
+    match commit {
+        Commit::Committed => Ok(()),
+        Commit::Fenced => Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "write run", place)),
+        Commit::RolledBack(fault) | Commit::Unknown(fault) => Err(fault),
+    }
+}

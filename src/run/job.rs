@@ -1,0 +1,76 @@
+//! One run of one rule, as its batches see it.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Connector, Control, Key, LaneClaim, Next, Receipt, Step};
+use jiff::Timestamp;
+
+use super::clerk::{Clerk, Subject};
+use crate::evidence::entry::{Batch, EntryBody, EntryError, RowRoot, SealedCounts};
+use crate::lease::Claim;
+use crate::rules::{RowEvidence, Rule};
+use crate::{clock, run::LANE};
+
+/// What the batches of one run have in common.
+pub(super) struct Job<'a> {
+    pub(super) rule: &'a Rule,
+    pub(super) rule_digest: String,
+    pub(super) step: Step,
+    pub(super) cutoff: Timestamp,
+    pub(super) run: String,
+    pub(super) connector: &'a dyn Connector,
+    pub(super) control: &'a dyn Control,
+    pub(super) clerk: Clerk<'a>,
+    pub(super) claim: &'a Claim,
+}
+
+/// What a batch's receipt says beside what the job knows.
+#[derive(Default)]
+pub(super) struct Account<'a> {
+    pub(super) changed: u64,
+    pub(super) cascaded: BTreeMap<String, u64>,
+    pub(super) keys: Option<&'a [Key]>,
+    pub(super) sealed: Option<SealedCounts>,
+}
+
+// === impl Job ===
+
+impl Job<'_> {
+    /// The receipt of one batch.
+    pub(super) fn receipt(&self, sequence: u64, account: Account<'_>, next: &Next) -> Result<Receipt, EntryError> {
+        let now = clock::now();
+        let commitments = account
+            .keys
+            .filter(|_| self.wants_commitments())
+            .map(|keys| self.clerk.key.commitments(now, self.clerk.database, &self.step.table.name, keys));
+        let rows = commitments.as_ref().map(|rows| RowRoot { n: rows.n, root: hex::encode(rows.root) });
+        let body = EntryBody::Batch(Batch {
+            table: self.step.table.name.to_string(),
+            action: "delete",
+            atomicity: self.step.atomicity,
+            cutoff: self.cutoff,
+            rule_digest: self.rule_digest.clone(),
+            changed: account.changed,
+            cascaded: account.cascaded,
+            rows,
+            sealed: account.sealed,
+        });
+        let subject = Subject { rule: &self.rule.name, lane: LANE, sequence, run: &self.run };
+        self.clerk.receipt_at(now, &subject, &body, commitments.map(|rows| rows.sorted), next.cursor().cloned())
+    }
+
+    /// Whether receipts carry a commitment for each key.
+    pub(super) fn wants_commitments(&self) -> bool {
+        self.rule.row_evidence == RowEvidence::Commitments
+    }
+
+    /// The claim a lane is opened with.
+    pub(super) fn lane_claim(&self) -> LaneClaim {
+        LaneClaim {
+            generation: self.clerk.generation.clone(),
+            term: self.claim.term(),
+            lane: LANE.into(),
+            idle_ms_max: self.claim.idle_ms_max(),
+        }
+    }
+}

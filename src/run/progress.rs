@@ -1,0 +1,23 @@
+//! Who is told how far a run has come.
+
+/// A listener. It is called between batches and must not block.
+pub trait Progress {
+    /// A run begins, with this many rows due (at least, where counting stopped early).
+    fn begin(&self, rule: &str, due: u64, exact: bool);
+    /// A batch was committed; `changed` rows so far.
+    fn batch(&self, rule: &str, changed: u64);
+    /// The run ended.
+    fn end(&self, rule: &str);
+}
+
+/// Tells nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+// === impl Quiet ===
+
+impl Progress for Quiet {
+    fn begin(&self, _rule: &str, _due: u64, _exact: bool) {}
+    fn batch(&self, _rule: &str, _changed: u64) {}
+    fn end(&self, _rule: &str) {}
+}

@@ -1,0 +1,92 @@
+//! The result of a run, as people and programs read it.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::Cause;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Verdict;
+
+/// The result of one run of one rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The rule.
+    pub rule: String,
+    /// The run's ULID.
+    pub run_id: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Why it is not clean.
+    pub cause: Option<Cause>,
+    /// Where and what, for a person: names and codes, never a value.
+    pub detail: Option<String>,
+    /// The frozen instant, once there was one.
+    pub cutoff: Option<Timestamp>,
+    /// Rows due at the start.
+    pub due: Option<u64>,
+    /// Whether that number is exact; counting stops early where nothing needs the rest.
+    pub due_exact: bool,
+    /// Rows changed.
+    pub changed: u64,
+    /// Due rows recounted at the end.
+    pub left: Option<u64>,
+    /// Rows passed over, by cause.
+    pub skipped: Vec<Skipped>,
+    /// Batches with a receipt.
+    pub batches: u64,
+    /// The largest of them.
+    pub batch_rows_max: u64,
+    /// The longest transaction.
+    pub longest_tx_ms: u64,
+    /// The whole run.
+    pub seconds: f64,
+}
+
+/// Rows passed over for one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Why.
+    pub cause: Cause,
+    /// How many.
+    pub n: u64,
+}
+
+// === impl Report ===
+
+impl Report {
+    /// A report of a run that has not done anything yet.
+    pub fn new(rule: &str, run_id: String) -> Self {
+        Self {
+            rule: rule.into(),
+            run_id,
+            verdict: Verdict::Failed,
+            cause: None,
+            detail: None,
+            cutoff: None,
+            due: None,
+            due_exact: false,
+            changed: 0,
+            left: None,
+            skipped: vec![],
+            batches: 0,
+            batch_rows_max: 0,
+            longest_tx_ms: 0,
+            seconds: 0.0,
+        }
+    }
+
+    /// The same with how it ended.
+    #[must_use]
+    pub fn ended(mut self, verdict: Verdict, cause: Option<Cause>, detail: Option<String>) -> Self {
+        self.verdict = verdict;
+        self.cause = cause;
+        self.detail = detail;
+        self
+    }
+
+    /// The skipped rows as a map.
+    pub(super) fn skipped_map(&self) -> BTreeMap<Cause, u64> {
+        self.skipped.iter().map(|skipped| (skipped.cause, skipped.n)).collect()
+    }
+}

@@ -1,0 +1,263 @@
+//! One run of one rule: look, guard, open, walk, recount, close.
+
+use forgetd_connector::{Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, Measure, RowCap, RunRow, Step};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::close::{self, Opened};
+use super::job::Job;
+use super::{Pace, Report, Session, Site, Verdict};
+use crate::evidence::entry::{EntryBody, RunStarted};
+use crate::rules::{Mode, Rule};
+use crate::{guard, plan};
+
+/// Counting stops here where no guard needs the exact number: a run must not begin with a scan of everything due.
+const COUNT_ROWS_MAX: u64 = 100_000;
+
+/// A crashed run older than this is not resumed but replaced.
+const RESUME_HOURS_MAX: i64 = 24;
+
+/// What a run looks like before it changes anything.
+pub(super) struct Looked {
+    pub(super) step: Step,
+    pub(super) catalog: Catalog,
+    pub(super) database_time: Timestamp,
+    pub(super) measure: Measure,
+    pub(super) findings: Vec<Finding>,
+    /// The crashed run that goes on, if one does.
+    pub(super) resumed: Option<RunRow>,
+}
+
+/// Why a run ends before it begins.
+pub(super) struct Blocked {
+    pub(super) verdict: Verdict,
+    pub(super) cause: Cause,
+    pub(super) detail: String,
+}
+
+/// Runs the rule and reports. Never fails: whatever goes wrong is a verdict.
+pub(super) async fn run(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>) -> Report {
+    let started = Instant::now();
+    let mut report = Report::new(&rule.name, ulid::Ulid::generate().to_string());
+    report = match attempt(session, rule, pace, report.clone()).await {
+        Ok(report) => report,
+        Err(blocked) => {
+            let report = report.ended(blocked.verdict, Some(blocked.cause), Some(blocked.detail));
+            // An evidence log that cannot be trusted takes no entry either.
+            if session.is_sound() && rule.mode == Mode::Enforce {
+                close::note_skipped(session, rule, blocked.cause).await;
+            }
+            report
+        }
+    };
+    report.seconds = started.elapsed().as_secs_f64();
+    report
+}
+
+async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, mut report: Report) -> Result<Report, Blocked> {
+    let site = session.sites.site(&rule.database)?;
+    if rule.mode == Mode::Enforce {
+        site.generation()?;
+        if let Some(fault) = session.sick() {
+            return Err(Blocked { verdict: Verdict::Blocked, cause: fault.cause, detail: fault.to_string() });
+        }
+        if site.connector.facts().read_only {
+            return Err(Fault::new(FaultClass::Blocked(Cause::ReadOnly), "begin run", site.name).into());
+        }
+    }
+    let looked = look(session, site, rule).await?;
+    report.cutoff = Some(looked.step.selection.cutoff.0);
+    (report.due, report.due_exact) = due(&looked.measure)?;
+    if rule.mode == Mode::Observe {
+        return Ok(observed(session, site, rule, report).await);
+    }
+    // A resumed run passed its guards when it began; what is due now is only its rest.
+    if looked.resumed.is_none()
+        && let Some((cause, detail)) = guard::check(rule, &looked.measure)
+    {
+        return Err(Blocked { verdict: Verdict::Blocked, cause, detail });
+    }
+    if report.due == Some(0) && looked.resumed.is_none() {
+        let body = EntryBody::Heartbeat { cutoff: looked.step.selection.cutoff.0, rule_digest: rule.digest() };
+        session.note(site, &rule.name, &report.run_id, &body).await?;
+        report.left = Some(0);
+        return Ok(report.ended(Verdict::Clean, None, None));
+    }
+    act(session, site, rule, pace, looked, report).await
+}
+
+/// Reads everything the run depends on; changes nothing but closing a crashed run that cannot go on.
+async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Looked, Blocked> {
+    let connector = site.connector;
+    let database_time = connector.now().await?;
+    let catalog = connector.describe(std::slice::from_ref(&rule.table)).await?;
+    let policy = &session.config.policy;
+    let mut step = plan::step(rule, &catalog, site.name, database_time, site.atomicity, policy)
+        .map_err(|findings| blocked_by(&findings))?;
+    let resumed = match rule.mode {
+        Mode::Enforce => resume(session, site, rule, &catalog, database_time).await?,
+        Mode::Observe => None,
+    };
+    if let Some(row) = &resumed {
+        step.selection.cutoff = Cutoff(row.cutoff);
+    }
+    let findings = connector.preflight(&step).await?;
+    if findings.iter().any(|finding| finding.blocking_cause().is_some()) {
+        return Err(blocked_by(&findings));
+    }
+    let measure = connector.measure(&step, cap(rule)).await?;
+    Ok(Looked { step, catalog, database_time, measure, findings, resumed })
+}
+
+/// The crashed run of this rule that goes on. Runs that cannot are closed as superseded.
+async fn resume(
+    session: &Session<'_>,
+    site: &Site<'_>,
+    rule: &Rule,
+    catalog: &Catalog,
+    now: Timestamp,
+) -> Result<Option<RunRow>, Fault> {
+    let mut open: Option<RunRow> = None;
+    for row in site.control.unfinished().await? {
+        if row.rule != rule.name {
+            continue;
+        }
+        let same = row.rule_digest == rule.digest() && row.catalog_digest == hex::encode(catalog.digest());
+        let young = now.duration_since(row.started_at) < SignedDuration::from_hours(RESUME_HOURS_MAX);
+        if same && young && open.is_none() {
+            open = Some(row);
+        } else {
+            close::supersede(session, site, row).await?;
+        }
+    }
+    Ok(open)
+}
+
+/// How far to count: all of it where a share must be known, past the guard where a number must.
+fn cap(rule: &Rule) -> RowCap {
+    if rule.guard.share_max.is_some() {
+        return RowCap(None);
+    }
+    RowCap(Some(COUNT_ROWS_MAX.max(rule.guard.rows_max.map_or(0, |rows| rows.saturating_add(1)))))
+}
+
+pub(super) fn due(measure: &Measure) -> Result<(Option<u64>, bool), Blocked> {
+    match measure.due {
+        Count::Exact(rows) => Ok((Some(rows), true)),
+        Count::Capped(rows) | Count::Estimate(rows) => Ok((Some(rows), false)),
+        Count::Blind(cause) => Err(Blocked {
+            verdict: Verdict::Blind,
+            cause,
+            detail: format!("what is due cannot be seen: {}", cause.fix()),
+        }),
+    }
+}
+
+/// An observing rule says what it would have done.
+async fn observed(session: &Session<'_>, site: &Site<'_>, rule: &Rule, mut report: Report) -> Report {
+    report.left = report.due;
+    let due = report.due.unwrap_or_default();
+    if due == 0 {
+        return report.ended(Verdict::Clean, None, None);
+    }
+    let more = if report.due_exact { "" } else { "at least " };
+    let detail = format!("observing: would have deleted {more}{due} rows; set mode: enforce");
+    tracing::warn!(rule = %rule.name, due, "{detail}");
+    if site.generation().is_ok() && session.is_sound() {
+        close::note_skipped(session, rule, Cause::Observe).await;
+    }
+    report.ended(Verdict::Partial, Some(Cause::Observe), Some(detail))
+}
+
+/// Opens the run, walks the lane and closes the run.
+async fn act(
+    session: &Session<'_>,
+    site: &Site<'_>,
+    rule: &Rule,
+    pace: &Pace<'_>,
+    looked: Looked,
+    mut report: Report,
+) -> Result<Report, Blocked> {
+    if let Some(row) = &looked.resumed {
+        report.run_id.clone_from(&row.run);
+    }
+    let job = Job {
+        rule,
+        rule_digest: rule.digest(),
+        cutoff: looked.step.selection.cutoff.0,
+        run: report.run_id.clone(),
+        connector: site.connector,
+        control: site.control,
+        clerk: session.clerk(site)?,
+        claim: &session.claim,
+        step: looked.step.clone(),
+    };
+    let row = RunRow {
+        run: report.run_id.clone(),
+        rule: rule.name.clone(),
+        cutoff: job.cutoff,
+        rule_digest: job.rule_digest.clone(),
+        catalog_digest: hex::encode(looked.catalog.digest()),
+        started_at: crate::clock::now(),
+        result: None,
+    };
+    let started = started(session, site, rule, &looked, &row, &report);
+    let resumed = looked.resumed.is_some();
+    if resumed {
+        session.note(site, &rule.name, &row.run, &started).await?;
+    } else {
+        close::open(session, site, &row, &started).await?;
+    }
+    pace.progress.begin(&rule.name, report.due.unwrap_or_default(), report.due_exact);
+    let opened = Opened { session, site, job: &job, row, findings: &looked.findings, resumed, cap: cap(rule) };
+    let report = close::walk_and_close(&opened, pace, report).await;
+    pace.progress.end(&rule.name);
+    Ok(report)
+}
+
+fn started(
+    session: &Session<'_>,
+    site: &Site<'_>,
+    rule: &Rule,
+    looked: &Looked,
+    row: &RunRow,
+    report: &Report,
+) -> EntryBody {
+    let facts = site.connector.facts();
+    EntryBody::RunStarted(Box::new(RunStarted {
+        table: looked.step.table.name.to_string(),
+        action: "delete",
+        atomicity: site.atomicity,
+        cutoff: row.cutoff,
+        database_time: looked.database_time,
+        keep_for: rule.keep_for.to_string(),
+        rule_digest: row.rule_digest.clone(),
+        policy_digest: session.config.policy.digest(),
+        catalog_digest: row.catalog_digest.clone(),
+        purpose: rule.purpose.clone().unwrap_or_default(),
+        legal_basis: rule.legal_basis,
+        due: report.due.unwrap_or_default(),
+        due_exact: report.due_exact,
+        server: format!("{} {}", facts.product, facts.version),
+        durability: facts.durability,
+        resumed: looked.resumed.is_some(),
+    }))
+}
+
+/// The worst of the findings that stop the rule.
+pub(super) fn blocked_by(findings: &[Finding]) -> Blocked {
+    let worst = findings.iter().find_map(|finding| Some((finding.blocking_cause()?, finding)));
+    let (cause, detail) = worst.map_or((Cause::Internal, String::new()), |(cause, finding)| {
+        (cause, format!("{}: {}", finding.place, finding.message))
+    });
+    let verdict = if cause == Cause::RowSecurity { Verdict::Blind } else { Verdict::Blocked };
+    Blocked { verdict, cause, detail }
+}
+
+// === impl Blocked ===
+
+impl From<Fault> for Blocked {
+    fn from(fault: Fault) -> Self {
+        Self { verdict: close::verdict_of(&fault), cause: fault.cause(), detail: fault.to_string() }
+    }
+}

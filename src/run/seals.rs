@@ -1,0 +1,187 @@
+//! Open seals: a sealed batch whose holder went away between the seal and its outcome.
+//!
+//! Adoption repeats the change if the rule is still in force as it was sealed, else it only looks; either way the
+//! receipt comes to its end and says that it was adopted. At takeover a `takeover` receipt then takes the lane's next
+//! sequence, so that a stale holder's next seal loses.
+
+use forgetd_connector::{
+    Atomicity, Cause, Commit, Connector, Control, Fault, FaultClass, Lane, LaneClaim, OpenSeal, Outcome, Receipt,
+    SealEnd, Step,
+};
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use super::batch::{self, Finished};
+use super::clerk::{Clerk, Subject};
+use super::job::Job;
+use crate::evidence::entry::{Batch, EntryBody, SealedCounts};
+use crate::lease::Claim;
+use crate::plan;
+use crate::rules::{Policy, Rule};
+use crate::run::LANE;
+
+/// How often a takeover receipt is tried: each loss means that somebody sealed meanwhile.
+const TRIES_MAX: u32 = 16;
+
+/// A sealed rule, and where its rows and its receipts live.
+pub(super) struct SealedRule<'a> {
+    pub(super) rule: &'a Rule,
+    pub(super) connector: &'a dyn Connector,
+    pub(super) control: &'a dyn Control,
+    pub(super) clerk: Clerk<'a>,
+}
+
+/// Closes one sealed rule's lane against every earlier holder: adopts what is open, then takes the next sequence.
+pub(super) async fn take_over(sealed: &SealedRule<'_>, policy: &Policy, claim: &Claim) -> Result<(), Fault> {
+    for _ in 0..TRIES_MAX {
+        adopt(sealed, policy, claim).await?;
+        let rule = &sealed.rule.name;
+        let sequence = sealed.control.next_sequence(rule, LANE).await?;
+        let subject = Subject { rule, lane: LANE, sequence, run: "" };
+        let receipt = receipt(&sealed.clerk, &subject, &EntryBody::Takeover {})?;
+        match sealed.control.append(&receipt).await {
+            Commit::Committed => return Ok(()),
+            // Somebody sealed at this sequence, or a later holder is there; the next adoption tells which.
+            Commit::Fenced => {}
+            Commit::RolledBack(fault) | Commit::Unknown(fault) => return Err(fault),
+        }
+    }
+    Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "take over", sealed.clerk.database))
+}
+
+/// Brings every open seal of the rule to its end.
+async fn adopt(sealed: &SealedRule<'_>, policy: &Policy, claim: &Claim) -> Result<(), Fault> {
+    for open in sealed.control.adopt(claim.term()).await? {
+        if open.receipt.key.rule != sealed.rule.name {
+            continue;
+        }
+        let intent = Intent::read(&open);
+        let finished = match &intent {
+            Some(intent) => settle(sealed, policy, claim, &open, intent).await?,
+            None => everything_gone(&open),
+        };
+        unseal(sealed.control, &sealed.clerk, &open, intent.as_ref(), &finished).await?;
+    }
+    Ok(())
+}
+
+/// Closes seals of rules that left the policy: their rows can no longer be looked at.
+pub(super) async fn close_orphans(control: &dyn Control, clerk: &Clerk<'_>, policy: &Policy) -> Result<(), Fault> {
+    for open in control.adopt(clerk.term).await? {
+        if policy.rule(&open.receipt.key.rule).is_none() {
+            unseal(control, clerk, &open, Intent::read(&open).as_ref(), &everything_gone(&open)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Adopts the seal of a run that met a fault between its own seal and unseal.
+pub(super) async fn adopt_own(job: &Job<'_>) -> Result<(), Fault> {
+    let policy = Policy { rules: vec![job.rule.clone()] };
+    let clerk = Clerk { generation: job.clerk.generation.clone(), ..job.clerk };
+    let sealed = SealedRule { rule: job.rule, connector: job.connector, control: job.control, clerk };
+    adopt(&sealed, &policy, job.claim).await
+}
+
+/// What a sealed receipt's body tells about its batch.
+struct Intent {
+    rule_digest: String,
+    cutoff: Timestamp,
+    run: String,
+    table: String,
+}
+
+/// Repeats the change under the cutoff it was sealed with, or only looks where the rule has changed since.
+async fn settle(
+    sealed: &SealedRule<'_>,
+    policy: &Policy,
+    claim: &Claim,
+    open: &OpenSeal,
+    intent: &Intent,
+) -> Result<Finished, Fault> {
+    let Some(step) = step(sealed, policy, intent.cutoff).await? else {
+        return Ok(everything_gone(open));
+    };
+    let claim = LaneClaim {
+        generation: open.receipt.key.generation.clone(),
+        term: claim.term(),
+        lane: LANE.into(),
+        idle_ms_max: claim.idle_ms_max(),
+    };
+    let Lane::Sealed(mut lane) = sealed.connector.lane(&step, &claim).await? else {
+        return Ok(everything_gone(open));
+    };
+    if sealed.rule.digest() == intent.rule_digest {
+        return batch::finish(lane.as_mut(), &open.keys).await;
+    }
+    Ok(Finished { outcome: lane.look(&open.keys).await?, ..Finished::default() })
+}
+
+/// The rule's step with the sealed cutoff; absent where the table no longer fits the rule.
+async fn step(sealed: &SealedRule<'_>, policy: &Policy, cutoff: Timestamp) -> Result<Option<Step>, Fault> {
+    let catalog = sealed.connector.describe(std::slice::from_ref(&sealed.rule.table)).await?;
+    let planned = plan::step(sealed.rule, &catalog, sealed.clerk.database, cutoff, Atomicity::Sealed, policy);
+    Ok(planned.ok().map(|mut step| {
+        step.selection.cutoff = forgetd_connector::Cutoff(cutoff);
+        step
+    }))
+}
+
+/// Where rows can no longer be looked at, the truth lies between nothing and everything announced.
+fn everything_gone(open: &OpenSeal) -> Finished {
+    let outcome = Outcome { changed: 0, gone: open.keys.len() as u64, kept: 0 };
+    Finished { outcome, ..Finished::default() }
+}
+
+async fn unseal(
+    control: &dyn Control,
+    clerk: &Clerk<'_>,
+    open: &OpenSeal,
+    intent: Option<&Intent>,
+    finished: &Finished,
+) -> Result<(), Fault> {
+    let announced = open.keys.len() as u64;
+    let gone = finished.outcome.gone.min(announced);
+    let key = &open.receipt.key;
+    let run = intent.map_or_else(|| open.receipt.run.clone(), |intent| intent.run.clone());
+    let subject = Subject { rule: &key.rule, lane: &key.lane, sequence: key.sequence, run: &run };
+    let body = EntryBody::Batch(Batch {
+        table: intent.map_or_else(String::new, |intent| intent.table.clone()),
+        action: "delete",
+        atomicity: Atomicity::Sealed,
+        cutoff: intent.map_or(Timestamp::UNIX_EPOCH, |intent| intent.cutoff),
+        rule_digest: intent.map_or_else(String::new, |intent| intent.rule_digest.clone()),
+        changed: finished.outcome.changed,
+        cascaded: std::collections::BTreeMap::new(),
+        rows: None,
+        sealed: Some(SealedCounts { sealed: announced, gone, kept: announced - gone, adopted: true }),
+    });
+    let mut receipt = receipt(clerk, &subject, &body)?;
+    receipt.cursor.clone_from(&open.receipt.cursor);
+    match control.unseal(&receipt).await {
+        // Adopted by a still later holder: its count stands, and our next write is refused.
+        SealEnd::Done | SealEnd::Adopted => Ok(()),
+        SealEnd::Failed(fault) => Err(fault),
+    }
+}
+
+fn receipt(clerk: &Clerk<'_>, subject: &Subject<'_>, body: &EntryBody) -> Result<Receipt, Fault> {
+    clerk.receipt(subject, body).map_err(|error| {
+        Fault::new(FaultClass::Internal, "make receipt", clerk.database).with_detail(error.to_string())
+    })
+}
+
+// === impl Intent ===
+
+impl Intent {
+    fn read(open: &OpenSeal) -> Option<Self> {
+        let json: Json = serde_json::from_slice(&open.receipt.body).ok()?;
+        let text = |name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
+        Some(Self {
+            rule_digest: text("rule_digest")?,
+            cutoff: text("cutoff")?.parse().ok()?,
+            run: text("run").unwrap_or_default(),
+            table: text("table")?,
+        })
+    }
+}

@@ -1,0 +1,319 @@
+//! A session: the lease, the fences, the evidence log, and the rules that run under them.
+
+use std::cell::{Cell, OnceCell};
+use std::time::Duration;
+
+use forgetd_connector::{Atomicity, Cause, Commit, Fault, FaultClass, FenceRaise, Lease};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::clerk::{Clerk, NO_LANE, Subject};
+use super::close;
+use super::seals::{self, SealedRule};
+use super::{Pace, Progress, Report, Site, Sites, Verdict};
+use crate::config::{Config, Store};
+use crate::evidence::entry::EntryBody;
+use crate::evidence::{Approval, EvidenceFault, Relay, RelayConfig, StoreAt};
+use crate::keys::EvidenceKey;
+use crate::lease::{self, Claim, Refusal};
+use crate::rules::Rule;
+
+/// How often receipts are relayed while runs go on.
+const RELAY_EVERY: Duration = Duration::from_secs(1);
+
+/// Why no rule ran at all.
+#[derive(Debug)]
+pub enum Refused {
+    /// Another process holds the lease.
+    NotHolder(Lease),
+    /// The home database did not answer.
+    Unavailable(Fault),
+    /// The evidence log cannot even be named.
+    Evidence(EvidenceFault),
+}
+
+/// What acts: a held lease over surveyed databases with a checked evidence log.
+pub struct Session<'a> {
+    pub(super) config: &'a Config,
+    pub(super) sites: &'a Sites<'a>,
+    pub(super) key: &'a EvidenceKey,
+    pub(super) claim: Claim,
+    relay: Relay,
+    /// What the look at the evidence log found; not set before it was taken.
+    sick: OnceCell<Option<EvidenceFault>>,
+    backlog: Cell<u64>,
+    stop: watch::Receiver<bool>,
+    progress: &'a dyn Progress,
+}
+
+// === impl Session ===
+
+impl<'a> Session<'a> {
+    /// Takes the lease, waiting up to `wait` for a living holder.
+    pub async fn open(
+        config: &'a Config,
+        sites: &'a Sites<'a>,
+        key: &'a EvidenceKey,
+        wait: Duration,
+        stop: watch::Receiver<bool>,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, Refused> {
+        let home = sites.home().map_err(Refused::Unavailable)?;
+        let claim = match lease::take(home.control, &holder(), &config.coordination, wait).await {
+            Ok(claim) => claim,
+            Err(Refusal::Taken(lease)) => return Err(Refused::NotHolder(lease)),
+            Err(Refusal::Fault(fault)) => return Err(Refused::Unavailable(fault)),
+        };
+        tracing::info!(term = claim.term(), "lease taken");
+        let relay = relay(config, key).map_err(Refused::Evidence)?;
+        let (backlog, sick) = (Cell::new(0), OnceCell::new());
+        Ok(Self { config, sites, key, claim, relay, sick, backlog, stop, progress })
+    }
+
+    /// Raises the fences, checks the evidence log, announces the policy and brings to an end what earlier holders left
+    /// open. Until it is done nothing is relayed.
+    async fn prepare(&self) -> Result<(), Refused> {
+        for (database, control) in self.sites.controls() {
+            match control.raise_fence(self.claim.term()).await {
+                Ok(FenceRaise::Raised) => {}
+                Ok(FenceRaise::Later(term)) => {
+                    let holder = String::from("a later holder");
+                    return Err(Refused::NotHolder(Lease { holder, term, alive: true, left_ms: 0 }));
+                }
+                Err(fault) => return Err(Refused::Unavailable(fault)),
+            }
+            tracing::debug!(database, term = self.claim.term(), "fence raised");
+        }
+        let sick = self.relay.start(&self.sites.controls()).await.err();
+        if let Some(fault) = &sick {
+            tracing::error!(error = %fault, "the evidence log cannot be trusted: no rule acts");
+        } else {
+            self.announce_policy().await.map_err(Refused::Unavailable)?;
+            self.take_over_seals().await.map_err(Refused::Unavailable)?;
+        }
+        // Set once: prepare runs once.
+        self.sick.get_or_init(|| sick);
+        Ok(())
+    }
+
+    /// Why nothing may change at all, if so.
+    pub(super) fn sick(&self) -> Option<&EvidenceFault> {
+        self.sick.get().and_then(Option::as_ref)
+    }
+
+    /// Whether the evidence log was checked and can be extended.
+    pub(super) fn is_sound(&self) -> bool {
+        matches!(self.sick.get(), Some(None))
+    }
+
+    /// The clerk of one site.
+    pub(super) fn clerk(&self, site: &Site<'a>) -> Result<Clerk<'_>, Fault> {
+        Ok(Clerk {
+            instance: &self.config.instance,
+            database: site.name,
+            generation: site.generation()?.clone(),
+            term: self.claim.term(),
+            key: self.key,
+        })
+    }
+
+    /// Leaves one entry for each policy that comes into force.
+    async fn announce_policy(&self) -> Result<(), Fault> {
+        let policy = &self.config.policy;
+        let digest = policy.digest();
+        let home = self.sites.home()?;
+        let controls = self.sites.controls();
+        if self.relay.has_policy(&controls, &digest).await.map_err(evidence_fault)? {
+            return Ok(());
+        }
+        let rules = policy.rules.iter().map(|rule| (rule.name.clone(), rule.digest())).collect();
+        let body = EntryBody::PolicyLoaded { policy: digest.clone(), rules, version: env!("CARGO_PKG_VERSION").into() };
+        self.note(home, NO_LANE, "", &body).await?;
+        let literals = self.key.commitment_key("policy literals");
+        let text = policy.published(&|literal| hex::encode(literals.open(literal).commitment));
+        self.relay.put_policy(&controls, &digest, &text).await.map_err(evidence_fault)
+    }
+
+    /// Appends an entry that is no batch. Fenced is a fault here: somebody else acts.
+    pub(super) async fn note(&self, site: &Site<'a>, rule: &str, run: &str, body: &EntryBody) -> Result<(), Fault> {
+        let sequence = site.control.next_sequence(rule, NO_LANE).await?;
+        let subject = Subject { rule, lane: NO_LANE, sequence, run };
+        let receipt = self.clerk(site)?.receipt(&subject, body).map_err(|error| {
+            Fault::new(FaultClass::Internal, "make receipt", site.name).with_detail(error.to_string())
+        })?;
+        match site.control.append(&receipt).await {
+            Commit::Committed => Ok(()),
+            Commit::Fenced => Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "append entry", site.name)),
+            Commit::RolledBack(fault) | Commit::Unknown(fault) => Err(fault),
+        }
+    }
+
+    /// Brings to an end what earlier holders left open: seals, and runs of rules that are no longer there.
+    async fn take_over_seals(&self) -> Result<(), Fault> {
+        let policy = &self.config.policy;
+        for site in self.sites.holders() {
+            seals::close_orphans(site.control, &self.clerk(site)?, policy).await?;
+            for row in site.control.unfinished().await? {
+                if policy.rule(&row.rule).is_none() {
+                    close::supersede(self, site, row).await?;
+                }
+            }
+        }
+        for rule in &policy.rules {
+            let Ok(site) = self.sites.site(&rule.database) else { continue };
+            if site.atomicity != Atomicity::Sealed || site.generation().is_err() {
+                continue;
+            }
+            let sealed =
+                SealedRule { rule, connector: site.connector, control: site.control, clerk: self.clerk(site)? };
+            seals::take_over(&sealed, &self.config.policy, &self.claim).await?;
+        }
+        Ok(())
+    }
+
+    /// A person says that going on after a restore is right: a new generation where a database was put back, and an
+    /// entry that says what was found and why.
+    pub async fn approve_restored(self, reason: &str) -> Result<Result<String, EvidenceFault>, Refused> {
+        let said = self.kept(Box::pin(self.approve(reason))).await;
+        self.release().await;
+        said
+    }
+
+    async fn approve(&self, reason: &str) -> Result<Result<String, EvidenceFault>, Refused> {
+        self.prepare().await?;
+        let controls = self.sites.controls();
+        let approval = Approval { instance: &self.config.instance, term: self.claim.term(), reason };
+        if self.is_sound() {
+            return Ok(Ok("nothing was restored: there is nothing to approve".into()));
+        }
+        Ok(self.relay.recovery(&controls).go_on(&approval).await.map(|recovered| {
+            format!(
+                "going on under {} with {} entries; new generations: {}",
+                recovered.origin,
+                recovered.relayed.size,
+                recovered.renewed.join(", ")
+            )
+        }))
+    }
+
+    /// Runs these rules one after another, relaying receipts meanwhile, and releases the lease.
+    pub async fn run(self, rules: &[&Rule]) -> Result<Vec<Report>, Refused> {
+        let reports = self.kept(Box::pin(self.run_rules(rules))).await;
+        self.release().await;
+        reports
+    }
+
+    async fn run_rules(&self, rules: &[&Rule]) -> Result<Vec<Report>, Refused> {
+        self.prepare().await?;
+        let mut reports = Vec::with_capacity(rules.len());
+        for rule in rules {
+            reports.push(self.run_rule(rule).await);
+        }
+        if self.is_sound() {
+            self.finish(&mut reports).await;
+        }
+        Ok(reports)
+    }
+
+    /// Renews the lease and relays receipts while `work` goes on.
+    async fn kept<T>(&self, work: impl Future<Output = T>) -> T {
+        let (stop, stopped) = watch::channel(false);
+        let work = async {
+            let done = work.await;
+            stop.send_replace(true);
+            done
+        };
+        let keep = async {
+            if let Ok(home) = self.sites.home() {
+                lease::keep(home.control, &self.claim, stopped.clone()).await;
+            }
+        };
+        let (done, (), ()) = tokio::join!(work, keep, self.relay_until(stopped.clone()));
+        done
+    }
+
+    async fn run_rule(&self, rule: &Rule) -> Report {
+        if *self.stop.borrow() {
+            let report = Report::new(&rule.name, String::new());
+            return report.ended(Verdict::Partial, Some(Cause::Interrupted), None);
+        }
+        let site = self.sites.site(&rule.database);
+        let rows =
+            site.map_or(1000, |site| site.settings.batch_rows_max.min(site.connector.capabilities().batch_rows_max));
+        let pace = Pace {
+            batch_rows_max: rows.max(1),
+            receipts_pending_max: self.config.evidence.receipts_pending_max,
+            backlog: &self.backlog,
+            stop: self.stop.clone(),
+            progress: self.progress,
+        };
+        super::rule::run(self, rule, &pace).await
+    }
+
+    /// Relays every second until `stopped`. Errors are logged; the backlog they cause stops the walk.
+    async fn relay_until(&self, mut stopped: watch::Receiver<bool>) {
+        while timeout(RELAY_EVERY, stopped.wait_for(|stopped| *stopped)).await.is_err() {
+            if self.is_sound()
+                && let Err(fault) = self.relay_now().await
+            {
+                tracing::warn!(error = %fault, "receipts could not be relayed");
+            }
+        }
+    }
+
+    async fn relay_now(&self) -> Result<(), EvidenceFault> {
+        if !self.claim.alive() {
+            return Ok(());
+        }
+        let before = self.backlog.get();
+        self.relay.relay(self.claim.term(), &self.sites.controls()).await?;
+        // Batches committed while the relay worked still wait.
+        self.backlog.set(self.backlog.get().saturating_sub(before));
+        Ok(())
+    }
+
+    /// The last relay, and pruning. A run whose evidence could not be relayed is not clean: its receipts
+    /// are safe, but nobody outside can see them.
+    async fn finish(&self, reports: &mut [Report]) {
+        let keep = self.config.evidence.receipt_keep;
+        if let Err(fault) = self.relay_now().await {
+            tracing::error!(error = %fault, "receipts could not be relayed");
+            for report in reports.iter_mut().filter(|report| report.verdict == Verdict::Clean) {
+                report.verdict = Verdict::Partial;
+                report.cause = Some(fault.cause);
+                report.detail = Some(fault.to_string());
+            }
+        } else if let Err(fault) = self.relay.prune(&self.sites.controls(), keep.as_secs()).await {
+            tracing::warn!(error = %fault, "old receipts could not be pruned");
+        }
+    }
+
+    async fn release(&self) {
+        if let Ok(home) = self.sites.home()
+            && let Err(fault) = home.control.release(self.claim.holder(), self.claim.term()).await
+        {
+            tracing::warn!(error = %fault, "the lease could not be released; it expires by itself");
+        }
+    }
+}
+
+/// The relay of a configuration.
+pub(crate) fn relay(config: &Config, key: &EvidenceKey) -> Result<Relay, EvidenceFault> {
+    let home = config.home().map_or_else(String::new, |home| home.name.clone());
+    let store = match &config.evidence.store {
+        Store::Database(name) => StoreAt::Database(name.clone()),
+        Store::Dir(path) => StoreAt::Folder(path.clone()),
+    };
+    let remember = config.evidence.remember.clone();
+    Relay::new(RelayConfig { origin: config.evidence.origin.clone(), home, store, remember }, key.clone())
+}
+
+/// A name unique to this process: where it runs, and when it began.
+fn holder() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into());
+    format!("{host}/{}/{}", std::process::id(), ulid::Ulid::generate())
+}
+
+fn evidence_fault(fault: EvidenceFault) -> Fault {
+    Fault::new(FaultClass::Blocked(fault.cause), "evidence log", fault.place).with_detail(fault.found)
+}

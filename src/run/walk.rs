@@ -1,0 +1,285 @@
+//! Drives a lane from where it stands to its end, batch by batch: halving, skipping, retrying, stopping.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use forgetd_connector::{Cause, Compare, Cursor, Fault, FaultClass, Lane, LockWait, Next, Order};
+use tokio::time::{Instant, sleep};
+
+use super::batch::{self, Batched, Stopped};
+use super::job::Job;
+use super::{Pace, seals};
+use crate::run::LANE;
+
+/// How often a batch is tried again after a deadlock, a lost connection or an opened seal, in a row.
+const TRIES_MAX: usize = 8;
+
+/// Every so many batches, and at the first, all tables' counters are compared: triggers are not in the closure.
+const COMPARE_ALL_EVERY: u64 = 64;
+
+/// What a walk came to.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    /// Rows changed.
+    pub(super) changed: u64,
+    /// Batches with a receipt.
+    pub(super) batches: u64,
+    /// Rows passed over, by cause.
+    pub(super) skipped: BTreeMap<Cause, u64>,
+    /// The largest batch.
+    pub(super) batch_rows_max: u64,
+    /// The longest transaction, from its first byte to the commit's answer.
+    pub(super) longest_tx: Duration,
+    /// Whether seals were adopted on the way, so that counts must be read back from the receipts.
+    pub(super) resealed: bool,
+}
+
+/// Why a walk ended before the lane did.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// The cap of the run was reached.
+    Cap,
+    /// The process was asked to stop.
+    Interrupted,
+    /// Too many receipts wait for the relay.
+    Backlog,
+    /// Another holder acts.
+    Fenced,
+    /// A fault that trying again does not mend.
+    Fault(Fault),
+    /// A commit's fate could not be found out.
+    Unknown(Fault),
+}
+
+/// A walk under way.
+pub(super) struct Walk<'a, 'j> {
+    job: &'a Job<'j>,
+    pace: &'a Pace<'a>,
+    lane: Option<Lane>,
+    sequence: u64,
+    from: Option<Cursor>,
+    rows: u32,
+    locks: LockWait,
+    /// Whether locked rows are passed over throughout, not only after one was met.
+    skips: bool,
+    done: Walked,
+    tries: Vec<Duration>,
+}
+
+// === impl Walk ===
+
+impl<'a, 'j> Walk<'a, 'j> {
+    /// A walk that begins where the lane's last committed batch left its cursor.
+    pub(super) async fn resume(job: &'a Job<'j>, pace: &'a Pace<'a>) -> Result<Self, Fault> {
+        let from = job.control.cursor(&job.rule.name, LANE).await?;
+        Self::at(job, pace, from, LockWait::Wait).await
+    }
+
+    /// A walk from the lane's start that passes over locked rows: the second try at what was skipped.
+    pub(super) async fn again(job: &'a Job<'j>, pace: &'a Pace<'a>) -> Result<Self, Fault> {
+        Self::at(job, pace, None, LockWait::Skip).await
+    }
+
+    async fn at(job: &'a Job<'j>, pace: &'a Pace<'a>, from: Option<Cursor>, locks: LockWait) -> Result<Self, Fault> {
+        let sequence = job.control.next_sequence(&job.rule.name, LANE).await?;
+        let rows = pace.batch_rows_max;
+        let skips = locks == LockWait::Skip;
+        Ok(Self { job, pace, lane: None, sequence, from, rows, locks, skips, done: Walked::default(), tries: pauses() })
+    }
+
+    /// Walks to the lane's end or to the first reason to halt. What was done stands in the result either way.
+    /// `changed_before` are rows this run has changed already; they count against its cap.
+    pub(super) async fn run(mut self, changed_before: u64) -> (Walked, Option<Halt>) {
+        loop {
+            let limit = match self.limit(changed_before) {
+                Ok(limit) => limit,
+                Err(halt) => return (self.done, Some(halt)),
+            };
+            let order = Order {
+                from: self.from.clone(),
+                rows_max: limit,
+                locks: self.locks,
+                compare: self.compare(),
+                want_keys: self.job.wants_commitments(),
+            };
+            let started = Instant::now();
+            let next = match self.batch(&order).await {
+                Ok(batched) => self.account(batched, started, changed_before),
+                Err(stopped) => match self.mend(stopped, &order).await {
+                    Ok(Some(next)) => next,
+                    Ok(None) => continue,
+                    Err(halt) => return (self.done, Some(halt)),
+                },
+            };
+            match next {
+                Next::End => return (self.done, None),
+                Next::At(cursor) if Some(&cursor) == self.from.as_ref() => {
+                    let fault =
+                        Fault::new(FaultClass::Internal, "change", self.job.step.place(self.job.clerk.database));
+                    return (self.done, Some(Halt::Fault(fault.with_detail("the position did not move"))));
+                }
+                Next::At(cursor) => self.from = Some(cursor),
+            }
+        }
+    }
+
+    /// The most rows the next batch may change, or why there is none.
+    fn limit(&self, changed_before: u64) -> Result<u32, Halt> {
+        if *self.pace.stop.borrow() {
+            return Err(Halt::Interrupted);
+        }
+        if !self.job.claim.alive() {
+            return Err(Halt::Fenced);
+        }
+        if self.pace.backlog.get() > self.pace.receipts_pending_max {
+            return Err(Halt::Backlog);
+        }
+        let Some(cap) = self.job.rule.cap.rows_per_run else {
+            return Ok(self.rows);
+        };
+        match cap.saturating_sub(changed_before + self.done.changed) {
+            0 => Err(Halt::Cap),
+            left => Ok(self.rows.min(u32::try_from(left).unwrap_or(u32::MAX))),
+        }
+    }
+
+    fn compare(&self) -> Compare {
+        if self.done.batches.is_multiple_of(COMPARE_ALL_EVERY) { Compare::All } else { Compare::Announced }
+    }
+
+    async fn batch(&mut self, order: &Order) -> Result<Batched, Stopped> {
+        if self.lane.is_none() {
+            self.lane = Some(self.job.connector.lane(&self.job.step, &self.job.lane_claim()).await?);
+        }
+        #[cfg(feature = "faults")]
+        if let Some(naive) = super::naive::Naive::from_env() {
+            return naive.batch(self.lane.as_mut(), order, self.job, self.sequence).await;
+        }
+        match self.lane.as_mut() {
+            Some(Lane::Atomic(lane)) => batch::atomic(lane.as_mut(), order, self.job, self.sequence).await,
+            Some(Lane::Sealed(lane)) => batch::sealed(lane.as_mut(), order, self.job, self.sequence).await,
+            None => Err(Stopped::Fault(Fault::new(FaultClass::Internal, "open lane", self.job.clerk.database))),
+        }
+    }
+
+    /// Books a batch that came to its end.
+    fn account(&mut self, batched: Batched, started: Instant, changed_before: u64) -> Next {
+        self.tries = pauses();
+        if batched.reconnect {
+            self.lane = None;
+        }
+        for (cause, rows) in batched.refused {
+            *self.done.skipped.entry(cause).or_default() += rows;
+        }
+        if batched.locked > 0 {
+            *self.done.skipped.entry(Cause::Locked).or_default() += batched.locked;
+        }
+        if batched.receipt {
+            self.sequence += 1;
+            self.done.batches += 1;
+            self.done.changed += batched.changed;
+            self.done.batch_rows_max = self.done.batch_rows_max.max(batched.changed);
+            self.done.longest_tx = self.done.longest_tx.max(started.elapsed());
+            self.pace.backlog.set(self.pace.backlog.get() + 1);
+            self.pace.progress.batch(&self.job.rule.name, changed_before + self.done.changed);
+        }
+        self.rows = self.rows.saturating_mul(2).min(self.pace.batch_rows_max);
+        if !self.skips {
+            self.locks = LockWait::Wait;
+        }
+        batched.next
+    }
+
+    /// Finds a way past a batch that did not come to its end. `Some`: go on behind it; `None`: try it again.
+    async fn mend(&mut self, stopped: Stopped, order: &Order) -> Result<Option<Next>, Halt> {
+        let fault = match stopped {
+            Stopped::Fault(fault) => fault,
+            Stopped::Fenced => return Err(Halt::Fenced),
+            Stopped::Unknown(fault) => return Err(Halt::Unknown(fault)),
+            Stopped::Entry(error) => {
+                let fault = Fault::new(FaultClass::Internal, "make receipt", self.job.clerk.database);
+                return Err(Halt::Fault(fault.with_detail(error.to_string())));
+            }
+            Stopped::SealOpen(fault) => {
+                self.pause(fault).await?;
+                return self.adopt().await.map(|()| None);
+            }
+        };
+        match fault.class {
+            FaultClass::Row(cause) if order.rows_max <= 1 => self.pass(order, cause).await,
+            FaultClass::Row(_) => {
+                self.rows = order.rows_max / 2;
+                Ok(None)
+            }
+            FaultClass::Timeout if order.rows_max > 1 => {
+                self.rows = (order.rows_max / 4).max(1);
+                Ok(None)
+            }
+            FaultClass::Locked if self.locks == LockWait::Wait => {
+                self.locks = LockWait::Skip;
+                Ok(None)
+            }
+            FaultClass::Transient | FaultClass::Locked => self.pause(fault).await.map(|()| None),
+            FaultClass::Disconnected | FaultClass::Unreachable => {
+                self.lane = None;
+                self.pause(fault).await?;
+                Ok(None)
+            }
+            FaultClass::Blocked(Cause::Fenced) => Err(Halt::Fenced),
+            _ => Err(Halt::Fault(fault)),
+        }
+    }
+
+    /// Goes on behind a row that refuses the change.
+    async fn pass(&mut self, order: &Order, cause: Cause) -> Result<Option<Next>, Halt> {
+        let Some(Lane::Atomic(lane)) = self.lane.as_mut() else {
+            // The sealed lane isolates refusing rows by itself and never reports them as a fault.
+            return Err(Halt::Fault(Fault::new(FaultClass::Internal, "pass", self.job.clerk.database)));
+        };
+        match lane.pass(order).await {
+            Ok((rows, next)) => {
+                *self.done.skipped.entry(cause).or_default() += rows;
+                Ok(Some(next))
+            }
+            Err(fault) => {
+                self.lane = None;
+                self.pause(fault).await.map(|()| None)
+            }
+        }
+    }
+
+    /// Brings our own open seal to its end after a fault between seal and unseal.
+    async fn adopt(&mut self) -> Result<(), Halt> {
+        self.done.resealed = true;
+        self.lane = None;
+        seals::adopt_own(self.job).await.map_err(Halt::Fault)?;
+        self.sequence = self.job.control.next_sequence(&self.job.rule.name, LANE).await.map_err(Halt::Fault)?;
+        Ok(())
+    }
+
+    /// Waits a little longer each time; gives the fault back after too many tries in a row.
+    async fn pause(&mut self, fault: Fault) -> Result<(), Halt> {
+        match self.tries.pop() {
+            Some(pause) => {
+                tracing::info!(rule = %self.job.rule.name, error = %fault, "a batch is tried again");
+                sleep(pause).await;
+                Ok(())
+            }
+            None => Err(Halt::Fault(fault)),
+        }
+    }
+}
+
+/// The pauses of one series of tries, longest first: they are taken from the end.
+fn pauses() -> Vec<Duration> {
+    let mut pauses: Vec<Duration> = ExponentialBuilder::default()
+        .with_jitter()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(TRIES_MAX)
+        .build()
+        .collect();
+    pauses.reverse();
+    pauses
+}

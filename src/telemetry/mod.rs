@@ -1,0 +1,3 @@
+//! What forgetd says about itself.
+
+pub mod logging;
