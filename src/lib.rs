@@ -14,6 +14,7 @@ pub mod guard;
 pub mod keys;
 pub mod lease;
 pub mod plan;
+pub mod preflight;
 pub mod rules;
 pub mod run;
 pub mod shutdown;

@@ -8,9 +8,13 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, Config, LoadOptions};
 
 pub mod approve;
+pub mod check;
 pub mod install;
+pub mod plan;
 pub mod progress;
+mod report;
 pub mod run;
+pub mod schema;
 
 /// The daemon that forgets: deletes what its retention policy says is due, and proves it.
 #[derive(Debug, Parser)]
@@ -36,10 +40,16 @@ pub struct Cli {
 pub enum Verb {
     /// Create or upgrade forgetd's own tables; --print shows the DDL and grants instead.
     Install(install::Args),
+    /// Say whether the configuration is right; --connect asks the databases too.
+    Check(check::Args),
+    /// Show what every rule would do right now, with its statements; changes nothing.
+    Plan(plan::Args),
     /// Run one rule, or every rule, now.
     Run(run::Args),
     /// Approve what stopped a rule.
     Approve(approve::Args),
+    /// Print the JSON Schema of the policy file.
+    Schema,
 }
 
 /// Bad usage, by sysexits.
@@ -55,8 +65,11 @@ pub const BAD_CONFIG: u8 = 78;
 pub async fn main(cli: Cli) -> ExitCode {
     let code = match cli.verb {
         Verb::Install(args) => install::run(&cli.config, &args).await,
+        Verb::Check(args) => check::run(&cli.config, &args).await,
+        Verb::Plan(args) => plan::run(&cli.config, &args).await,
         Verb::Run(args) => run::run(&cli.config, &args).await,
         Verb::Approve(args) => approve::run(&cli.config, &args).await,
+        Verb::Schema => schema::run(),
     };
     ExitCode::from(code)
 }

@@ -19,11 +19,13 @@ pub(super) struct RawWhere(pub(super) Vec<(String, Field<RawCondition>)>);
 #[derive(Clone, Debug)]
 pub(super) enum RawCondition {
     One(Value),
-    Many(Vec<Value>),
+    /// Values that were refused stand as broken fields.
+    Many(Vec<Field<Literal>>),
 }
 
 /// One value.
-struct Literal(Value);
+#[derive(Clone, Debug)]
+pub(super) struct Literal(pub(super) Value);
 
 // === impl RawWhere ===
 
@@ -89,7 +91,7 @@ impl<'de> Visitor<'de> for ConditionVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<RawCondition, A::Error> {
         let mut values = vec![];
-        while let Some(Literal(value)) = access.next_element()? {
+        while let Some(value) = access.next_element()? {
             values.push(value);
         }
         Ok(RawCondition::Many(values))

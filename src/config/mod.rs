@@ -4,6 +4,8 @@
 //! `read` and `raw` (a tree to structs that are also schema and reference), `layers` (which setting wins), `resolve`
 //! (names, bounds and what belongs together).
 
+#[cfg(test)]
+mod cases;
 mod layers;
 mod limits;
 mod literal;

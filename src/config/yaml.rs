@@ -19,6 +19,9 @@ use super::{
 
 /// A policy of ten thousand rules is far below this.
 pub(super) const BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// What aliases may repeat in all: enough for a guard shared by every rule.
+const ALIAS_EVENTS_MAX: usize = 50_000;
+
 /// What a text holds.
 pub(super) struct Parsed {
     pub(super) node: Node,
@@ -32,8 +35,12 @@ const DEPTH_MAX: usize = 32;
 /// The tree of source number `source`, or why there is none.
 pub(super) fn parse(sources: &Sources, source: u32) -> Result<Parsed, Problem> {
     let text = sources.text(source);
+    let aliases = serde_saphyr::alias_limits! {
+        max_total_replayed_events: ALIAS_EVENTS_MAX,
+    };
     let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: DEPTH_MAX, max_documents: 1 },
+        alias_limits: aliases,
+        budget: serde_saphyr::budget! { max_depth: DEPTH_MAX },
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         merge_keys: MergeKeyPolicy::Error,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
@@ -60,6 +67,12 @@ fn refusal(sources: &Sources, source: u32, error: &Error) -> Problem {
         Error::UnsupportedTag { .. } => ("tags (`!name`) are not read", "remove the tag"),
         Error::NullIntoString { .. } | Error::Unexpected { .. } => ("a key must be text", "write a name as key"),
         Error::Budget { .. } => ("the document is too large or too deep", "split it into files in conf.d"),
+        Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. }
+        | Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasError { .. } => ("aliases repeat too much", "write the values out"),
+        Error::RecursiveReferencesRequireWeakTypes { .. } => ("an anchor holds itself", "write the value out"),
         _ => ("cannot be read as YAML", "look here and at the lines above for indentation, quotes and brackets"),
     };
     sources.problem(place, message, fix)

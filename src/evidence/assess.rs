@@ -102,21 +102,6 @@ pub(super) async fn assess(
     key: &crate::keys::EvidenceKey,
     databases: &Databases<'_>,
 ) -> Result<Assessment, EvidenceFault> {
-    let site = current(config, key, databases).await?;
-    let mut found = look(config, site, databases).await?;
-    found.restored = restored(config, &found.site, databases).await?;
-    if found.newest.is_none() && found.lost.is_none() {
-        found.lost = forgotten(config, databases).await?;
-    }
-    Ok(found)
-}
-
-/// The origin in force: the last one that anybody has heard of, or the configured one.
-pub(super) async fn current(
-    config: &RelayConfig,
-    key: &crate::keys::EvidenceKey,
-    databases: &Databases<'_>,
-) -> Result<Site, EvidenceFault> {
     let mut site = Site::of(config, key, 1)?;
     for number in 2..=ORIGINS_MAX {
         let next = Site::of(config, key, number)?;
@@ -125,7 +110,12 @@ pub(super) async fn current(
         }
         site = next;
     }
-    Ok(site)
+    let mut found = look(config, site, databases).await?;
+    found.restored = restored(config, &found.site, databases).await?;
+    if found.newest.is_none() && found.lost.is_none() {
+        found.lost = forgotten(config, databases).await?;
+    }
+    Ok(found)
 }
 
 /// Whether anybody knows a log of this origin.

@@ -187,30 +187,6 @@ impl Relay {
         Ok(gone)
     }
 
-    /// Writes every file of the log to a folder: the static layout that any web server serves. Files that are there
-    /// are replaced; the checkpoint comes last, so that a reader never sees one whose tiles are missing. Returns how
-    /// many files it wrote.
-    pub async fn export(&self, databases: &Databases<'_>, to: &std::path::Path) -> Result<u64, EvidenceFault> {
-        let site = assess::current(&self.config, &self.key, databases).await?;
-        let store = assess::store(&self.config, &site, databases)?;
-        // Read first: tiles of a later state contain those of this one.
-        let checkpoint = store.read("checkpoint").await?;
-        let to = Folder::new(to);
-        let mut written = 0;
-        for path in store.paths().await?.iter().filter(|path| *path != "checkpoint") {
-            // A partial tile may have become superfluous meanwhile.
-            if let Some(bytes) = store.read(path).await? {
-                to.replace(path, bytes).await?;
-                written += 1;
-            }
-        }
-        if let Some(checkpoint) = checkpoint {
-            to.replace("checkpoint", checkpoint).await?;
-            written += 1;
-        }
-        Ok(written)
-    }
-
     async fn begin(&self, databases: &Databases<'_>) -> Result<(OpenLog, Started), EvidenceFault> {
         let lock = self.lock().await?;
         let found = assess(&self.config, &self.key, databases).await?;

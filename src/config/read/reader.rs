@@ -45,6 +45,9 @@ impl<'a> Reader<'a> {
             Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) if expected == "text" => {
                 ReadError::new(format!("expected text, found {}", self.node.kind.word()), "put it in quotes")
             }
+            Kind::Float(_) if expected == "a whole number" => {
+                ReadError::new("the number has a fraction", "write a whole number")
+            }
             kind => ReadError::new(format!("expected {expected}, found {}", kind.word()), format!("write {expected}")),
         };
         error.at(self.node)
@@ -277,7 +280,7 @@ impl<'a> SeqAccess<'a> for Located<'a> {
     }
 }
 
-/// The items of a list; broken ones are passed over.
+/// The items of a list.
 struct Items<'a> {
     rest: std::slice::Iter<'a, Node>,
     session: &'a Session<'a>,
@@ -288,7 +291,7 @@ impl<'a> SeqAccess<'a> for Items<'a> {
 
     fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
         let session = self.session;
-        let Some(node) = self.rest.find(|node| !session.is_broken(node)) else { return Ok(None) };
+        let Some(node) = self.rest.next() else { return Ok(None) };
         seed.deserialize(Reader::new(node, session)).map(Some).map_err(|error| error.absorbed_by(node))
     }
 }

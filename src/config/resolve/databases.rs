@@ -71,7 +71,7 @@ fn database(name: &str, raw: &At<RawDatabase>, single: bool, folder: &Path, say:
     Some(Database {
         name: name.into(),
         url: url?,
-        home: entry.home.value().copied().unwrap_or(single),
+        home: single || entry.home.value().copied().unwrap_or(false),
         control: control?,
         region,
         max_connections,

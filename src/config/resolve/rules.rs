@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::{
         Database, limits,
-        literal::{RawCondition, RawWhere},
+        literal::{Literal, RawCondition, RawWhere},
         place::Place,
         raw_rule::{RawAction, RawCap, RawDefaults, RawGuard, RawRule},
         read::{At, Field},
@@ -180,7 +180,7 @@ fn predicate(field: &Field<RawWhere>, say: &mut Say<'_>) -> Option<Predicate> {
     Some(Predicate::All(parts.into_iter().collect::<Option<_>>()?))
 }
 
-fn values_of(values: &[Value], place: Place, say: &mut Say<'_>) -> Option<Vec<Value>> {
+fn values_of(values: &[Field<Literal>], place: Place, say: &mut Say<'_>) -> Option<Vec<Value>> {
     if values.is_empty() {
         say.at(place, "the list is empty, so no row would ever match", "write values, or remove the column");
         return None;
@@ -190,7 +190,7 @@ fn values_of(values: &[Value], place: Place, say: &mut Say<'_>) -> Option<Vec<Va
         say.at(place, "the list has too many values", fix);
         return None;
     }
-    Some(values.to_vec())
+    values.iter().map(|value| value.value().map(|Literal(value)| value.clone())).collect()
 }
 
 fn cap(rule: &Field<RawCap>, defaults: &Field<RawCap>, say: &mut Say<'_>) -> Cap {

@@ -44,7 +44,7 @@ impl Say<'_> {
             Ok(period) => Some(period),
             Err(error) => {
                 let (message, fix) = split(&error);
-                self.at(place, format!("the period {message}"), fix);
+                self.at(place, format!("the value {message}"), fix);
                 None
             }
         }

@@ -24,9 +24,6 @@ use crate::evidence::EvidenceFault;
 /// How deep a log's folders are searched for files; paths of 10^18 entries have seven levels.
 const DEPTH_MAX: u32 = 12;
 
-/// Where steps are staged, inside the folder.
-const STAGING: &str = ".staging";
-
 /// A folder with a log. Reading needs nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
@@ -94,12 +91,6 @@ impl Folder {
     async fn remove(&self, path: &str) -> Result<(), EvidenceFault> {
         let file = self.file(path)?;
         self.work(path, move |_| durable::remove(&file)).await
-    }
-
-    /// Removes the files in a folder inside it.
-    async fn clear(&self, path: &str) -> Result<(), EvidenceFault> {
-        let inside = self.file(path)?;
-        self.work(path, move |_| durable::clear(&inside)).await
     }
 
     /// Every file of the log below it. Names that begin with a dot are private and not among them.
@@ -191,7 +182,7 @@ impl<'a> FolderStore<'a> {
 /// Where the step that leads to `head` is staged. The root is in the name, so a step that never got its head cannot
 /// be taken for another of the same size.
 fn staged_path(head: &Head) -> String {
-    format!("{STAGING}/{}-{}", head.size, hex::encode(head.root))
+    format!(".staging/{}-{}", head.size, hex::encode(head.root))
 }
 
 #[async_trait]
@@ -231,7 +222,7 @@ impl Store for FolderStore<'_> {
 
     async fn settle(&self, head: &Head) -> Result<(), EvidenceFault> {
         let path = staged_path(head);
-        let Some(bytes) = self.folder.read(&path).await? else { return self.folder.clear(STAGING).await };
+        let Some(bytes) = self.folder.read(&path).await? else { return Ok(()) };
         let staged = Staged::decode(&bytes).ok_or_else(|| {
             EvidenceFault::evidence(self.place(), format!("{path} is torn though its head is committed"))
         })?;
@@ -241,8 +232,7 @@ impl Store for FolderStore<'_> {
         for path in &staged.superseded {
             self.folder.remove(path).await?;
         }
-        // Steps that never got their head are superfluous now as well.
-        self.folder.clear(STAGING).await
+        self.folder.remove(&path).await
     }
 
     async fn put(&self, path: &str, bytes: &[u8]) -> Result<(), EvidenceFault> {

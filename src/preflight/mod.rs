@@ -1,0 +1,60 @@
+//! Preflight: everything that can be said about a rule before it runs. Reads, never writes.
+//!
+//! `check`, `plan` and the engine look through [`look`], so what is said beforehand is what stops or passes a run.
+
+mod notes;
+mod overlap;
+
+use forgetd_connector::{Atomicity, Connector, Fault, Finding, Step};
+use jiff::Timestamp;
+
+use crate::{
+    plan,
+    rules::{Policy, Rule},
+};
+
+pub use overlap::overlaps;
+
+/// What a look at one rule found.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The database's clock, read once.
+    pub now: Timestamp,
+    /// The step; absent where findings keep the rule from being one.
+    pub step: Option<Step>,
+    /// What was noticed, the worst first, each thing once.
+    pub findings: Vec<Finding>,
+}
+
+/// Describes the rule's table, plans the rule, and asks the connector what would keep it from doing what it says.
+///
+/// `atomicity` is that of the database's batches: sealed where its control tables are elsewhere.
+pub async fn look(
+    rule: &Rule,
+    policy: &Policy,
+    connector: &dyn Connector,
+    database: &str,
+    atomicity: Atomicity,
+) -> Result<Look, Fault> {
+    let now = connector.now().await?;
+    let catalog = connector.describe(std::slice::from_ref(&rule.table)).await?;
+    let (step, findings) = match plan::step(rule, &catalog, database, now, atomicity, policy) {
+        Ok(step) => {
+            let mut findings = connector.preflight(&step).await?;
+            findings.extend(notes::notes(rule, &step, database));
+            (Some(step), findings)
+        }
+        Err(findings) => (None, findings),
+    };
+    Ok(Look { now, step, findings: ranked(findings) })
+}
+
+/// The worst first; the same thing at the same place once.
+pub fn ranked(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| (b.severity, &a.place, &a.id).cmp(&(a.severity, &b.place, &b.id)));
+    findings.dedup_by(|a, b| a.id == b.id && a.place == b.place);
+    findings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! Rules that mean the same rows. Pure.
+
+use forgetd_connector::{Finding, Predicate, Severity, TableRef, Value};
+
+use crate::rules::{Policy, Rule};
+
+/// Pairs of rules that can delete the same row: the shorter period decides, which somebody may not expect.
+pub fn overlaps(policy: &Policy) -> Vec<Finding> {
+    let mut findings = vec![];
+    for (i, rule) in policy.rules.iter().enumerate() {
+        for other in policy.rules.iter().skip(i + 1).filter(|other| overlap(rule, other)) {
+            findings.push(Finding {
+                id: "rules_overlap".into(),
+                severity: Severity::Warning,
+                place: format!("{}.{}", rule.database, rule.table),
+                message: format!(
+                    "rules {} and {} can delete the same rows: whichever is due first",
+                    rule.name, other.name
+                ),
+                fix: "tell them apart by `where`, or keep one of them".into(),
+            });
+        }
+    }
+    findings
+}
+
+fn overlap(a: &Rule, b: &Rule) -> bool {
+    a.database == b.database && same_table(&a.table, &b.table) && !apart(&a.predicate, &b.predicate)
+}
+
+/// A name without a schema can be any of them.
+fn same_table(a: &TableRef, b: &TableRef) -> bool {
+    a.name == b.name && (a.schema.is_none() || b.schema.is_none() || a.schema == b.schema)
+}
+
+/// Whether some column must hold different values for the two.
+fn apart(a: &Predicate, b: &Predicate) -> bool {
+    let (a, b) = (conditions(a), conditions(b));
+    a.iter().any(|(column, values)| {
+        b.iter().any(|(other, others)| other == column && !values.iter().any(|value| others.contains(value)))
+    })
+}
+
+fn conditions(predicate: &Predicate) -> Vec<(&str, &[Value])> {
+    match predicate {
+        Predicate::All(parts) => parts.iter().flat_map(conditions).collect(),
+        Predicate::Equal { column, value } => vec![(column, std::slice::from_ref(value))],
+        Predicate::In { column, values } => vec![(column, values)],
+    }
+}

@@ -1,0 +1,77 @@
+use forgetd_connector::{
+    Atomicity, Catalog, ColumnKind, Finding, OnDelete, Predicate, Severity, Table, Value, WhenNull,
+};
+
+use super::{notes::notes, overlaps, ranked};
+use crate::plan::{
+    step,
+    testing::{reference, rule, table},
+};
+use crate::rules::{Mode, Policy, Rule};
+
+fn ids(rule: &Rule, table: Table) -> Vec<String> {
+    let now = "2026-06-30T12:00:00Z".parse().unwrap();
+    let catalog = Catalog { tables: vec![table] };
+    let step = step(rule, &catalog, "crm", now, Atomicity::Atomic, &Policy::default()).unwrap();
+    notes(rule, &step, "crm").into_iter().map(|finding| finding.id).collect()
+}
+
+#[test]
+fn what_slows_or_surprises_is_noted() {
+    let mut lead = table("lead", ColumnKind::Instant);
+    assert_eq!(ids(&rule("r", "lead"), lead.clone()), ["since_not_indexed"]);
+    lead.indexes.push(forgetd_connector::Index {
+        name: "lead_closed_at".into(),
+        columns: vec!["closed_at".into()],
+        unique: false,
+    });
+    assert_eq!(ids(&rule("r", "lead"), lead.clone()), [""; 0]);
+    let observing = Rule { mode: Mode::Observe, when_null: Some(WhenNull::Delete), ..rule("r", "lead") };
+    assert_eq!(ids(&observing, lead.clone()), ["null_is_due", "observes"]);
+    let mut refused = reference("call", "lead", OnDelete::Refuse);
+    refused.indexed = false;
+    lead.referenced_by = vec![refused, reference("note", "lead", OnDelete::Set)];
+    assert_eq!(
+        ids(&rule("r", "lead"), lead),
+        ["foreign_key_not_indexed", "references_keep_rows", "references_are_set"]
+    );
+}
+
+#[test]
+fn rules_overlap_unless_a_column_tells_them_apart() {
+    let of = |name: &str, table: &str, values: &[&str]| {
+        let values = values.iter().map(|value| Value::Text((*value).into())).collect();
+        let predicate = Predicate::All(vec![Predicate::In { column: "status".into(), values }]);
+        Rule { predicate, ..rule(name, table) }
+    };
+    for (a, b, overlap) in [
+        (of("a", "lead", &["open"]), of("b", "lead", &["closed"]), false),
+        (of("a", "lead", &["open", "closed"]), of("b", "lead", &["closed"]), true),
+        (of("a", "lead", &["open"]), of("b", "call", &["open"]), false),
+        (of("a", "lead", &["open"]), rule("b", "lead"), true),
+        (rule("a", "lead"), Rule { database: "other".into(), ..rule("b", "lead") }, false),
+    ] {
+        let found = overlaps(&Policy { rules: vec![a.clone(), b.clone()] });
+        assert_eq!(found.len(), usize::from(overlap), "{:?} {:?}", a.predicate, b.predicate);
+    }
+}
+
+#[test]
+fn findings_are_ranked_and_said_once() {
+    let finding = |id: &str, severity, place: &str| Finding {
+        id: id.into(),
+        severity,
+        place: place.into(),
+        message: String::new(),
+        fix: String::new(),
+    };
+    let found = ranked(vec![
+        finding("b", Severity::Info, "x"),
+        finding("a", Severity::Error, "y"),
+        finding("a", Severity::Error, "x"),
+        finding("b", Severity::Info, "x"),
+        finding("c", Severity::Warning, "x"),
+    ]);
+    let shown: Vec<_> = found.iter().map(|finding| (finding.id.as_str(), finding.place.as_str())).collect();
+    assert_eq!(shown, [("a", "x"), ("a", "y"), ("c", "x"), ("b", "x")]);
+}
