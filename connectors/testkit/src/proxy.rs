@@ -4,8 +4,8 @@
 //! pipelined group of statements is one turn, however many packets it takes.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -20,10 +20,12 @@ const CHUNKS_MAX: usize = 256;
 /// A running proxy. Dropping it closes every connection through it.
 pub struct Proxy {
     address: SocketAddr,
-    turns: Arc<AtomicU64>,
-    connections: Arc<AtomicU64>,
+    turns: Turns,
     task: tokio::task::JoinHandle<()>,
 }
+
+/// The turns of each connection so far, in the order of connecting.
+type Turns = Arc<Mutex<Vec<Arc<AtomicU64>>>>;
 
 // === impl Proxy ===
 
@@ -32,19 +34,19 @@ impl Proxy {
     pub async fn start(server: SocketAddr, delay: Duration) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let turns = Arc::new(AtomicU64::new(0));
-        let connections = Arc::new(AtomicU64::new(0));
-        let (counted, opened) = (Arc::clone(&turns), Arc::clone(&connections));
+        let turns = Turns::default();
+        let counted = Arc::clone(&turns);
         let task = tokio::spawn(async move {
             // Ends with the task: every connection's futures live in this set.
             let mut open = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                opened.fetch_add(1, Ordering::Relaxed);
-                open.spawn(pass(client, server, delay, Arc::clone(&counted)));
+                let own = Arc::new(AtomicU64::new(0));
+                counted.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&own));
+                open.spawn(pass(client, server, delay, own));
                 while open.try_join_next().is_some() {}
             }
         });
-        Ok(Self { address, turns, connections, task })
+        Ok(Self { address, turns, task })
     }
 
     /// Where clients connect to.
@@ -54,12 +56,22 @@ impl Proxy {
 
     /// Turns of all connections so far, those of connecting included.
     pub fn turns(&self) -> u64 {
-        self.turns.load(Ordering::Relaxed)
+        self.each().iter().sum()
+    }
+
+    /// Turns of the connection that took the most: the one that works on rows.
+    pub fn busiest(&self) -> u64 {
+        self.each().into_iter().max().unwrap_or_default()
     }
 
     /// Connections so far.
-    pub fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
+    pub fn connections(&self) -> usize {
+        self.each().len()
+    }
+
+    fn each(&self) -> Vec<u64> {
+        let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.iter().map(|turns| turns.load(Ordering::Relaxed)).collect()
     }
 }
 
@@ -149,7 +161,7 @@ mod tests {
             client.read_exact(&mut answer).await.unwrap();
             assert_eq!(answer, b"ping".repeat(pipelined));
         }
-        assert_eq!(proxy.connections(), 1);
+        assert_eq!((proxy.connections(), proxy.busiest()), (1, proxy.turns()));
         proxy.turns()
     }
 

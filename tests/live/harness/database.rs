@@ -1,0 +1,52 @@
+//! What tests ask of a database, whatever its engine.
+
+use super::{Postgres, Sqlite};
+
+/// A database of the test's own. It is gone when dropped.
+pub(crate) trait Database {
+    /// The engine's name, for messages and for the few statements that differ.
+    fn engine(&self) -> &'static str;
+
+    /// The URL for `databases:`; it needs no password.
+    fn url(&self) -> String;
+
+    /// Runs statements as the owner of everything.
+    fn exec(&self, sql: &str);
+
+    /// Rows as text; NULL is `None`.
+    fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>>;
+
+    /// The only value of the only row.
+    fn value(&self, sql: &str) -> String {
+        let rows = self.rows(sql);
+        assert!(rows.len() == 1 && rows[0].len() == 1, "not one value: {sql}");
+        rows[0][0].clone().unwrap_or_default()
+    }
+
+    /// The only value of the only row, as a number.
+    fn count(&self, sql: &str) -> u64 {
+        self.value(sql).parse().expect("a number")
+    }
+}
+
+/// Runs a test on a fresh database of every engine.
+pub(crate) fn every_engine(test: impl Fn(&dyn Database)) {
+    test(&Postgres::database());
+    test(&Sqlite::database());
+}
+
+#[test]
+fn every_fixture_answers() {
+    every_engine(|database| {
+        database.exec("create table t (id integer primary key, note text)");
+        database.exec("insert into t values (1, 'a'), (2, null)");
+        assert_eq!(database.count("select count(*) from t"), 2, "{}", database.engine());
+        assert_eq!(database.rows("select note from t where id = 2"), [[None]]);
+    });
+    let database = Postgres::database();
+    let role = database.role();
+    let session = super::Session::open(&database.url_as(&role));
+    assert_eq!(session.rows("select current_user"), [[Some(role)]]);
+    let session = super::Session::open(&super::through_pgbouncer(&database));
+    assert_eq!(session.rows("select current_database()"), [[Some(database.name().to_owned())]]);
+}

@@ -1,0 +1,35 @@
+//! Databases of a test's own, and the program as its users run it.
+
+mod database;
+mod grants;
+mod pgbouncer;
+mod policy;
+mod postgres;
+mod process;
+mod program;
+mod sqlite;
+
+pub(crate) use database::{Database, every_engine};
+pub(crate) use grants::{Granted, granted};
+pub(crate) use pgbouncer::through_pgbouncer;
+pub(crate) use policy::{Policy, Rule};
+pub(crate) use postgres::{Postgres, Session};
+pub(crate) use process::{Output, Process};
+pub(crate) use program::Program;
+pub(crate) use sqlite::Sqlite;
+
+use std::time::{Duration, Instant};
+
+/// Whether the long forms were asked for: the same tests with bigger numbers.
+pub(crate) fn full() -> bool {
+    std::env::var_os("FORGETD_TEST_FULL").is_some()
+}
+
+/// Asks again until `condition` holds; fails with `what` after `seconds`.
+pub(crate) fn until(what: &str, seconds: u64, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: not within {seconds} s");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,81 @@
+//! A configuration, from the parts a test cares about.
+
+/// The text of one rule that enforces.
+#[derive(Clone)]
+pub(crate) struct Rule(String);
+
+/// A whole configuration.
+#[derive(Clone)]
+pub(crate) struct Policy {
+    head: String,
+    databases: String,
+    evidence: String,
+    rules: String,
+}
+
+// === impl Rule ===
+
+impl Rule {
+    /// Deletes rows of `table` 30 days after `since`; every other setting by [`Rule::with`], also these.
+    pub(crate) fn delete(name: &str, table: &str, since: &str) -> Self {
+        Self(format!("  - name: {name}\n    table: {table}\n    since: {since}\n    action: delete\n"))
+            .with("keep_for: 30d")
+            .with("mode: enforce")
+    }
+
+    /// The same with one more setting, as a line of YAML; it replaces one of the same name.
+    pub(crate) fn with(self, setting: &str) -> Self {
+        let name = setting.split(':').next().unwrap_or_default();
+        let kept: Vec<&str> =
+            self.0.lines().filter(|line| !line.trim_start().starts_with(&format!("{name}:"))).collect();
+        Self(format!("{}\n    {setting}\n", kept.join("\n")))
+    }
+}
+
+// === impl Policy ===
+
+impl Policy {
+    /// One database, called `main`.
+    pub(crate) fn new(url: &str) -> Self {
+        let head = "version: 1\ninstance: live\n".to_owned();
+        let evidence = "  origin: example.com/forgetd/live\n  signing_key: { file: evidence.key }\n".to_owned();
+        Self { head, databases: String::new(), evidence, rules: String::new() }
+            .database(&format!("main:\n    url: {url}\n    home: true"))
+    }
+
+    /// One more entry of `databases:`, its name first, indented by 4 from the second line on.
+    pub(crate) fn database(mut self, entry: &str) -> Self {
+        self.databases.push_str(&format!("  {entry}\n"));
+        self
+    }
+
+    /// One more setting of the database that was added last, as a line of YAML.
+    pub(crate) fn with(mut self, setting: &str) -> Self {
+        self.databases.push_str(&format!("    {setting}\n"));
+        self
+    }
+
+    /// One more setting at the top, as a line of YAML.
+    pub(crate) fn top(mut self, setting: &str) -> Self {
+        self.head.push_str(&format!("{setting}\n"));
+        self
+    }
+
+    /// One more setting of `evidence:`, as a line of YAML.
+    pub(crate) fn evidence(mut self, setting: &str) -> Self {
+        self.evidence.push_str(&format!("  {setting}\n"));
+        self
+    }
+
+    /// One more rule.
+    pub(crate) fn rule(mut self, rule: &Rule) -> Self {
+        self.rules.push_str(&rule.0);
+        self
+    }
+
+    /// The file's text.
+    pub(crate) fn yaml(&self) -> String {
+        let Self { head, databases, evidence, rules } = self;
+        format!("{head}databases:\n{databases}evidence:\n{evidence}rules:\n{rules}")
+    }
+}

@@ -1,0 +1,5 @@
+//! The whole program against real servers. One behaviour a file; each test's name states its rule.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a fixture that cannot be set up fails the test")]
+
+#[allow(dead_code, unused_imports, reason = "each behaviour uses its part")]
+mod harness;
