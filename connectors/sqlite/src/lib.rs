@@ -1,20 +1,26 @@
 //! forgetd's connector for SQLite.
+//!
+//! Read in this order: [`connect`] (one file becomes a [`forgetd_connector::Connector`]), `worker` and `session` (who
+//! owns a connection), `query` (every statement that looks at or changes a user's rows), `lane` (the atomic batch),
+//! `sealed`, `control` (forgetd's own tables). Three threads own one connection each: lanes, control tables, and
+//! reading; so a long count delays no lease and a renewal never lands inside a lane's transaction.
 
-use forgetd_connector::{Cause, ConnectContext, Connector, Fault, FaultClass};
+mod catalog;
+mod codec;
+mod config;
+mod connect;
+mod control;
+mod effect;
+mod error;
+mod facts;
+mod lane;
+mod measure;
+mod preflight;
+mod query;
+mod sealed;
+mod session;
+mod walk;
+mod worker;
 
-/// Where the database is.
-#[derive(Debug)]
-pub struct Config(());
-
-impl Config {
-    /// Reads a URL.
-    pub fn from_url(_url: &str) -> Result<Self, std::fmt::Error> {
-        Ok(Self(()))
-    }
-}
-
-/// Connects.
-#[allow(clippy::unused_async, reason = "connecting waits for the network")]
-pub async fn connect(_config: Config, context: ConnectContext) -> Result<Box<dyn Connector>, Fault> {
-    Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "connect", context.database))
-}
+pub use config::{Config, ConfigError};
+pub use connect::connect;

@@ -1,0 +1,105 @@
+//! Foreign keys: who points at whom, and how far a delete reaches.
+
+use forgetd_connector::{ForeignKey, OnDelete, TableRef};
+use rusqlite::Connection;
+
+/// One foreign key of the file, with the columns it points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reference {
+    child: String,
+    child_columns: Vec<String>,
+    parent: String,
+    on_delete: OnDelete,
+}
+
+/// Every foreign key of the file.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Reference>> {
+    let mut tables = connection
+        .prepare_cached("select name from pragma_table_list where schema = 'main' and type = 'table' order by name")?;
+    let names: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut keys = connection.prepare_cached(
+        "select id, \"table\", \"from\", on_delete from pragma_foreign_key_list(?1) order by id, seq",
+    )?;
+    let mut references = vec![];
+    for child in &names {
+        let mut last = None;
+        let mut rows = keys.query([child])?;
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            if last != Some(id) {
+                let parent: String = row.get(1)?;
+                let on_delete: String = row.get(3)?;
+                // SQLite finds the parent in any case of letters; everything here uses the name it was created by.
+                let parent = names.iter().find(|name| name.eq_ignore_ascii_case(&parent)).unwrap_or(&parent).clone();
+                references.push(Reference {
+                    child: child.clone(),
+                    child_columns: vec![],
+                    parent,
+                    on_delete: action(&on_delete),
+                });
+            }
+            last = Some(id);
+            if let Some(reference) = references.last_mut() {
+                reference.child_columns.push(row.get(2)?);
+            }
+        }
+    }
+    Ok(references)
+}
+
+fn action(text: &str) -> OnDelete {
+    match text {
+        "CASCADE" => OnDelete::Cascade,
+        "SET NULL" | "SET DEFAULT" => OnDelete::Set,
+        _ => OnDelete::Refuse,
+    }
+}
+
+/// The foreign keys that point at `table`, and at every table that loses rows with it.
+pub(super) fn closure(
+    connection: &Connection,
+    table: &str,
+    references: &[Reference],
+) -> rusqlite::Result<Vec<ForeignKey>> {
+    let mut reached = vec![table.to_owned()];
+    let mut found = vec![];
+    let mut next = 0;
+    // Every turn takes one table that was not looked at; there are as many as tables at most.
+    while let Some(parent) = reached.get(next).cloned() {
+        next += 1;
+        for reference in references.iter().filter(|reference| reference.parent == parent) {
+            if reference.on_delete == OnDelete::Cascade && !reached.contains(&reference.child) {
+                reached.push(reference.child.clone());
+            }
+            found.push(ForeignKey {
+                // SQLite keeps no names of foreign keys.
+                name: format!("{} ({})", reference.child, reference.child_columns.join(", ")),
+                child: local(&reference.child),
+                child_columns: reference.child_columns.clone(),
+                parent: local(&reference.parent),
+                on_delete: reference.on_delete,
+                indexed: indexed(connection, reference)?,
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn local(name: &str) -> TableRef {
+    TableRef { schema: None, name: name.to_owned() }
+}
+
+/// Whether the child can be found without reading all of it: an index, or the row id itself, leads with its columns.
+fn indexed(connection: &Connection, reference: &Reference) -> rusqlite::Result<bool> {
+    if let [only] = reference.child_columns.as_slice()
+        && super::row_id_alias(connection, &reference.child)?.is_some_and(|alias| alias.eq_ignore_ascii_case(only))
+    {
+        return Ok(true);
+    }
+    let wanted = &reference.child_columns;
+    let leads = |columns: &[String]| {
+        columns.len() >= wanted.len()
+            && columns[..wanted.len()].iter().all(|column| wanted.iter().any(|name| name.eq_ignore_ascii_case(column)))
+    };
+    Ok(super::indexes(connection, &reference.child)?.iter().any(|index| leads(&index.columns)))
+}

@@ -1,0 +1,189 @@
+//! One batch: find where it ends, delete, compare.
+//!
+//! A window is a number of rows of the table, due or not, so that finding its end is bounded. Where few of them are due
+//! the window grows: then what is due in it is counted first, because the order's limit on changed rows is hard.
+
+use std::time::{Duration, Instant};
+
+use forgetd_connector::{Cause, Effect, Fault, FaultClass, Key, Order};
+use rusqlite::{Connection, params_from_iter};
+
+use super::ground::{Ground, Problem, Watched};
+use crate::codec;
+use crate::effect::Recorder;
+use crate::query::Area;
+use crate::session::Session;
+use crate::walk::{self, Place};
+
+/// The widest window: about ten milliseconds of looking.
+const WINDOW_ROWS_MAX: u64 = 16_384;
+
+/// When a batch that met nothing due stops looking further: others wait for the lock meanwhile.
+const LOOK_TIME: Duration = Duration::from_millis(10);
+
+/// What a lane learnt from its last batches.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    window: u64,
+    /// Whether a delete of this lane ever took a row: then a trigger that cancels chooses its rows.
+    took: bool,
+}
+
+/// A span with something due in it, or the last one that was looked at.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The rows.
+    pub(crate) area: Area,
+    /// How many of them are due.
+    pub(crate) due: u64,
+    /// What follows.
+    pub(crate) next: Option<Place>,
+}
+
+/// How far windows without a due row are passed in one call.
+struct Look {
+    rows: u64,
+    began: Instant,
+}
+
+// === impl Pace, Look ===
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { window: 1, took: false }
+    }
+}
+
+impl Pace {
+    fn window(&self, rows_max: u64) -> u64 {
+        self.window.clamp(rows_max, rows_max.max(WINDOW_ROWS_MAX))
+    }
+
+    fn narrow(&mut self, window: u64) {
+        self.window = window / 4;
+    }
+
+    /// Grows after a window that was mostly empty, shrinks after a full one.
+    fn learn(&mut self, window: u64, due: u64, rows_max: u64) {
+        if due.saturating_mul(4) < rows_max {
+            self.window = window.saturating_mul(2).min(WINDOW_ROWS_MAX);
+        } else if due.saturating_mul(4) > rows_max.saturating_mul(3) {
+            self.window = window / 2;
+        }
+    }
+}
+
+impl Look {
+    fn begin() -> Self {
+        Self { rows: 0, began: Instant::now() }
+    }
+
+    /// Whether to look at the next window as well, after `rows` without a hit.
+    fn goes_on(&mut self, rows: u64) -> bool {
+        self.rows += rows;
+        self.rows < WINDOW_ROWS_MAX && self.began.elapsed() < LOOK_TIME
+    }
+}
+
+/// Deletes the due rows of the next span, inside the open transaction.
+pub(super) fn delete(session: &mut Session, ground: &Ground, order: &Order, pace: &mut Pace) -> Result<Effect, Fault> {
+    let (connection, recorder) = session.listened("change")?;
+    let deleted = walk_and_delete(connection, recorder, ground, order, pace);
+    deleted.map_err(|problem| ground.fault(session, "change", problem))
+}
+
+fn walk_and_delete(
+    connection: &Connection,
+    recorder: &Recorder,
+    ground: &Ground,
+    order: &Order,
+    pace: &mut Pace,
+) -> Result<Effect, Problem> {
+    let rows_max = u64::from(order.rows_max.max(1));
+    let mut place = Place::resume(order.from.as_ref(), ground.scope.walk(), &ground.storage(connection)?);
+    let mut look = Look::begin();
+    loop {
+        let window = pace.window(rows_max);
+        let (area, next) = place.ahead(connection, &ground.scope, window)?;
+        if window > rows_max && ground.scope.count_in(&area, rows_max + 1).number(connection)? > rows_max {
+            pace.narrow(window);
+            continue;
+        }
+        let done = ground.watch(connection, recorder, || run_delete(connection, ground, order, &area))?;
+        // Only a trigger can keep a row that a statement deletes, or bring one back, while we hold the write lock.
+        if done.triggers && ground.scope.count_in(&area, 1).number(connection)? > 0 {
+            return Err(Problem::Fault(cancelled(ground, order, pace, done.changed)));
+        }
+        pace.learn(window, done.changed, rows_max);
+        pace.took |= done.changed > 0;
+        match next {
+            Some(next) if done.changed == 0 && look.goes_on(window) => place = next,
+            next => return Ok(effect(done, order, next.as_ref())),
+        }
+    }
+}
+
+fn effect(done: Watched<Vec<Key>>, order: &Order, next: Option<&Place>) -> Effect {
+    Effect {
+        changed: done.changed,
+        cascaded: done.cascaded,
+        locked: 0,
+        keys: order.want_keys.then_some(done.returned),
+        next: walk::next(next),
+    }
+}
+
+/// A trigger that keeps single rows costs those rows; one that keeps everything stops the rule.
+fn cancelled(ground: &Ground, order: &Order, pace: &Pace, changed: u64) -> Fault {
+    let class = if changed > 0 || pace.took || order.rows_max == 1 {
+        FaultClass::Row(Cause::TriggerCancels)
+    } else {
+        FaultClass::Blocked(Cause::TriggerCancels)
+    };
+    Fault::new(class, "change", &ground.place)
+}
+
+fn run_delete(
+    connection: &Connection,
+    ground: &Ground,
+    order: &Order,
+    area: &Area,
+) -> rusqlite::Result<(u64, Vec<Key>)> {
+    let width = ground.scope.key_width();
+    let wants_keys = order.want_keys && width > 0;
+    let query = ground.scope.delete(area, wants_keys);
+    let mut statement = connection.prepare_cached(&query.sql)?;
+    if !wants_keys {
+        let changed = statement.execute(params_from_iter(&query.values))?;
+        return Ok((changed as u64, vec![]));
+    }
+    let rows = statement.query_map(params_from_iter(&query.values), |row| codec::key(row, width))?;
+    let keys: Vec<Key> = rows.collect::<Result<_, _>>()?;
+    Ok((connection.changes(), keys))
+}
+
+/// Finds the next span with something due in it, at most `order.rows_max` rows. Changes nothing.
+pub(crate) fn find(
+    connection: &Connection,
+    ground: &Ground,
+    order: &Order,
+    pace: &mut Pace,
+) -> rusqlite::Result<Found> {
+    let rows_max = u64::from(order.rows_max.max(1));
+    let mut place = Place::resume(order.from.as_ref(), ground.scope.walk(), &ground.storage(connection)?);
+    let mut look = Look::begin();
+    loop {
+        let window = pace.window(rows_max);
+        let (area, next) = place.ahead(connection, &ground.scope, window)?;
+        let due = ground.scope.count_in(&area, rows_max + 1).number(connection)?;
+        if due > rows_max && window > rows_max {
+            pace.narrow(window);
+            continue;
+        }
+        pace.learn(window, due, rows_max);
+        match next {
+            Some(next) if due == 0 && look.goes_on(window) => place = next,
+            next => return Ok(Found { area, due, next }),
+        }
+    }
+}

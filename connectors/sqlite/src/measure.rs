@@ -1,0 +1,50 @@
+//! How much is due, by the predicate that the lanes use.
+
+use forgetd_connector::{Count, Fault, Measure, RowCap};
+use jiff::Timestamp;
+use rusqlite::{Connection, params_from_iter};
+
+use crate::query::{Reading, Scope};
+use crate::session::Session;
+
+/// Counts in one snapshot, so that the numbers fit each other.
+pub(crate) fn measure(
+    session: &mut Session,
+    scope: &Scope,
+    estimate: Option<u64>,
+    cap: RowCap,
+) -> Result<Measure, Fault> {
+    session.snapshot("measure", |connection| {
+        let due = capped(scope.count(cap.0).number(connection)?, cap);
+        let total = match (capped(scope.total(cap.0).number(connection)?, cap), estimate) {
+            (Count::Capped(rows), Some(estimate)) => Count::Estimate(estimate.max(rows)),
+            (count, _) => count,
+        };
+        let oldest = if due.rows() == Some(0) { None } else { oldest(connection, scope)? };
+        Ok(Measure { due, oldest, total })
+    })
+}
+
+fn capped(rows: u64, cap: RowCap) -> Count {
+    match cap.0 {
+        Some(cap) if rows > cap => Count::Capped(cap),
+        _ => Count::Exact(rows),
+    }
+}
+
+fn oldest(connection: &Connection, scope: &Scope) -> rusqlite::Result<Option<Timestamp>> {
+    let mut oldest = None;
+    let readings: &[Reading] =
+        if scope.reads_another() { &[Reading::Since, Reading::Instead] } else { &[Reading::Since] };
+    for reading in readings {
+        let query = scope.oldest(*reading);
+        let moment = connection
+            .prepare_cached(&query.sql)?
+            .query_row(params_from_iter(&query.values), |row| Ok(scope.form().read(row.get_ref(0)?)))?;
+        oldest = match (oldest, moment) {
+            (Some(one), Some(other)) => Some(std::cmp::min::<Timestamp>(one, other)),
+            (one, other) => one.or(other),
+        };
+    }
+    Ok(oldest)
+}

@@ -1,0 +1,126 @@
+//! The sealed lane's data side: the receipts live in another database, so each change is guarded by keys and predicate.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use forgetd_connector::{Cause, Fault, FaultClass, Key, Order, Outcome, Picked, SealedLane, Step, fault_point};
+use rusqlite::{Connection, params_from_iter};
+
+use crate::effect::Recorder;
+use crate::lane::{Ground, Pace, Problem, find};
+use crate::query::Query;
+use crate::session::{Refusal, Session};
+use crate::walk;
+use crate::worker::Worker;
+use crate::{codec, error};
+
+/// Keys of one statement: far below SQLite's limit of bound values for keys of several columns.
+const KEYS_PER_STATEMENT: usize = 500;
+
+/// A lane of one step without receipts.
+pub(crate) struct SqliteSealedLane {
+    worker: Worker,
+    ground: Arc<Ground>,
+    pace: Option<Pace>,
+}
+
+impl SqliteSealedLane {
+    /// Resolves the step against the file as it is now. A sealed batch announces keys, so the table needs one.
+    pub(crate) async fn open(worker: Worker, step: &Step) -> Result<Self, Fault> {
+        let ground = Ground::survey(&worker, step).await?;
+        if ground.scope.key_width() == 0 {
+            return Err(Fault::new(FaultClass::Blocked(Cause::NoKey), "open lane", ground.place));
+        }
+        Ok(Self { worker, ground: Arc::new(ground), pace: None })
+    }
+
+    async fn on_keys(
+        &self,
+        operation: &'static str,
+        keys: &[Key],
+        work: fn(&mut Session, &Ground, &[Key]) -> Result<Outcome, Fault>,
+    ) -> Result<Outcome, Fault> {
+        if keys.is_empty() {
+            return Ok(Outcome::default());
+        }
+        let (ground, keys) = (Arc::clone(&self.ground), keys.to_vec());
+        self.worker.call(operation, move |session| work(session, &ground, &keys)).await
+    }
+}
+
+#[async_trait]
+impl SealedLane for SqliteSealedLane {
+    async fn pick(&mut self, order: &Order) -> Result<Picked, Fault> {
+        let (ground, order) = (Arc::clone(&self.ground), order.clone());
+        let mut pace = self.pace.take().unwrap_or_default();
+        let job = move |session: &mut Session| {
+            fault_point::before("pick")?;
+            // One snapshot: between the two reads nobody makes more rows due than the order allows.
+            let picked = session.snapshot("pick", |connection| {
+                let found = find(connection, &ground, &order, &mut pace)?;
+                Ok((keys(connection, &ground, &ground.scope.keys_in(&found.area))?, found.next))
+            });
+            let (keys, next) = picked.map_err(|fault| ground.at_table(fault))?;
+            fault_point::after("pick")?;
+            Ok((pace, Picked { keys, next: walk::next(next.as_ref()) }))
+        };
+        let (pace, picked) = self.worker.call("pick", job).await?;
+        self.pace = Some(pace);
+        Ok(picked)
+    }
+
+    async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
+        self.on_keys("finish", keys, finish).await
+    }
+
+    async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
+        self.on_keys("look", keys, |session, ground, keys| {
+            let left = left(session.connection("look")?, ground, keys);
+            let kept = left.map_err(|error| ground.at_table(session.failed("look", &error)))?;
+            Ok(outcome(keys, 0, kept))
+        })
+        .await
+    }
+}
+
+fn finish(session: &mut Session, ground: &Ground, keys: &[Key]) -> Result<Outcome, Fault> {
+    fault_point::before("finish")?;
+    let recorder = session.listened("finish")?.1.clone();
+    let changed = session.transact("finish", |connection| delete(connection, &recorder, ground, keys));
+    let changed = changed.into_result("finish", &ground.place).map_err(|fault| ground.at_table(fault))?;
+    fault_point::after("finish")?;
+    let kept = left(session.connection("finish")?, ground, keys);
+    let kept = kept.map_err(|error| ground.at_table(session.failed("finish", &error)))?;
+    Ok(outcome(keys, changed, kept))
+}
+
+fn outcome(keys: &[Key], changed: u64, kept: u64) -> Outcome {
+    Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept }
+}
+
+fn delete(connection: &Connection, recorder: &Recorder, ground: &Ground, keys: &[Key]) -> Result<u64, Refusal> {
+    let done = ground.watch(connection, recorder, || {
+        let mut changed = 0;
+        for keys in keys.chunks(KEYS_PER_STATEMENT) {
+            let query = ground.scope.delete_keys(keys);
+            changed += connection.prepare_cached(&query.sql)?.execute(params_from_iter(&query.values))? as u64;
+        }
+        Ok((changed, ()))
+    });
+    match done {
+        Ok(done) => Ok(done.changed),
+        Err(Problem::Sqlite(error)) => Err(Refusal::Fault(error::fault("finish", &ground.place, &error))),
+        Err(Problem::Fault(fault)) => Err(Refusal::Fault(fault)),
+    }
+}
+
+fn left(connection: &Connection, ground: &Ground, keys: &[Key]) -> rusqlite::Result<u64> {
+    keys.chunks(KEYS_PER_STATEMENT).map(|keys| ground.scope.count_keys(keys).number(connection)).sum()
+}
+
+fn keys(connection: &Connection, ground: &Ground, query: &Query) -> rusqlite::Result<Vec<Key>> {
+    let width = ground.scope.key_width();
+    let mut statement = connection.prepare_cached(&query.sql)?;
+    let rows = statement.query_map(params_from_iter(&query.values), |row| codec::key(row, width))?;
+    rows.collect()
+}

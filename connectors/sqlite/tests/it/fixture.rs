@@ -1,0 +1,124 @@
+//! Fresh files for the suite and for this crate's own tests.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use forgetd_connector::{ConnectContext, Connector, SinceForm};
+use forgetd_sqlite::Config;
+use forgetd_testkit::{ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+/// SQLite as the suite needs it.
+pub(crate) struct SqliteFixture;
+
+/// One file in a folder of its own.
+pub(crate) struct File {
+    folder: TempDir,
+}
+
+/// A transaction of another connection.
+struct Writer(Connection);
+
+#[async_trait]
+impl Fixture for SqliteFixture {
+    fn column(&self, kind: Kind) -> Option<ColumnSql> {
+        let (type_name, form) = match kind {
+            Kind::Int => ("integer", None),
+            Kind::Bool => ("boolean", None),
+            Kind::Text => ("text", None),
+            Kind::Instant | Kind::Iso8601 => ("text", Some(SinceForm::Iso8601)),
+            Kind::Naive => ("datetime", None),
+            Kind::Date => ("date", None),
+            Kind::UnixS => ("integer", Some(SinceForm::UnixS)),
+            Kind::UnixMs => ("integer", Some(SinceForm::UnixMs)),
+        };
+        Some(ColumnSql { type_name, form })
+    }
+
+    fn snare(&self, snare: &Snare<'_>) -> Option<String> {
+        Some(match snare {
+            Snare::AlsoDeletes { table, other } => {
+                format!("create trigger snare after delete on {table} begin delete from {other}; end")
+            }
+            Snare::Cancels { table } => {
+                format!("create trigger snare before delete on {table} begin select raise(ignore); end")
+            }
+            Snare::Refuses { table, id } => format!(
+                "create trigger snare before delete on {table} when old.id = {id}
+                 begin select raise(abort, 'marker of a row'); end"
+            ),
+        })
+    }
+
+    async fn database(&self) -> Box<dyn TestDatabase> {
+        Box::new(File::new())
+    }
+}
+
+// === impl File ===
+
+impl File {
+    /// An empty database with a write-ahead log.
+    pub(crate) fn new() -> Self {
+        let file = Self { folder: TempDir::new().unwrap() };
+        file.open().execute_batch("pragma journal_mode = wal").unwrap();
+        file
+    }
+
+    /// Where it lies.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("app.db")
+    }
+
+    /// A connection as an application has it.
+    pub(crate) fn open(&self) -> Connection {
+        let connection = Connection::open(self.path()).unwrap();
+        connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        connection
+    }
+}
+
+/// Connects to a file.
+pub(crate) async fn connect(path: &Path, instance: &str) -> Box<dyn Connector> {
+    forgetd_sqlite::connect(Config { path: path.into() }, context(instance)).await.unwrap()
+}
+
+pub(crate) fn context(instance: &str) -> ConnectContext {
+    ConnectContext {
+        database: "crm".into(),
+        instance: instance.into(),
+        control_name: "forgetd".into(),
+        lock_wait_ms: 100,
+        call_timeout_ms: 10_000,
+        application: "test".into(),
+    }
+}
+
+#[async_trait]
+impl TestDatabase for File {
+    async fn sql(&self, sql: &str) {
+        self.open().execute_batch(sql).unwrap();
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        self.open().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    async fn connect(&self, instance: &str) -> Box<dyn Connector> {
+        connect(&self.path(), instance).await
+    }
+
+    async fn hold(&self, _table: &str, _condition: &str) -> Box<dyn Held> {
+        let connection = self.open();
+        connection.execute_batch("begin immediate").unwrap();
+        Box::new(Writer(connection))
+    }
+}
+
+#[async_trait]
+impl Held for Writer {
+    async fn release(self: Box<Self>) {
+        self.0.execute_batch("rollback").unwrap();
+    }
+}
