@@ -1,4 +1,78 @@
-# The long forms.
+# The long forms. Each is a stage of its own, or several, and has a short twin in the quick tier.
 # shellcheck shell=bash
 
-full() { :; }
+full() {
+  local lane
+  for lane in postgres sqlite sealed-postgres sealed-sqlite; do
+    long_crash "$lane" --rounds 200
+    long_crash "$lane" --points
+  done
+  for lane in postgres sqlite; do
+    stage "naive-$lane" with_servers naive_is_caught "$lane"
+  done
+  long_mutants
+  long_fuzz --seconds 600
+}
+
+long_crash() {
+  [ $# -gt 0 ] || set -- postgres
+  build_once
+  stage "crash $*" with_servers crash "$@"
+}
+
+crash() {
+  cargo test --locked "${features[@]}" --test crash --quiet -- "$@" | sed '$s/^/note: /'
+  return "${PIPESTATUS[0]}"
+}
+
+# Both wrong orders of delete and receipt must make the harness fail, for the right reason.
+naive_is_caught() {
+  local lane="$1" naive field
+  for naive in log_after_commit log_before_commit; do
+    field=lost
+    [ "$naive" = log_after_commit ] || field=doubled
+    if crash "$lane" --rounds 30 --naive "$naive" >"$work/naive.log" 2>&1; then
+      cat "$work/naive.log"
+      echo "$naive was not caught"
+      return 1
+    fi
+    grep -E "$field=[1-9]" "$work/naive.log"
+  done
+}
+
+# Stages of a long form run after one build, whose time would otherwise be the first stage's.
+build_once() {
+  [ -z "${built:-}" ] || return 0
+  built=yes
+  stage build cargo test --locked "${features[@]}" --no-run
+}
+
+long_mutants() {
+  stage mutants with_servers mutants "$@"
+}
+
+# Mutants are built in a copy of the tree at a place that stays, beside a target folder of its own.
+mutants() {
+  CARGO_TARGET_DIR="$cache/mutants/target" python3 tests/mutants/run.py "$cache/mutants" "$@" | tee "$work/mutants.log"
+  echo "note: $(tail -n 1 "$work/mutants.log")"
+}
+
+long_fuzz() {
+  local seconds=600 target
+  [ "${1:-}" != --seconds ] || seconds="${2:?a number}"
+  stage fuzz-tools cargo_tool cargo-fuzz
+  for target in config period note tile; do
+    stage "fuzz $target" fuzz "$target" "$seconds"
+  done
+}
+
+# libFuzzer needs nightly; what it found before is kept in the cache and tried first.
+fuzz() {
+  local target="$1" seconds="$2"
+  PATH="$cache/cargo/bin:$PATH"
+  mkdir -p "$cache/fuzz/$target"
+  rustup toolchain list | grep -q '^nightly' || rustup toolchain install nightly --profile minimal ||
+    skip "the nightly toolchain could not be downloaded"
+  CARGO_TARGET_DIR="$cache/fuzz/build" cargo +nightly fuzz run --fuzz-dir tests/fuzz "$target" \
+    "$cache/fuzz/$target" "tests/fuzz/seeds/$target" -- "-max_total_time=$seconds" -timeout=10 -rss_limit_mb=2048
+}

@@ -1,0 +1,67 @@
+//! What must hold for any bytes, for libFuzzer's targets and for their short twins among the tests.
+
+use std::path::Path;
+
+use forgetd::config::{self, LoadOptions};
+use forgetd::evidence::log::{checkpoint, note, tile, tlog_proof};
+use forgetd::rules::Period;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A policy file is loaded, or refused with problems that each say where and what to do.
+pub(crate) fn config(bytes: &[u8], folder: &Path) {
+    let file = folder.join("forgetd.yaml");
+    std::fs::write(&file, bytes).expect("the folder is writable");
+    if let Err(problems) = config::load(&LoadOptions { file: Some(file), ..LoadOptions::default() }) {
+        assert!(!problems.0.is_empty(), "refused without a reason");
+        for problem in problems.0 {
+            assert!(!problem.place.is_empty() && !problem.fix.is_empty(), "{problem}");
+        }
+    }
+}
+
+/// A period reads back from its canonical form, and its cutoff is never early.
+pub(crate) fn period(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(period) = Period::parse(text) else { return };
+    let shown = period.to_string();
+    assert_eq!(Period::parse(&shown).as_ref(), Ok(&period), "{text:?} is shown as {shown:?}");
+    let span: jiff::Span = shown.parse().expect("a shown period is a span");
+    let zone = TimeZone::get("Europe/Stockholm").expect("the zones are bundled");
+    for now in [1_711_846_800, 1_709_200_800, 1_761_354_000] {
+        let now = Timestamp::from_second(now).expect("a time of this age of the world");
+        if let Some(cutoff) = period.cutoff(now, &zone) {
+            let over = cutoff.to_zoned(zone.clone()).checked_add(span).expect("it came from going back");
+            assert!(cutoff < now && over.timestamp() <= now, "{shown} before {now} is early: {cutoff}");
+        }
+    }
+}
+
+/// A note, verifier key, checkpoint or proof is read or refused.
+pub(crate) fn note(bytes: &[u8]) {
+    let _note = note::parse(bytes);
+    if let Ok((checkpoint, _)) = checkpoint::parse(bytes) {
+        assert!(bytes.starts_with(checkpoint.text().as_bytes()), "a checkpoint is shown as it was signed");
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _key = note::VerifierKey::parse(text);
+        let _proof = tlog_proof::parse(text);
+    }
+}
+
+/// A tile's path reads back, and a bundle is exactly its entries.
+pub(crate) fn tile(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(path) = tile::parse_path(text)
+    {
+        assert_eq!(path.to_string(), text, "a path has one form");
+    }
+    let _hashes = tile::parse_hashes(bytes);
+    if let Ok(entries) = tile::parse_bundle(bytes) {
+        let mut bundle = vec![];
+        for entry in entries {
+            tile::push_entry(&mut bundle, entry).expect("it came from a bundle");
+        }
+        assert_eq!(bundle, bytes, "a bundle has one form");
+    }
+}
