@@ -10,6 +10,8 @@ mod layers;
 mod limits;
 mod literal;
 mod load;
+#[cfg(test)]
+mod mutations;
 mod node;
 mod place;
 mod problem;

@@ -51,7 +51,8 @@ pub(super) enum RawCoordination {
 #[schemars(rename = "Database", extend("required" = ["url"]))]
 pub(super) struct RawDatabase {
     /// Where it is: `{ file: path }`, `{ env: NAME }`, or the URL itself if it holds no password
-    /// (`postgres://app@db/crm`, `sqlite:/data/crm.db`).
+    /// (`postgres://app@db/crm`, `sqlite:/data/crm.db`; a relative path counts from the folder of the configuration
+    /// file).
     pub(super) url: Field<TextOr<RawSecret>>,
     /// Whether it holds lease, approvals and, by default, the evidence log. Required on one of several databases.
     pub(super) home: Field<bool>,

@@ -45,38 +45,39 @@ const SHOWN: &[&str] = &[
     "rows",
 ];
 
-/// Mappings and lists that are looked into.
-const ENTERED: &[&str] = &["databases", "throttle", "evidence", "defaults", "rules", "guard", "cap"];
+/// Mappings and lists whose keys may be shown, and, below keys of [`SHOWN`], their values. `where` is not among them:
+/// even a key there may be a value that lost its column.
+const ENTERED: &[&str] =
+    &["databases", "throttle", "evidence", "defaults", "rules", "guard", "cap", "url", "signing_key", "remember"];
 
 /// Every key and value of a tree, with what may be shown. The values of duplicate keys are not known, so not shown.
 pub(super) fn spans(root: &Node, duplicates: &[(Key, u32)]) -> Vec<Span> {
     let mut spans = vec![];
-    collect(root, true, &mut spans);
-    spans.extend(duplicates.iter().map(|(key, _)| span(key)));
+    collect(root, "", true, &mut spans);
+    spans.extend(duplicates.iter().map(|(key, _)| span(key, true)));
     spans
 }
 
-fn span(key: &Key) -> Span {
-    Span { bytes: key.span.clone(), visible: words::plain(&key.name) }
+fn span(key: &Key, visible: bool) -> Span {
+    Span { bytes: key.span.clone(), visible: visible && words::plain(&key.name) }
 }
 
-fn collect(node: &Node, visible: bool, spans: &mut Vec<Span>) {
+/// `name` is the key the node stands under; `shown` whether its keys, or its own value, may be shown.
+fn collect(node: &Node, name: &str, shown: bool, spans: &mut Vec<Span>) {
     match &node.kind {
         Kind::Map(entries) => {
             for (key, value) in entries {
-                // Names of columns are names of the policy; what they are compared with is data.
-                let shown = visible && words::plain(&key.name);
-                spans.push(span(key));
-                let name = key.name.as_str();
+                spans.push(span(key, shown));
+                let below = key.name.as_str();
                 let container = matches!(value.kind, Kind::Map(_) | Kind::List(_));
-                // The names of databases are free; what they hold is checked by its own keys.
-                let below = SHOWN.contains(&name) || ENTERED.contains(&name) || (container && name != "where");
-                collect(value, shown && below, spans);
+                // The names of databases are free.
+                let entered = container && (ENTERED.contains(&below) || name == "databases");
+                collect(value, below, shown && (entered || SHOWN.contains(&below)), spans);
             }
         }
         Kind::List(items) => {
             for item in items {
-                collect(item, visible, spans);
+                collect(item, name, shown, spans);
             }
         }
         Kind::Null
@@ -85,6 +86,6 @@ fn collect(node: &Node, visible: bool, spans: &mut Vec<Span>) {
         | Kind::Float(_)
         | Kind::Text { .. }
         | Kind::Untyped(_)
-        | Kind::Odd(_) => spans.push(Span { bytes: node.span.clone(), visible }),
+        | Kind::Odd(_) => spans.push(Span { bytes: node.span.clone(), visible: shown && SHOWN.contains(&name) }),
     }
 }

@@ -24,10 +24,11 @@ pub(super) fn key(name: &str) -> String {
     if plain(name) { format!("`{name}`") } else { "a key".into() }
 }
 
-/// Whether a name looks like a key, so that showing it shows no value.
+/// Whether a name looks like a key of the contract or a name of a rule: lower case, short. A value that lost its key, by
+/// a wrong indentation or a forgotten colon, rarely does.
 pub(super) fn plain(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    !name.is_empty() && name.len() <= SHOWN_MAX && name.chars().all(plain)
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= SHOWN_MAX && name.chars().all(plain)
 }
 
 /// What to do about a key that is not among `known`.

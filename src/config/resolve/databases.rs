@@ -100,9 +100,21 @@ fn url(url: &At<TextOr<RawSecret>>, folder: &Path, say: &mut Say<'_>) -> Option<
                 say.at(url.place, "the URL's scheme is that of no engine this version works with", fix);
                 return None;
             }
-            Some(Secret::Literal(text.clone()))
+            Some(Secret::Literal(beside(text, folder)))
         }
     }
+}
+
+/// A SQLite URL with a relative path counts from the configuration's folder, like every other path in it.
+fn beside(text: &str, folder: &Path) -> String {
+    let Some((scheme, path)) = text.split_once(':') else { return text.into() };
+    let (true, Some(folder)) = (scheme.eq_ignore_ascii_case("sqlite"), folder.to_str()) else { return text.into() };
+    if path.is_empty() || path.starts_with('/') || folder.is_empty() {
+        return text.into();
+    }
+    // What would end the path of a URL is escaped, and so is the escape itself.
+    let folder = folder.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    format!("sqlite:{folder}/{path}")
 }
 
 /// Where a secret is; it is not opened.
