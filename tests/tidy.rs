@@ -234,3 +234,11 @@ fn every_function_of_the_suite_is_in_its_list() {
     }
     assert_none(complaints);
 }
+
+#[test]
+fn every_room_of_the_list_exists() {
+    // A line that no file stands for would let a misspelt room pass.
+    let rooms: BTreeSet<String> = sources().iter().filter_map(|(name, _)| room_of(name)).collect();
+    let idle: Vec<&str> = ROOMS.iter().map(|(room, _)| *room).filter(|room| !rooms.contains(*room)).collect();
+    assert_none(idle.iter().map(|room| format!("tests/tidy.rs: no room `{room}`")).collect());
+}
