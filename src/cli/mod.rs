@@ -9,7 +9,9 @@ use crate::config::{self, Config, LoadOptions};
 
 pub mod approve;
 pub mod check;
+pub mod evidence;
 pub mod install;
+pub mod keys;
 pub mod plan;
 pub mod progress;
 mod report;
@@ -48,6 +50,10 @@ pub enum Verb {
     Run(run::Args),
     /// Approve what stopped a rule.
     Approve(approve::Args),
+    /// Verify, list, prove, export or recover the evidence log.
+    Evidence(evidence::Args),
+    /// Make keys.
+    Keys(keys::Args),
     /// Print the JSON Schema of the policy file.
     Schema,
 }
@@ -69,6 +75,8 @@ pub async fn main(cli: Cli) -> ExitCode {
         Verb::Plan(args) => plan::run(&cli.config, &args).await,
         Verb::Run(args) => run::run(&cli.config, &args).await,
         Verb::Approve(args) => approve::run(&cli.config, &args).await,
+        Verb::Evidence(args) => evidence::run(&cli.config, &args).await,
+        Verb::Keys(args) => keys::run(&args),
         Verb::Schema => schema::run(),
     };
     ExitCode::from(code)

@@ -67,8 +67,8 @@ pub(super) fn control<'a>(databases: &Databases<'a>, name: &str) -> Result<&'a d
 
 /// The store at `site`.
 pub(super) fn store<'a>(
-    config: &'a RelayConfig,
-    site: &'a Site,
+    config: &RelayConfig,
+    site: &Site,
     databases: &Databases<'a>,
 ) -> Result<Box<dyn Store + 'a>, EvidenceFault> {
     let name = anchor(config);
@@ -102,6 +102,21 @@ pub(super) async fn assess(
     key: &crate::keys::EvidenceKey,
     databases: &Databases<'_>,
 ) -> Result<Assessment, EvidenceFault> {
+    let site = current(config, key, databases).await?;
+    let mut found = look(config, site, databases).await?;
+    found.restored = restored(config, &found.site, databases).await?;
+    if found.newest.is_none() && found.lost.is_none() {
+        found.lost = forgotten(config, databases).await?;
+    }
+    Ok(found)
+}
+
+/// The origin in force: the last one that anybody has heard of, or the configured one.
+pub(super) async fn current(
+    config: &RelayConfig,
+    key: &crate::keys::EvidenceKey,
+    databases: &Databases<'_>,
+) -> Result<Site, EvidenceFault> {
     let mut site = Site::of(config, key, 1)?;
     for number in 2..=ORIGINS_MAX {
         let next = Site::of(config, key, number)?;
@@ -110,12 +125,7 @@ pub(super) async fn assess(
         }
         site = next;
     }
-    let mut found = look(config, site, databases).await?;
-    found.restored = restored(config, &found.site, databases).await?;
-    if found.newest.is_none() && found.lost.is_none() {
-        found.lost = forgotten(config, databases).await?;
-    }
-    Ok(found)
+    Ok(site)
 }
 
 /// Whether anybody knows a log of this origin.
@@ -162,7 +172,6 @@ async fn look(config: &RelayConfig, site: Site, databases: &Databases<'_>) -> Re
     let moved = (!in_place).then(|| {
         EvidenceFault::restored(place, "the head row is not in the table, server or timeline that it was written in")
     });
-    drop(store);
     Ok(Assessment { site, head, tail, lost, moved, restored: Vec::new(), newest, note, anchored: outside })
 }
 

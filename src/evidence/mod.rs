@@ -2,15 +2,21 @@
 //!
 //! [`Relay`] is what the rest of forgetd calls: [`Relay::start`] once, then [`Relay::relay`] whenever receipts wait.
 
+mod account;
 mod assess;
 pub mod canonical;
+mod canonical_check;
 pub mod entry;
 mod fault;
 pub mod log;
 mod memory;
+mod reading;
 mod recover;
 mod relay;
 pub mod store;
+#[cfg(test)]
+mod tests;
+pub mod verify;
 mod walk;
 
 pub use fault::EvidenceFault;

@@ -68,8 +68,11 @@ impl<'a> Recovery<'a> {
         Self { relay, databases }
     }
 
-    /// What is wrong. Reads only.
+    /// What is wrong. Writes nothing but files that a crash left staged for a committed head, under the folder's lock.
     pub async fn look(&self) -> Result<Loss, EvidenceFault> {
+        let mut open = self.relay.open.lock().await;
+        *open = None;
+        let _lock = self.relay.lock().await?;
         let found = assess(&self.relay.config, &self.relay.key, self.databases).await?;
         let rebuildable = rebuildable(&found);
         Ok(Loss {
@@ -161,8 +164,7 @@ impl<'a> Recovery<'a> {
         let first = first.ok_or_else(|| {
             EvidenceFault::new(Cause::Unreachable, anchor(&self.relay.config), "the home of the log is not connected")
         })?;
-        let site = log.site.clone();
-        let store = assess::store(&self.relay.config, &site, self.databases)?;
+        let store = assess::store(&self.relay.config, &log.site, self.databases)?;
         let (head, _) = self.relay.step(log, &*store, term, &[first]).await?;
         self.relay.sign(&*store, &head).await?;
         self.relay.copy(&head, self.databases).await;

@@ -270,8 +270,7 @@ impl Relay {
         if waiting.is_empty() {
             return Ok(0);
         }
-        let site = log.site.clone();
-        let store = assess::store(&self.config, &site, databases)?;
+        let store = assess::store(&self.config, &log.site, databases)?;
         let rows = self.extend(log, &*store, term, &waiting, databases, relayed).await?;
         let mut acks: BTreeMap<usize, Vec<_>> = BTreeMap::new();
         for (waiting, index) in waiting.iter().zip(&rows) {

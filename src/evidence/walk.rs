@@ -93,6 +93,19 @@ pub(super) async fn walk(
     Ok(walk.done)
 }
 
+// === impl ProblemKind ===
+
+impl ProblemKind {
+    /// The id used in JSON.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Tampered => "tampered",
+            Self::RolledBack => "rolled_back",
+            Self::Missing => "missing",
+        }
+    }
+}
+
 // === impl Walk ===
 
 impl Walk<'_> {

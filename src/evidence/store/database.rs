@@ -8,35 +8,35 @@ use crate::evidence::EvidenceFault;
 
 /// The log called `origin` in the control tables of `database`.
 pub struct DatabaseStore<'a> {
-    database: &'a str,
+    database: String,
     control: &'a dyn Control,
-    origin: &'a str,
+    origin: String,
 }
 
 // === impl DatabaseStore ===
 
 impl<'a> DatabaseStore<'a> {
     /// Names the log; nothing is read yet.
-    pub fn new(database: &'a str, control: &'a dyn Control, origin: &'a str) -> Self {
-        Self { database, control, origin }
+    pub fn new(database: &str, control: &'a dyn Control, origin: &str) -> Self {
+        Self { database: database.into(), control, origin: origin.into() }
     }
 }
 
 #[async_trait]
 impl Files for DatabaseStore<'_> {
     fn place(&self) -> String {
-        self.database.into()
+        self.database.clone()
     }
 
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, EvidenceFault> {
-        Ok(self.control.object(self.origin, path).await?)
+        Ok(self.control.object(&self.origin, path).await?)
     }
 }
 
 #[async_trait]
 impl Store for DatabaseStore<'_> {
     async fn head(&self) -> Result<Option<HeadState>, EvidenceFault> {
-        Ok(self.control.head(self.origin).await?)
+        Ok(self.control.head(&self.origin).await?)
     }
 
     async fn publish(&self, append: &Append, term: u64) -> Published {
@@ -48,11 +48,11 @@ impl Store for DatabaseStore<'_> {
     }
 
     async fn put(&self, path: &str, bytes: &[u8]) -> Result<(), EvidenceFault> {
-        Ok(self.control.put_object(self.origin, path, bytes).await?)
+        Ok(self.control.put_object(&self.origin, path, bytes).await?)
     }
 
     async fn paths(&self) -> Result<Vec<String>, EvidenceFault> {
-        Ok(self.control.paths(self.origin).await?)
+        Ok(self.control.paths(&self.origin).await?)
     }
 
     async fn leaves(&self, keys: &[LeafKey]) -> Result<Vec<LeafRow>, EvidenceFault> {

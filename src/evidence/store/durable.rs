@@ -55,6 +55,14 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes the files of a folder that may not be there.
+pub(super) fn clear(folder: &Path) -> io::Result<()> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        files => files?.try_for_each(|file| remove(&file?.path())),
+    }
+}
+
 /// The bytes of a file, if it is there.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {

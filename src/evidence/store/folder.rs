@@ -24,6 +24,9 @@ use crate::evidence::EvidenceFault;
 /// How deep a log's folders are searched for files; paths of 10^18 entries have seven levels.
 const DEPTH_MAX: u32 = 12;
 
+/// Where steps are staged, inside the folder.
+const STAGING: &str = ".staging";
+
 /// A folder with a log. Reading needs nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
@@ -32,9 +35,9 @@ pub struct Folder {
 
 /// A folder that this process may write, together with the home database's head row.
 pub struct FolderStore<'a> {
-    folder: &'a Folder,
+    folder: Folder,
     home: &'a dyn Control,
-    origin: &'a str,
+    origin: String,
 }
 
 // === impl Folder ===
@@ -91,6 +94,12 @@ impl Folder {
     async fn remove(&self, path: &str) -> Result<(), EvidenceFault> {
         let file = self.file(path)?;
         self.work(path, move |_| durable::remove(&file)).await
+    }
+
+    /// Removes the files in a folder inside it.
+    async fn clear(&self, path: &str) -> Result<(), EvidenceFault> {
+        let inside = self.file(path)?;
+        self.work(path, move |_| durable::clear(&inside)).await
     }
 
     /// Every file of the log below it. Names that begin with a dot are private and not among them.
@@ -174,15 +183,15 @@ fn list(folder: &Path, prefix: &str, depth: u32, found: &mut Vec<String>) -> io:
 
 impl<'a> FolderStore<'a> {
     /// The log called `origin` in `folder`, whose lock the caller holds, anchored in the control tables of the home.
-    pub fn new(folder: &'a Folder, home: &'a dyn Control, origin: &'a str) -> Self {
-        Self { folder, home, origin }
+    pub fn new(folder: &Folder, home: &'a dyn Control, origin: &str) -> Self {
+        Self { folder: folder.clone(), home, origin: origin.into() }
     }
 }
 
 /// Where the step that leads to `head` is staged. The root is in the name, so a step that never got its head cannot
 /// be taken for another of the same size.
 fn staged_path(head: &Head) -> String {
-    format!(".staging/{}-{}", head.size, hex::encode(head.root))
+    format!("{STAGING}/{}-{}", head.size, hex::encode(head.root))
 }
 
 #[async_trait]
@@ -199,7 +208,7 @@ impl Files for FolderStore<'_> {
 #[async_trait]
 impl Store for FolderStore<'_> {
     async fn head(&self) -> Result<Option<HeadState>, EvidenceFault> {
-        Ok(self.home.head(self.origin).await?)
+        Ok(self.home.head(&self.origin).await?)
     }
 
     async fn publish(&self, append: &Append, term: u64) -> Published {
@@ -222,7 +231,7 @@ impl Store for FolderStore<'_> {
 
     async fn settle(&self, head: &Head) -> Result<(), EvidenceFault> {
         let path = staged_path(head);
-        let Some(bytes) = self.folder.read(&path).await? else { return Ok(()) };
+        let Some(bytes) = self.folder.read(&path).await? else { return self.folder.clear(STAGING).await };
         let staged = Staged::decode(&bytes).ok_or_else(|| {
             EvidenceFault::evidence(self.place(), format!("{path} is torn though its head is committed"))
         })?;
@@ -232,7 +241,8 @@ impl Store for FolderStore<'_> {
         for path in &staged.superseded {
             self.folder.remove(path).await?;
         }
-        self.folder.remove(&path).await
+        // Steps that never got their head are superfluous now as well.
+        self.folder.clear(STAGING).await
     }
 
     async fn put(&self, path: &str, bytes: &[u8]) -> Result<(), EvidenceFault> {

@@ -1,0 +1,98 @@
+//! `evidence show`: the entries of a log, one line each.
+
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::log::{self, Stop};
+use super::print;
+use crate::evidence::EvidenceFault;
+use crate::evidence::log::{checkpoint, tile};
+use crate::evidence::store::Files;
+
+/// Options of `evidence show`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A folder or a web address with the log; the configured log without it.
+    #[arg(value_name = "DIR|URL")]
+    target: Option<String>,
+
+    /// Only entries of this rule.
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+
+    /// Only entries of this type, for example batch or run.finished.
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+
+    /// Print each entry as it stands in the log, one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists. Nothing is verified here; `verify` does that.
+pub(super) async fn run(file: &Path, args: &Args) -> u8 {
+    let shown = log::files(file, args.target.as_deref(), async |files| {
+        each(files, &mut |index, entry| {
+            if let Ok(json) = serde_json::from_slice::<Json>(entry) {
+                line(index, &json, entry, args);
+            }
+            true
+        })
+        .await
+    });
+    match shown.await {
+        Ok(()) => 0,
+        Err(code) => code,
+    }
+}
+
+/// Shows every entry up to the checkpoint to `visit`, until it has seen enough.
+pub(super) async fn each(files: &dyn Files, visit: &mut dyn FnMut(u64, &[u8]) -> bool) -> Result<(), Stop> {
+    let missing = |what: &str| EvidenceFault::evidence(files.place(), format!("{what} is missing or damaged"));
+    let Some(bytes) = files.read("checkpoint").await? else { return Ok(()) };
+    let (checkpoint, _) = checkpoint::parse(&bytes).map_err(|_| missing("checkpoint"))?;
+    for path in tile::paths(checkpoint.size).filter(|path| path.kind == tile::Kind::Entries) {
+        let bytes = match files.read(&path.to_string()).await? {
+            Some(bytes) => bytes,
+            None => files.read(&path.full().to_string()).await?.ok_or_else(|| missing(&path.to_string()))?,
+        };
+        let entries = tile::parse_bundle(&bytes).map_err(|_| missing(&path.to_string()))?;
+        for (entry, index) in entries.into_iter().take(path.width.into()).zip(path.index * tile::WIDTH..) {
+            if !visit(index, entry) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn line(index: u64, json: &Json, entry: &[u8], args: &Args) {
+    let text = |key: &str| json.get(key).and_then(Json::as_str).unwrap_or("-");
+    let differs = |wanted: &Option<String>, key: &str| wanted.as_ref().is_some_and(|wanted| wanted != text(key));
+    if differs(&args.rule, "rule") || differs(&args.kind, "type") {
+        return;
+    }
+    if args.json {
+        print(String::from_utf8_lossy(entry));
+        return;
+    }
+    let mut words = Vec::new();
+    for key in ["table", "action", "verdict", "cause", "changed", "left", "batches", "due", "cutoff", "reason"] {
+        match json.get(key) {
+            Some(Json::String(value)) => words.push(format!("{key}={value}")),
+            Some(value @ (Json::Number(_) | Json::Bool(_))) => words.push(format!("{key}={value}")),
+            _ => {}
+        }
+    }
+    print(format_args!(
+        "{index:>7}  {}  {:<13} {} {} {}/{}  {}",
+        text("at"),
+        text("type"),
+        text("database"),
+        text("rule"),
+        text("lane"),
+        json.get("sequence").and_then(Json::as_u64).unwrap_or_default(),
+        words.join(" ")
+    ));
+}
