@@ -242,13 +242,16 @@ impl RulePlan {
         }
         let capped = self.rule.cap.rows_per_run.filter(|cap| *cap < due);
         let rows = capped.unwrap_or(due);
-        let batches = report::thousands(rows.div_ceil(self.batch_rows_max.max(1)));
+        let batches = match rows.div_ceil(self.batch_rows_max.max(1)) {
+            1 => "1 batch".into(),
+            n => format!("{} batches", report::thousands(n)),
+        };
         let most = report::thousands(self.batch_rows_max);
         let cap = if capped.is_some() { ", then stop at cap.rows_per_run" } else { "" };
         let lower_bound = capped.is_none() && matches!(self.measure.as_ref().map(|m| m.due), Some(Count::Capped(_)));
         let more = if lower_bound { "at least " } else { "" };
         let rows = report::thousands(rows);
-        let work = format!("delete {more}{rows} rows in {batches} batches of at most {most}{cap}");
+        let work = format!("delete {more}{rows} rows in {batches} of at most {most}{cap}");
         match self.rule.mode {
             Mode::Enforce => ("delete", work),
             Mode::Observe => ("only look", format!("only look; with `mode: enforce` it would {work}")),
@@ -312,9 +315,11 @@ impl RulePlan {
         if let Some(statements) = &self.statements {
             row("walks", format!("by {}", statements.walk));
             row("predicate", statements.predicate.clone());
-            row("change", statements.change.clone());
-            row("peek", statements.peek.clone());
-            row("count", statements.count.clone());
+            // Every statement holds the predicate word for word; saying it once keeps the rest readable.
+            let short = |statement: &str| statement.replace(&statements.predicate, "<predicate>");
+            row("peek", short(&statements.peek));
+            row("change", short(&statements.change));
+            row("count", short(&statements.count));
         }
         if let Some(column) = table.column_mut(0) {
             column.set_constraint(comfy_table::ColumnConstraint::ContentWidth);
