@@ -1,11 +1,15 @@
 //! Fresh files for the suite and for this crate's own tests.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use forgetd_connector::{ConnectContext, Connector, SinceForm};
+use forgetd_connector::{
+    Acquired, Compare, ConnectContext, Connector, Cutoff, FenceRaise, Installed, LeaseClaim, LockWait, Order,
+    Predicate, Selection, Since, SinceForm, Step, TableRef, WhenNull,
+};
 use forgetd_sqlite::Config;
-use forgetd_testkit::{ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
+use forgetd_testkit::{Arena, ColumnSql, Fixture, HOLDER, Held, Kind, Snare, TestDatabase};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -13,8 +17,9 @@ use tempfile::TempDir;
 pub(crate) struct SqliteFixture;
 
 /// One file in a folder of its own.
+#[derive(Clone)]
 pub(crate) struct File {
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 /// A transaction of another connection.
@@ -61,7 +66,7 @@ impl Fixture for SqliteFixture {
 impl File {
     /// An empty database with a write-ahead log.
     pub(crate) fn new() -> Self {
-        let file = Self { folder: TempDir::new().unwrap() };
+        let file = Self { folder: Arc::new(TempDir::new().unwrap()) };
         file.open().execute_batch("pragma journal_mode = wal").unwrap();
         file
     }
@@ -121,4 +126,48 @@ impl Held for Writer {
     async fn release(self: Box<Self>) {
         self.0.execute_batch("rollback").unwrap();
     }
+}
+
+/// A file with control tables and a holder, and a table made by `sql`.
+pub(crate) async fn arena(sql: &str) -> (Arena, File) {
+    let file = File::new();
+    file.open().execute_batch(sql).unwrap();
+    (installed(&file).await, file)
+}
+
+/// The same for a file that is there.
+pub(crate) async fn installed(file: &File) -> Arena {
+    let connector = connect(&file.path(), "conformance").await;
+    let Installed::Created(generation) = connector.control().install().await.unwrap() else { panic!("not fresh") };
+    let claim = LeaseClaim { holder: HOLDER.into(), duration_ms: 600_000 };
+    let Acquired::Held { term } = connector.control().acquire(&claim, false).await.unwrap() else { panic!("taken") };
+    assert_eq!(connector.control().raise_fence(term).await.unwrap(), FenceRaise::Raised);
+    Arena { database: Box::new(file.clone()), connector, generation, term }
+}
+
+/// What is due in `table` by `column` at `cutoff`, with the zone of Stockholm.
+pub(crate) fn selection(table: &str, column: &str, form: Option<SinceForm>, cutoff: &str) -> Selection {
+    Selection {
+        table: TableRef::parse(table),
+        since: Since { column: column.into(), zone: Some(jiff::tz::TimeZone::get("Europe/Stockholm").unwrap()), form },
+        cutoff: Cutoff(cutoff.parse().unwrap()),
+        when_null: WhenNull::Keep,
+        predicate: Predicate::All(vec![]),
+    }
+}
+
+/// The step for a selection by date of everything before 2025.
+pub(crate) async fn dated(arena: &Arena, table: &str) -> Step {
+    arena.step(selection(table, "at", Some(SinceForm::Date), "2024-12-31T23:30:00Z")).await
+}
+
+pub(crate) fn order(rows_max: u32) -> Order {
+    Order { from: None, rows_max, locks: LockWait::Wait, compare: Compare::All, want_keys: false }
+}
+
+/// The ids that are left in a table.
+pub(crate) fn ids(file: &File, table: &str) -> Vec<i64> {
+    let connection = file.open();
+    let mut statement = connection.prepare(&format!("select id from {table} order by id")).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }

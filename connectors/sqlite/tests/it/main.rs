@@ -1,5 +1,16 @@
 //! The SQLite connector on real files: the conformance suite, and what only this engine does.
+
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 
 mod conformance;
+mod control;
+mod effect;
+mod faults;
+mod files;
 mod fixture;
+mod look;
+mod predicate;
+mod sealed;
+mod time;
+mod transaction;
+mod walk;
