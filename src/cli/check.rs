@@ -114,6 +114,7 @@ pub async fn connected(config: &Config, opened: &Opened<'_>) -> Report {
         }
     }
     report.findings.extend(unanchored(config, opened));
+    report.findings.extend(forgetful(config));
     report.findings = preflight::ranked(report.findings);
     report
 }
@@ -220,6 +221,18 @@ fn unanchored(config: &Config, opened: &Opened<'_>) -> Option<Finding> {
         place: home.clone(),
         message: message.into(),
         fix: "write `evidence: { remember: { dir: .. } }` on storage that is not restored with the database".into(),
+    })
+}
+
+/// A memory that is not there remembers nothing.
+fn forgetful(config: &Config) -> Option<Finding> {
+    let dir = config.evidence.remember.as_ref().filter(|dir| !dir.is_dir())?;
+    Some(Finding {
+        id: "remember_missing".into(),
+        severity: Severity::Warning,
+        place: "evidence.remember.dir".into(),
+        message: format!("{} is no folder, so no checkpoint is remembered there", dir.display()),
+        fix: "create the folder and let this user write to it".into(),
     })
 }
 
