@@ -114,7 +114,8 @@ fn tell(found: &Verification, target: Option<&str>, since: bool) {
         }
     }
     if let Some(dir) = target.filter(|target| !target.contains("://")) {
-        print(independent(dir));
+        let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.into());
+        print(independent(&absolute.display().to_string()));
     }
 }
 
