@@ -79,11 +79,12 @@ pub async fn run(file: &Path, args: &Args) -> u8 {
     exit_code(&plans, args)
 }
 
-/// Plans one rule, or all of them in the order of their names.
+/// Plans one rule, or all of them in the order in which they act.
 pub async fn plans(config: &Config, opened: &Opened<'_>, args: &Args) -> Vec<RulePlan> {
     let chosen = |rule: &&Rule| args.rule.as_ref().is_none_or(|name| *name == rule.name);
+    let chosen: Vec<&Rule> = config.policy.rules.iter().filter(chosen).collect();
     let mut plans = vec![];
-    for rule in config.policy.rules.iter().filter(chosen) {
+    for rule in preflight::ordered(&chosen, |name| reach(opened, name).ok()).await {
         plans.push(plan(rule, config, opened, args).await);
     }
     plans

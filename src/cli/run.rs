@@ -10,6 +10,7 @@ use super::{BAD_CONFIG, NOT_HOLDER, UNAVAILABLE, USAGE, complain, load, print, p
 use crate::app;
 use crate::config::{Config, Problem};
 use crate::keys::EvidenceKey;
+use crate::preflight;
 use crate::rules::{Mode, Period, Rule};
 use crate::run::{Databases, Refused, Report, Session, Sites, Verdict, observe};
 use crate::shutdown;
@@ -76,22 +77,29 @@ async fn act(config: &Config, databases: &Databases, rules: &[&Rule], wait: Dura
         }
     };
     let sites = Sites::survey(config, databases).await;
+    let rules = preflight::ordered(rules, |name| sites.site(name).ok().map(|site| site.connector)).await;
     let bar = Bar::default();
-    let reports = if needs_lease(&sites, rules) {
+    let reports = if needs_lease(&sites, &rules) {
         let key = match signing_key(config) {
             Ok(key) => key,
             Err(problem) => return complain(&problem.into()),
         };
         let ran = match Session::open(config, &sites, &key, wait, stop, &bar).await {
-            Ok(session) => session.run(rules).await,
+            Ok(session) => session.run(&rules).await,
             Err(refused) => Err(refused),
         };
         match ran {
             Ok(reports) => reports,
-            Err(refused) => return explain(&refused),
+            Err(refused) => {
+                // Whoever reads the lines sees every rule that did not run, and why.
+                if let (Refused::Unavailable(fault), true) = (&refused, args.json) {
+                    rules.iter().for_each(|rule| show(&Report::refused(&rule.name, fault), true));
+                }
+                return explain(&refused);
+            }
         }
     } else {
-        observe(config, &sites, rules).await
+        observe(config, &sites, &rules).await
     };
     for report in &reports {
         show(report, args.json);

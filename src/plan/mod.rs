@@ -3,8 +3,10 @@
 //! Knows nothing about: connections, statements, the clock.
 
 mod columns;
+mod order;
 mod step;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use order::order;
 pub use step::step;

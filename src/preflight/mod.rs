@@ -5,7 +5,9 @@
 mod notes;
 mod overlap;
 
-use forgetd_connector::{Atomicity, Connector, Fault, Finding, Step};
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Atomicity, Connector, Fault, Finding, Step, TableRef};
 use jiff::Timestamp;
 
 use crate::{
@@ -47,6 +49,26 @@ pub async fn look(
         Err(findings) => (None, findings),
     };
     Ok(Look { now, step, findings: ranked(findings) })
+}
+
+/// The rules in the order in which they act: children before their parents. `connector` gives the connection to a
+/// database, where there is one; a database that cannot be described orders nothing, and its rules say why themselves.
+pub async fn ordered<'r, 'c>(
+    rules: &[&'r Rule],
+    connector: impl Fn(&str) -> Option<&'c dyn Connector>,
+) -> Vec<&'r Rule> {
+    let mut tables: BTreeMap<String, Vec<TableRef>> = BTreeMap::new();
+    for rule in rules {
+        tables.entry(rule.database.clone()).or_default().push(rule.table.clone());
+    }
+    let mut catalogs = BTreeMap::new();
+    for (database, tables) in tables {
+        let Some(connector) = connector(&database).filter(|_| tables.len() > 1) else { continue };
+        if let Ok(catalog) = connector.describe(&tables).await {
+            catalogs.insert(database, catalog);
+        }
+    }
+    plan::order(rules, &catalogs)
 }
 
 /// The worst first; the same thing at the same place once.

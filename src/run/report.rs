@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::Cause;
+use forgetd_connector::{Cause, Fault};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Verdict;
+use super::close::verdict_of;
 
 /// The result of one run of one rule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// The rule.
     pub rule: String,
-    /// The run's ULID.
+    /// The run's ULID; empty for a run that never began.
     pub run_id: String,
     /// How it ended.
     pub verdict: Verdict,
@@ -74,6 +75,12 @@ impl Report {
             longest_tx_ms: 0,
             seconds: 0.0,
         }
+    }
+
+    /// A report of a run that could not even begin.
+    pub fn refused(rule: &str, fault: &Fault) -> Self {
+        let report = Self::new(rule, String::new());
+        report.ended(verdict_of(fault), Some(fault.cause()), Some(fault.to_string()))
     }
 
     /// The same with how it ended.
