@@ -136,6 +136,11 @@ def main(arguments):
     tree = copy_tree(folder)
     tests = {(mutant.package, mutant.target, mutant.test): mutant for mutant in chosen}
     for mutant in tests.values():
+        # Built first: the time limit is the test's alone.
+        status, output = run(mutant.command("--no-run"), tree)
+        if status != 0:
+            print(f"{mutant.name}: does not compile without the mutation\n{output}")
+            return 1
         status, ran, output = run_test(mutant, tree)
         if status != 0 or ran != 1:
             print(f"{mutant.name}: {mutant.test} must pass without the mutation; {ran} ran\n{output}")

@@ -13,9 +13,45 @@ quick() {
   stage rustdoc rustdoc
   stage build cargo test --locked "${features[@]}" --no-run
   stage servers start_servers
-  stage tests with_servers cargo test --locked "${features[@]}" --lib --bins --tests
+  stage tests with_servers tests
+  stage crash with_servers cargo test --locked "${features[@]}" --test crash
   stage doc-tests cargo test --locked "${features[@]}" --doc --quiet
+  stage foreign foreign
+  stage mutants mutants_apply
   stage shell shell
+}
+
+# Everything that cargo runs, but for the crash harness, whose kills want the machine for themselves.
+tests() {
+  local names=()
+  while read -r name; do names+=(--test "$name"); done < <(test_binaries)
+  cargo test --locked "${features[@]}" --lib --bins "${names[@]}"
+}
+
+# The names of all integration tests of the workspace, once each, without the crash harness.
+test_binaries() {
+  cargo metadata --locked --no-deps --format-version 1 | python3 -c '
+import json, sys
+names = {target["name"] for package in json.load(sys.stdin)["packages"] for target in package["targets"]
+         if "test" in target["kind"]}
+print("\n".join(sorted(names - {"crash"})))'
+}
+
+# Programs that are not ours read the evidence of a real run.
+foreign() {
+  local status=0
+  FORGETD="$target/debug/forgetd" tests/foreign/run.sh | tee "$work/foreign.log" || status="${PIPESTATUS[0]}"
+  sed -nE 's/^foreign verifiers: ([0-9]+) .*, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$work/foreign.log" |
+    while read -r accepted wrong missing; do
+      echo "test result: ok. $accepted passed; $wrong failed; $missing ignored"
+    done
+  return "$status"
+}
+
+# Every mutant still applies to exactly one place, and two of the cheapest are killed.
+mutants_apply() {
+  python3 tests/mutants/run.py --check
+  mutants fold_ignored walk_stays_outside_ties
 }
 
 # A database's connector can be left out.

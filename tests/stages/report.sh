@@ -20,7 +20,7 @@ begin() {
     # A clean clone finds the dependencies of the last one built.
     export CARGO_TARGET_DIR="$cache/target"
   fi
-  target="${CARGO_TARGET_DIR:-target}"
+  target="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
   export CARGO_TERM_COLOR=never
 }
 
@@ -40,7 +40,7 @@ stage() {
   count "$log" "$status"
   case "$status" in
     0) printf 'ok    %4ds  %s\n' $((SECONDS - start)) "$(note "$log")" ;;
-    "$SKIP") printf 'SKIP  %4ds  %s\n' $((SECONDS - start)) "$(tail -n 1 "$log")" ;;
+    "$SKIP") printf 'SKIP  %4ds  %s\n' $((SECONDS - start)) "$(skips "$log")" ;;
     *)
       printf 'FAIL  %4ds\n' $((SECONDS - start))
       failures+=("$name")
@@ -49,24 +49,36 @@ stage() {
   esac
 }
 
+# The sums of a log's `test result:` lines: passed, failed, skipped, lines.
+results() {
+  sed -nE 's/^test result:.* ([0-9]+) passed; ([0-9]+) failed; ([0-9]+) ignored.*/\1 \2 \3/p' "$1" |
+    awk '{ p += $1; f += $2; s += $3 } END { printf "%d %d %d %d", p, f, s, NR }'
+}
+
 # Adds up what a stage's log says: every `test result:` line, else the stage itself is one.
 count() {
   local log="$1" status="$2" sums
-  sums="$(awk '/^test result:/ { p += $4; f += $6; s += $8; n++ } END { printf "%d %d %d %d", p, f, s, n }' "$log")"
+  sums="$(results "$log")"
   # shellcheck disable=SC2086
   set -- $sums
   passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
   case "$status" in
     0) [ "$4" -gt 0 ] || passed=$((passed + 1)) ;;
-    "$SKIP") skipped=$((skipped + 1)) ;;
+    "$SKIP") [ "$3" -gt 0 ] || skipped=$((skipped + 1)) ;;
     *) [ "$2" -gt 0 ] || failed=$((failed + 1)) ;;
   esac
 }
 
-# What a passing stage has to say: its result lines, or the one line it marked.
+# What a passing stage has to say: how many tests, and the lines it marked.
 note() {
-  awk '/^test result:/ { p += $4; n++ } /^note: / { sub(/^note: /, ""); if (text) text = text "; "; text = text $0 }
-    END { if (n) printf "%d tests%s", p, (text ? "; " : ""); print text }' "$1"
+  local tests
+  tests="$(results "$1" | awk '$4 { print $1 " tests" }')"
+  { echo "$tests"; sed -n 's/^note: //p' "$1"; } | sed '/^$/d' | paste -sd ';'
+}
+
+# Why a stage, or parts of it, did not run: the lines that begin with SKIP, else the last one.
+skips() {
+  if grep -q '^SKIP ' "$1"; then sed -n 's/^SKIP //p' "$1" | paste -sd ';'; else tail -n 1 "$1"; fi
 }
 
 # skip REASON: ends the stage as skipped.

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # Debian stable's packages, as `program package` pairs; a program that is there needs no package.
-debian=(pgbouncer pgbouncer openssl openssl python3 python3 cc gcc curl curl)
+debian=(pgbouncer pgbouncer openssl openssl python3 python3 cc gcc kill procps mkfifo coreutils go golang-go)
 
 tools_stage() {
   find_tools
@@ -16,6 +16,7 @@ tools() {
   for ((i = 0; i < ${#debian[@]}; i += 2)); do
     command -v "${debian[i]}" >/dev/null || missing+=("${debian[i + 1]}")
   done
+  python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
   if ! command -v cargo >/dev/null; then
     echo "cargo is missing: install Rust with rustup (https://rustup.rs), or Debian's package rustup"
     return 1
@@ -38,7 +39,7 @@ tools() {
 # Debian keeps server programs out of PATH. The newest version counts.
 find_tools() {
   pg_bin="$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)"
-  PATH="$PATH:/usr/sbin"
+  PATH="$PATH:/usr/sbin:/usr/local/go/bin"
 }
 
 # cargo_tool NAME: installs a cargo subcommand into the cache unless it is there; a failed download is a skip.

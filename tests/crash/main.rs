@@ -1,0 +1,145 @@
+//! Kills the real program at random moments, lets it recover, and compares the rows that are gone with the evidence.
+//!
+//! Without arguments a short form of everything runs. `crash LANE [--rounds N] [--points] [--naive VARIANT] [--seed S]`
+//! runs one long form; its last line has the counts, and its exit code is 1 when a row is gone without evidence, stands
+//! in evidence twice, or too few kills met the states that matter.
+
+#![allow(clippy::print_stdout, reason = "its lines are its result")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a world that cannot be made fails the test")]
+
+mod dice;
+mod evidence;
+#[path = "../live/harness/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the live tests use the rest")]
+mod harness;
+mod lane;
+mod ledger;
+mod points;
+mod report;
+mod rounds;
+mod watch;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use dice::Dice;
+use lane::Lane;
+
+/// Rounds of each lane in the short form.
+const QUICK_ROUNDS: u64 = 8;
+
+/// What was asked for.
+struct Request {
+    lane: Lane,
+    rounds: u64,
+    points: bool,
+    naive: Option<String>,
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match request(&arguments) {
+        Some(Ok(request)) => match long(&request) {
+            Ok(line) => {
+                println!("{line}");
+                ExitCode::SUCCESS
+            }
+            Err(why) => {
+                println!("{why}");
+                ExitCode::FAILURE
+            }
+        },
+        Some(Err(why)) => {
+            println!("{why}");
+            ExitCode::from(64)
+        }
+        None => quick(&arguments),
+    }
+}
+
+fn long(request: &Request) -> Result<String, String> {
+    let dice = Dice::new(request.seed);
+    if request.points {
+        points::run(request.lane)
+    } else {
+        rounds::run(request.lane, request.rounds, request.naive.as_deref(), dice)
+    }
+}
+
+/// The short form, as one test per line, for `cargo test`.
+fn quick(arguments: &[String]) -> ExitCode {
+    if arguments.iter().any(|argument| argument == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let (mut passed, mut failed, mut filtered) = (0, 0, 0);
+    let mut test = |name: String, run: &dyn Fn() -> Result<String, String>| {
+        if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter.as_str())) {
+            filtered += 1;
+            return;
+        }
+        // A world that falls apart fails its own test alone.
+        let done = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("panicked, see above".into()));
+        match done {
+            Ok(line) => {
+                passed += 1;
+                println!("test {name} ... ok: {line}");
+            }
+            Err(why) => {
+                failed += 1;
+                println!("test {name} ... FAILED: {why}");
+            }
+        }
+    };
+    for lane in Lane::ALL {
+        test(format!("kills_{}", lane.name()), &|| rounds::run(*lane, QUICK_ROUNDS, None, Dice::new(Dice::seed())));
+        test(format!("points_{}", lane.name()), &|| points::run(*lane));
+    }
+    for (lane, naive) in [(Lane::Sqlite, "log_after_commit"), (Lane::Sqlite, "log_before_commit")] {
+        test(format!("catches_{naive}"), &|| caught(lane, naive));
+    }
+    let result = if failed == 0 { "ok" } else { "FAILED" };
+    println!("test result: {result}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {filtered} filtered out");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A wrong order of delete and receipt must show in the counts.
+fn caught(lane: Lane, naive: &str) -> Result<String, String> {
+    let wrong = if naive == "log_after_commit" { "lost=" } else { "doubled=" };
+    match rounds::run(lane, QUICK_ROUNDS, Some(naive), Dice::new(Dice::seed())) {
+        Ok(line) => Err(format!("{naive} was not caught: {line}")),
+        Err(line) if line.contains(wrong) && !line.contains(&format!("{wrong}0")) => Ok(line),
+        Err(why) => Err(why),
+    }
+}
+
+/// Reads the long form's arguments; absent where they are `cargo test`'s own.
+fn request(arguments: &[String]) -> Option<Result<Request, String>> {
+    let lane = Lane::parse(arguments.first()?)?;
+    let mut request = Request { lane, rounds: 200, points: false, naive: None, seed: Dice::seed() };
+    let mut rest = arguments[1..].iter();
+    while let Some(flag) = rest.next() {
+        let mut number = || rest.next().and_then(|text| text.parse().ok()).ok_or(format!("{flag} needs a number"));
+        let read = match flag.as_str() {
+            "--rounds" => number().map(|n| request.rounds = n),
+            "--seed" => number().map(|n| request.seed = n),
+            "--points" => {
+                request.points = true;
+                Ok(())
+            }
+            "--naive" => match rest.next().map(String::as_str) {
+                Some(name @ ("log_after_commit" | "log_before_commit")) => {
+                    request.naive = Some(name.into());
+                    Ok(())
+                }
+                _ => Err("--naive is log_after_commit or log_before_commit".into()),
+            },
+            other => Err(format!("{other} is no flag of the crash harness")),
+        };
+        if let Err(why) = read {
+            return Some(Err(why));
+        }
+    }
+    Some(Ok(request))
+}

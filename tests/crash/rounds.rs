@@ -1,0 +1,192 @@
+//! Kills at random moments.
+
+use std::time::Duration;
+
+use crate::dice::Dice;
+use crate::harness::Process;
+use crate::lane::{Coordination, Lane, Site};
+use crate::ledger::Ledger;
+use crate::report::{Counts, Line, Met};
+use crate::watch::{Report, server_state, settled_state};
+
+/// A kill that comes after the run's own end is no kill: it is tried again, this often.
+const TRIES: u32 = 20;
+
+/// Longer than any run of a round takes to a given point.
+const REACH: Duration = Duration::from_secs(60);
+
+/// Points inside an atomic batch's transaction, after its rows changed.
+const IN_TRANSACTION: &[&str] = &["change.after", "receipt.before", "receipt.after", "commit.before"];
+
+/// Points between a sealed receipt and its outcome.
+const IN_SEAL: &[&str] = &["seal.after", "finish.before", "finish.after", "unseal.before"];
+
+/// Points at which receipts wait and no batch is under way.
+const UNRELAYED: &[&str] =
+    &["relay.publish.before", "relay.publish.after", "relay.checkpoint.before", "relay.ack.before"];
+
+/// Runs the form and returns its last line, as an error where it must fail.
+pub(crate) fn run(lane: Lane, rounds: u64, naive: Option<&str>, mut dice: Dice) -> Result<String, String> {
+    let site = Site::new(lane);
+    let mut counts = Counts::default();
+    let mut ledger = Ledger::new();
+    for round in 0..rounds {
+        site.coordinate(if round % 2 == 0 { Coordination::Lease } else { Coordination::None });
+        site.seed();
+        ledger.begin();
+        counts.met(kill(&site, naive, &mut dice)?);
+        // The wrong order is wrong only while it runs: what comes after is done right.
+        site.recover()?;
+        ledger.end(site.gone());
+    }
+    ledger.compare(&site, &mut counts)?;
+    let line = Line(lane, &counts).to_string();
+    if !counts.agree() {
+        return Err(line);
+    }
+    if naive.is_none() && !counts.suffice(lane) {
+        return Err(format!("{line}\ntoo few kills met the states that matter"));
+    }
+    Ok(line)
+}
+
+/// Three quarters inside a batch, a sixth before the relay, the rest wherever it is.
+fn wanted(lane: Lane, dice: &mut Dice) -> Met {
+    match dice.below(12) {
+        0..9 if lane.is_sealed() => Met::OpenSeal,
+        0..9 => Met::OpenTransaction,
+        9..11 => Met::Unrelayed,
+        _ => Met::Elsewhere,
+    }
+}
+
+fn kill(site: &Site, naive: Option<&str>, dice: &mut Dice) -> Result<Met, String> {
+    let wanted = wanted(site.lane, dice);
+    for _ in 0..TRIES {
+        let met = match (site.lane, naive) {
+            // The wrong orders pass other points than the right one: only a random moment meets them.
+            (_, Some(naive)) => blindly(site, naive, dice),
+            (Lane::Postgres, None) => frozen(site, wanted, dice),
+            (_, None) => held(site, wanted, dice),
+        };
+        if let Some(met) = met {
+            return Ok(met);
+        }
+        // It came to its end by itself: there is work again.
+        site.seed();
+    }
+    Err(format!("no kill came before the end of a run ({wanted:?} was wanted)"))
+}
+
+/// PostgreSQL: the program is frozen, the server is asked what it sees of it, and only then it is killed.
+fn frozen(site: &Site, wanted: Met, dice: &mut Dice) -> Option<Met> {
+    let mut running = site.start(&[]);
+    pause(dice.below(400));
+    // One kill in four does not wait for the server: statements under way die with the program.
+    let settle = dice.below(4) > 0;
+    for _ in 0..400 {
+        if !running.runs() {
+            return None;
+        }
+        running.signal("STOP");
+        let (open, _) = if settle { settled_state(site) } else { server_state(site) };
+        let met = if open {
+            Met::OpenTransaction
+        } else if site.pending() > 0 {
+            Met::Unrelayed
+        } else {
+            Met::Elsewhere
+        };
+        if met == wanted || (wanted == Met::Elsewhere && running.runs()) {
+            kill_now(running);
+            return Some(met);
+        }
+        running.signal("CONT");
+        pause_micros(dice.below(3_000));
+    }
+    None
+}
+
+/// Elsewhere: the program holds still at a fault point, or reports where it was when a random moment came.
+fn held(site: &Site, wanted: Met, dice: &mut Dice) -> Option<Met> {
+    let report = Report::open(site);
+    let (variable, path) = report.variable();
+    let inside = if site.lane.is_sealed() { IN_SEAL } else { IN_TRANSACTION };
+    let (points, nth) = match wanted {
+        Met::OpenTransaction | Met::OpenSeal => (inside, 1 + dice.below(60)),
+        Met::Unrelayed => (UNRELAYED, 1),
+        Met::Elsewhere => (&[][..], 0),
+    };
+    if points.is_empty() {
+        let running = site.start(&[(variable, &path)]);
+        pause(dice.below(1_500));
+        return at_random(site, running, report);
+    }
+    let point = *dice.pick(points);
+    let fault = format!("{point}=hold@{nth}");
+    let environment = [(variable, path.as_str()), ("FORGETD_FAULT", fault.as_str())];
+    let mut running = site.start(&environment);
+    if !report.reaches(&format!("{point} {nth}"), REACH, || !running.runs()) {
+        return None;
+    }
+    kill_now(running);
+    report.rest();
+    // What the point promises is looked up where it can be.
+    match wanted {
+        Met::OpenSeal => (site.open_seals() == 1).then_some(wanted),
+        Met::Unrelayed if point == "relay.publish.before" => (site.pending() > 0).then_some(wanted),
+        _ => Some(wanted),
+    }
+}
+
+/// Kills it now and says where it was by its last report.
+fn at_random(site: &Site, mut running: Process, report: Report) -> Option<Met> {
+    if !running.runs() {
+        report.rest();
+        return None;
+    }
+    kill_now(running);
+    let lines = report.rest();
+    let last = lines.last().map_or("", |line| line.split(' ').next().unwrap_or_default());
+    if site.lane.is_sealed() && site.open_seals() > 0 {
+        return Some(Met::OpenSeal);
+    }
+    // The commit itself may be under way at the last of these points, so it proves nothing.
+    if IN_TRANSACTION[..3].contains(&last) {
+        return Some(Met::OpenTransaction);
+    }
+    Some(if site.pending() > 0 { Met::Unrelayed } else { Met::Elsewhere })
+}
+
+/// A kill at a random moment, wherever it is.
+fn blindly(site: &Site, naive: &str, dice: &mut Dice) -> Option<Met> {
+    let before = site.gone();
+    let mut running = site.start(&[("FORGETD_NAIVE", naive)]);
+    // Not before work has begun, else few kills would meet it.
+    while site.gone() == before {
+        if !running.runs() {
+            return None;
+        }
+    }
+    pause_micros(dice.below(300_000));
+    if !running.runs() {
+        return None;
+    }
+    kill_now(running);
+    Some(Met::Elsewhere)
+}
+
+/// SIGKILL, and waits until nothing of the process is left.
+fn kill_now(running: Process) {
+    running.signal("KILL");
+    running.wait();
+}
+
+/// Draws the moment of a kill; nothing waits for anything here.
+fn pause(millis: u64) {
+    std::thread::sleep(Duration::from_millis(millis));
+}
+
+fn pause_micros(micros: u64) {
+    std::thread::sleep(Duration::from_micros(micros));
+}

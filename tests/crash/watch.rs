@@ -1,0 +1,91 @@
+//! Where the program is: told by itself over a pipe, and seen from outside in the database.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use crate::lane::Site;
+
+/// The program's own report of the fault points it reaches, over a named pipe.
+pub(crate) struct Report {
+    path: PathBuf,
+    lines: Receiver<String>,
+}
+
+/// The last line of a report: written by us when the program is gone.
+const END: &str = "end";
+
+// === impl Report ===
+
+impl Report {
+    /// A pipe with a reader that never blocks its writer for long.
+    pub(crate) fn open(site: &Site) -> Self {
+        let path = site.program().path("report");
+        if !path.exists() {
+            assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        }
+        // Open for both, so that opening waits for nobody and writers come and go.
+        let pipe = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                let ended = line == END;
+                if sender.send(line).is_err() || ended {
+                    return;
+                }
+            }
+        });
+        Self { path, lines }
+    }
+
+    /// The environment variable that makes the program report here.
+    pub(crate) fn variable(&self) -> (&'static str, String) {
+        ("FORGETD_FAULT_REPORT", self.path.to_str().unwrap().into())
+    }
+
+    /// Waits for this line; false when it does not come in time or `over` says that nobody is left to write it.
+    pub(crate) fn reaches(&self, line: &str, longest: Duration, mut over: impl FnMut() -> bool) -> bool {
+        let end = Instant::now() + longest;
+        loop {
+            match self.lines.recv_timeout(Duration::from_millis(20)) {
+                Ok(found) if found == line => return true,
+                Ok(_) => {}
+                Err(_) if Instant::now() >= end => return false,
+                // Once more after the end: the last lines may still be in the pipe.
+                Err(_) if over() => return self.lines.try_iter().any(|found| found == line),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Every line that was not looked at yet, once the program is gone.
+    pub(crate) fn rest(self) -> Vec<String> {
+        let mut pipe = std::fs::OpenOptions::new().append(true).open(&self.path).unwrap();
+        writeln!(pipe, "{END}").unwrap();
+        self.lines.iter().take_while(|line| line != END).collect()
+    }
+}
+
+/// A transaction on the server that changed rows of the user's table and is still open, and whether any session of the
+/// program is busy.
+pub(crate) fn server_state(site: &Site) -> (bool, bool) {
+    let open = "select count(*) from pg_stat_activity a join pg_locks l using (pid)
+        where l.relation = 'item'::regclass and l.mode = 'RowExclusiveLock' and l.granted
+        and a.state in ('active', 'idle in transaction') and a.pid <> pg_backend_pid()";
+    let busy = "select count(*) from pg_stat_activity
+        where datname = current_database() and state = 'active' and pid <> pg_backend_pid()";
+    (site.data().count(open) > 0, site.data().count(busy) > 0)
+}
+
+/// The same, once the server has done what the frozen program had already sent.
+pub(crate) fn settled_state(site: &Site) -> (bool, bool) {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let state = server_state(site);
+        if !state.1 || Instant::now() >= end {
+            return state;
+        }
+    }
+}
