@@ -134,6 +134,10 @@ pub(crate) fn explain(refused: &Refused) -> u8 {
             ));
             NOT_HOLDER
         }
+        Refused::Locked(fault) => {
+            say(format_args!("{fault}: another process keeps the database locked; wait for it with --wait DURATION"));
+            NOT_HOLDER
+        }
         Refused::Unavailable(fault) => {
             say(format_args!("{fault}; {}", fault.cause().fix()));
             app::exit_code(fault)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forgetd_connector::{Acquired, Control, Fault, Lease, LeaseClaim};
+use forgetd_connector::{Acquired, Control, Fault, FaultClass, Lease, LeaseClaim};
 use tokio::time::{Instant, sleep};
 
 use super::Claim;
@@ -16,6 +16,9 @@ const LOOK_MS: std::ops::RangeInclusive<u64> = 100..=5_000;
 pub enum Refusal {
     /// Its holder is alive.
     Taken(Lease),
+    /// Nobody alive has it, but the database is locked: on SQLite by a process that froze inside a transaction, and no
+    /// lease is taken past that.
+    Locked(Fault),
     /// The home database did not answer.
     Fault(Fault),
 }
@@ -37,16 +40,27 @@ pub async fn take(
     let give_up = Instant::now() + wait;
     loop {
         let asked = Instant::now();
-        match home.acquire(&wish, force).await.map_err(Refusal::Fault)? {
-            Acquired::Held { term } => return Ok(Claim::new(holder.into(), term, lasts, asked)),
-            Acquired::Taken(lease) => {
-                let left = give_up.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(Refusal::Taken(lease));
-                }
+        let (refusal, pause) = match acquire(home, &wish, force).await {
+            Ok(Acquired::Held { term }) => return Ok(Claim::new(holder.into(), term, lasts, asked)),
+            Ok(Acquired::Taken(lease)) => {
                 let pause = lease.left_ms.clamp(*LOOK_MS.start(), *LOOK_MS.end());
-                sleep(Duration::from_millis(pause).min(left)).await;
+                (Refusal::Taken(lease), pause)
             }
+            Err(fault) if fault.class == FaultClass::Locked => (Refusal::Locked(fault), *LOOK_MS.start()),
+            Err(fault) => return Err(Refusal::Fault(fault)),
+        };
+        let left = give_up.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(refusal);
         }
+        sleep(Duration::from_millis(pause).min(left)).await;
     }
+}
+
+/// Looks before it asks: a living holder's batch may keep the database locked, and reading waits for nobody.
+async fn acquire(home: &dyn Control, wish: &LeaseClaim, force: bool) -> Result<Acquired, Fault> {
+    if !force && let Some(lease) = home.lease().await?.filter(|lease| lease.alive && lease.holder != wish.holder) {
+        return Ok(Acquired::Taken(lease));
+    }
+    home.acquire(wish, force).await
 }

@@ -26,6 +26,8 @@ const RELAY_EVERY: Duration = Duration::from_secs(1);
 pub enum Refused {
     /// Another process holds the lease.
     NotHolder(Lease),
+    /// Another process keeps the home database locked.
+    Locked(Fault),
     /// The home database did not answer.
     Unavailable(Fault),
     /// The evidence log cannot even be named.
@@ -62,6 +64,7 @@ impl<'a> Session<'a> {
         let claim = match lease::take(home.control, &holder(), &config.coordination, wait).await {
             Ok(claim) => claim,
             Err(Refusal::Taken(lease)) => return Err(Refused::NotHolder(lease)),
+            Err(Refusal::Locked(fault)) => return Err(Refused::Locked(fault)),
             Err(Refusal::Fault(fault)) => return Err(Refused::Unavailable(fault)),
         };
         tracing::info!(term = claim.term(), "lease taken");
