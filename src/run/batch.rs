@@ -11,10 +11,13 @@ use forgetd_connector::{
     AtomicLane, Cause, Commit, Fault, FaultClass, Key, Next, Order, Outcome, SealEnd, SealedLane, Settled,
 };
 
-use super::clerk::Subject;
+use super::clerk::{NO_LANE, Subject};
 use super::job::{Account, Job};
 use crate::evidence::entry::{EntryBody, EntryError, SealedCounts};
 use crate::run::LANE;
+
+/// How often the late entry is tried: each loss means that the other holder wrote an entry meanwhile.
+const LATE_TRIES_MAX: u32 = 16;
 
 /// A batch that came to its end.
 #[derive(Debug)]
@@ -113,7 +116,8 @@ pub(super) async fn sealed(
 
     in_time(job)?;
     let finished = finish(lane, &picked.keys).await.map_err(Stopped::SealOpen)?;
-    in_time(job)?;
+    // No deadline here: what was changed must be said, and this write is refused by itself where somebody else adopted
+    // the seal.
     let account = Account {
         changed: finished.outcome.changed,
         keys: Some(&picked.keys),
@@ -198,14 +202,22 @@ fn in_time(job: &Job<'_>) -> Result<(), Stopped> {
 
 /// Somebody adopted our seal while we changed its rows: our count goes into an entry of its own, and we stop.
 async fn late(job: &Job<'_>, sealed_sequence: u64, changed: u64) -> Stopped {
-    let Ok(sequence) = job.control.next_sequence(&job.rule.name, super::clerk::NO_LANE).await else {
-        return Stopped::Fenced;
-    };
-    let subject = Subject { rule: &job.rule.name, lane: super::clerk::NO_LANE, sequence, run: &job.run };
-    if let Ok(receipt) = job.clerk.receipt(&subject, &EntryBody::Late { sealed_sequence, changed }) {
-        let commit = job.control.append_late(&receipt).await;
-        tracing::warn!(rule = %job.rule.name, lane = LANE, ?commit, "a sealed batch was adopted by another holder");
+    tracing::warn!(rule = %job.rule.name, lane = LANE, changed, "a sealed batch was adopted by another holder");
+    // The other holder writes into the same lane: whoever comes second with a sequence takes the next.
+    for _ in 0..LATE_TRIES_MAX {
+        let Ok(sequence) = job.control.next_sequence(&job.rule.name, NO_LANE).await else { break };
+        let subject = Subject { rule: &job.rule.name, lane: NO_LANE, sequence, run: &job.run };
+        let Ok(receipt) = job.clerk.receipt(&subject, &EntryBody::Late { sealed_sequence, changed }) else { break };
+        match job.control.append_late(&receipt).await {
+            Commit::Committed => return Stopped::Fenced,
+            Commit::Fenced => {}
+            Commit::RolledBack(fault) | Commit::Unknown(fault) => {
+                tracing::error!(error = %fault, changed, "the late entry could not be written");
+                return Stopped::Fenced;
+            }
+        }
     }
+    tracing::error!(rule = %job.rule.name, changed, "the late entry could not be written");
     Stopped::Fenced
 }
 

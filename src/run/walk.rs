@@ -201,6 +201,7 @@ impl<'a, 'j> Walk<'a, 'j> {
                 let fault = Fault::new(FaultClass::Internal, "make receipt", self.job.clerk.database);
                 return Err(Halt::Fault(fault.with_detail(error.to_string())));
             }
+            Stopped::SealOpen(fault) if fault.class == FaultClass::Blocked(Cause::Fenced) => return Err(Halt::Fenced),
             Stopped::SealOpen(fault) => {
                 self.pause(fault).await?;
                 return self.adopt().await.map(|()| None);
@@ -253,7 +254,10 @@ impl<'a, 'j> Walk<'a, 'j> {
     async fn adopt(&mut self) -> Result<(), Halt> {
         self.done.resealed = true;
         self.lane = None;
-        seals::adopt_own(self.job).await.map_err(Halt::Fault)?;
+        seals::adopt_own(self.job).await.map_err(|fault| match fault.class {
+            FaultClass::Blocked(Cause::Fenced) => Halt::Fenced,
+            _ => Halt::Fault(fault),
+        })?;
         self.sequence = self.job.control.next_sequence(&self.job.rule.name, LANE).await.map_err(Halt::Fault)?;
         Ok(())
     }
