@@ -256,21 +256,43 @@ async fn restored(
             Err(fault) if is_away(&fault) => continue,
             Err(fault) => return Err(fault.into()),
         };
-        let newest: BTreeMap<(String, String), u64> = control
-            .newest()
-            .await?
+        let mut newest = control.newest().await?;
+        newest.retain(|key| key.generation == generation);
+        let sequences: BTreeMap<(&str, &str), u64> = newest.iter().map(|key| (lane(key), key.sequence)).collect();
+        let behind = leaves
+            .get(&generation.0)
             .into_iter()
-            .filter(|key| key.generation == generation)
-            .map(|key| ((key.rule, key.lane), key.sequence))
-            .collect();
-        let behind = leaves.get(&generation.0).into_iter().flatten().find(|leaf| {
-            newest.get(&(leaf.rule.clone(), leaf.lane.clone())).is_none_or(|sequence| *sequence < leaf.sequence)
-        });
+            .flatten()
+            .find(|leaf| sequences.get(&lane(leaf)).is_none_or(|sequence| *sequence < leaf.sequence));
         if let Some(leaf) = behind {
             found.push(EvidenceFault::restored(*name, format!("the log knows receipt {leaf}, the database does not")));
+        } else if site.number == 1 && outruns(&*store, *control, &newest).await? {
+            let receipts = "receipts here were acknowledged by entries that the log no longer has";
+            found.push(EvidenceFault::restored(store.place(), format!("{name}: {receipts}")));
         }
     }
     Ok(found)
+}
+
+/// The rule and the lane of a receipt.
+fn lane(key: &ReceiptKey) -> (&str, &str) {
+    (&key.rule, &key.lane)
+}
+
+/// Whether the log was put back behind receipts that it had acknowledged: what lies beyond its newest leaf of a lane
+/// has to be pending still. The leaves are read last, so that entries made meanwhile are no false alarm. Asked under the
+/// first origin only: a log that went on under another one lacks the leaves of what the old one acknowledged.
+async fn outruns(store: &dyn Store, control: &dyn Control, newest: &[ReceiptKey]) -> Result<bool, EvidenceFault> {
+    let pending = control.pending_count().await?;
+    let leaves = store.newest_leaves().await?;
+    let leaf = |key: &ReceiptKey| {
+        let same = leaves.iter().find(|leaf| leaf.generation == key.generation && lane(leaf) == lane(key));
+        same.map_or(0, |leaf| leaf.sequence)
+    };
+    let beyond: u64 = newest.iter().map(|key| key.sequence.saturating_sub(leaf(key))).sum();
+    // A sealed receipt is neither pending nor acknowledged; each lane has at most one.
+    let sealed = newest.iter().filter(|key| key.lane != "-").count() as u64;
+    Ok(beyond > pending + sealed)
 }
 
 /// Without any head: receipts that were acknowledged prove that there was a log.
