@@ -137,6 +137,9 @@ pub trait Receipts: Send + Sync {
     /// rebuilding a lost folder.
     async fn bodies(&self, after: Option<&ReceiptKey>, limit: u32) -> Result<Vec<Pending>, Fault>;
 
+    /// The private list of row commitments that a receipt was written with, as long as the receipt is kept.
+    async fn rows(&self, key: &ReceiptKey) -> Result<Option<Vec<u8>>, Fault>;
+
     /// Removes acknowledged receipts with a leaf index below `covered` that are older than `keep_secs`; the newest of
     /// each lane stays. Returns how many went.
     async fn prune(&self, covered: u64, keep_secs: u64) -> Result<u64, Fault>;

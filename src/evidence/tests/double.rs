@@ -152,6 +152,9 @@ impl Receipts for Double {
         let beyond = tables.receipts.values().filter(|(receipt, _)| after.is_none_or(|after| receipt.key > *after));
         Ok(beyond.take(limit as usize).map(|(receipt, _)| pending(receipt)).collect())
     }
+    async fn rows(&self, key: &ReceiptKey) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.there()?.receipts.get(key).and_then(|(receipt, _)| receipt.rows.clone()))
+    }
     async fn prune(&self, covered: u64, _: u64) -> Result<u64, Fault> {
         let mut tables = self.there()?;
         let newest = newest(tables.receipts.keys());

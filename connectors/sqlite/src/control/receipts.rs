@@ -198,6 +198,20 @@ impl Receipts for SqliteControl {
         .await
     }
 
+    async fn rows(&self, key: &ReceiptKey) -> Result<Option<Vec<u8>>, Fault> {
+        let key = key.clone();
+        self.read("read row commitments", move |connection, tables| {
+            let sql = format!(
+                "select commitments from {} where instance = ?1 and ({KEY}) = (?2, ?3, ?4, ?5)",
+                tables.receipt
+            );
+            let values = (&tables.instance, &key.generation.0, &key.rule, &key.lane, signed(key.sequence));
+            let found: Option<Option<Vec<u8>>> = connection.query_row(&sql, values, |row| row.get(0)).optional()?;
+            Ok(found.flatten())
+        })
+        .await
+    }
+
     async fn prune(&self, covered: u64, keep_secs: u64) -> Result<u64, Fault> {
         let keep_ms = signed(keep_secs.saturating_mul(1_000));
         let mut gone = 0;

@@ -133,6 +133,10 @@ impl Receipts for FaultyControl {
         self.inner().bodies(after, limit).await
     }
 
+    async fn rows(&self, key: &ReceiptKey) -> Result<Option<Vec<u8>>, Fault> {
+        self.inner().rows(key).await
+    }
+
     async fn prune(&self, covered: u64, keep_secs: u64) -> Result<u64, Fault> {
         self.inner().prune(covered, keep_secs).await
     }

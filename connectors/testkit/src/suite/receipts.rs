@@ -19,8 +19,11 @@ async fn pending(connector: &dyn Connector, limit: u32) -> Vec<(String, u64)> {
 /// Body, MAC and key are what was given, byte by byte.
 pub async fn bytes_come_back_as_they_went_in(fixture: &dyn Fixture) {
     let arena = Arena::new(fixture).await;
-    let receipt = arena.receipt("-", 1, None);
+    let receipt = Receipt { rows: Some((0..64).collect()), ..arena.receipt("-", 1, None) };
     append(&*arena.connector, &receipt).await;
+    assert_eq!(arena.connector.control().rows(&receipt.key).await.unwrap(), receipt.rows);
+    let nowhere = ReceiptKey { sequence: 2, ..receipt.key.clone() };
+    assert_eq!(arena.connector.control().rows(&nowhere).await.unwrap(), None);
     let expected = Pending { key: receipt.key.clone(), body: receipt.body, mac: receipt.mac };
     let pending = arena.connector.control().pending(10).await.unwrap();
     assert_eq!(pending, vec![expected.clone()]);
