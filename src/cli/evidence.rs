@@ -2,6 +2,7 @@
 
 mod log;
 mod prove;
+mod prove_row;
 mod recover;
 mod show;
 mod verify;

@@ -126,7 +126,12 @@ impl EvidenceKey {
     /// Commitments to the keys of changed rows. `at` must be the `at` of their entry: its quarter is how a proof finds
     /// the commitment key again.
     pub fn commitments(&self, at: Timestamp, database: &str, table: &TableRef, keys: &[Key]) -> Commitments {
-        self.commitment_key(&quarter(at)).commit(database, table, keys)
+        self.commitments_at(at).commit(database, table, keys)
+    }
+
+    /// The key of commitments whose entry was made at this time.
+    pub fn commitments_at(&self, at: Timestamp) -> CommitmentKey {
+        self.commitment_key(&quarter(at))
     }
 
     fn receipt_mac(&self, key: &ReceiptKey, body: &[u8]) -> Hmac<Sha256> {

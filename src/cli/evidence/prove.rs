@@ -1,52 +1,116 @@
 //! `evidence prove`: a proof that one entry is in the log, for somebody who has neither the log nor forgetd.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::log::{self, Stop};
 use super::show::each;
-use super::{print, say};
+use super::{print, prove_row, say};
 use crate::cli::USAGE;
 use crate::evidence::EvidenceFault;
 use crate::evidence::log::merkle::leaf_hash;
 use crate::evidence::log::{checkpoint, proof, tile, tlog_proof::TlogProof};
 use crate::evidence::store::Files;
 
+/// No key is longer than this.
+const KEY_BYTES_MAX: u64 = 64 * 1024;
+
 /// Options of `evidence prove`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The entry: its index, as `evidence show` prints it.
-    #[arg(value_name = "INDEX")]
-    index: u64,
+    #[arg(value_name = "INDEX", required_unless_present = "key")]
+    index: Option<u64>,
+
+    /// A deleted row instead, by its key, read from standard input: one line for each key column. The rule must have
+    /// `evidence: { rows: commitments }`, and the receipt must still be kept.
+    #[arg(long, value_name = "-", value_parser = ["-"], requires_all = ["rule", "out"], conflicts_with_all = ["index", "log"])]
+    key: Option<String>,
+
+    /// The rule that deleted the row.
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
 
     /// A folder or a web address with the log; the configured log without it.
     #[arg(long, value_name = "DIR|URL")]
     log: Option<String>,
 
-    /// Where the proof goes; else to standard output. The entry itself goes beside it, with `.entry` added.
+    /// Where the proof goes; else to standard output. The entry itself goes beside it with `.entry` added, and what
+    /// opens a row's commitment with `.row` added.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
+/// Everything that a proof consists of.
+struct Proven {
+    proof: TlogProof,
+    entry: Vec<u8>,
+    row: Option<String>,
+}
+
 /// Proves. The proof is in the C2SP form, checked offline with the log's key and the entry's bytes.
 pub(super) async fn run(file: &Path, args: &Args) -> u8 {
-    let proven = log::files(file, args.log.as_deref(), async |files| prove(files, args.index).await).await;
-    let (proof, entry) = match proven {
-        Ok(proven) => proven,
-        Err(code) => return code,
+    let proven = match (args.index, &args.rule) {
+        (None, Some(rule)) => match key() {
+            Ok(key) => log::configured(file, async |log| row(log, rule, &key).await).await,
+            Err(code) => Err(code),
+        },
+        (index, _) => {
+            let index = index.unwrap_or_default();
+            log::files(file, args.log.as_deref(), async |files| {
+                prove(files, index).await.map(|(proof, entry)| Proven { proof, entry, row: None })
+            })
+            .await
+        }
     };
-    let Some(out) = &args.out else {
-        print(proof.to_string().trim_end());
-        return 0;
+    match (proven, &args.out) {
+        (Err(code), _) => code,
+        (Ok(proven), None) => {
+            print(proven.proof.to_string().trim_end());
+            0
+        }
+        (Ok(proven), Some(out)) => write(&proven, out),
+    }
+}
+
+/// The lines of standard input: personal data never stands on a command line, where others can read it.
+fn key() -> Result<Vec<String>, u8> {
+    let mut text = String::new();
+    let read = std::io::stdin().take(KEY_BYTES_MAX).read_to_string(&mut text);
+    let key: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
+    if read.is_err() || key.is_empty() {
+        say("--key -: give the row's key on standard input, one line for each key column");
+        return Err(USAGE);
+    }
+    Ok(key)
+}
+
+async fn row(log: &log::Configured<'_>, rule: &str, key: &[String]) -> Result<Proven, Stop> {
+    let Some(found) = prove_row::find(log, rule, key).await? else {
+        say(format_args!("no receipt that is still kept says that rule {rule} deleted a row with this key"));
+        return Err(Stop::Said(1));
     };
-    let mut beside = out.clone().into_os_string();
-    beside.push(".entry");
-    for (path, bytes) in [(out.as_path(), proof.to_string().into_bytes()), (Path::new(&beside), entry)] {
-        if let Err(error) = std::fs::write(path, bytes) {
+    let files = log.relay.files(&log.controls).await?;
+    let (proof, entry) = prove(&*files, found.entry).await?;
+    Ok(Proven { proof, entry, row: Some(found.opening) })
+}
+
+fn write(proven: &Proven, out: &Path) -> u8 {
+    let beside = |ending: &str| {
+        let mut path = out.to_path_buf().into_os_string();
+        path.push(ending);
+        PathBuf::from(path)
+    };
+    let mut files =
+        vec![(out.to_path_buf(), proven.proof.to_string().into_bytes()), (beside(".entry"), proven.entry.clone())];
+    files.extend(proven.row.as_ref().map(|row| (beside(".row"), row.clone().into_bytes())));
+    for (path, bytes) in files {
+        if let Err(error) = std::fs::write(&path, bytes) {
             say(format_args!("{}: {}", path.display(), error.kind()));
             return 1;
         }
+        print(format_args!("{} written", path.display()));
     }
-    print(format_args!("{} and {} written", out.display(), Path::new(&beside).display()));
     0
 }
 
