@@ -1,20 +1,28 @@
-//! forgetd's connector for PostgreSQL.
+//! forgetd's connector for PostgreSQL 14 and later.
+//!
+//! Read in this order: `connect` (sessions and turns), `query` (every statement on a user's table), `walk` (where a
+//! batch begins and ends), `lane` (the atomic batch), `sealed` (the sealed one), `control` (forgetd's own tables).
+//!
+//! Nothing here keeps session state: settings are local to a transaction, statements are unnamed, so a transaction
+//! pooler may stand in between. Driver messages are dropped in `error`; no other file reads one.
 
-use forgetd_connector::{Cause, ConnectContext, Connector, Fault, FaultClass};
+mod catalog;
+mod codec;
+mod compare;
+mod config;
+mod connect;
+mod connector;
+mod control;
+mod error;
+mod facts;
+mod lane;
+mod measure;
+mod preflight;
+mod query;
+mod sealed;
+mod survey;
+mod tls;
+mod walk;
 
-/// Where the database is.
-#[derive(Debug)]
-pub struct Config(());
-
-impl Config {
-    /// Reads a URL.
-    pub fn from_url(_url: secrecy::SecretString) -> Result<Self, std::fmt::Error> {
-        Ok(Self(()))
-    }
-}
-
-/// Connects.
-#[allow(clippy::unused_async, reason = "connecting waits for the network")]
-pub async fn connect(_config: Config, context: ConnectContext) -> Result<Box<dyn Connector>, Fault> {
-    Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "connect", context.database))
-}
+pub use config::Config;
+pub use connector::connect;

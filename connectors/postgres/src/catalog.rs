@@ -1,0 +1,128 @@
+//! What the database says about its tables. Two turns, whatever their number.
+
+mod sql;
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Catalog, Column, ColumnKind, Fault, ForeignKey, Index, OnDelete, Table, TableKind, TableRef};
+use tokio_postgres::Row;
+
+use crate::connect::{Answer, Session};
+use crate::query::{Param, Sql};
+use crate::survey::{get, odd};
+
+/// Describes those of the tables that exist. A name without a schema is looked up as the role's search path does.
+pub(crate) async fn describe(session: &Session, tables: &[TableRef], place: &str) -> Result<Catalog, Fault> {
+    let schemas = tables.iter().map(|table| table.schema.clone()).collect();
+    let names = tables.iter().map(|table| Some(table.name.clone())).collect();
+    let resolve = Sql::new(sql::RESOLVE, vec![Param::Texts(schemas), Param::Texts(names)]);
+    let answers = session.read("describe", place, "", &[&resolve]).await?;
+    let resolved = rows(&answers, 0, place)?;
+    let oids: Vec<i64> = resolved.iter().map(|row| get(row, 0, place)).collect::<Result<_, _>>()?;
+    let of = |text: &str| Sql::new(text, vec![Param::Ints(oids.clone())]);
+    let (columns, indexes, keys) = (of(sql::COLUMNS), of(sql::INDEXES), of(sql::FOREIGN_KEYS));
+    // With an empty path every type's name comes with its schema, so it means the same in any session.
+    let path = "; set local search_path = pg_catalog";
+    let answers = session.read("describe", place, path, &[&columns, &indexes, &keys]).await?;
+    let mut columns = by_table(rows(&answers, 0, place)?, place, column)?;
+    let mut indexes = by_table(rows(&answers, 1, place)?, place, index)?;
+    let mut references = by_table(rows(&answers, 2, place)?, place, foreign_key)?;
+    let mut catalog = Catalog::default();
+    for row in resolved {
+        let oid: i64 = get(row, 0, place)?;
+        let indexes = indexes.remove(&oid).unwrap_or_default();
+        let estimate: f64 = get(row, 4, place)?;
+        let key = indexes.iter().find(|(_, key)| *key == IsKey::Yes).map(|(index, _)| index.columns.clone());
+        catalog.tables.push(Table {
+            name: TableRef { schema: Some(get(row, 1, place)?), name: get(row, 2, place)? },
+            kind: kind(get(row, 3, place)?),
+            columns: columns.remove(&oid).unwrap_or_default(),
+            key: key.unwrap_or_default(),
+            indexes: indexes.into_iter().map(|(index, _)| index).collect(),
+            referenced_by: references.remove(&oid).unwrap_or_default(),
+            rows_estimate: whole(estimate),
+        });
+    }
+    Ok(catalog)
+}
+
+/// Whether an index can serve as the table's key: unique, immediate, over columns that are not null.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IsKey {
+    Yes,
+    No,
+}
+
+fn rows<'a>(answers: &'a [Answer], n: usize, place: &str) -> Result<&'a [Row], Fault> {
+    answers.get(n).map(|answer| answer.rows.as_slice()).ok_or_else(|| odd(place))
+}
+
+/// Groups rows by the oid in their first column.
+fn by_table<T>(
+    rows: &[Row],
+    place: &str,
+    read: impl Fn(&Row, &str) -> Result<T, Fault>,
+) -> Result<BTreeMap<i64, Vec<T>>, Fault> {
+    let mut grouped: BTreeMap<i64, Vec<T>> = BTreeMap::new();
+    for row in rows {
+        grouped.entry(get(row, 0, place)?).or_default().push(read(row, place)?);
+    }
+    Ok(grouped)
+}
+
+fn column(row: &Row, place: &str) -> Result<Column, Fault> {
+    Ok(Column {
+        name: get(row, 1, place)?,
+        type_name: get(row, 2, place)?,
+        kind: column_kind(get(row, 3, place)?, get(row, 4, place)?),
+        nullable: get(row, 5, place)?,
+    })
+}
+
+fn column_kind(type_name: &str, category: &str) -> ColumnKind {
+    match (type_name, category) {
+        ("pg_catalog.timestamptz", _) => ColumnKind::Instant,
+        ("pg_catalog.timestamp", _) => ColumnKind::NaiveTime,
+        ("pg_catalog.date", _) => ColumnKind::Date,
+        ("pg_catalog.int2" | "pg_catalog.int4" | "pg_catalog.int8", _) => ColumnKind::Integer,
+        ("pg_catalog.numeric" | "pg_catalog.float4" | "pg_catalog.float8", _) => ColumnKind::Number,
+        ("pg_catalog.bool", _) => ColumnKind::Bool,
+        (_, "S") => ColumnKind::Text,
+        _ => ColumnKind::Other,
+    }
+}
+
+fn index(row: &Row, place: &str) -> Result<(Index, IsKey), Fault> {
+    let index = Index { name: get(row, 1, place)?, columns: get(row, 2, place)?, unique: get(row, 3, place)? };
+    Ok((index, if get(row, 4, place)? { IsKey::Yes } else { IsKey::No }))
+}
+
+fn foreign_key(row: &Row, place: &str) -> Result<ForeignKey, Fault> {
+    Ok(ForeignKey {
+        name: get(row, 1, place)?,
+        child: TableRef { schema: Some(get(row, 2, place)?), name: get(row, 3, place)? },
+        child_columns: get(row, 4, place)?,
+        parent: TableRef { schema: Some(get(row, 5, place)?), name: get(row, 6, place)? },
+        on_delete: match get(row, 7, place)? {
+            "c" => OnDelete::Cascade,
+            "n" | "d" => OnDelete::Set,
+            _ => OnDelete::Refuse,
+        },
+        indexed: get(row, 8, place)?,
+    })
+}
+
+fn kind(relkind: &str) -> TableKind {
+    match relkind {
+        "p" => TableKind::Partitioned,
+        "v" | "m" => TableKind::View,
+        "f" => TableKind::Foreign,
+        _ => TableKind::Plain,
+    }
+}
+
+/// A statistic as a number of rows; absent where it was never taken.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be at least 0")]
+fn whole(estimate: f64) -> Option<u64> {
+    (estimate >= 0.0).then_some(estimate as u64)
+}

@@ -1,0 +1,65 @@
+//! Statements on the system catalogs.
+
+/// Tables by name: oid, schema, name, kind, rows. In the order asked for.
+pub(super) const RESOLVE: &str = "\
+select c.oid::int8, c.nspname::text, c.relname::text, c.relkind::text, c.reltuples::float8 \
+from unnest($1::text[], $2::text[]) with ordinality as w(schema, name, n) \
+cross join lateral ( \
+  select c.oid, ns.nspname, c.relname, c.relkind, c.reltuples \
+  from pg_class c join pg_namespace ns on ns.oid = c.relnamespace \
+  where c.relname = w.name and c.relkind in ('r', 'p', 'v', 'm', 'f') \
+    and (ns.nspname = w.schema or (w.schema is null and ns.nspname = any (current_schemas(false)))) \
+  order by array_position(current_schemas(false), ns.nspname) limit 1) c \
+order by w.n";
+
+/// Columns: table, name, type to cast to, type, category, nullable. A domain counts as the type under it.
+pub(super) const COLUMNS: &str = "\
+select a.attrelid::int8, a.attname::text, format_type(b.oid, -1), b.nspname || '.' || b.typname, \
+  b.typcategory::text, not a.attnotnull \
+from pg_attribute a cross join lateral ( \
+  with recursive under as ( \
+    select t.oid, t.typname, t.typtype, t.typbasetype, t.typcategory, t.typnamespace \
+    from pg_type t where t.oid = a.atttypid \
+    union all \
+    select t.oid, t.typname, t.typtype, t.typbasetype, t.typcategory, t.typnamespace \
+    from under join pg_type t on t.oid = under.typbasetype where under.typtype = 'd') \
+  select under.*, n.nspname from under join pg_namespace n on n.oid = under.typnamespace \
+  where under.typtype <> 'd') b \
+where a.attrelid = any ($1::int8[]::oid[]) and a.attnum > 0 and not a.attisdropped \
+order by a.attrelid, a.attnum";
+
+/// Indexes that ranges can use: table, name, columns, unique, fit to be the key. The primary key first.
+pub(super) const INDEXES: &str = "\
+select i.indrelid::int8, c.relname::text, k.names, i.indisunique, \
+  i.indisunique and i.indimmediate and k.all_not_null \
+from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am am on am.oid = c.relam \
+cross join lateral ( \
+  select array_agg(a.attname::text order by p.n) as names, bool_and(a.attnotnull) as all_not_null \
+  from unnest(i.indkey::int2[]) with ordinality as p(attnum, n) \
+  join pg_attribute a on a.attrelid = i.indrelid and a.attnum = p.attnum \
+  where p.n <= i.indnkeyatts) k \
+where i.indrelid = any ($1::int8[]::oid[]) and am.amname = 'btree' and i.indisvalid and i.indpred is null \
+  and 0 <> all (i.indkey::int2[]) \
+order by i.indrelid, i.indisprimary desc, c.relname";
+
+/// Foreign keys that a delete can reach: table, name, child schema, child, its columns, parent schema, parent, action,
+/// indexed. The parent of partitions holds no rows, its partitions stand for it.
+pub(super) const FOREIGN_KEYS: &str = "\
+with recursive closure(root, con) as ( \
+  select k.confrelid, k.oid from pg_constraint k \
+  where k.contype = 'f' and k.confrelid = any ($1::int8[]::oid[]) \
+  union \
+  select closure.root, k.oid from closure \
+  join pg_constraint p on p.oid = closure.con and p.confdeltype = 'c' \
+  join pg_constraint k on k.contype = 'f' and k.confrelid = p.conrelid) \
+select closure.root::int8, k.conname::text, cn.nspname::text, c.relname::text, \
+  (select array_agg(a.attname::text order by p.n) from unnest(k.conkey) with ordinality as p(attnum, n) \
+   join pg_attribute a on a.attrelid = k.conrelid and a.attnum = p.attnum), \
+  pn.nspname::text, pc.relname::text, k.confdeltype::text, \
+  exists (select from pg_index x where x.indrelid = k.conrelid and x.indisvalid and x.indpred is null \
+    and (select array_agg(v order by v) from unnest((x.indkey::int2[])[0:cardinality(k.conkey) - 1]) v) \
+      = (select array_agg(v order by v) from unnest(k.conkey) v)) \
+from closure join pg_constraint k on k.oid = closure.con \
+join pg_class c on c.oid = k.conrelid and c.relkind <> 'p' join pg_namespace cn on cn.oid = c.relnamespace \
+join pg_class pc on pc.oid = k.confrelid join pg_namespace pn on pn.oid = pc.relnamespace \
+order by 1, 3, 4, 2";

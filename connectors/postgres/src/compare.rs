@@ -1,0 +1,159 @@
+//! Whether what happened is what was announced: the engine's own counters, before and after, inside one transaction.
+//!
+//! RETURNING and the command's tag lie: rules, triggers, row security and cascades change what they do not say.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Cause, Compare, Fault, FaultClass, TableRef};
+use tokio_postgres::Row;
+
+use crate::query::{Param, Sql};
+use crate::survey::{Announced, get};
+
+/// Rows that a transaction took from a table or changed in it, by the table's oid.
+pub(crate) type Counters = BTreeMap<i64, Counter>;
+
+/// The counters of one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counter {
+    name: Option<TableRef>,
+    deleted: i64,
+    updated: i64,
+}
+
+/// The statement that reads the counters, and the time the transaction took so far in its last column.
+pub(crate) fn statement(compare: Compare, own: i64, announced: &Announced, control_name: &str) -> Sql {
+    let elapsed = "(extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000000)::int8";
+    match compare {
+        Compare::Announced => {
+            let mut oids = vec![own];
+            oids.extend(announced.lose.keys().chain(announced.update.keys()));
+            oids.dedup();
+            let text = format!(
+                "select o, null::text, null::text, pg_stat_get_xact_tuples_deleted(o::oid), \
+                 pg_stat_get_xact_tuples_updated(o::oid), {elapsed} from unnest($1::int8[]) as o"
+            );
+            Sql::new(text, vec![Param::Ints(oids)])
+        }
+        // Own tables are left out, and so are the server's and temporary ones: the application's data is not there.
+        Compare::All => Sql::new(
+            format!(
+                "select relid::int8, schemaname::text, relname::text, n_tup_del, n_tup_upd, {elapsed} \
+                 from pg_stat_xact_all_tables where (n_tup_del > 0 or n_tup_upd > 0 or relid = $2::int8::oid) \
+                 and schemaname <> $1 and schemaname <> 'information_schema' and schemaname !~ '^pg_'"
+            ),
+            vec![control_name.into(), Param::Int(own)],
+        ),
+    }
+}
+
+/// Reads the statement's answer: the counters, and the microseconds since the transaction began.
+pub(crate) fn read(rows: &[Row], place: &str) -> Result<(Counters, u64), Fault> {
+    let mut counters = Counters::new();
+    let mut elapsed: i64 = 0;
+    for row in rows {
+        let name: Option<String> = get(row, 2, place)?;
+        let schema: Option<String> = get(row, 1, place)?;
+        let counter = Counter {
+            name: name.map(|name| TableRef { schema, name }),
+            deleted: get(row, 3, place)?,
+            updated: get(row, 4, place)?,
+        };
+        elapsed = get(row, 5, place)?;
+        counters.insert(get(row, 0, place)?, counter);
+    }
+    Ok((counters, elapsed.unsigned_abs()))
+}
+
+/// Compares, and returns the rows that went from announced tables. `reported` is what the command said about its own
+/// table.
+pub(crate) fn agree(
+    before: &Counters,
+    after: &Counters,
+    own: i64,
+    reported: u64,
+    announced: &Announced,
+    place: &str,
+) -> Result<BTreeMap<TableRef, u64>, Fault> {
+    let differs = |table: String| {
+        Err(Fault::new(FaultClass::Blocked(Cause::EffectDiffers), "compare effect", place).with_detail(table))
+    };
+    let mut cascaded = BTreeMap::new();
+    let mut own_deleted = 0;
+    for (oid, counter) in after {
+        let earlier = before.get(oid).cloned().unwrap_or_default();
+        let deleted = counter.deleted - earlier.deleted;
+        let updated = counter.updated - earlier.updated;
+        let named = || counter.name.as_ref().map_or_else(|| format!("table {oid}"), ToString::to_string);
+        if updated != 0 && !announced.update.contains_key(oid) {
+            return differs(if *oid == own { place.to_owned() } else { named() });
+        }
+        if *oid == own {
+            own_deleted = deleted;
+        } else if deleted != 0 {
+            match announced.lose.get(oid) {
+                Some(table) => drop(cascaded.insert(table.clone(), deleted.unsigned_abs())),
+                None => return differs(named()),
+            }
+        }
+    }
+    if u64::try_from(own_deleted).ok() != Some(reported) {
+        return differs(place.to_owned());
+    }
+    Ok(cascaded)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use forgetd_connector::{Cause, FaultClass, TableRef};
+
+    use super::{Counter, Counters, agree};
+    use crate::survey::Announced;
+
+    fn counters(rows: &[(i64, i64, i64)]) -> Counters {
+        rows.iter()
+            .map(|(oid, deleted, updated)| {
+                let name = Some(TableRef::parse(&format!("public.t{oid}")));
+                (*oid, Counter { name, deleted: *deleted, updated: *updated })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn only_what_was_announced_agrees() {
+        let announced = Announced {
+            lose: BTreeMap::from([(2, TableRef::parse("public.t2"))]),
+            update: BTreeMap::from([(3, TableRef::parse("public.t3"))]),
+        };
+        // Counters still hold what the transaction before this one did.
+        let before = counters(&[(1, 10, 1), (2, 7, 0)]);
+        for (after, reported, differing) in [
+            (&[(1, 15, 1), (2, 10, 0), (3, 0, 9)][..], 5, None),
+            (&[(1, 15, 1), (2, 7, 0)], 4, Some("crm.public.t1")),
+            (&[(1, 15, 2), (2, 7, 0)], 5, Some("crm.public.t1")),
+            (&[(1, 15, 1), (4, 1, 0)], 5, Some("public.t4")),
+            (&[(1, 15, 1), (4, 0, 1)], 5, Some("public.t4")),
+            (&[(1, 15, 1), (2, 7, 1)], 5, Some("public.t2")),
+            (&[(1, 15, 1), (3, 1, 0)], 5, Some("public.t3")),
+        ] {
+            match (agree(&before, &counters(after), 1, reported, &announced, "crm.public.t1"), differing) {
+                (Ok(_), None) => {}
+                (Err(fault), Some(table)) => {
+                    assert_eq!(fault.class, FaultClass::Blocked(Cause::EffectDiffers));
+                    assert_eq!(fault.detail.as_deref(), Some(table));
+                }
+                (other, expected) => panic!("{after:?}: {other:?} instead of {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn cascades_are_counted_by_table() {
+        let announced =
+            Announced { lose: BTreeMap::from([(2, TableRef::parse("public.t2"))]), update: BTreeMap::new() };
+        let cascaded = agree(&counters(&[]), &counters(&[(1, 1, 0), (2, 3, 0)]), 1, 1, &announced, "p").unwrap();
+        assert_eq!(cascaded, BTreeMap::from([(TableRef::parse("public.t2"), 3)]));
+    }
+}

@@ -1,0 +1,230 @@
+//! The connector: one database behind the seam.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use forgetd_connector::walk::{Peek, Span};
+use forgetd_connector::{
+    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Facts, Fault, FaultClass, Finding,
+    Lane, LaneClaim, LockWait, Measure, RowCap, Statements, Step, TableRef, Value,
+};
+use jiff::Timestamp;
+
+use crate::codec;
+use crate::config::{Config, Target};
+use crate::connect::{Link, Session, Slot};
+use crate::control::PgControl;
+use crate::lane::{self, Atomic};
+use crate::query::{Query, Returning, Sql};
+use crate::sealed::SealedKeys;
+use crate::survey::{Survey, get, odd, walk_by_description};
+use crate::walk::Walk;
+use crate::{catalog, error, facts, measure, preflight, tls};
+
+/// What everything of one database shares.
+pub(crate) struct Shared {
+    pub(crate) link: Arc<Link>,
+    /// The session of lanes and of reads that take long.
+    pub(crate) lanes: Arc<Slot>,
+    /// The session of the control tables: a lease is renewed while a lane works.
+    pub(crate) desk: Arc<Slot>,
+    pub(crate) names: Names,
+    /// The transaction whose commit was not answered, if there is one.
+    lost: Mutex<Option<String>>,
+    /// How each rule's table was last decided to be walked, so that a plan shows what a run does.
+    walks: Mutex<BTreeMap<String, Walk>>,
+}
+
+/// Names of the control tables.
+pub(crate) struct Names {
+    schema: String,
+}
+
+struct Postgres {
+    shared: Arc<Shared>,
+    facts: Facts,
+    capabilities: Capabilities,
+    control: PgControl,
+}
+
+/// Connects to a PostgreSQL database and looks at what it is. Nothing is written.
+///
+/// Keeps at most two sessions, made when they are needed and again after they were lost.
+pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn Connector>, Fault> {
+    let target = Target::parse(&config, &context)?;
+    let tls = tls::prepare(&target, &context.database)?;
+    let names = Names { schema: context.control_name.clone() };
+    let link = Arc::new(Link { target, tls, context });
+    let shared = Arc::new(Shared {
+        lanes: Slot::new(Arc::clone(&link)),
+        desk: Slot::new(Arc::clone(&link)),
+        link,
+        names,
+        lost: Mutex::new(None),
+        walks: Mutex::new(BTreeMap::new()),
+    });
+    let held = shared.lanes.take().await?;
+    let facts = facts::look(&held, &shared.link).await?;
+    held.give_back();
+    let capabilities = facts::capabilities();
+    let control = PgControl { shared: Arc::clone(&shared) };
+    Ok(Box::new(Postgres { shared, facts, capabilities, control }))
+}
+
+// === impl Names ===
+
+impl Names {
+    /// The quoted schema.
+    pub(crate) fn schema(&self) -> String {
+        codec::quote(&self.schema)
+    }
+
+    /// A quoted table.
+    pub(crate) fn table(&self, name: &str) -> String {
+        format!("{}.{}", self.schema(), codec::quote(name))
+    }
+
+    /// The schema as it is.
+    pub(crate) fn plain(&self) -> &str {
+        &self.schema
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// The database's name in the policy.
+    pub(crate) fn database(&self) -> &str {
+        &self.link.context.database
+    }
+
+    /// The place of the control tables in faults.
+    pub(crate) fn control_place(&self) -> String {
+        format!("{}.{}", self.database(), self.names.plain())
+    }
+
+    /// What an error of a statement on the control tables means.
+    pub(crate) fn control_fault(&self, error: &tokio_postgres::Error, operation: &'static str) -> Fault {
+        let mut fault = error::fault(error, operation, &self.control_place());
+        fault.class = match (fault.class, fault.code.as_deref()) {
+            (FaultClass::Blocked(Cause::TableMissing | Cause::ColumnMissing), _) => {
+                FaultClass::Blocked(Cause::ControlTables)
+            }
+            // Nobody's row is to blame for what our own tables refuse.
+            (FaultClass::Locked, _) => FaultClass::Transient,
+            (FaultClass::Row(_), _) => FaultClass::Internal,
+            (class, _) => class,
+        };
+        fault
+    }
+
+    /// Surveys the step's table and decides how to walk it.
+    pub(crate) async fn survey(&self, session: &Session, step: &Step, query: &Query) -> Result<(Survey, Walk), Fault> {
+        let place = step.place(self.database());
+        let survey = match Survey::take(session, step, query, &place).await {
+            Ok(survey) => survey,
+            Err(fault) => return Err(preflight::blind_or_denied(session, step, &place, fault).await),
+        };
+        let walk = survey.walk(step);
+        self.walks.lock().unwrap_or_else(PoisonError::into_inner).insert(step.rule.clone(), walk);
+        Ok((survey, walk))
+    }
+
+    fn walk(&self, step: &Step) -> Walk {
+        let walks = self.walks.lock().unwrap_or_else(PoisonError::into_inner);
+        walks.get(&step.rule).copied().unwrap_or_else(|| walk_by_description(step))
+    }
+
+    /// Notes the transaction that is about to commit.
+    pub(crate) fn remember_transaction(&self, xid: &str) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(xid.to_owned());
+    }
+
+    /// Its commit was answered.
+    pub(crate) fn forget_transaction(&self) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The transaction whose commit was not answered.
+    pub(crate) fn lost_transaction(&self) -> Option<String> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl Connector for Postgres {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn now(&self) -> Result<Timestamp, Fault> {
+        let place = self.shared.database();
+        let held = self.shared.desk.take().await?;
+        let sql = Sql::new("select (extract(epoch from clock_timestamp()) * 1000000)::int8", vec![]);
+        let answers = held.read("read clock", place, "", &[&sql]).await?;
+        held.give_back();
+        let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
+        Timestamp::from_microsecond(get(row, 0, place)?).map_err(|_| odd(place))
+    }
+
+    async fn describe(&self, tables: &[TableRef]) -> Result<Catalog, Fault> {
+        let held = self.shared.lanes.take().await?;
+        let catalog = catalog::describe(&held, tables, self.shared.database()).await?;
+        held.give_back();
+        Ok(catalog)
+    }
+
+    async fn preflight(&self, step: &Step) -> Result<Vec<Finding>, Fault> {
+        preflight::look(&self.shared, step).await
+    }
+
+    async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
+        measure::measure(&self.shared, step, cap).await
+    }
+
+    fn statements(&self, step: &Step) -> Result<Statements, Fault> {
+        let query = Query::new(step, self.shared.database())?;
+        let shown = || Value::Typed { kind: query.since().type_name.clone(), text: String::new() };
+        let walk = self.shared.walk(step);
+        let (span, peek) = match walk {
+            Walk::Since => {
+                let peek = query.peek_since(&Peek::Since { from: Some(shown()), inclusive: true }, 1);
+                (Span::Range { from: Some(shown()), inclusive: true, to: Some(shown()) }, peek)
+            }
+            Walk::Physical => (Span::Physical { from: 0, to: 1 }, Some(query.peek_physical(0, 1, 1))),
+        };
+        Ok(Statements {
+            predicate: query.predicate().to_owned(),
+            walk: lane::word(walk).into(),
+            peek: peek.map(|sql| sql.text().to_owned()).unwrap_or_default(),
+            change: query.delete(&span, LockWait::Wait, Returning::Nothing).text().to_owned(),
+            count: query.count(None).text().to_owned(),
+        })
+    }
+
+    fn step_grants(&self, step: &Step, role: &str) -> String {
+        preflight::grants(step, role)
+    }
+
+    fn control(&self) -> &dyn Control {
+        &self.control
+    }
+
+    async fn lane(&self, step: &Step, claim: &LaneClaim) -> Result<Lane, Fault> {
+        let shared = Arc::clone(&self.shared);
+        match step.atomicity {
+            Atomicity::Atomic => Ok(Lane::Atomic(Box::new(Atomic::open(shared, step, claim).await?))),
+            Atomicity::Sealed => Ok(Lane::Sealed(Box::new(SealedKeys::open(shared, step, claim).await?))),
+        }
+    }
+
+    async fn close(&self) {
+        self.shared.lanes.close();
+        self.shared.desk.close();
+    }
+}

@@ -1,0 +1,120 @@
+//! What became of a batch whose commit was not answered.
+
+use std::time::Duration;
+
+use forgetd_connector::{Fault, ReceiptKey, Settled};
+use tokio::time::{Instant, sleep};
+
+use super::PgControl;
+use crate::connect::Ask;
+use crate::query::Sql;
+
+/// How long the old transaction may go on by itself.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long one attempt waits for the fence.
+const ATTEMPT_MS: u64 = 500;
+
+/// How often its session is ended before it is given up.
+const ENDINGS_MAX: u32 = 4;
+
+/// What one look found.
+enum Look {
+    Settled(Settled),
+    /// A transaction still holds the fence.
+    Held,
+}
+
+impl PgControl {
+    /// Takes the fence row exclusively, which no transaction of the old batch can outlast, then looks the receipt up.
+    pub(super) async fn settle_receipt(&self, key: &ReceiptKey) -> Settled {
+        let deadline = Instant::now() + PATIENCE + self.shared.link.call_timeout();
+        let patient_until = Instant::now() + PATIENCE;
+        let mut endings = 0;
+        while Instant::now() < deadline {
+            match self.look(key).await {
+                Ok(Look::Settled(settled)) => {
+                    if settled != Settled::Unsettled {
+                        self.shared.forget_transaction();
+                    }
+                    return settled;
+                }
+                Ok(Look::Held) if Instant::now() >= patient_until => {
+                    if endings == ENDINGS_MAX || self.end_lost_session().await.is_err() {
+                        return Settled::Unsettled;
+                    }
+                    endings += 1;
+                }
+                Ok(Look::Held) => {}
+                // The server may be coming back.
+                Err(_) => sleep(Duration::from_millis(ATTEMPT_MS)).await,
+            }
+        }
+        Settled::Unsettled
+    }
+
+    /// Uses the lanes' session: the lease is renewed on the other one meanwhile.
+    async fn look(&self, key: &ReceiptKey) -> Result<Look, Fault> {
+        let wait = ATTEMPT_MS.min(self.shared.link.context.call_timeout_ms / 2).max(1);
+        let begin = format!("{}; set local lock_timeout = {wait}", self.shared.link.begin());
+        let take = Sql::new(
+            format!("select term from {} where instance = $1 for update", self.table("fence")),
+            vec![self.instance().into()],
+        );
+        let look = Sql::new(
+            format!(
+                "select count(*), pg_is_in_recovery() from {} where instance = $1 and generation = $2 and rule = $3 \
+                 and lane = $4 and sequence = $5",
+                self.table("receipt")
+            ),
+            vec![
+                self.instance().into(),
+                key.generation.0.as_str().into(),
+                key.rule.as_str().into(),
+                key.lane.as_str().into(),
+                key.sequence.into(),
+            ],
+        );
+        let held = self.shared.lanes.take().await?;
+        let asks = [Ask::Batch(&begin), Ask::Query(&take), Ask::Query(&look), Ask::Batch("commit")];
+        let mut answers = vec![];
+        for answer in held.turn("settle", &asks).await? {
+            match answer {
+                Ok(answer) => answers.push(answer),
+                Err(error) => {
+                    let fault = self.shared.control_fault(&error, "settle");
+                    if fault.code.as_deref() == Some("55P03") {
+                        held.give_back();
+                        return Ok(Look::Held);
+                    }
+                    return Err(fault);
+                }
+            }
+        }
+        held.give_back();
+        let fenced = answers.get(1).is_some_and(|answer| answer.rows.len() == 1);
+        let row = answers.get(2).and_then(|answer| answer.rows.first());
+        let count: Option<i64> = row.and_then(|row| row.try_get(0).ok());
+        let replica: Option<bool> = row.and_then(|row| row.try_get(1).ok());
+        Ok(Look::Settled(match (fenced, count, replica) {
+            (true, Some(1), Some(false)) => Settled::Present,
+            (true, Some(0), Some(false)) => Settled::Absent,
+            // No fence, or not the primary: nothing can be concluded.
+            _ => Settled::Unsettled,
+        }))
+    }
+
+    /// Ends the session that runs the lost transaction, found by the transaction's own number: a session's process
+    /// may long run somebody else's behind a pooler.
+    async fn end_lost_session(&self) -> Result<(), Fault> {
+        let Some(xid) = self.shared.lost_transaction() else { return Ok(()) };
+        // Sessions show 32 bits of it.
+        let short = xid.parse::<u64>().unwrap_or_default() & 0xffff_ffff;
+        let sql = Sql::new(
+            "select pg_terminate_backend(pid) from pg_stat_activity where backend_xid::text = $1",
+            vec![short.to_string().as_str().into()],
+        );
+        self.read("end session", &sql).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! From the driver's errors to faults: codes and names pass, message texts never do.
+
+use forgetd_connector::{Cause, Fault, FaultClass};
+use tokio_postgres::Error;
+use tokio_postgres::error::{DbError, SqlState};
+
+/// Turns a driver error into a fault. The message is dropped: a unique violation prints the key.
+pub(crate) fn fault(error: &Error, operation: &'static str, place: &str) -> Fault {
+    let Some(db) = error.as_db_error() else {
+        return Fault::new(FaultClass::Disconnected, operation, place);
+    };
+    let fault = Fault::new(class(db), operation, place).with_code(db.code().code());
+    match name(db) {
+        Some(name) => fault.with_detail(name),
+        None => fault,
+    }
+}
+
+/// Turns an error met while a connection was made into a fault. Whatever it was, there is no connection.
+pub(crate) fn unreachable(error: &Error, place: &str) -> Fault {
+    let fault = Fault::new(FaultClass::Unreachable, "connect", place);
+    match error.as_db_error() {
+        Some(db) => fault.with_code(db.code().code()),
+        None => fault.with_detail("no connection: see url, network, TLS and server"),
+    }
+}
+
+/// Whether the server answered this error; if not, the connection is gone and nobody knows what was done.
+pub(crate) fn answered(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|db| class(db) != FaultClass::Disconnected)
+}
+
+/// Whether the error carries this code.
+pub(crate) fn is(error: &Error, code: &SqlState) -> bool {
+    error.code() == Some(code)
+}
+
+/// Names that are safe to print: things of the catalog, never rows.
+fn name(db: &DbError) -> Option<String> {
+    let parts: Vec<&str> = [db.schema(), db.table(), db.column(), db.constraint()]
+        .into_iter()
+        .flatten()
+        .filter(|p| !p.is_empty())
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("."))
+}
+
+fn class(db: &DbError) -> FaultClass {
+    let code = db.code();
+    // A context means that the error was raised inside a function: a trigger's, or a referential action's.
+    let raised_inside = db.where_().is_some();
+    match code.code() {
+        "23503" | "23001" => FaultClass::Row(Cause::ForeignKey),
+        "23514" | "23502" => FaultClass::Row(Cause::Check),
+        "23505" | "23P01" => FaultClass::Row(Cause::Unique),
+        "55P03" => FaultClass::Locked,
+        "40001" | "40P01" | "40003" => FaultClass::Transient,
+        "57014" => FaultClass::Timeout,
+        "42501" => FaultClass::Blocked(Cause::Privilege),
+        "25006" => FaultClass::Blocked(Cause::ReadOnly),
+        "25P03" | "25P04" | "57P05" => FaultClass::Disconnected,
+        "57P01" | "57P02" | "57P03" | "57P04" => FaultClass::Disconnected,
+        // The server says so for a DELETE on a published table without replica identity, in its own object state class.
+        "55000" if !raised_inside => FaultClass::Blocked(Cause::ReplicaIdentity),
+        "3F000" | "42P01" if !raised_inside => FaultClass::Blocked(Cause::TableMissing),
+        "42703" if !raised_inside => FaultClass::Blocked(Cause::ColumnMissing),
+        "42883" | "42804" | "42846" if !raised_inside => FaultClass::Blocked(Cause::ColumnType),
+        "53300" => FaultClass::Unreachable,
+        text if text.starts_with("08") => FaultClass::Disconnected,
+        text if text.starts_with("54") => FaultClass::Row(Cause::Size),
+        text if text.starts_with("53") => FaultClass::Transient,
+        text if text.starts_with("22") && !raised_inside => FaultClass::Blocked(Cause::ColumnType),
+        text if text.starts_with("P0") || raised_inside => FaultClass::Row(Cause::RowRefused),
+        text if text.starts_with("27") || text.starts_with("09") || text.starts_with("38") => {
+            FaultClass::Row(Cause::RowRefused)
+        }
+        text if text.starts_with("23") => FaultClass::Row(Cause::Check),
+        _ => FaultClass::Internal,
+    }
+}

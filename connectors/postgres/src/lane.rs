@@ -1,0 +1,212 @@
+//! The atomic batch: effect and receipt in one commit, in two client turns.
+//!
+//! Turn 1 begins, takes the fence under a share lock, reads the counters, changes the rows, reads the counters again
+//! and looks the next span up. Turn 2 inserts the receipt and commits: right only because a failed statement dooms a
+//! transaction here, and sent only after everything of turn 1 was read and agreed.
+
+mod commit;
+mod turn;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use forgetd_connector::walk::Position;
+use forgetd_connector::{
+    AtomicLane, Commit, Effect, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt, Step, fault_point,
+};
+
+use crate::connect::{Ask, Held, Session};
+use crate::connector::Shared;
+use crate::error;
+use crate::preflight;
+use crate::query::Query;
+use crate::survey::{Survey, get, odd};
+use crate::walk::{Counted, Planned, Walk, Walker, read_key};
+use turn::Changed;
+
+/// How often a batch that turned out too large is planned again.
+const OVERFLOWS_MAX: usize = 8;
+
+/// One lane of one step.
+pub(crate) struct Atomic {
+    shared: Arc<Shared>,
+    step: Step,
+    place: String,
+    claim: LaneClaim,
+    query: Arc<Query>,
+    walker: Walker,
+    open: Option<Open>,
+}
+
+/// A transaction that waits for its receipt.
+struct Open {
+    held: Held,
+    /// The transaction's own number: a receipt is inserted in this transaction or not at all.
+    xid: String,
+}
+
+/// What one attempt came to.
+enum Attempt {
+    /// It stays open.
+    Open(Box<(Effect, Open)>),
+    /// It changed more rows than the batch may and was rolled back.
+    Overflow,
+    /// The table's storage is another one since it was surveyed; rolled back.
+    Moved,
+}
+
+// === impl Atomic ===
+
+impl Atomic {
+    /// Opens the lane: surveys the table and chooses how to walk it.
+    pub(crate) async fn open(shared: Arc<Shared>, step: &Step, claim: &LaneClaim) -> Result<Self, Fault> {
+        let place = step.place(shared.database());
+        let query = Arc::new(Query::new(step, shared.database())?);
+        let held = shared.lanes.take().await?;
+        let (survey, walk) = shared.survey(&held, step, &query).await?;
+        held.give_back();
+        let walker = Walker::new(step, Arc::clone(&query), survey, walk, place.clone());
+        Ok(Self { shared, step: step.clone(), place, claim: claim.clone(), query, walker, open: None })
+    }
+
+    async fn attempt(&mut self, order: &Order) -> Result<Attempt, Fault> {
+        let held = self.shared.lanes.take().await?;
+        let position = Position::from_cursor(order.from.as_ref());
+        let planned = match self.walker.plan(&held, position, order.rows_max, Counted::Rows).await {
+            Ok(planned) => planned,
+            Err(fault) => return Err(self.diagnose(held, fault).await),
+        };
+        fault_point::before("change")?;
+        let changed = match self.send(&held, order, &planned).await {
+            Ok(changed) => changed,
+            Err(fault) if fault.class == FaultClass::Disconnected => return Err(fault),
+            Err(fault) => {
+                self.roll_back(&held).await?;
+                if matches!(fault.class, FaultClass::Row(_)) {
+                    self.walker.refused();
+                }
+                return Err(self.diagnose(held, fault).await);
+            }
+        };
+        fault_point::after("change")?;
+        if changed.storage != self.walker.survey.storage {
+            self.roll_back(&held).await?;
+            held.give_back();
+            return Ok(Attempt::Moved);
+        }
+        if changed.rows > u64::from(order.rows_max) {
+            self.roll_back(&held).await?;
+            held.give_back();
+            self.walker.overflowed();
+            return Ok(Attempt::Overflow);
+        }
+        self.walker.went(&planned, changed.rows, changed.micros);
+        if let Some(ahead) = &changed.ahead {
+            self.walker.learn(&planned, ahead)?;
+        }
+        let (effect, xid) = self.effect(order, &planned, changed)?;
+        Ok(Attempt::Open(Box::new((effect, Open { held, xid }))))
+    }
+
+    fn effect(&self, order: &Order, planned: &Planned, changed: Changed) -> Result<(Effect, String), Fault> {
+        let keys = if order.want_keys {
+            let keys: Result<Vec<Option<Key>>, Fault> =
+                changed.keys.iter().map(|row| read_key(&self.query, row, 0, &self.place)).collect();
+            Some(keys?.into_iter().flatten().collect())
+        } else {
+            None
+        };
+        let effect = Effect {
+            changed: changed.rows,
+            cascaded: changed.cascaded,
+            locked: if order.locks == LockWait::Skip { changed.left.unwrap_or(0) } else { 0 },
+            keys,
+            next: planned.next(),
+        };
+        Ok((effect, changed.xid))
+    }
+
+    async fn roll_back(&self, session: &Session) -> Result<(), Fault> {
+        let answers = session.turn("roll back", &[Ask::Batch("rollback")]).await?;
+        for answer in answers {
+            answer.map_err(|error| error::fault(&error, "roll back", &self.place))?;
+        }
+        Ok(())
+    }
+
+    /// Finds out what a refusal means, and gives the session back if it is still good.
+    async fn diagnose(&self, held: Held, fault: Fault) -> Fault {
+        if fault.class == FaultClass::Disconnected {
+            return fault;
+        }
+        let fault = preflight::blind_or_denied(&held, &self.step, &self.place, fault).await;
+        if fault.class != FaultClass::Disconnected {
+            held.give_back();
+        }
+        fault
+    }
+
+    async fn resurvey(&mut self) -> Result<(), Fault> {
+        let held = self.shared.lanes.take().await?;
+        let survey = Survey::take(&held, &self.step, &self.query, &self.place).await?;
+        held.give_back();
+        self.walker.resurvey(survey);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl AtomicLane for Atomic {
+    async fn change(&mut self, order: &Order) -> Result<Effect, Fault> {
+        // A transaction that was never answered for is left to the server.
+        self.open = None;
+        for _ in 0..OVERFLOWS_MAX {
+            match self.attempt(order).await? {
+                Attempt::Open(parts) => {
+                    let (effect, open) = *parts;
+                    self.open = Some(open);
+                    return Ok(effect);
+                }
+                Attempt::Overflow => {}
+                Attempt::Moved => self.resurvey().await?,
+            }
+        }
+        Err(Fault::new(FaultClass::Transient, "change", &self.place)
+            .with_detail("rows were inserted faster than a batch"))
+    }
+
+    async fn commit(&mut self, receipt: &Receipt) -> Commit {
+        match self.open.take() {
+            Some(open) => commit::commit(&self.shared, open, receipt, &self.place).await,
+            None => Commit::RolledBack(Fault::new(FaultClass::Internal, "commit", &self.place).with_detail("no batch")),
+        }
+    }
+
+    async fn undo(&mut self) -> Result<(), Fault> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        self.roll_back(&open.held).await?;
+        open.held.give_back();
+        Ok(())
+    }
+
+    async fn pass(&mut self, order: &Order) -> Result<(u64, Next), Fault> {
+        self.open = None;
+        let held = self.shared.lanes.take().await?;
+        let position = Position::from_cursor(order.from.as_ref());
+        let planned = self.walker.plan(&held, position, order.rows_max, Counted::Due).await?;
+        let count = self.query.due_within(&planned.span);
+        let answers = held.read("pass", &self.place, self.query.pins(), &[&count]).await?;
+        held.give_back();
+        let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(&self.place))?;
+        let due: i64 = get(row, 0, &self.place)?;
+        Ok((due.unsigned_abs(), planned.next()))
+    }
+}
+
+/// How the step is walked, in the word that plans show.
+pub(crate) const fn word(walk: Walk) -> &'static str {
+    match walk {
+        Walk::Since => "since",
+        Walk::Physical => "physical",
+    }
+}

@@ -1,0 +1,119 @@
+//! How much is due, counted with the predicate of the lanes and never through row security.
+
+use forgetd_connector::{Cause, ColumnKind, Count, Fault, FaultClass, Measure, RowCap, Since, SinceForm, Step};
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+use crate::connect::Answer;
+use crate::connector::Shared;
+use crate::preflight;
+use crate::query::Query;
+use crate::survey::{get, odd};
+
+/// Tables up to this size are counted, larger ones estimated.
+const TOTAL_MAX: u64 = 100_000;
+
+/// Measures a step. Row security is an answer, [`Count::Blind`]; anything else that fails is a fault.
+pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
+    let place = step.place(shared.database());
+    let query = Query::new(step, shared.database())?;
+    // One more than the cap tells "exactly the cap" from "more".
+    let count = query.count(cap.0.map(|rows| rows.saturating_add(1)));
+    let oldest = query.oldest();
+    let total = query.total(TOTAL_MAX + 1);
+    let held = shared.lanes.take().await?;
+    let answers = match held.read("measure", &place, query.pins(), &[&count, &oldest, &total]).await {
+        Ok(answers) => answers,
+        Err(fault) => {
+            let fault = preflight::blind_or_denied(&held, step, &place, fault).await;
+            if fault.class != FaultClass::Disconnected {
+                held.give_back();
+            }
+            return match fault.class {
+                FaultClass::Blind(cause) => Ok(blind(cause)),
+                _ => Err(fault),
+            };
+        }
+    };
+    held.give_back();
+    let due = number(&answers, 0, &place)?;
+    let total = number(&answers, 2, &place)?;
+    Ok(Measure {
+        due: match cap.0 {
+            Some(cap) if due > cap => Count::Capped(cap),
+            _ => Count::Exact(due),
+        },
+        oldest: earliest(&answers, &query, step, &place)?,
+        total: if total <= TOTAL_MAX {
+            Count::Exact(total)
+        } else {
+            Count::Estimate(step.table.rows_estimate.unwrap_or(0).max(total).max(due))
+        },
+    })
+}
+
+fn blind(cause: Cause) -> Measure {
+    Measure { due: Count::Blind(cause), oldest: None, total: Count::Blind(cause) }
+}
+
+fn number(answers: &[Answer], n: usize, place: &str) -> Result<u64, Fault> {
+    let row = answers.get(n).and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
+    Ok(get::<i64>(row, 0, place)?.unsigned_abs())
+}
+
+fn earliest(answers: &[Answer], query: &Query, step: &Step, place: &str) -> Result<Option<Timestamp>, Fault> {
+    let row = answers.get(1).and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
+    let mut earliest: Option<Timestamp> = None;
+    for n in 0..row.len() {
+        let text: Option<String> = get(row, n, place)?;
+        let moment = text.and_then(|text| instant(&text, query.since().kind, &step.selection.since));
+        earliest = match (earliest, moment) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+    Ok(earliest)
+}
+
+/// A moment as the column writes it; absent where it lies outside what a calendar here can say.
+fn instant(text: &str, kind: ColumnKind, since: &Since) -> Option<Timestamp> {
+    let zone = since.zone.clone().unwrap_or(TimeZone::UTC);
+    match (kind, since.form) {
+        (ColumnKind::Instant, _) => TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok(),
+        (ColumnKind::NaiveTime, _) => zone.to_timestamp(text.parse::<DateTime>().ok()?).ok(),
+        (ColumnKind::Date, _) => zone.to_timestamp(text.parse::<Date>().ok()?.at(0, 0, 0, 0)).ok(),
+        (_, form) => {
+            let whole: i64 = text.split('.').next()?.parse().ok()?;
+            match form? {
+                SinceForm::UnixMs => Timestamp::from_millisecond(whole).ok(),
+                SinceForm::UnixS => Timestamp::from_second(whole).ok(),
+                _ => None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use forgetd_connector::{ColumnKind, Since, SinceForm};
+    use jiff::tz::TimeZone;
+
+    use super::instant;
+
+    #[test]
+    fn moments_are_read_in_their_zone() {
+        let zone = Some(TimeZone::get("Europe/Stockholm").unwrap());
+        for (text, kind, form, expected) in [
+            ("2026-01-10T12:00:00.5", ColumnKind::Instant, None, Some("2026-01-10T12:00:00.5Z")),
+            ("2026-01-10T12:00:00", ColumnKind::NaiveTime, None, Some("2026-01-10T11:00:00Z")),
+            ("2026-01-10", ColumnKind::Date, None, Some("2026-01-09T23:00:00Z")),
+            ("1768001400", ColumnKind::Integer, Some(SinceForm::UnixS), Some("2026-01-09T23:30:00Z")),
+            ("0044-03-15T00:00:00 BC", ColumnKind::Instant, None, None),
+        ] {
+            let since = Since { column: "c".into(), zone: zone.clone(), form };
+            let expected = expected.map(|text| text.parse().unwrap());
+            assert_eq!(instant(text, kind, &since), expected, "{text}");
+        }
+    }
+}

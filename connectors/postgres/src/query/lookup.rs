@@ -1,0 +1,121 @@
+//! Lookups: where a batch ends. They read bounds and nothing else.
+
+use forgetd_connector::walk::Peek;
+
+use super::{ALIAS, Param, Query, Sql, of};
+use crate::codec;
+
+/// How many ends of spans inside one `since` are looked up at once: each lookup may have to sort the whole tie group.
+pub(crate) const BOUNDARIES: u32 = 64;
+
+impl Query {
+    /// The `since` of the row `window` rows on, by the index alone. One row, one column; or no row.
+    pub(crate) fn peek_since(&self, peek: &Peek, window: u64) -> Option<Sql> {
+        let Peek::Since { from, inclusive } = peek else { return None };
+        let mut sql = self.with_cutoff();
+        let since = of(&self.since.name);
+        let mut bounds = vec![format!("{since} < {}", self.cutoff)];
+        if let Some(from) = from {
+            bounds.insert(0, self.above_since(from, *inclusive, &mut sql));
+        }
+        let window = sql.bind(window.into());
+        let text = format!(
+            "select {} from {} where {} order by {since} offset {window} limit 1",
+            codec::read(&self.since, &since),
+            self.from(),
+            bounds.join(" and "),
+        );
+        Some(sql.say(text))
+    }
+
+    /// The ends of the next spans of `window` rows inside one `since`, or among NULLs: one row per end, the key's
+    /// columns.
+    pub(crate) fn peek_keys(&self, peek: &Peek, window: u64) -> Option<Sql> {
+        let mut sql = self.with_cutoff();
+        let rows = self.rows_of_keys(peek, &mut sql)?;
+        let keys = self.key_columns().join(", ");
+        let most = sql.bind((window * u64::from(BOUNDARIES)).into());
+        let window = sql.bind(window.into());
+        let text = format!(
+            "select {texts} from (select *, row_number() over (order by {keys}) as forgetd_n from \
+             (select {keys} from {from} where {rows} order by {keys} limit {most}) as {ALIAS}) as {ALIAS} \
+             where forgetd_n % {window} = 0 order by forgetd_n",
+            texts = self.key_texts().join(", "),
+            from = self.from(),
+        );
+        Some(sql.say(text))
+    }
+
+    /// The same as the two above, but counting due rows: a span that ends there holds at most `due_max` of them. No
+    /// more than `window` rows are looked at. One row: the bound by due rows, then the bound by rows looked at, each
+    /// as many columns as the position has.
+    pub(crate) fn peek_due(&self, peek: &Peek, due_max: u32, window: u64) -> Option<Sql> {
+        let mut sql = self.with_predicate();
+        // A range ends before the row that is one too many, a range of keys with the last row that fits.
+        let (columns, texts, rows, beyond) = match peek {
+            Peek::Since { from, inclusive } => {
+                let since = of(&self.since.name);
+                let mut rows = format!("{since} < {}", self.cutoff);
+                if let Some(from) = from {
+                    rows = format!("{} and {rows}", self.above_since(from, *inclusive, &mut sql));
+                }
+                (vec![since.clone()], vec![codec::read(&self.since, &since)], rows, 0)
+            }
+            Peek::Inside { .. } | Peek::Nulls { .. } => {
+                (self.key_columns(), self.key_texts(), self.rows_of_keys(peek, &mut sql)?, 1)
+            }
+        };
+        let order = columns.join(", ");
+        let due_at = sql.bind((u64::from(due_max) - beyond).into());
+        let window_at = sql.bind((window - beyond).into());
+        let most = sql.bind((window + 1 - beyond).into());
+        let pick = |what: &str, at: &str| {
+            let one = |n: usize| format!("(select b{n} from forgetd_rows {what} order by n offset {at} limit 1)");
+            (0..columns.len()).map(one).collect::<Vec<_>>().join(", ")
+        };
+        let named: Vec<String> = texts.iter().enumerate().map(|(n, text)| format!("{text} as b{n}")).collect();
+        let text = format!(
+            "with forgetd_rows as materialized (select {named}, coalesce({predicate}, false) as due, \
+             row_number() over (order by {order}) as n from {from} where {rows} order by {order} limit {most}) \
+             select {by_due}, {by_rows}",
+            named = named.join(", "),
+            predicate = self.predicate,
+            from = self.from(),
+            by_due = pick("where due", &due_at),
+            by_rows = pick("", &window_at),
+        );
+        Some(sql.say(text))
+    }
+
+    /// The physical row id of the due row that is one too many for `due_max` between two ids; or no row.
+    pub(crate) fn peek_physical(&self, from: u64, to: u64, due_max: u32) -> Sql {
+        let mut sql = self.with_predicate();
+        let span = self.within(&forgetd_connector::walk::Span::Physical { from, to }, &mut sql);
+        let offset = sql.bind(u64::from(due_max).into());
+        let text = format!(
+            "select {ALIAS}.ctid::text from {} where {span} and {} order by {ALIAS}.ctid offset {offset} limit 1",
+            self.from(),
+            self.predicate,
+        );
+        sql.say(text)
+    }
+
+    /// The rows that a lookup of keys walks, whatever else holds for them.
+    fn rows_of_keys(&self, peek: &Peek, sql: &mut Sql) -> Option<String> {
+        Some(match peek {
+            Peek::Since { .. } => return None,
+            Peek::Inside { since, after } => {
+                let placeholder = sql.bind(Param::Text(codec::text(since)));
+                let shared = format!("{} = {}", of(&self.since.name), codec::bind(&self.since, &placeholder));
+                self.between_keys(shared, after.as_ref(), None, sql)
+            }
+            Peek::Nulls { after } => {
+                let mut shared = self.null_since();
+                if let Some(other) = &self.other {
+                    shared = format!("{shared} and {} < {}", of(&other.name), self.cutoff);
+                }
+                self.between_keys(shared, after.as_ref(), None, sql)
+            }
+        })
+    }
+}

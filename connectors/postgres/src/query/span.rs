@@ -1,0 +1,104 @@
+//! Bounds of spans, as conditions.
+
+use forgetd_connector::walk::Span;
+use forgetd_connector::{Column, Key, Value};
+
+use super::{ALIAS, Param, Query, Sql, of};
+use crate::codec;
+
+/// Physical row ids as one number: the block above, 16 bits of line pointer below.
+pub(crate) const LINE_BITS: u32 = 16;
+
+/// A physical row id in the engine's text form.
+pub(crate) fn tid(id: u64) -> String {
+    format!("({},{})", id >> LINE_BITS, id & 0xffff)
+}
+
+/// Reads a physical row id.
+pub(crate) fn tid_from(text: &str) -> Option<u64> {
+    let (block, line) = text.strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
+    Some((block.parse::<u64>().ok()? << LINE_BITS) | line.parse::<u64>().ok()?)
+}
+
+impl Query {
+    /// The condition that a row lies in the span. The predicate stands beside it and repeats the cutoff.
+    pub(super) fn within(&self, span: &Span, sql: &mut Sql) -> String {
+        match span {
+            Span::Range { from, inclusive, to } => {
+                let upper = match to {
+                    Some(to) => format!("{} < {}", of(&self.since.name), bound(&self.since, to, sql)),
+                    None => format!("{} < {}", of(&self.since.name), self.cutoff),
+                };
+                match from {
+                    Some(from) => format!("{} and {upper}", self.above_since(from, *inclusive, sql)),
+                    None => upper,
+                }
+            }
+            Span::Inside { since, after, to } => {
+                let shared = format!("{} = {}", of(&self.since.name), bound(&self.since, since, sql));
+                self.between_keys(shared, after.as_ref(), to.as_ref(), sql)
+            }
+            Span::Nulls { after, to } => self.between_keys(self.null_since(), after.as_ref(), to.as_ref(), sql),
+            Span::Physical { from, to } => {
+                let from = sql.bind(Param::Text(Some(tid(*from))));
+                let to = sql.bind(Param::Text(Some(tid(*to))));
+                format!("{ALIAS}.ctid >= {from}::text::tid and {ALIAS}.ctid < {to}::text::tid")
+            }
+        }
+    }
+
+    pub(super) fn above_since(&self, from: &Value, inclusive: bool, sql: &mut Sql) -> String {
+        let sign = if inclusive { ">=" } else { ">" };
+        format!("{} {sign} {}", of(&self.since.name), bound(&self.since, from, sql))
+    }
+
+    pub(super) fn null_since(&self) -> String {
+        format!("{} is null", of(&self.since.name))
+    }
+
+    pub(super) fn between_keys(&self, shared: String, after: Option<&Key>, to: Option<&Key>, sql: &mut Sql) -> String {
+        let mut parts = vec![shared];
+        if let Some(after) = after {
+            parts.push(self.beside_key(">", after, sql));
+        }
+        if let Some(to) = to {
+            parts.push(self.beside_key("<=", to, sql));
+        }
+        parts.join(" and ")
+    }
+
+    fn beside_key(&self, sign: &str, key: &Key, sql: &mut Sql) -> String {
+        let values: Vec<String> =
+            self.key.iter().zip(&key.0).map(|(column, value)| bound(column, value, sql)).collect();
+        format!("({}) {sign} ({})", self.key_columns().join(", "), values.join(", "))
+    }
+
+    /// The key's columns of the aliased table.
+    pub(super) fn key_columns(&self) -> Vec<String> {
+        self.key.iter().map(|column| of(&column.name)).collect()
+    }
+
+    /// The key's columns, read as text.
+    pub(super) fn key_texts(&self) -> Vec<String> {
+        self.key.iter().map(|column| codec::read(column, &of(&column.name))).collect()
+    }
+}
+
+/// Binds a value that was read from this column.
+fn bound(column: &Column, value: &Value, sql: &mut Sql) -> String {
+    let placeholder = sql.bind(Param::Text(codec::text(value)));
+    codec::bind(column, &placeholder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{tid, tid_from};
+
+    #[test]
+    fn row_ids_survive() {
+        for id in [0, 1, 0x1_0000, 0x2a_0007, 0xffff_ffff_0001] {
+            assert_eq!(tid_from(&tid(id)), Some(id));
+        }
+        assert_eq!(tid_from("(1)"), None);
+    }
+}

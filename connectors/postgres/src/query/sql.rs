@@ -1,0 +1,82 @@
+//! One statement: its text and its typed parameters.
+
+use tokio_postgres::types::{ToSql, Type};
+
+/// A parameter. Its type is always given, so nothing has to be prepared.
+#[derive(Clone)]
+pub(crate) enum Param {
+    Text(Option<String>),
+    Int(i64),
+    Bool(bool),
+    Bytes(Option<Vec<u8>>),
+    Texts(Vec<Option<String>>),
+    Ints(Vec<i64>),
+    Blobs(Vec<Vec<u8>>),
+}
+
+/// One statement.
+#[derive(Clone, Default)]
+pub(crate) struct Sql {
+    text: String,
+    params: Vec<Param>,
+}
+
+// === impl Param ===
+
+impl Param {
+    fn typed(&self) -> (&(dyn ToSql + Sync), Type) {
+        match self {
+            Self::Text(value) => (value, Type::TEXT),
+            Self::Int(value) => (value, Type::INT8),
+            Self::Bool(value) => (value, Type::BOOL),
+            Self::Bytes(value) => (value, Type::BYTEA),
+            Self::Texts(values) => (values, Type::TEXT_ARRAY),
+            Self::Ints(values) => (values, Type::INT8_ARRAY),
+            Self::Blobs(values) => (values, Type::BYTEA_ARRAY),
+        }
+    }
+}
+
+impl From<&str> for Param {
+    fn from(value: &str) -> Self {
+        Self::Text(Some(value.into()))
+    }
+}
+
+impl From<u64> for Param {
+    /// Numbers beyond the engine's own stop at its largest: no counter gets there.
+    fn from(value: u64) -> Self {
+        Self::Int(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+
+// === impl Sql ===
+
+impl Sql {
+    /// A statement with its parameters, in the order of its placeholders.
+    pub(crate) fn new(text: impl Into<String>, params: Vec<Param>) -> Self {
+        Self { text: text.into(), params }
+    }
+
+    /// Adds a parameter and returns its placeholder.
+    pub(crate) fn bind(&mut self, param: Param) -> String {
+        self.params.push(param);
+        format!("${}", self.params.len())
+    }
+
+    /// The same parameters under this text.
+    pub(crate) fn say(mut self, text: String) -> Self {
+        self.text = text;
+        self
+    }
+
+    /// The text, with placeholders.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The parameters as the driver takes them.
+    pub(crate) fn typed(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
+        self.params.iter().map(Param::typed).collect()
+    }
+}

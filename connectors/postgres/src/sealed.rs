@@ -1,0 +1,182 @@
+//! The sealed lane: keys are read first, changed later under the same predicate, and looked at again.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use forgetd_connector::walk::Position;
+use forgetd_connector::{
+    Cause, Compare, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, fault_point,
+};
+
+use crate::compare;
+use crate::connect::{Ask, Held};
+use crate::connector::Shared;
+use crate::error;
+use crate::preflight;
+use crate::query::{Query, Sql};
+use crate::survey::{get, odd};
+use crate::walk::{Counted, Walker, read_key};
+
+/// How often a span that turned out too large is planned again.
+const OVERFLOWS_MAX: usize = 8;
+
+/// One lane of one step whose receipts lie elsewhere.
+pub(crate) struct SealedKeys {
+    shared: Arc<Shared>,
+    step: Step,
+    place: String,
+    idle_ms_max: u64,
+    query: Arc<Query>,
+    walker: Walker,
+}
+
+// === impl SealedKeys ===
+
+impl SealedKeys {
+    /// Opens the lane: surveys the table and chooses how to walk it.
+    pub(crate) async fn open(shared: Arc<Shared>, step: &Step, claim: &LaneClaim) -> Result<Self, Fault> {
+        let place = step.place(shared.database());
+        if step.table.key.is_empty() {
+            return Err(Fault::new(FaultClass::Blocked(Cause::NoKey), "open lane", place));
+        }
+        let query = Arc::new(Query::new(step, shared.database())?);
+        let held = shared.lanes.take().await?;
+        let (survey, walk) = shared.survey(&held, step, &query).await?;
+        held.give_back();
+        let walker = Walker::new(step, Arc::clone(&query), survey, walk, place.clone());
+        Ok(Self { shared, step: step.clone(), place, idle_ms_max: claim.idle_ms_max, query, walker })
+    }
+
+    /// Changes the keys' rows in one transaction; what the counters say decides whether it commits.
+    async fn delete(&self, keys: &[Key], locks: LockWait) -> Result<u64, Fault> {
+        let held = self.shared.lanes.take().await?;
+        match self.delete_in(&held, keys, locks).await {
+            Ok(changed) => {
+                let mut answers = held.turn("commit", &[Ask::Batch("commit")]).await?.into_iter();
+                answers.next().ok_or_else(|| odd(&self.place))?.map_err(|error| self.fault(&error, "commit"))?;
+                held.give_back();
+                Ok(changed)
+            }
+            Err(fault) if fault.class == FaultClass::Disconnected => Err(fault),
+            Err(fault) => {
+                for answer in held.turn("roll back", &[Ask::Batch("rollback")]).await? {
+                    answer.map_err(|error| self.fault(&error, "roll back"))?;
+                }
+                let fault = preflight::blind_or_denied(&held, &self.step, &self.place, fault).await;
+                held.give_back();
+                Err(fault)
+            }
+        }
+    }
+
+    async fn delete_in(&self, held: &Held, keys: &[Key], locks: LockWait) -> Result<u64, Fault> {
+        let context = &self.shared.link.context;
+        let begin = format!(
+            "{}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {}; \
+             set constraints all immediate{}",
+            self.shared.link.begin(),
+            context.lock_wait_ms.max(1),
+            self.idle_ms_max.max(1),
+            self.query.pins(),
+        );
+        let survey = &self.walker.survey;
+        let counted = Sql::new("select current_setting('track_counts') = 'on'", vec![]);
+        let counters = compare::statement(Compare::All, survey.oid, &survey.announced, &context.control_name);
+        let change = self.query.delete_keys(keys, locks);
+        let asks = [
+            Ask::Batch(&begin),
+            Ask::Query(&counted),
+            Ask::Query(&counters),
+            Ask::Query(&change),
+            Ask::Query(&counters),
+        ];
+        let mut answers = held.turn("finish", &asks).await?.into_iter();
+        let mut next =
+            |operation| answers.next().ok_or_else(|| odd(&self.place))?.map_err(|error| self.fault(&error, operation));
+        next("begin")?;
+        let counted = next("finish")?;
+        let on: bool = get(counted.rows.first().ok_or_else(|| odd(&self.place))?, 0, &self.place)?;
+        if !on {
+            return Err(Fault::new(FaultClass::Blocked(Cause::TrackCounts), "finish", &self.place));
+        }
+        let before = next("read counters")?;
+        let mut changed = next("finish");
+        if let Err(fault) = &mut changed
+            && fault.class == FaultClass::Locked
+            && locks == LockWait::Skip
+        {
+            // Not the row itself but something that goes with it is locked.
+            fault.class = FaultClass::Row(Cause::Locked);
+        }
+        let changed = changed?.affected;
+        let after = next("read counters")?;
+        let (before, _) = compare::read(&before.rows, &self.place)?;
+        let (after, _) = compare::read(&after.rows, &self.place)?;
+        compare::agree(&before, &after, survey.oid, changed, &survey.announced, &self.place)?;
+        Ok(changed)
+    }
+
+    fn fault(&self, error: &tokio_postgres::Error, operation: &'static str) -> Fault {
+        error::fault(error, operation, &self.place)
+    }
+
+    async fn kept(&self, keys: &[Key]) -> Result<u64, Fault> {
+        let held = self.shared.lanes.take().await?;
+        let count = self.query.due_among(keys);
+        let answers = held.read("look", &self.place, self.query.pins(), &[&count]).await?;
+        held.give_back();
+        let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(&self.place))?;
+        Ok(get::<i64>(row, 0, &self.place)?.unsigned_abs())
+    }
+}
+
+#[async_trait]
+impl SealedLane for SealedKeys {
+    async fn pick(&mut self, order: &Order) -> Result<Picked, Fault> {
+        fault_point::before("pick")?;
+        let position = Position::from_cursor(order.from.as_ref());
+        for _ in 0..OVERFLOWS_MAX {
+            let held = self.shared.lanes.take().await?;
+            let planned = self.walker.plan(&held, position.clone(), order.rows_max, Counted::Rows).await?;
+            let select = self.query.due_keys(&planned.span, u64::from(order.rows_max) + 1);
+            let ahead = self.walker.ahead(&planned);
+            let mut queries = vec![&select];
+            queries.extend(&ahead);
+            let answers = held.read("pick", &self.place, self.query.pins(), &queries).await?;
+            held.give_back();
+            let rows = answers.first().map(|answer| answer.rows.as_slice()).unwrap_or_default();
+            if rows.len() > order.rows_max as usize {
+                self.walker.overflowed();
+                continue;
+            }
+            let keys: Result<Vec<Option<Key>>, Fault> =
+                rows.iter().map(|row| read_key(&self.query, row, 0, &self.place)).collect();
+            let keys: Vec<Key> = keys?.into_iter().flatten().collect();
+            self.walker.went(&planned, keys.len() as u64, 0);
+            if let Some(answer) = answers.get(1) {
+                self.walker.learn(&planned, &answer.rows)?;
+            }
+            fault_point::after("pick")?;
+            return Ok(Picked { keys, next: planned.next() });
+        }
+        Err(Fault::new(FaultClass::Transient, "pick", &self.place)
+            .with_detail("rows were inserted faster than a batch"))
+    }
+
+    async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
+        fault_point::before("finish")?;
+        let changed = match self.delete(keys, LockWait::Wait).await {
+            // What is locked is kept and counted; the rest need not wait for it.
+            Err(fault) if fault.class == FaultClass::Locked => self.delete(keys, LockWait::Skip).await?,
+            other => other?,
+        };
+        fault_point::after("finish")?;
+        let kept = self.kept(keys).await?;
+        Ok(Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept })
+    }
+
+    async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
+        let kept = self.kept(keys).await?;
+        Ok(Outcome { changed: 0, gone: (keys.len() as u64).saturating_sub(kept), kept })
+    }
+}

@@ -1,0 +1,154 @@
+//! What a lane has to know about its table before it walks: storage, statistics, triggers, and who else may lose rows.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Cause, Fault, FaultClass, OnDelete, Step, TableRef};
+use tokio_postgres::Row;
+
+use crate::connect::Session;
+use crate::query::{Param, Query, Sql};
+use crate::walk::Walk;
+
+/// Below this correlation between physical order and `since`, a walk in order of `since` jumps over the heap.
+const CORRELATION_MIN: f64 = 0.9;
+
+/// Above this share of due rows, reading the whole table once is cheaper than jumping over it.
+const SHARE_MIN: f64 = 0.1;
+
+/// Facts about one table.
+#[derive(Clone, Debug)]
+pub(crate) struct Survey {
+    pub(crate) oid: i64,
+    /// The table's file: physical row ids belong to it.
+    pub(crate) storage: String,
+    pub(crate) blocks: u64,
+    /// Rows by the statistics.
+    pub(crate) rows: Option<f64>,
+    correlation: Option<f64>,
+    /// Rows that are due, as the planner guesses.
+    due: Option<f64>,
+    pub(crate) triggers: RowTriggers,
+    pub(crate) announced: Announced,
+}
+
+/// Whether triggers run before each row is deleted: they can cancel without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowTriggers {
+    /// They cannot.
+    None,
+    /// They can.
+    BeforeDelete,
+}
+
+/// The tables in which a delete of this step may be seen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Announced {
+    /// Tables that may lose rows, by oid; without the step's own.
+    pub(crate) lose: BTreeMap<i64, TableRef>,
+    /// Tables whose rows may be updated, by oid.
+    pub(crate) update: BTreeMap<i64, TableRef>,
+}
+
+const TABLE: &str = "\
+select c.oid::int8, pg_relation_filenode(c.oid)::int8, \
+  pg_relation_size(c.oid) / current_setting('block_size')::int8, c.reltuples::float8, \
+  (select s.correlation::float8 from pg_stats s \
+   where s.schemaname = n.nspname and s.tablename = c.relname and s.attname = $3 and not s.inherited), \
+  exists (select from pg_trigger g where g.tgrelid = c.oid and not g.tgisinternal \
+   and g.tgenabled in ('O', 'A') and g.tgtype & 11 = 11) \
+from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+where c.relname = $2 and (n.nspname = $1 or ($1 is null and n.nspname = any (current_schemas(false))))";
+
+const OIDS: &str = "\
+select c.oid::int8, n.nspname::text, c.relname::text \
+from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+join unnest($1::text[], $2::text[]) as w(s, t) on w.t = c.relname and w.s = n.nspname";
+
+impl Survey {
+    /// Looks the table of `step` up. Reads only.
+    pub(crate) async fn take(session: &Session, step: &Step, query: &Query, place: &str) -> Result<Self, Fault> {
+        let name = &step.table.name;
+        let closure: Vec<&TableRef> =
+            step.table.referenced_by.iter().map(|key| &key.child).chain(&step.may_cascade).collect();
+        let schemas = closure.iter().map(|table| table.schema.clone()).collect();
+        let names = closure.iter().map(|table| Some(table.name.clone())).collect();
+        let table = Sql::new(
+            TABLE,
+            vec![Param::Text(name.schema.clone()), name.name.as_str().into(), query.since().name.as_str().into()],
+        );
+        let oids = Sql::new(OIDS, vec![Param::Texts(schemas), Param::Texts(names)]);
+        let guess = query.guess();
+        let answers = session.read("survey", place, query.pins(), &[&table, &oids, &guess]).await?;
+        let [table, oids, guess] = answers.as_slice() else { return Err(odd(place)) };
+        let row =
+            table.rows.first().ok_or_else(|| Fault::new(FaultClass::Blocked(Cause::TableMissing), "survey", place))?;
+        let reltuples: f64 = get(row, 3, place)?;
+        let triggers = if get(row, 5, place)? { RowTriggers::BeforeDelete } else { RowTriggers::None };
+        Ok(Self {
+            oid: get(row, 0, place)?,
+            storage: get::<i64>(row, 1, place)?.to_string(),
+            blocks: get::<i64>(row, 2, place)?.unsigned_abs(),
+            rows: (reltuples > 0.0).then_some(reltuples),
+            correlation: get(row, 4, place)?,
+            due: guess.rows.first().and_then(guessed_rows),
+            triggers,
+            announced: announced(step, &oids.rows, place)?,
+        })
+    }
+
+    /// How to walk: by `since`, unless the rows lie so that reading every block once is cheaper, or nothing else
+    /// comes to an end.
+    pub(crate) fn walk(&self, step: &Step) -> Walk {
+        let since = &step.selection.since.column;
+        if step.table.key.is_empty() || !step.table.leads_index(since) {
+            return Walk::Physical;
+        }
+        let scattered = self.correlation.is_some_and(|c| c.abs() < CORRELATION_MIN);
+        let share = match (self.due, self.rows) {
+            (Some(due), Some(rows)) => due / rows,
+            _ => 0.0,
+        };
+        if scattered && share > SHARE_MIN { Walk::Physical } else { Walk::Since }
+    }
+}
+
+/// How to walk a table that was not surveyed: what its description alone says.
+pub(crate) fn walk_by_description(step: &Step) -> Walk {
+    if step.table.key.is_empty() || !step.table.leads_index(&step.selection.since.column) {
+        Walk::Physical
+    } else {
+        Walk::Since
+    }
+}
+
+fn announced(step: &Step, rows: &[Row], place: &str) -> Result<Announced, Fault> {
+    let mut announced = Announced::default();
+    for row in rows {
+        let table = TableRef { schema: Some(get(row, 1, place)?), name: get(row, 2, place)? };
+        let oid = get(row, 0, place)?;
+        let reached = |action| step.table.referenced_by.iter().any(|key| key.child == table && key.on_delete == action);
+        if reached(OnDelete::Set) {
+            announced.update.insert(oid, table.clone());
+        }
+        if (reached(OnDelete::Cascade) || step.may_cascade.contains(&table)) && table != step.table.name {
+            announced.lose.insert(oid, table);
+        }
+    }
+    Ok(announced)
+}
+
+/// `Plan Rows` of an explanation in JSON.
+fn guessed_rows(row: &Row) -> Option<f64> {
+    let plan: serde_json::Value = row.try_get(0).ok()?;
+    plan.get(0)?.get("Plan")?.get("Plan Rows")?.as_f64()
+}
+
+/// A column of an answer. A type that does not fit is a defect of ours.
+pub(crate) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, n: usize, place: &str) -> Result<T, Fault> {
+    row.try_get(n).map_err(|_| odd(place))
+}
+
+/// The server answered in another shape than it was asked to.
+pub(crate) fn odd(place: &str) -> Fault {
+    Fault::new(FaultClass::Internal, "read answer", place).with_detail("an answer of another shape")
+}

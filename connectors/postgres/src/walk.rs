@@ -1,0 +1,341 @@
+//! Where batches begin and end: looks ends of spans up ahead of time and keeps them bounded.
+//!
+//! Usually a span is as many rows of the table as a batch may change, found by the index alone. Where few of those
+//! are due the span stretches; where exactness matters (small batches, after a row was refused) due rows are counted.
+
+mod physical;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use forgetd_connector::walk::{NullSegment, Peek, Peeked, Position, Span};
+use forgetd_connector::{Column, Fault, Key, Next, Step, Value, WhenNull};
+use tokio_postgres::Row;
+
+use crate::codec;
+use crate::connect::Session;
+use crate::query::{Query, Sql};
+use crate::survey::{Survey, get, odd};
+use physical::Pace;
+
+/// Batches up to this size count due rows instead of all rows: poison is isolated by small batches.
+const EXACT_MAX: u32 = 64;
+
+/// The least rows looked at while due rows are counted.
+const EXACT_WINDOW_MIN: u64 = 2_000;
+
+/// The most rows looked at per row that may be changed.
+const STRETCH_MAX: u64 = 50;
+
+/// A transaction that took this long looks at fewer rows next time.
+const SLOW_MICROS: u64 = 20_000;
+
+/// How a lane goes through its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Walk {
+    /// In order of `since`, ties and NULLs by key.
+    Since,
+    /// In order of physical row ids.
+    Physical,
+}
+
+/// Whether a span's bound was found by counting all rows or due rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// All rows.
+    Rows,
+    /// Due rows: no more than the batch may change.
+    Due,
+}
+
+/// A span that is ready to be worked on.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    position: Position,
+    rows_max: u32,
+    pub(crate) span: Span,
+    pub(crate) after: Option<Position>,
+    counted: Counted,
+}
+
+/// Plans the spans of one lane.
+pub(crate) struct Walker {
+    query: Arc<Query>,
+    place: String,
+    pub(crate) survey: Survey,
+    walk: Walk,
+    nulls: NullSegment,
+    stretch: u64,
+    pace: Pace,
+    planned: Option<Planned>,
+    ends: Ends,
+    /// Set after a batch was refused or turned out too large, until one goes through.
+    counted: Counted,
+}
+
+/// Ends of spans inside one `since` that were looked up together.
+#[derive(Default)]
+struct Ends {
+    at: Option<Position>,
+    keys: VecDeque<Key>,
+    /// No further row was found behind the last of them.
+    complete: bool,
+    window: u64,
+}
+
+// === impl Planned ===
+
+impl Planned {
+    /// Where the lane goes on.
+    pub(crate) fn next(&self) -> Next {
+        match &self.after {
+            Some(position) => Next::At(position.to_cursor()),
+            None => Next::End,
+        }
+    }
+}
+
+// === impl Walker ===
+
+impl Walker {
+    pub(crate) fn new(step: &Step, query: Arc<Query>, survey: Survey, walk: Walk, place: String) -> Self {
+        let nulls = match step.selection.when_null {
+            WhenNull::Keep => NullSegment::Absent,
+            WhenNull::Delete | WhenNull::Use(_) => NullSegment::Walked,
+        };
+        let pace = Pace::new(&survey);
+        Self {
+            query,
+            place,
+            survey,
+            walk,
+            nulls,
+            stretch: 1,
+            pace,
+            planned: None,
+            ends: Ends::default(),
+            counted: Counted::Rows,
+        }
+    }
+
+    /// Replaces what is known about the table: its storage is another one.
+    pub(crate) fn resurvey(&mut self, survey: Survey) {
+        self.pace = Pace::new(&survey);
+        self.survey = survey;
+        self.planned = None;
+    }
+
+    /// The span at the cursor. Takes a turn unless it was looked up before. `counted` may ask for an exact one.
+    pub(crate) async fn plan(
+        &mut self,
+        session: &Session,
+        position: Position,
+        rows_max: u32,
+        counted: Counted,
+    ) -> Result<Planned, Fault> {
+        let rows_max = rows_max.max(1);
+        let exact = rows_max <= EXACT_MAX || self.counted == Counted::Due || counted == Counted::Due;
+        let counted = if exact { Counted::Due } else { Counted::Rows };
+        let begin = self.begin(position);
+        if let Some(planned) = &self.planned
+            && planned.position == begin
+            && planned.rows_max == rows_max
+            && (planned.counted == counted || planned.counted == Counted::Due)
+        {
+            return Ok(planned.clone());
+        }
+        let (span, after) = if let Position::Physical { from, .. } = &begin {
+            self.physical(session, *from, rows_max, counted).await?
+        } else {
+            self.logical(session, begin.clone(), rows_max, counted).await?
+        };
+        let planned = Planned { position: begin, rows_max, span, after, counted };
+        self.planned = Some(planned.clone());
+        Ok(planned)
+    }
+
+    /// Where a lane with this cursor really stands.
+    fn begin(&self, position: Position) -> Position {
+        match (self.walk, position) {
+            (_, Position::Physical { storage, from }) if storage == self.survey.storage => {
+                Position::Physical { storage, from }
+            }
+            // Row ids of another storage mean nothing here, and neither does a `since` to a walk without it.
+            (Walk::Physical, _) => Position::Physical { storage: self.survey.storage.clone(), from: 0 },
+            (Walk::Since, Position::Physical { .. }) => Position::Start,
+            (Walk::Since, position) => position,
+        }
+    }
+
+    async fn logical(
+        &mut self,
+        session: &Session,
+        mut position: Position,
+        rows_max: u32,
+        counted: Counted,
+    ) -> Result<(Span, Option<Position>), Fault> {
+        // A range turns into its first tie group at most once.
+        for _ in 0..2 {
+            let peek = position.peek().ok_or_else(|| odd(&self.place))?;
+            let peeked = match (counted, &peek) {
+                (Counted::Due, _) => self.peek_due(session, &peek, rows_max).await?,
+                (Counted::Rows, Peek::Since { .. }) => {
+                    let sql = self.query.peek_since(&peek, self.window(rows_max)).ok_or_else(|| odd(&self.place))?;
+                    let rows = self.read(session, &sql).await?;
+                    Peeked::Since(self.since_value(rows.first())?)
+                }
+                (Counted::Rows, _) => self.peek_keys(session, &position, &peek, rows_max).await?,
+            };
+            if let Some(found) = position.span(peeked, self.nulls) {
+                return Ok(found);
+            }
+            position = position.inside();
+        }
+        Err(odd(&self.place))
+    }
+
+    async fn peek_due(&self, session: &Session, peek: &Peek, rows_max: u32) -> Result<Peeked, Fault> {
+        let window = self.window(rows_max).max(EXACT_WINDOW_MIN);
+        let sql = self.query.peek_due(peek, rows_max, window).ok_or_else(|| odd(&self.place))?;
+        let rows = self.read(session, &sql).await?;
+        let row = rows.first().ok_or_else(|| odd(&self.place))?;
+        if matches!(peek, Peek::Since { .. }) {
+            return Ok(Peeked::Since(self.since_by_due(row)?));
+        }
+        let by_due = self.key(row, 0)?;
+        Ok(Peeked::Key(match by_due {
+            Some(key) => Some(key),
+            None => self.key(row, self.query.key().len())?,
+        }))
+    }
+
+    async fn peek_keys(
+        &mut self,
+        session: &Session,
+        position: &Position,
+        peek: &Peek,
+        rows_max: u32,
+    ) -> Result<Peeked, Fault> {
+        let window = self.window(rows_max);
+        let usable = self.ends.at.as_ref() == Some(position)
+            && self.ends.window == window
+            && (self.ends.complete || !self.ends.keys.is_empty());
+        if !usable {
+            let sql = self.query.peek_keys(peek, window).ok_or_else(|| odd(&self.place))?;
+            let rows = self.read(session, &sql).await?;
+            let keys =
+                rows.iter().filter_map(|row| self.key(row, 0).transpose()).collect::<Result<VecDeque<_>, _>>()?;
+            let complete = keys.len() < crate::query::BOUNDARIES as usize;
+            self.ends = Ends { at: Some(position.clone()), keys, complete, window };
+        }
+        let end = self.ends.keys.pop_front();
+        self.ends.at = match (position, &end) {
+            (Position::Inside { since, .. }, Some(key)) => {
+                Some(Position::Inside { since: since.clone(), after: Some(key.clone()) })
+            }
+            (_, Some(key)) => Some(Position::Nulls { after: Some(key.clone()) }),
+            (_, None) => None,
+        };
+        Ok(Peeked::Key(end))
+    }
+
+    /// The lookup of the span behind a planned one, to be sent along with its batch.
+    pub(crate) fn ahead(&self, planned: &Planned) -> Option<Sql> {
+        let peek = planned.after.as_ref()?.peek()?;
+        if planned.counted == Counted::Due {
+            let window = self.window(planned.rows_max).max(EXACT_WINDOW_MIN);
+            return matches!(peek, Peek::Since { .. }).then(|| self.query.peek_due(&peek, planned.rows_max, window))?;
+        }
+        self.query.peek_since(&peek, self.window(planned.rows_max))
+    }
+
+    /// Takes the answer to [`Walker::ahead`].
+    pub(crate) fn learn(&mut self, planned: &Planned, rows: &[Row]) -> Result<(), Fault> {
+        self.planned = None;
+        let Some(position) = planned.after.clone() else { return Ok(()) };
+        let peeked = match planned.counted {
+            Counted::Rows => Peeked::Since(self.since_value(rows.first())?),
+            Counted::Due => Peeked::Since(self.since_by_due(rows.first().ok_or_else(|| odd(&self.place))?)?),
+        };
+        // No span: a whole window shares one `since`, and the next plan looks inside.
+        if let Some((span, after)) = position.span(peeked, self.nulls) {
+            self.planned = Some(Planned { position, span, after, ..*planned });
+        }
+        Ok(())
+    }
+
+    /// A batch went through: how far the next one may look.
+    pub(crate) fn went(&mut self, planned: &Planned, changed: u64, micros: u64) {
+        self.counted = Counted::Rows;
+        if let Span::Physical { from, to } = planned.span {
+            self.pace.went(from, to, changed, micros);
+            return;
+        }
+        let rows_max = u64::from(planned.rows_max);
+        if micros > SLOW_MICROS {
+            self.stretch = (self.stretch / 2).max(1);
+        } else if changed * 2 < rows_max {
+            self.stretch = (self.stretch * 2).min(STRETCH_MAX);
+        } else if changed * 10 > rows_max * 9 {
+            self.stretch = (self.stretch - 1).max(1);
+        }
+    }
+
+    /// A row of the planned span was refused: the next spans are exact until one goes through. The span itself is
+    /// kept, so that passing over it passes exactly what was refused.
+    pub(crate) fn refused(&mut self) {
+        self.counted = Counted::Due;
+    }
+
+    /// The planned span held more rows than the batch may change.
+    pub(crate) fn overflowed(&mut self) {
+        self.counted = Counted::Due;
+        self.stretch = (self.stretch / 2).max(1);
+        self.planned = None;
+        self.ends = Ends::default();
+    }
+
+    fn window(&self, rows_max: u32) -> u64 {
+        u64::from(rows_max) * self.stretch
+    }
+
+    async fn read(&self, session: &Session, sql: &Sql) -> Result<Vec<Row>, Fault> {
+        let answers = session.read("look up", &self.place, self.query.pins(), &[sql]).await?;
+        Ok(answers.into_iter().next().map(|answer| answer.rows).unwrap_or_default())
+    }
+
+    fn since_value(&self, row: Option<&Row>) -> Result<Option<Value>, Fault> {
+        match row {
+            Some(row) => self.value(row, 0, self.query.since()),
+            None => Ok(None),
+        }
+    }
+
+    /// The bound by due rows, else the one by rows looked at.
+    fn since_by_due(&self, row: &Row) -> Result<Option<Value>, Fault> {
+        match self.value(row, 0, self.query.since())? {
+            Some(value) => Ok(Some(value)),
+            None => self.value(row, 1, self.query.since()),
+        }
+    }
+
+    fn value(&self, row: &Row, n: usize, column: &Column) -> Result<Option<Value>, Fault> {
+        Ok(get::<Option<String>>(row, n, &self.place)?.map(|text| codec::value(column, text)))
+    }
+
+    fn key(&self, row: &Row, at: usize) -> Result<Option<Key>, Fault> {
+        read_key(&self.query, row, at, &self.place)
+    }
+}
+
+/// Reads a key from columns that hold its texts; absent where they are NULL.
+pub(crate) fn read_key(query: &Query, row: &Row, at: usize, place: &str) -> Result<Option<Key>, Fault> {
+    let mut values = vec![];
+    for (n, column) in query.key().iter().enumerate() {
+        match get::<Option<String>>(row, at + n, place)? {
+            Some(text) => values.push(codec::value(column, text)),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Key(values)))
+}

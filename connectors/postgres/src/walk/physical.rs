@@ -1,0 +1,106 @@
+//! Spans of physical row ids: arithmetic, at a pace that follows how densely due rows lie.
+
+use forgetd_connector::Fault;
+use forgetd_connector::walk::{Position, Span};
+
+use super::{Counted, SLOW_MICROS, Walker};
+use crate::connect::Session;
+use crate::query::{LINE_BITS, tid_from};
+use crate::survey::{Survey, get, odd};
+
+/// The most blocks one batch reads.
+const BLOCKS_MAX: f64 = 2_048.0;
+
+/// Batches aim below their limit, because a batch over it is thrown away.
+const FILL: f64 = 0.8;
+
+/// How many blocks a batch reads.
+pub(super) struct Pace {
+    /// Due rows per block, as met lately.
+    density: f64,
+    /// The most blocks to read next time.
+    blocks_max: f64,
+}
+
+// === impl Pace ===
+
+impl Pace {
+    pub(super) fn new(survey: &Survey) -> Self {
+        let blocks = as_float(survey.blocks.max(1));
+        // Until met otherwise, every row is due.
+        let density = survey.rows.map_or(100.0, |rows| (rows / blocks).max(0.1));
+        Self { density, blocks_max: BLOCKS_MAX / 16.0 }
+    }
+
+    fn blocks(&self, rows_max: u32) -> u64 {
+        let blocks = (f64::from(rows_max) * FILL / self.density.max(0.001)).min(self.blocks_max);
+        // Between 1 and BLOCKS_MAX by construction.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let blocks = blocks.max(1.0) as u64;
+        blocks
+    }
+
+    pub(super) fn went(&mut self, from: u64, to: u64, changed: u64, micros: u64) {
+        let blocks = as_float(((to - from) >> LINE_BITS).max(1));
+        let met = as_float(changed) / blocks;
+        // Growing density is believed at once, falling density slowly.
+        self.density = if met > self.density { met } else { (self.density + met) / 2.0 };
+        self.blocks_max = if micros > SLOW_MICROS {
+            (blocks / 2.0).max(1.0)
+        } else {
+            self.blocks_max.max(blocks * 2.0).min(BLOCKS_MAX)
+        };
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a pace needs no exact numbers")]
+fn as_float(number: u64) -> f64 {
+    number as f64
+}
+
+// === impl Walker ===
+
+impl Walker {
+    pub(super) async fn physical(
+        &mut self,
+        session: &Session,
+        from: u64,
+        rows_max: u32,
+        counted: Counted,
+    ) -> Result<(Span, Option<Position>), Fault> {
+        let blocks = self.pace.blocks(rows_max);
+        let mut to = ((from >> LINE_BITS) + blocks) << LINE_BITS;
+        if counted == Counted::Due {
+            let sql = self.query.peek_physical(from, to, rows_max);
+            if let Some(row) = self.read(session, &sql).await?.first() {
+                let text: String = get(row, 0, &self.place)?;
+                to = tid_from(&text).ok_or_else(|| odd(&self.place))?;
+            }
+        }
+        // Rows that come behind the end that the table had are new.
+        let end = self.survey.blocks << LINE_BITS;
+        let storage = self.survey.storage.clone();
+        let after = (to < end).then_some(Position::Physical { storage, from: to });
+        Ok((Span::Physical { from, to }, after))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pace;
+
+    #[test]
+    fn the_pace_follows_density_and_time() {
+        let mut pace = Pace { density: 100.0, blocks_max: 128.0 };
+        assert_eq!(pace.blocks(1000), 8);
+        assert_eq!(pace.blocks(1), 1);
+        for _ in 0..20 {
+            pace.went(0, pace.blocks(1000) << 16, 0, 1_000);
+        }
+        assert_eq!(pace.blocks(1000), 2_048);
+        pace.went(0, 2_048 << 16, 0, 40_000);
+        assert_eq!(pace.blocks(1000), 1_024);
+        pace.went(0, 10 << 16, 1_000, 1_000);
+        assert_eq!(pace.blocks(1000), 8);
+    }
+}
