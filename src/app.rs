@@ -53,8 +53,7 @@ async fn connect_one(
     match scheme.as_str() {
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => {
-            let config = forgetd_postgres::Config::from_url(url.clone())
-                .map_err(|error| Problem::new(&place, error.to_string(), "correct the URL"))?;
+            let config = forgetd_postgres::Config { url: url.clone(), password: None };
             Ok(forgetd_postgres::connect(config, context).await)
         }
         #[cfg(feature = "sqlite")]

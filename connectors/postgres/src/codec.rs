@@ -64,6 +64,9 @@ pub(crate) fn pins(columns: &[&Column]) -> &'static str {
      set local bytea_output = hex; set local timezone = 'UTC'"
 }
 
+/// A parameter's text, and the expression around its placeholder.
+pub(crate) type Cast = (String, fn(&str) -> String);
+
 /// The cutoff as the text of a parameter that `since` is compared with, and the expression around it.
 ///
 /// Where a column says less than an instant does, the later reading counts: a whole second is due when it is over.
@@ -73,7 +76,7 @@ pub(crate) fn cutoff(
     zone: Option<&TimeZone>,
     cutoff: Cutoff,
     place: &str,
-) -> Result<(String, fn(&str) -> String), Fault> {
+) -> Result<Cast, Fault> {
     let refuse = |cause| Err(Fault::new(FaultClass::Blocked(cause), "compare since", place).with_detail(&*column.name));
     let micros = cutoff.0.as_microsecond() - i64::from(cutoff.0.as_nanosecond() % 1000 < 0);
     let cutoff = Cutoff(jiff::Timestamp::from_microsecond(micros).unwrap_or(cutoff.0));

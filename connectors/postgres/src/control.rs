@@ -11,7 +11,7 @@ mod settle;
 
 use std::sync::Arc;
 
-use forgetd_connector::{Cause, Commit, Fault, FaultClass, Generation};
+use forgetd_connector::{Commit, Fault};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
@@ -146,17 +146,6 @@ impl PgControl {
         answers.pop();
         answers.remove(0);
         Written::Done(answers)
-    }
-
-    /// The generation these tables have.
-    async fn generation(&self) -> Result<Generation, Fault> {
-        let sql = Sql::new(format!("select generation from {}", self.table("control")), vec![]);
-        let rows = self.read("read generation", &sql).await?;
-        let row = rows.first().ok_or_else(|| {
-            Fault::new(FaultClass::Blocked(Cause::ControlTables), "read generation", self.place())
-                .with_detail("control")
-        })?;
-        Ok(Generation(get(row, 0, &self.place())?))
     }
 }
 
