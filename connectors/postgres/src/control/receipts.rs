@@ -264,6 +264,21 @@ impl Receipts for PgControl {
         self.read_pending(&self.read("read receipts", &sql.say(text)).await?)
     }
 
+    async fn rows(&self, key: &ReceiptKey) -> Result<Option<Vec<u8>>, Fault> {
+        let sql = Sql::new(
+            format!("select rows from {} where instance = $1 and ({KEY}) = ($2, $3, $4, $5)", self.table("receipt")),
+            vec![
+                self.instance().into(),
+                key.generation.0.as_str().into(),
+                key.rule.as_str().into(),
+                key.lane.as_str().into(),
+                key.sequence.into(),
+            ],
+        );
+        let rows = self.read("read row commitments", &sql).await?;
+        rows.first().map_or(Ok(None), |row| get(row, 0, &self.place()))
+    }
+
     async fn prune(&self, covered: u64, keep_secs: u64) -> Result<u64, Fault> {
         let sql = Sql::new(
             format!(
