@@ -2,15 +2,13 @@
 //!
 //! Reads only. `start` turns what is found here into a refusal, `recover` into a way on.
 
-use std::collections::BTreeMap;
-
-use forgetd_connector::{Cause, Control, ControlState, Head, ReceiptKey};
+use forgetd_connector::{Cause, Control, Head};
 
 use super::log::{Checkpoint, Tail, VerifierKey, checkpoint};
-use super::memory::{self, Databases, Memory, is_away};
+use super::memory::{self, Databases, Memory};
 use super::store::{DatabaseStore, Folder, FolderStore, Store};
 use super::walk::walk;
-use super::{EvidenceFault, RelayConfig, StoreAt};
+use super::{EvidenceFault, RelayConfig, StoreAt, lanes};
 
 /// How often one instance can have recovered under a new origin.
 const ORIGINS_MAX: u32 = 100;
@@ -104,9 +102,12 @@ pub(super) async fn assess(
 ) -> Result<Assessment, EvidenceFault> {
     let site = current(config, key, databases).await?;
     let mut found = look(config, site, databases).await?;
-    found.restored = restored(config, &found.site, databases).await?;
+    let (restored, outran) = lanes::restored(config, &found.site, found.head.as_ref(), databases).await?;
+    found.restored = restored;
+    // Going on from such a log would give a size a second root, so it is lost to its origin.
+    found.lost = found.lost.or(outran);
     if found.newest.is_none() && found.lost.is_none() {
-        found.lost = forgotten(config, databases).await?;
+        found.lost = lanes::forgotten(config, databases).await?;
     }
     Ok(found)
 }
@@ -234,86 +235,4 @@ pub(super) async fn stored_checkpoint(
     let opened = checkpoint::open(&bytes, key)
         .map_err(|error| EvidenceFault::evidence(store.place(), format!("checkpoint: {error}")))?;
     Ok(Some((opened, String::from_utf8_lossy(&bytes).into_owned())))
-}
-
-/// Databases whose receipts are older than the log knows: their newest sequence of a lane is below the newest leaf, or
-/// their generation is one that the log has already seen replaced.
-async fn restored(
-    config: &RelayConfig,
-    site: &Site,
-    databases: &Databases<'_>,
-) -> Result<Vec<EvidenceFault>, EvidenceFault> {
-    let store = store(config, site, databases)?;
-    let mut leaves: BTreeMap<String, Vec<ReceiptKey>> = BTreeMap::new();
-    for leaf in store.newest_leaves().await? {
-        leaves.entry(leaf.generation.0.clone()).or_default().push(leaf);
-    }
-    let mut found = Vec::new();
-    for (name, control) in databases {
-        let generation = match control.inspect().await {
-            Ok(ControlState::Ready(generation)) => generation,
-            Ok(_) => continue,
-            Err(fault) if is_away(&fault) => continue,
-            Err(fault) => return Err(fault.into()),
-        };
-        let mut newest = control.newest().await?;
-        newest.retain(|key| key.generation == generation);
-        let sequences: BTreeMap<(&str, &str), u64> = newest.iter().map(|key| (lane(key), key.sequence)).collect();
-        let behind = leaves
-            .get(&generation.0)
-            .into_iter()
-            .flatten()
-            .find(|leaf| sequences.get(&lane(leaf)).is_none_or(|sequence| *sequence < leaf.sequence));
-        if let Some(leaf) = behind {
-            found.push(EvidenceFault::restored(*name, format!("the log knows receipt {leaf}, the database does not")));
-        } else if site.number == 1 && outruns(&*store, *control, &newest).await? {
-            let receipts = "receipts here were acknowledged by entries that the log no longer has";
-            found.push(EvidenceFault::restored(store.place(), format!("{name}: {receipts}")));
-        }
-    }
-    Ok(found)
-}
-
-/// The rule and the lane of a receipt.
-fn lane(key: &ReceiptKey) -> (&str, &str) {
-    (&key.rule, &key.lane)
-}
-
-/// Whether the log was put back behind receipts that it had acknowledged: what lies beyond its newest leaf of a lane
-/// has to be pending still. The leaves are read last, so that entries made meanwhile are no false alarm. Asked under the
-/// first origin only: a log that went on under another one lacks the leaves of what the old one acknowledged.
-async fn outruns(store: &dyn Store, control: &dyn Control, newest: &[ReceiptKey]) -> Result<bool, EvidenceFault> {
-    let pending = control.pending_count().await?;
-    let leaves = store.newest_leaves().await?;
-    let leaf = |key: &ReceiptKey| {
-        let same = leaves.iter().find(|leaf| leaf.generation == key.generation && lane(leaf) == lane(key));
-        same.map_or(0, |leaf| leaf.sequence)
-    };
-    let beyond: u64 = newest.iter().map(|key| key.sequence.saturating_sub(leaf(key))).sum();
-    // A sealed receipt is neither pending nor acknowledged; each lane has at most one.
-    let sealed = newest.iter().filter(|key| key.lane != "-").count() as u64;
-    Ok(beyond > pending + sealed)
-}
-
-/// Without any head: receipts that were acknowledged prove that there was a log.
-async fn forgotten(config: &RelayConfig, databases: &Databases<'_>) -> Result<Option<EvidenceFault>, EvidenceFault> {
-    for (name, control) in databases {
-        let pending = match control.pending_count().await {
-            Err(fault) if is_away(&fault) && *name != anchor(config) => continue,
-            pending => pending?,
-        };
-        // Receipts whose outcome is known are either pending or acknowledged: one more than the pending ones is enough.
-        let (mut seen, mut after) = (0, None);
-        while seen <= pending {
-            let page = control.bodies(after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { break };
-            seen += page.len() as u64;
-            after = Some(last.key.clone());
-        }
-        if seen > pending {
-            let found = "receipts here were acknowledged by an evidence log that is gone";
-            return Ok(Some(EvidenceFault::restored(*name, found)));
-        }
-    }
-    Ok(None)
 }

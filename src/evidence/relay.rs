@@ -16,19 +16,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 
-use forgetd_connector::{Append, Cause, Fault, Head, LeafRow, Pending, Published, fault_point};
+use forgetd_connector::{Append, Cause, Head, LeafRow, Pending, fault_point};
 use tokio::sync::Mutex;
 
 use super::assess::{self, Assessment, PAGE, Site, anchor, assess};
 use super::log::merkle::leaf_hash;
 use super::log::{Checkpoint, Tail};
 use super::memory::{self, Databases, is_away};
+use super::publish::publish;
 use super::store::{Folder, Store};
 use super::{EvidenceFault, Recovery};
 use crate::keys::EvidenceKey;
-
-/// How often a head is read again after an answer was lost.
-const LOOKS_MAX: u32 = 3;
 
 /// Where the log lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -414,59 +412,6 @@ impl Relay {
     /// What `evidence recover` and `approve --restored` do. See [`Recovery`].
     pub fn recovery<'a>(&'a self, databases: &'a Databases<'a>) -> Recovery<'a> {
         Recovery::new(self, databases)
-    }
-}
-
-/// Publishes, and finds out what became of it when the answer is lost.
-async fn publish(store: &dyn Store, append: &Append, term: u64) -> Result<(), EvidenceFault> {
-    let mut published = match fault_point::before("relay.publish") {
-        Err(fault) => Published::Failed(fault),
-        Ok(()) => store.publish(append, term).await,
-    };
-    if let Err(fault) = fault_point::after("relay.publish") {
-        published = Published::Unknown(fault);
-    }
-    match published {
-        Published::Done => Ok(()),
-        Published::Failed(fault) => Err(fault.into()),
-        Published::Fenced => {
-            Err(EvidenceFault::new(Cause::Fenced, store.place(), "another process writes the evidence log now"))
-        }
-        Published::Conflict => {
-            Err(EvidenceFault::restored(store.place(), "a leaf or a tile of this step exists with other bytes"))
-        }
-        Published::Moved(head) => Err(moved(store, append, head.as_ref())),
-        Published::Unknown(fault) => settled(store, append, fault).await,
-    }
-}
-
-/// Reads the head again after a lost answer. A transaction that is still under way loses against the next step's
-/// compare-and-swap, or wins and is found at the next start.
-async fn settled(store: &dyn Store, append: &Append, mut fault: Fault) -> Result<(), EvidenceFault> {
-    for _ in 0..LOOKS_MAX {
-        match store.head().await {
-            Ok(state) => {
-                let head = state.map(|state| state.head);
-                return if head.as_ref() == Some(&append.next) {
-                    Ok(())
-                } else if head == append.expected {
-                    Err(fault.into())
-                } else {
-                    Err(moved(store, append, head.as_ref()))
-                };
-            }
-            Err(again) => fault = Fault { detail: Some(again.found), ..fault },
-        }
-    }
-    Err(fault.into())
-}
-
-fn moved(store: &dyn Store, append: &Append, head: Option<&Head>) -> EvidenceFault {
-    let (ours, found) = (append.expected.as_ref().map_or(0, |head| head.size), head.map_or(0, |head| head.size));
-    if found > ours {
-        EvidenceFault::new(Cause::Fenced, store.place(), "another process writes the evidence log now")
-    } else {
-        EvidenceFault::restored(store.place(), format!("the head went from {ours} entries to {found}"))
     }
 }
 
