@@ -1,5 +1,13 @@
 //! The whole program against real servers. One behaviour a file; each test's name states its rule.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a fixture that cannot be set up fails the test")]
+#![allow(clippy::print_stdout, reason = "`note:` lines are figures for the summary of ./test")]
 
 #[allow(dead_code, unused_imports, reason = "each behaviour uses its part")]
 mod harness;
+
+mod chinook;
+mod least_privilege;
+mod poison;
+mod poolers;
+mod silent_zero;
+mod ties;

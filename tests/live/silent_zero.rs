@@ -1,0 +1,288 @@
+//! Whatever keeps rows from going is named, with an exit code that is not 0, and nothing says `clean`.
+
+use serde_json::json;
+
+use crate::harness::{Database, Granted, Policy, Postgres, Program, Rule, Sqlite, granted};
+
+/// Rows that are due, and rows that are not.
+const DUE: u64 = 1_000;
+const KEPT: u64 = 100;
+
+/// One way to keep rows from going.
+struct Case {
+    /// What it is.
+    name: &'static str,
+    /// How it is brought about, as the superuser; `{role}` is the program's role, `{database}` the database.
+    sabotage: &'static str,
+    /// How the run must end.
+    code: i32,
+    verdict: &'static str,
+    cause: &'static str,
+}
+
+const fn case(
+    name: &'static str,
+    sabotage: &'static str,
+    (code, verdict, cause): (i32, &'static str, &'static str),
+) -> Case {
+    Case { name, sabotage, code, verdict, cause }
+}
+
+const fn blocked(cause: &'static str) -> (i32, &'static str, &'static str) {
+    (4, "blocked", cause)
+}
+
+const fn blind(cause: &'static str) -> (i32, &'static str, &'static str) {
+    (5, "blind", cause)
+}
+
+const SIGHT: &[Case] = &[
+    case(
+        "row security hides rows from the role",
+        "alter table account enable row level security;
+         create policy half on account using (id % 2 = 0)",
+        blind("row_security"),
+    ),
+    case(
+        "row security is forced on the table's owner",
+        "alter table account owner to {role};
+         alter table account enable row level security;
+         alter table account force row level security;
+         create policy half on account using (id % 2 = 0)",
+        blind("row_security"),
+    ),
+    case("row security hides every row", "alter table account enable row level security", blind("row_security")),
+    case("DELETE is not granted", "revoke delete on account from {role}", blocked("privilege")),
+    case("SELECT is not granted", "revoke select on account from {role}", blocked("privilege")),
+    case(
+        "the table is gone",
+        "drop table account cascade; create table account_2 (id bigint)",
+        blocked("table_missing"),
+    ),
+    case("the column is gone", "alter table account rename since to since_2", blocked("column_missing")),
+];
+
+const UNDONE: &[Case] = &[
+    case(
+        "a trigger cancels every delete without an error",
+        "create function cancel() returns trigger language plpgsql as $$ begin return null; end $$;
+         create trigger cancel before delete on account for each row execute function cancel()",
+        blocked("trigger_cancels"),
+    ),
+    case(
+        "a rewrite rule drops deletes",
+        "create rule nothing as on delete to account do instead nothing",
+        blocked("delete_rule"),
+    ),
+    case(
+        "a rewrite rule turns deletes into updates",
+        "create rule soft as on delete to account do instead update account set note = 'gone' where id = old.id",
+        blocked("delete_rule"),
+    ),
+    case(
+        "a trigger deletes in a table that nobody declared",
+        "create function more() returns trigger language plpgsql security definer as
+           $$ begin delete from audit where id = old.id; return null; end $$;
+         create trigger more after delete on account for each row execute function more()",
+        blocked("effect_differs"),
+    ),
+    case(
+        "a trigger deletes other rows of the same table",
+        "create function more() returns trigger language plpgsql as
+           $$ begin delete from account where id = old.id + 1000000; return null; end $$;
+         create trigger more after delete on account for each row execute function more()",
+        blocked("effect_differs"),
+    ),
+    case(
+        "a cascade would remove rows of a table without a rule",
+        "create table child (id int primary key, account bigint references account (id) on delete cascade);
+         insert into child values (1, 1)",
+        blocked("cascade"),
+    ),
+];
+
+const SETTINGS: &[Case] = &[
+    case(
+        "the role's statement_timeout ends every batch",
+        "alter role {role} set statement_timeout = '300ms';
+         create function slow() returns trigger language plpgsql as
+           $$ begin perform pg_sleep(0.4); return old; end $$;
+         create trigger slow before delete on account for each row execute function slow()",
+        blocked("statement_timeout"),
+    ),
+    case(
+        "the table is published and has no replica identity",
+        "alter table account drop constraint account_pkey; create publication live for table account",
+        blocked("replica_identity"),
+    ),
+    case(
+        "the table is published and its replica identity is nothing",
+        "alter table account replica identity nothing; create publication live for table account",
+        blocked("replica_identity"),
+    ),
+    case("the role only reads", "alter role {role} set default_transaction_read_only = on", blocked("read_only")),
+    case("the server does not count", "alter database {database} set track_counts = off", blocked("track_counts")),
+];
+
+const CONTROL: &[Case] = &[
+    case("the schema of the control tables is gone", "drop schema forgetd cascade", blocked("control_tables")),
+    case("the table of receipts is gone", "drop table forgetd.receipt cascade", blocked("control_tables")),
+    case("the table of cursors is gone", "drop table forgetd.cursor cascade", blocked("control_tables")),
+    case("the table of runs is gone", "drop table forgetd.run cascade", blocked("control_tables")),
+    case("the control row is gone", "delete from forgetd.control", blocked("control_tables")),
+    case(
+        "the control tables are of a later version",
+        "update forgetd.control set version = version + 1000",
+        blocked("control_tables"),
+    ),
+];
+
+fn fill(database: &dyn Database) {
+    let numbers = match database.engine() {
+        "postgres" => format!("select n from generate_series(1, {}) n", DUE + KEPT),
+        _ => format!(
+            "with recursive t(n) as (select 1 union all select n + 1 from t where n < {}) select n from t",
+            DUE + KEPT
+        ),
+    };
+    database.exec("create table account (id bigint primary key, since bigint not null, note text)");
+    database.exec("create table audit (id bigint primary key)");
+    database.exec(&format!("insert into audit select n from ({numbers}) t"));
+    database.exec(&format!(
+        "insert into account select n, case when n <= {DUE} then 1000000000 else 9000000000 end, 'note' \
+         from ({numbers}) t"
+    ));
+    // Rows that only another row's trigger would take.
+    database.exec("insert into account select id + 1000000, 9000000000, 'note' from audit");
+}
+
+fn rule() -> Rule {
+    Rule::delete("accounts", "account", "since").with("since: { column: since, as: unix_s }")
+}
+
+/// Runs one case and returns what is wrong with it.
+fn complaints(database: &dyn Database, program: &Program, case: &Case) -> Vec<String> {
+    let output = program.call(&["run", "--json"]);
+    let mut wrong = vec![];
+    let mut check = |holds: bool, what: String| {
+        if !holds {
+            wrong.push(format!(
+                "{}: {}: {what}\n  {}\n  {}",
+                database.engine(),
+                case.name,
+                output.stdout,
+                output.stderr
+            ));
+        }
+    };
+    check(output.code == case.code, format!("exit code {} instead of {}", output.code, case.code));
+    let report = output.stdout.lines().next().and_then(|line| serde_json::from_str(line).ok());
+    let report: serde_json::Value = report.unwrap_or_default();
+    let ended = (report["verdict"].as_str(), report["cause"].as_str());
+    check(
+        ended == (Some(case.verdict), Some(case.cause)),
+        format!("ended {ended:?}, not {} {}", case.verdict, case.cause),
+    );
+    check(report["changed"] == json!(0), format!("changed {}", report["changed"]));
+    if case.cause != "table_missing" {
+        let rows = database.count("select count(*) from account where note = 'note'");
+        check(rows == DUE + KEPT + DUE + KEPT, format!("{rows} rows are left"));
+    }
+    check(database.count("select count(*) from audit") == DUE + KEPT, "rows of audit are gone".into());
+    let shown = program.call(&["evidence", "show", "--json"]);
+    check(shown.code == 0 || case.cause == "control_tables", format!("evidence show: {}", shown.stderr));
+    for entry in if shown.code == 0 { shown.lines() } else { vec![] } {
+        let says_success = entry["type"] == "heartbeat" || entry["type"] == "batch" || entry["verdict"] == "clean";
+        check(!says_success, format!("evidence says {entry}"));
+    }
+    wrong
+}
+
+fn on_postgres(cases: &[Case]) {
+    let mut wrong = vec![];
+    for case in cases {
+        let database = Postgres::database();
+        fill(&database);
+        let Granted { program, role, .. } = granted(&database, &[rule()]);
+        database.exec(&case.sabotage.replace("{role}", &role).replace("{database}", database.name()));
+        wrong.extend(complaints(&database, &program, case));
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn rows_that_the_role_cannot_see_or_delete() {
+    on_postgres(SIGHT);
+}
+
+#[test]
+fn deletes_that_are_undone_or_do_more_than_said() {
+    on_postgres(UNDONE);
+}
+
+#[test]
+fn settings_of_server_role_and_table() {
+    on_postgres(SETTINGS);
+}
+
+#[test]
+fn control_tables_that_are_missing_emptied_or_of_another_version() {
+    on_postgres(CONTROL);
+}
+
+#[test]
+fn without_sabotage_the_same_run_is_clean() {
+    let database = Postgres::database();
+    fill(&database);
+    let Granted { program, .. } = granted(&database, &[rule()]);
+    let report = program.run(0);
+    assert_eq!((&report["verdict"], &report["changed"], &report["left"]), (&json!("clean"), &json!(DUE), &json!(0)));
+    assert_eq!(database.count("select count(*) from account"), KEPT + DUE + KEPT);
+    assert_eq!(program.rows_in_evidence(), DUE);
+}
+
+const SQLITE: &[Case] = &[
+    case(
+        "a trigger cancels every delete without an error",
+        "create trigger cancel before delete on account begin select raise(ignore); end",
+        blocked("trigger_cancels"),
+    ),
+    case(
+        "a trigger deletes in a table that nobody declared",
+        "create trigger more after delete on account begin delete from audit where id = old.id; end",
+        blocked("effect_differs"),
+    ),
+    case(
+        "a trigger deletes other rows of the same table",
+        "create trigger more after delete on account begin delete from account where id = old.id + 1000000; end",
+        blocked("effect_differs"),
+    ),
+    case(
+        "a cascade would remove rows of a table without a rule",
+        "create table child (id integer primary key, account integer references account (id) on delete cascade);
+         insert into child values (1, 1)",
+        blocked("cascade"),
+    ),
+    case("the table is gone", "drop table account", blocked("table_missing")),
+    case("the column is gone", "alter table account rename column since to since_2", blocked("column_missing")),
+    case("the table of receipts is gone", "drop table forgetd_receipt", blocked("control_tables")),
+    case("the control row is gone", "delete from forgetd_control", blocked("control_tables")),
+    case(
+        "the control tables are of a later version",
+        "update forgetd_control set version = version + 1000",
+        blocked("control_tables"),
+    ),
+];
+
+#[test]
+fn the_same_on_sqlite() {
+    let mut wrong = vec![];
+    for case in SQLITE {
+        let database = Sqlite::database();
+        fill(&database);
+        let program = Program::installed(&Policy::new(&database.url()).rule(&rule()));
+        database.exec(case.sabotage);
+        wrong.extend(complaints(&database, &program, case));
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
