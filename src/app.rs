@@ -30,6 +30,12 @@ pub async fn connect(config: &Config) -> Result<Databases, Problems> {
     if problems.is_empty() { Ok(Databases::new(connectors)) } else { Err(Problems(problems)) }
 }
 
+/// Makes the demo's database.
+#[cfg(feature = "sqlite")]
+pub fn create_sqlite(path: &std::path::Path, script: &str) -> Result<(), Fault> {
+    forgetd_sqlite::create(path, script)
+}
+
 /// Connects to one database, by the scheme of its URL.
 async fn connect_one(
     database: &Database,

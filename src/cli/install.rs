@@ -11,7 +11,7 @@ use crate::run::Databases;
 use crate::{clock, plan};
 
 /// Options of `install`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Print the DDL and the least-privilege grants for a DBA instead of running anything.
     #[arg(long)]

@@ -9,6 +9,8 @@ use crate::config::{self, Config, LoadOptions};
 
 pub mod approve;
 pub mod check;
+#[cfg(feature = "sqlite")]
+pub mod demo;
 pub mod evidence;
 pub mod install;
 pub mod keys;
@@ -54,6 +56,9 @@ pub enum Verb {
     Evidence(evidence::Args),
     /// Make keys.
     Keys(keys::Args),
+    /// Show the whole way on a small database of its own, in ./forgetd-demo.
+    #[cfg(feature = "sqlite")]
+    Demo(demo::Args),
     /// Print the JSON Schema of the policy file.
     Schema,
 }
@@ -77,6 +82,8 @@ pub async fn main(cli: Cli) -> ExitCode {
         Verb::Approve(args) => approve::run(&cli.config, &args).await,
         Verb::Evidence(args) => evidence::run(&cli.config, &args).await,
         Verb::Keys(args) => keys::run(&args),
+        #[cfg(feature = "sqlite")]
+        Verb::Demo(args) => Box::pin(demo::run(&args)).await,
         Verb::Schema => schema::run(),
     };
     ExitCode::from(code)

@@ -23,7 +23,7 @@ use crate::{
 const COUNT_MAX: u64 = 1_000_000;
 
 /// What `plan` can be asked.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
     /// The rule; every rule if left out.
     pub rule: Option<String>,

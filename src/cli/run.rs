@@ -16,7 +16,7 @@ use crate::run::{Databases, Refused, Report, Session, Sites, Verdict, observe};
 use crate::shutdown;
 
 /// Options of `run`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// The rule; every rule without it.
     rule: Option<String>,

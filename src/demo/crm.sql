@@ -1,8 +1,5 @@
 -- A small CRM with invented people. Ages are in whole days before today and keep three days away from every cutoff of
 -- the demo's policy, so that what is due does not change between two runs on one day.
-pragma journal_mode = wal;
-pragma foreign_keys = on;
-
 create table lead (
     id integer primary key,
     full_name text not null,

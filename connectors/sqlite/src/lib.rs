@@ -10,6 +10,7 @@ mod codec;
 mod config;
 mod connect;
 mod control;
+mod create;
 mod effect;
 mod error;
 mod facts;
@@ -24,3 +25,4 @@ mod worker;
 
 pub use config::{Config, ConfigError};
 pub use connect::connect;
+pub use create::create;
