@@ -251,7 +251,6 @@ impl Walker {
 
     /// Takes the answer to [`Walker::ahead`].
     pub(crate) fn learn(&mut self, planned: &Planned, rows: &[Row]) -> Result<(), Fault> {
-        self.planned = None;
         let Some(position) = planned.after.clone() else { return Ok(()) };
         let peeked = match planned.counted {
             Counted::Rows => Peeked::Since(self.since_value(rows.first())?),
@@ -267,6 +266,7 @@ impl Walker {
     /// A batch went through: how far the next one may look.
     pub(crate) fn went(&mut self, planned: &Planned, changed: u64, micros: u64) {
         self.counted = Counted::Rows;
+        self.planned = None;
         if let Span::Physical { from, to } = planned.span {
             self.pace.went(from, to, changed, micros);
             return;

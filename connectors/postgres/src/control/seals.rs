@@ -82,15 +82,17 @@ impl PgControl {
         }
     }
 
-    /// Takes every open seal into `term`, so that its old holder's unseal changes nothing.
+    /// Takes every open seal into `term`, so that its old holder's unseal changes nothing. Whoever adopts may not have
+    /// raised the fence here yet; only a later holder is in the way.
     pub(super) async fn adopt_sealed(&self, term: u64) -> Result<Vec<OpenSeal>, Fault> {
         let receipts = self.table("receipt");
         let take = Sql::new(
             format!(
-                "with {}, taken as (update {receipts} r set term = $2 from fence \
-                   where r.instance = $1 and r.state = 'sealed' returning 1) \
-                 select (select count(*) from fence), (select count(*) from taken)",
-                fence(&self.table("fence"), "$1", "$2")
+                "with later as materialized (select 1 from {fence} where instance = $1 and term > $2 for share), \
+                 taken as (update {receipts} r set term = $2 where r.instance = $1 and r.state = 'sealed' \
+                   and not exists (select from later) returning 1) \
+                 select (select count(*) from later), (select count(*) from taken)",
+                fence = self.table("fence")
             ),
             vec![self.instance().into(), term.into()],
         );
@@ -107,7 +109,7 @@ impl PgControl {
         let answers = self.write("adopt receipts", &[&take, &look]).await.answers()?;
         let place = self.place();
         let [took, looked] = answers.as_slice() else { return Err(odd(&place)) };
-        if get::<i64>(took.rows.first().ok_or_else(|| odd(&place))?, 0, &place)? != 1 {
+        if get::<i64>(took.rows.first().ok_or_else(|| odd(&place))?, 0, &place)? != 0 {
             return Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "adopt receipts", place));
         }
         looked.rows.iter().map(|row| read_seal(row, term, &place)).collect()
