@@ -4,30 +4,19 @@
 //! them are due, exactly). The predicate is the same text in every statement, and no index can serve any part of it:
 //! so SQLite has one lower and one upper bound to choose from, the carried ones, and never walks from the head again.
 
+mod count;
+mod keys;
 mod literal;
 mod since;
 mod span;
+mod text;
 
-use forgetd_connector::{Cause, Cutoff, Fault, FaultClass, Statements, Step, TableKind, Value, WhenNull};
-use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, params_from_iter};
+use forgetd_connector::{Cause, Cutoff, Fault, FaultClass, Statements, Step, TableKind, WhenNull};
 
 pub(crate) use since::{Form, Reading};
 pub(crate) use span::{Area, Walk};
-
-use crate::codec;
-
-/// Among how many rows the oldest is looked for.
-const OLDEST_ROWS: u64 = 1_000;
-
-/// A statement with its values.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Query {
-    /// The text.
-    pub(crate) sql: String,
-    /// One value for each `?N`.
-    pub(crate) values: Vec<Sql>,
-}
+use text::integer;
+pub(crate) use text::{Query, quote};
 
 /// A step, resolved to names and expressions of this engine.
 #[derive(Clone, Debug)]
@@ -66,39 +55,6 @@ impl Default for Shape {
     /// What nearly every table has.
     fn default() -> Self {
         Self { row_id: Some("rowid".into()), primary_key: vec![], stable: true }
-    }
-}
-
-// === impl Query ===
-
-impl Query {
-    /// Appends a value and returns what stands for it.
-    pub(crate) fn bind(&mut self, value: Sql) -> String {
-        self.values.push(value);
-        format!("?{}", self.values.len())
-    }
-
-    /// The same for a value of the seam; NULL where it is of another engine, which matches nothing.
-    pub(crate) fn bind_value(&mut self, value: &Value) -> String {
-        match codec::bind(value) {
-            Some(bound) => {
-                let place = self.bind(bound.value);
-                if bound.as_text { format!("cast({place} as text)") } else { place }
-            }
-            None => "null".into(),
-        }
-    }
-
-    /// Appends text.
-    pub(crate) fn push(&mut self, text: &str) {
-        self.sql.push_str(text);
-    }
-
-    /// Runs it and reads the one number it counts.
-    pub(crate) fn number(&self, connection: &Connection) -> rusqlite::Result<u64> {
-        let mut statement = connection.prepare_cached(&self.sql)?;
-        let number: i64 = statement.query_row(params_from_iter(&self.values), |row| row.get(0))?;
-        Ok(u64::try_from(number).unwrap_or_default())
     }
 }
 
@@ -230,105 +186,6 @@ impl Scope {
         query
     }
 
-    /// Counts all that is due, up to `cap`.
-    pub(crate) fn count(&self, cap: Option<u64>) -> Query {
-        let mut query = self.begin();
-        let reach = self.reach(&mut query);
-        let limit = match cap {
-            Some(cap) => format!("\nlimit {}", query.bind(integer(cap.saturating_add(1)))),
-            None => String::new(),
-        };
-        query.sql = format!(
-            "select count(*)\nfrom (select 1 from {}\nwhere {reach}\n  and {}{limit})",
-            self.table, self.predicate.sql
-        );
-        query
-    }
-
-    /// Counts the rows of the table, up to `cap`.
-    pub(crate) fn total(&self, cap: Option<u64>) -> Query {
-        let mut query = Query::default();
-        query.sql = match cap {
-            Some(cap) => {
-                let limit = query.bind(integer(cap.saturating_add(1)));
-                format!("select count(*)\nfrom (select 1 from {} limit {limit})", self.table)
-            }
-            None => format!("select count(*) from {}", self.table),
-        };
-        query
-    }
-
-    /// The earliest due moment in `since` (or, among its NULLs, in the column used instead), as [`Form::read`] reads
-    /// it. Looked for among the first in the column's own order: exact where a column is written in one way, and less
-    /// than two days off where it mixes separators or offsets.
-    pub(crate) fn oldest(&self, reading: Reading) -> Query {
-        let mut query = self.begin();
-        let reach = self.reach(&mut query);
-        let (column, null) = match (reading, &self.when_null) {
-            (Reading::Since, _) => (self.since.clone(), "not null"),
-            (Reading::Instead, WhenNull::Use(other)) => (quote(other), "null"),
-            (Reading::Instead, _) => ("null".into(), "null"),
-        };
-        let limit = query.bind(integer(OLDEST_ROWS));
-        query.sql = format!(
-            "select min({})\nfrom (select {column} as moment from {}\nwhere {} is {null}\n  and {reach}\n  and {}\n\
-             order by {column}\nlimit {limit})",
-            self.form.moment("moment"),
-            self.table,
-            self.since,
-            self.predicate.sql
-        );
-        query
-    }
-
-    /// Counts values of `since` that are neither NULL nor time: they are kept. Looks at `rows` rows from one end.
-    pub(crate) fn unreadable(&self, rows: u64, last_first: bool) -> Query {
-        let mut query = Query::default();
-        let order = match (self.walk, last_first) {
-            (Walk::Since, false) => format!(" order by {}", self.since),
-            (Walk::Since, true) => format!(" order by {} desc", self.since),
-            (Walk::Rows, _) => String::new(),
-        };
-        let limit = query.bind(integer(rows));
-        query.sql = format!(
-            "select count(*)\nfrom (select {0} from {1} where {0} is not null{order} limit {limit})\nwhere not {2}",
-            self.since,
-            self.table,
-            self.form.readable(&self.since)
-        );
-        query
-    }
-
-    /// Deletes those of `keys` that are due. `keys` is never empty.
-    pub(crate) fn delete_keys(&self, keys: &[forgetd_connector::Key]) -> Query {
-        let mut query = self.begin();
-        let list = self.key_list(keys, &mut query);
-        query.sql = format!("delete from {}\nwhere {list}\n  and {}", self.table, self.predicate.sql);
-        query
-    }
-
-    /// Counts those of `keys` that are due.
-    pub(crate) fn count_keys(&self, keys: &[forgetd_connector::Key]) -> Query {
-        let mut query = self.begin();
-        let list = self.key_list(keys, &mut query);
-        query.sql = format!("select count(*)\nfrom {}\nwhere {list}\n  and {}", self.table, self.predicate.sql);
-        query
-    }
-
-    fn key_list(&self, keys: &[forgetd_connector::Key], query: &mut Query) -> String {
-        let tuples: Vec<String> = keys
-            .iter()
-            .map(|key| {
-                let values: Vec<String> = key.0.iter().map(|value| query.bind_value(value)).collect();
-                format!("({})", values.join(", "))
-            })
-            .collect();
-        match self.key.as_slice() {
-            [one] => format!("{one} in ({})", tuples.join(", ")),
-            many => format!("({}) in (values {})", many.join(", "), tuples.join(", ")),
-        }
-    }
-
     /// What is shown to people: the texts that the lanes send.
     pub(crate) fn statements(&self) -> Statements {
         let area = self.example();
@@ -345,14 +202,4 @@ impl Scope {
             count: self.count(None).sql,
         }
     }
-}
-
-/// A name as it stands in a statement. Never in double quotes: SQLite takes a double-quoted name that it does not know
-/// for a text, and a dropped column would become a literal in a predicate.
-pub(crate) fn quote(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-fn integer(value: u64) -> Sql {
-    Sql::Integer(i64::try_from(value).unwrap_or(i64::MAX))
 }

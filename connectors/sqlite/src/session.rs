@@ -1,121 +1,53 @@
 //! One connection and the rules it is used by. Lives on its worker's thread and nowhere else.
 
-use std::path::{Path, PathBuf};
+mod opening;
+mod transact;
+mod turn;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use forgetd_connector::{Cause, Commit, Fault, FaultClass};
-use rusqlite::{Connection, OpenFlags};
+use forgetd_connector::{Commit, Fault, FaultClass};
+use rusqlite::Connection;
+
+use opening::{Deadline, Open};
+pub(crate) use opening::{FileId, Opening, Role};
+pub(crate) use transact::{Refusal, Transacted};
+use turn::Company;
+pub(crate) use turn::Turn;
 
 use crate::effect::Recorder;
 use crate::error;
-
-/// How many prepared statements a connection keeps: more than all lanes and control tables use.
-const STATEMENTS_KEPT: usize = 96;
-
-/// How often a control write asks for the lock again. SQLite's own steps grow to 100 ms and miss the short moments
-/// between a busy lane's transactions.
-const LOCK_POLL: Duration = Duration::from_millis(2);
-
-/// Virtual machine steps between two looks at the deadline: well below a millisecond.
-const STEPS_PER_LOOK: i32 = 4_000;
-
-/// What a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Changes rows, and counts what happens.
-    Lane,
-    /// Reads and writes the control tables.
-    Control,
-    /// Reads.
-    Read,
-}
-
-/// How connections of one connector are opened.
-#[derive(Clone, Debug)]
-pub(crate) struct Opening {
-    pub(crate) path: PathBuf,
-    pub(crate) place: String,
-    pub(crate) role: Role,
-    /// How long a lane waits for the lock.
-    pub(crate) lock_wait: Duration,
-    /// How long everything else does.
-    pub(crate) patience: Duration,
-    pub(crate) turn: Arc<Turn>,
-}
-
-/// Lets control writes of this process go before its next batch: a lane that begins one transaction right after the
-/// other would keep a lease renewal waiting.
-#[derive(Debug, Default)]
-pub(crate) struct Turn(AtomicU32);
-
-/// Why a transaction did not do what it was asked.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// Another holder's term stands in the fence row, or its receipt took the sequence.
-    Fenced,
-    /// Anything else.
-    Fault(Fault),
-}
-
-/// What became of a transaction.
-#[derive(Debug)]
-pub(crate) enum Transacted<T> {
-    /// Committed.
-    Done(T),
-    /// Nothing of it remains.
-    Refused(Refusal),
-    /// COMMIT failed in a way that tells nothing.
-    Unknown(Fault),
-}
 
 /// A connection with its state.
 pub(crate) struct Session {
     opening: Opening,
     open: Option<Open>,
     lane: Option<LaneTransaction>,
+    company: Company,
     /// How many lane transactions were begun: tells a job whether the open one is its own.
     begun: u64,
     deadline: Arc<Deadline>,
 }
 
-struct Open {
-    connection: Connection,
-    recorder: Recorder,
-    file: Option<FileId>,
-}
-
 struct LaneTransaction {
     abandoned: Arc<AtomicBool>,
+    since: Instant,
     until: Instant,
-}
-
-/// Who a file is on its file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-/// When the statement under way has to end; milliseconds since `base`, 0 for never.
-struct Deadline {
-    base: Instant,
-    at_ms: AtomicU64,
 }
 
 // === impl Session ===
 
 impl Session {
     pub(crate) fn new(opening: Opening) -> Self {
-        let deadline = Arc::new(Deadline { base: Instant::now(), at_ms: AtomicU64::new(0) });
-        Self { opening, open: None, lane: None, begun: 0, deadline }
+        let (company, deadline) = (Company::default(), Arc::new(Deadline::never()));
+        Self { opening, open: None, lane: None, company, begun: 0, deadline }
     }
 
     /// Statements begun from now on end at `at`.
     pub(crate) fn set_deadline(&self, at: Instant) {
-        let ms = at.saturating_duration_since(self.deadline.base).as_millis();
-        self.deadline.at_ms.store(u64::try_from(ms).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+        self.deadline.set(at);
     }
 
     /// The connection. Opens it anew where there is none, or where another file took the old one's place: a replaced
@@ -130,11 +62,7 @@ impl Session {
     }
 
     fn opened(&mut self, operation: &'static str) -> Result<&Open, Fault> {
-        let replaced = self.lane.is_none()
-            && self
-                .open
-                .as_ref()
-                .is_some_and(|open| open.file.is_some() && FileId::of(&self.opening.path) != open.file);
+        let replaced = self.lane.is_none() && self.open.as_ref().is_some_and(|open| self.opening.was_replaced(open));
         if replaced {
             self.open = None;
         }
@@ -159,10 +87,20 @@ impl Session {
             None => {}
         }
         self.opening.turn.give_way(self.opening.lock_wait);
-        let begun = self.connection("begin")?.prepare_cached("begin immediate").and_then(|mut begin| begin.execute([]));
-        begun.map_err(|error| self.failed("begin", &error))?;
+        self.company.rest();
+        self.opened("begin")?;
+        let begun = match &self.open {
+            Some(open) => take_lock(&open.connection, &mut self.company),
+            None => Ok(()),
+        };
+        if let Err(error) = begun {
+            let fault = self.failed("begin", &error);
+            self.rollback();
+            return Err(fault);
+        }
         self.begun += 1;
-        self.lane = Some(LaneTransaction { abandoned: Arc::clone(abandoned), until: Instant::now() + idle });
+        let since = Instant::now();
+        self.lane = Some(LaneTransaction { abandoned: Arc::clone(abandoned), since, until: since + idle });
         Ok(())
     }
 
@@ -176,10 +114,16 @@ impl Session {
         self.lane.as_ref().is_some_and(|open| Arc::ptr_eq(&open.abandoned, lane))
     }
 
+    fn let_go(&mut self) {
+        if let Some(lane) = self.lane.take() {
+            self.company.held(lane.since);
+        }
+    }
+
     /// Rolls back whatever is open. A rollback that fails leaves a connection that cannot be trusted: it is closed,
     /// which rolls back too.
     pub(crate) fn rollback(&mut self) {
-        self.lane = None;
+        self.let_go();
         let Some(open) = &self.open else { return };
         if !open.connection.is_autocommit() && open.connection.execute_batch("rollback").is_err() {
             self.open = None;
@@ -192,7 +136,7 @@ impl Session {
             return Commit::RolledBack(Fault::new(FaultClass::Transient, operation, &self.opening.place));
         };
         let Err(failure) = open.connection.execute_batch("commit") else {
-            self.lane = None;
+            self.let_go();
             return Commit::Committed;
         };
         let fault = error::fault(operation, &self.opening.place, &failure);
@@ -287,156 +231,7 @@ impl Session {
     }
 }
 
-// === impl Opening ===
-
-impl Opening {
-    fn open(&self, deadline: &Arc<Deadline>) -> rusqlite::Result<Open> {
-        let file = FileId::of(&self.path);
-        // Neither CREATE nor URI: a wrong path is an error, and a file name is only a name.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-        let (wait, poll) = match self.role {
-            Role::Lane => (self.lock_wait, LOCK_POLL),
-            Role::Control | Role::Read => (self.patience, LOCK_POLL),
-        };
-        let mut since = Instant::now();
-        connection.busy_handler(Some(move |asked| {
-            if asked == 0 {
-                since = Instant::now();
-            }
-            let left = since.elapsed() < wait;
-            if left {
-                std::thread::sleep(poll);
-            }
-            left
-        }))?;
-        let watched = Arc::clone(deadline);
-        connection.progress_handler(STEPS_PER_LOOK, Some(move || watched.passed()))?;
-        self.settings(&connection)?;
-        let recorder = Recorder::default();
-        if self.role != Role::Control {
-            recorder.listen(&mut connection)?;
-        }
-        Ok(Open { connection, recorder, file })
-    }
-
-    fn settings(&self, connection: &Connection) -> rusqlite::Result<()> {
-        // Foreign keys are off by default in SQLite, and then a delete orphans children without a word.
-        connection.execute_batch("pragma foreign_keys = on; pragma secure_delete = on")?;
-        let journal: String = connection.query_row("pragma journal_mode", [], |row| row.get(0))?;
-        // Without a write-ahead log, FULL does not sync the folder after the journal's end: EXTRA does.
-        connection.execute_batch(if journal == "wal" {
-            "pragma synchronous = full"
-        } else {
-            "pragma synchronous = extra"
-        })?;
-        if self.role == Role::Read {
-            connection.execute_batch("pragma query_only = on")?;
-        }
-        Ok(())
-    }
-
-    fn fault(&self, operation: &'static str, failure: &rusqlite::Error) -> Fault {
-        let fault = error::fault(operation, &self.place, failure);
-        if fault.class == FaultClass::Unreachable && !self.path.exists() {
-            return fault.with_detail("there is no such file; forgetd never creates one");
-        }
-        fault
-    }
-}
-
-// === impl Turn ===
-
-/// A control write that waits for the lock.
-struct Asking<'a>(&'a Turn);
-
-impl Turn {
-    fn ask(&self) -> Asking<'_> {
-        self.0.fetch_add(1, Ordering::AcqRel);
-        Asking(self)
-    }
-
-    fn give_way(&self, at_most: Duration) {
-        let since = Instant::now();
-        while self.0.load(Ordering::Acquire) > 0 && since.elapsed() < at_most {
-            std::thread::sleep(LOCK_POLL);
-        }
-    }
-}
-
-impl Drop for Asking<'_> {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-// === impl Deadline ===
-
-impl Deadline {
-    fn passed(&self) -> bool {
-        let at = self.at_ms.load(Ordering::Relaxed);
-        at != 0 && self.base.elapsed().as_millis() > u128::from(at)
-    }
-}
-
-// === impl FileId ===
-
-impl FileId {
-    #[cfg(unix)]
-    fn of(path: &Path) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt as _;
-        let meta = std::fs::metadata(path).ok()?;
-        Some(Self { device: meta.dev(), inode: meta.ino() })
-    }
-
-    #[cfg(not(unix))]
-    fn of(_path: &Path) -> Option<Self> {
-        None
-    }
-}
-
-impl std::fmt::Display for FileId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "file {:x}:{:x}", self.device, self.inode)
-    }
-}
-
-// === impl Refusal, Transacted ===
-
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl Refusal {
-    /// As a fault, for calls that know no other answer.
-    pub(crate) fn into_fault(self, operation: &'static str, place: &str) -> Fault {
-        match self {
-            Self::Fenced => Fault::new(FaultClass::Blocked(Cause::Fenced), operation, place),
-            Self::Fault(fault) => fault,
-        }
-    }
-}
-
-impl<T> Transacted<T> {
-    /// For calls that can be repeated safely: anything but done is a fault.
-    pub(crate) fn into_result(self, operation: &'static str, place: &str) -> Result<T, Fault> {
-        match self {
-            Self::Done(done) => Ok(done),
-            Self::Refused(refusal) => Err(refusal.into_fault(operation, place)),
-            Self::Unknown(fault) => Err(fault),
-        }
-    }
-
-    /// For calls whose fate matters.
-    pub(crate) fn into_commit(self) -> Commit {
-        match self {
-            Self::Done(_) => Commit::Committed,
-            Self::Refused(Refusal::Fenced) => Commit::Fenced,
-            Self::Refused(Refusal::Fault(fault)) => Commit::RolledBack(fault),
-            Self::Unknown(fault) => Commit::Unknown(fault),
-        }
-    }
+fn take_lock(connection: &Connection, company: &mut Company) -> rusqlite::Result<()> {
+    connection.prepare_cached("begin immediate")?.execute([])?;
+    company.look_around(connection)
 }

@@ -1,8 +1,11 @@
 //! Receipts: written once, acknowledged once, and never chosen by a mark.
 
+mod seals;
+mod write;
+
 use async_trait::async_trait;
 use forgetd_connector::{
-    Cause, Commit, Cursor, Fault, FaultClass, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled,
+    Commit, Cursor, Fault, FaultClass, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
@@ -120,7 +123,7 @@ impl Receipts for SqliteControl {
             // Whoever adopts may not have raised the fence here yet; only a later holder is in the way.
             match tables.standing(connection, place)? {
                 Some((Some(standing), _)) if standing > term => Err(Refusal::Fenced),
-                _ => adopt(connection, tables, place, term),
+                _ => seals::adopt(connection, tables, place, term),
             }
         })
         .await
@@ -227,176 +230,6 @@ impl Receipts for SqliteControl {
         }
         Ok(gone)
     }
-}
-
-// === impl Tables ===
-
-impl Tables {
-    /// Inserts a receipt that is done. A taken sequence is another holder's.
-    pub(crate) fn insert_receipt(
-        &self,
-        connection: &Connection,
-        place: &str,
-        receipt: &Receipt,
-    ) -> Result<(), Refusal> {
-        self.insert(connection, place, receipt, None)
-    }
-
-    fn insert(
-        &self,
-        connection: &Connection,
-        place: &str,
-        receipt: &Receipt,
-        sealed_keys: Option<&str>,
-    ) -> Result<(), Refusal> {
-        const OPERATION: &str = "insert receipt";
-        let sql = format!(
-            "insert into {} (instance, {KEY}, run, term, state, body, mac, commitments, sealed_keys, sealed_cursor,
-               written_at_ms)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, {NOW_MS})",
-            self.receipt
-        );
-        let sealed_cursor = receipt.cursor.as_ref().filter(|_| sealed_keys.is_some()).map(Cursor::as_text);
-        let state = if sealed_keys.is_some() { "sealed" } else { "done" };
-        let values: Values<'_> = &[
-            &self.instance,
-            &receipt.key.generation.0,
-            &receipt.key.rule,
-            &receipt.key.lane,
-            &signed(receipt.key.sequence),
-            &receipt.run,
-            &signed(receipt.term),
-            &state,
-            &receipt.body,
-            &receipt.mac.as_slice(),
-            &receipt.rows,
-            &sealed_keys,
-            &sealed_cursor,
-        ];
-        match connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(values)) {
-            Ok(1) => Ok(()),
-            Ok(_) => Err(Fault::new(FaultClass::Internal, OPERATION, place).with_detail("no row was inserted").into()),
-            Err(failure) if error::is_unique(&failure) => Err(Refusal::Fenced),
-            Err(failure) => Err(error::control_fault(OPERATION, place, &failure).into()),
-        }
-    }
-
-    /// Puts the receipt's cursor in the place of the lane's last one; without one, only removes that.
-    pub(crate) fn move_cursor(&self, connection: &Connection, place: &str, receipt: &Receipt) -> Result<(), Refusal> {
-        const OPERATION: &str = "move cursor";
-        let sql = format!("delete from {} where instance = ?1 and rule = ?2 and lane = ?3", self.cursor);
-        let lane: Values<'_> = &[&self.instance, &receipt.key.rule, &receipt.key.lane];
-        execute(connection, place, OPERATION, &sql, lane)?;
-        let Some(cursor) = &receipt.cursor else { return Ok(()) };
-        let sql = format!(
-            "insert into {} (instance, rule, lane, generation, sequence, position) values (?1, ?2, ?3, ?4, ?5, ?6)",
-            self.cursor
-        );
-        let values: Values<'_> = &[
-            &self.instance,
-            &receipt.key.rule,
-            &receipt.key.lane,
-            &receipt.key.generation.0,
-            &signed(receipt.key.sequence),
-            &cursor.as_text(),
-        ];
-        execute(connection, place, OPERATION, &sql, values)?;
-        Ok(())
-    }
-
-    fn has(&self, connection: &Connection, key: &ReceiptKey) -> rusqlite::Result<bool> {
-        let sql = format!(
-            "select exists (select 1 from {} where instance = ?1 and generation = ?2 and rule = ?3 and lane = ?4
-             and sequence = ?5)",
-            self.receipt
-        );
-        let values = (&self.instance, &key.generation.0, &key.rule, &key.lane, signed(key.sequence));
-        connection.query_row(&sql, values, |row| row.get(0))
-    }
-
-    fn unseal(&self, connection: &Connection, place: &str, receipt: &Receipt) -> Result<SealEnd, Refusal> {
-        const OPERATION: &str = "unseal";
-        let key = &receipt.key;
-        let sql = format!(
-            "select state, term, body from {} where instance = ?1 and generation = ?2 and rule = ?3 and lane = ?4
-             and sequence = ?5",
-            self.receipt
-        );
-        let at = (&self.instance, &key.generation.0, &key.rule, &key.lane, signed(key.sequence));
-        let found: Option<(String, i64, Vec<u8>)> = connection
-            .query_row(&sql, at, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()
-            .map_err(|failure| error::control_fault(OPERATION, place, &failure))?;
-        match found {
-            Some((_, term, _)) if unsigned(term) != receipt.term => return Ok(SealEnd::Adopted),
-            Some((state, _, _)) if state == "sealed" => {}
-            // The answer to the first time was lost.
-            Some((_, _, body)) if body == receipt.body => return Ok(SealEnd::Done),
-            Some(_) => return Ok(SealEnd::Adopted),
-            None => {
-                let fault = Fault::new(FaultClass::Blocked(Cause::Restored), OPERATION, place);
-                return Err(fault.with_detail("the sealed receipt is gone").into());
-            }
-        }
-        self.fence(connection, place, receipt.term, None)?;
-        let sql = format!(
-            "update {} set state = 'done', body = ?1, mac = ?2, commitments = ?3, sealed_keys = null,
-               sealed_cursor = null, written_at_ms = {NOW_MS}
-             where instance = ?4 and generation = ?5 and rule = ?6 and lane = ?7 and sequence = ?8",
-            self.receipt
-        );
-        let values: Values<'_> = &[
-            &receipt.body,
-            &receipt.mac.as_slice(),
-            &receipt.rows,
-            &self.instance,
-            &key.generation.0,
-            &key.rule,
-            &key.lane,
-            &signed(key.sequence),
-        ];
-        execute(connection, place, OPERATION, &sql, values)?;
-        self.move_cursor(connection, place, receipt)?;
-        Ok(SealEnd::Done)
-    }
-}
-
-fn adopt(connection: &Connection, tables: &Tables, place: &str, term: u64) -> Result<Vec<OpenSeal>, Refusal> {
-    const OPERATION: &str = "adopt seals";
-    let failed = |failure: rusqlite::Error| error::control_fault(OPERATION, place, &failure);
-    let sql = format!("update {} set term = ?1 where instance = ?2 and state = 'sealed'", tables.receipt);
-    execute(connection, place, OPERATION, &sql, &[&signed(term), &tables.instance])?;
-    let sql = format!(
-        "select {KEY}, body, mac, run, commitments, sealed_cursor, sealed_keys from {}
-         where instance = ?1 and state = 'sealed' order by {KEY}",
-        tables.receipt
-    );
-    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let mut rows = statement.query([&tables.instance]).map_err(failed)?;
-    let mut seals = vec![];
-    while let Some(row) = rows.next().map_err(failed)? {
-        let (seal, keys) = open_seal(row, term).map_err(failed)?;
-        let Some(keys) = codec::keys_from_json(&keys) else {
-            let fault = Fault::new(FaultClass::Internal, OPERATION, place);
-            return Err(fault.with_detail("a sealed key list cannot be read").into());
-        };
-        seals.push(OpenSeal { receipt: seal, keys });
-    }
-    Ok(seals)
-}
-
-fn open_seal(row: &Row<'_>, term: u64) -> rusqlite::Result<(Receipt, String)> {
-    let Pending { key, body, mac } = pending(row)?;
-    let receipt = Receipt {
-        key,
-        run: row.get(6)?,
-        term,
-        body,
-        mac,
-        rows: row.get(7)?,
-        cursor: row.get::<_, Option<String>>(8)?.map(Cursor::from_text),
-    };
-    Ok((receipt, row.get(9)?))
 }
 
 fn prune(connection: &Connection, tables: &Tables, place: &str, covered: u64, keep_ms: i64) -> Result<u64, Refusal> {

@@ -4,7 +4,8 @@ use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{Key, Table, Value};
 use rusqlite::types::Value as Sql;
 
-use super::{Query, Scope, integer};
+use super::text::integer;
+use super::{Query, Scope};
 
 /// How a lane walks its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

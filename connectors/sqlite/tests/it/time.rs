@@ -195,3 +195,50 @@ async fn the_oldest_is_read_as_an_instant() {
         assert_eq!(measure.oldest, Some(oldest.parse().unwrap()), "{declared}");
     }
 }
+
+#[tokio::test]
+async fn thousands_of_times_around_the_cutoff_agree_with_arithmetic() {
+    // Texts of every precision and offset around one moment; what is due is computed from nanoseconds.
+    let cutoff: jiff::Timestamp = "2024-06-30T23:59:59.123456789Z".parse().unwrap();
+    let mut seed: u64 = 42;
+    let mut random = move |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let scales: [i64; 6] = [1, 1_000, 1_000_000, 1_000_000_000, 3_600_000_000_000, 86_400_000_000_000];
+    let mut expected = vec![];
+    let mut rows = vec![];
+    for id in 0..3_000 {
+        let distance = (random(2_001) as i64 - 1_000) * scales[random(6) as usize];
+        let digits = random(10) as u32;
+        let unit = 10_i128.pow(9 - digits);
+        let nanos = (cutoff.as_nanosecond() + i128::from(distance)).div_euclid(unit) * unit;
+        let at = jiff::Timestamp::from_nanosecond(nanos).unwrap();
+        let minutes = random(28 * 60 + 1) as i32 - 14 * 60;
+        let offset = jiff::tz::Offset::from_seconds(minutes * 60).unwrap();
+        let local = offset.to_datetime(at);
+        let fraction = if digits == 0 {
+            String::new()
+        } else {
+            format!(".{:09}", local.time().subsec_nanosecond())[..=digits as usize].to_owned()
+        };
+        let sign = if minutes < 0 { '-' } else { '+' };
+        let zone = match minutes {
+            0 => "Z".to_owned(),
+            _ => format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60),
+        };
+        let separator = if random(2) == 0 { ' ' } else { 'T' };
+        rows.push(format!("({id}, '{}{separator}{}{fraction}{zone}')", local.date(), local.strftime("%H:%M:%S")));
+        if at >= cutoff {
+            expected.push(id);
+        }
+    }
+    let (arena, file) = arena(&format!(
+        "create table item (id integer primary key, at text); create index item_at on item (at); insert into item values {}",
+        rows.join(", ")
+    ))
+    .await;
+    let step = arena.step(selection("item", "at", Some(SinceForm::Iso8601), &cutoff.to_string())).await;
+    arena.drain(&step, 100).await;
+    assert_eq!(ids(&file, "item"), expected);
+}

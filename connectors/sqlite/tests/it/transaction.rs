@@ -180,3 +180,27 @@ async fn a_busy_lane_lets_the_lease_be_renewed() {
     assert_eq!(done.changed, 20_000);
     assert!(longest < Duration::from_secs(2), "a renewal waited {longest:?}");
 }
+
+#[tokio::test]
+async fn a_statement_ends_at_the_call_timeout_and_leaves_nothing() {
+    let (arena, file) = arena(&format!(
+        "{THREE};
+         create table endless (id integer primary key, n int);
+         create trigger slow before delete on item begin
+           update endless set n = (with recursive s (n) as (select 1 union all select n + 1 from s)
+                                   select count(*) from s);
+         end;
+         insert into endless values (1, 1)"
+    ))
+    .await;
+    let step = dated(&arena, "item").await;
+    let mut context = crate::fixture::context("conformance");
+    context.call_timeout_ms = 300;
+    let impatient = forgetd_sqlite::connect(forgetd_sqlite::Config { path: file.path() }, context).await.unwrap();
+    let Lane::Atomic(mut lane) = impatient.lane(&step, &arena.claim()).await.unwrap() else { panic!("sealed") };
+    let since = std::time::Instant::now();
+    assert_eq!(lane.change(&order(10)).await.unwrap_err().class, FaultClass::Timeout);
+    assert!(since.elapsed() < Duration::from_secs(5));
+    becomes_free(&file).await;
+    assert_eq!(ids(&file, "item"), [1, 2, 3]);
+}

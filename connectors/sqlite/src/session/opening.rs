@@ -1,0 +1,173 @@
+//! How a connection is opened, and what limits it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use forgetd_connector::{Fault, FaultClass};
+use rusqlite::{Connection, OpenFlags};
+
+use super::turn::{LOCK_POLL, Turn};
+use crate::effect::Recorder;
+use crate::error;
+
+/// How many prepared statements a connection keeps: more than all lanes and control tables use.
+const STATEMENTS_KEPT: usize = 96;
+
+/// Virtual machine steps between two looks at the deadline: well below a millisecond.
+const STEPS_PER_LOOK: i32 = 4_000;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Changes rows, and counts what happens.
+    Lane,
+    /// Reads and writes the control tables.
+    Control,
+    /// Reads.
+    Read,
+}
+
+/// How connections of one connector are opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    pub(crate) path: PathBuf,
+    pub(crate) place: String,
+    pub(crate) role: Role,
+    /// How long a lane waits for the lock.
+    pub(crate) lock_wait: Duration,
+    /// How long everything else does.
+    pub(crate) patience: Duration,
+    pub(crate) turn: Arc<Turn>,
+}
+
+/// An open connection.
+pub(super) struct Open {
+    pub(super) connection: Connection,
+    pub(super) recorder: Recorder,
+    pub(super) file: Option<FileId>,
+}
+
+/// Who a file is on its file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+/// When the statement under way has to end; milliseconds since `base`, 0 for never.
+pub(super) struct Deadline {
+    base: Instant,
+    at_ms: AtomicU64,
+}
+
+// === impl Opening ===
+
+impl Opening {
+    pub(super) fn open(&self, deadline: &Arc<Deadline>) -> rusqlite::Result<Open> {
+        let file = FileId::of(&self.path);
+        // Neither CREATE nor URI: a wrong path is an error, and a file name is only a name.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        match self.role {
+            // SQLite's own steps, the same as other writers take: a batch has no more right to the lock than they.
+            Role::Lane => connection.busy_timeout(self.lock_wait)?,
+            Role::Control | Role::Read => ask_often(&mut connection, self.patience)?,
+        }
+        let watched = Arc::clone(deadline);
+        connection.progress_handler(STEPS_PER_LOOK, Some(move || watched.passed()))?;
+        self.settings(&connection)?;
+        let recorder = Recorder::default();
+        if self.role != Role::Control {
+            recorder.listen(&mut connection)?;
+        }
+        Ok(Open { connection, recorder, file })
+    }
+
+    /// Whether another file lies where the opened one lay.
+    pub(super) fn was_replaced(&self, open: &Open) -> bool {
+        open.file.is_some() && FileId::of(&self.path) != open.file
+    }
+
+    fn settings(&self, connection: &Connection) -> rusqlite::Result<()> {
+        // Foreign keys are off by default in SQLite, and then a delete orphans children without a word.
+        connection.execute_batch("pragma foreign_keys = on; pragma secure_delete = on")?;
+        let journal: String = connection.query_row("pragma journal_mode", [], |row| row.get(0))?;
+        // Without a write-ahead log, FULL does not sync the folder after the journal's end: EXTRA does.
+        connection.execute_batch(if journal == "wal" {
+            "pragma synchronous = full"
+        } else {
+            "pragma synchronous = extra"
+        })?;
+        if self.role == Role::Read {
+            connection.execute_batch("pragma query_only = on")?;
+        }
+        Ok(())
+    }
+
+    /// The fault of a failed statement.
+    pub(super) fn fault(&self, operation: &'static str, failure: &rusqlite::Error) -> Fault {
+        let fault = error::fault(operation, &self.place, failure);
+        if fault.class == FaultClass::Unreachable && !self.path.exists() {
+            return fault.with_detail("there is no such file; forgetd never creates one");
+        }
+        fault
+    }
+}
+
+/// Asks for a lock in short steps.
+fn ask_often(connection: &mut Connection, patience: Duration) -> rusqlite::Result<()> {
+    let mut since = Instant::now();
+    connection.busy_handler(Some(move |asked| {
+        if asked == 0 {
+            since = Instant::now();
+        }
+        let left = since.elapsed() < patience;
+        if left {
+            std::thread::sleep(LOCK_POLL);
+        }
+        left
+    }))
+}
+
+// === impl Deadline ===
+
+impl Deadline {
+    pub(super) fn never() -> Self {
+        Self { base: Instant::now(), at_ms: AtomicU64::new(0) }
+    }
+
+    pub(super) fn set(&self, at: Instant) {
+        let ms = at.saturating_duration_since(self.base).as_millis();
+        self.at_ms.store(u64::try_from(ms).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+    }
+
+    fn passed(&self) -> bool {
+        let at = self.at_ms.load(Ordering::Relaxed);
+        at != 0 && self.base.elapsed().as_millis() > u128::from(at)
+    }
+}
+
+// === impl FileId ===
+
+impl FileId {
+    #[cfg(unix)]
+    fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = std::fs::metadata(path).ok()?;
+        Some(Self { device: meta.dev(), inode: meta.ino() })
+    }
+
+    #[cfg(not(unix))]
+    fn of(_path: &Path) -> Option<Self> {
+        None
+    }
+}
+
+impl std::fmt::Display for FileId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "file {:x}:{:x}", self.device, self.inode)
+    }
+}
