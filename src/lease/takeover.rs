@@ -41,7 +41,10 @@ pub async fn take(
     loop {
         let asked = Instant::now();
         let (refusal, pause) = match acquire(home, &wish, force).await {
-            Ok(Acquired::Held { term }) => return Ok(Claim::new(holder.into(), term, lasts, asked)),
+            Ok(Acquired::Held { term }) => {
+                let claim = Claim::new(holder.into(), term, lasts, asked);
+                return fresh(home, &wish, claim).await;
+            }
             Ok(Acquired::Taken(lease)) => {
                 let pause = lease.left_ms.clamp(*LOOK_MS.start(), *LOOK_MS.end());
                 (Refusal::Taken(lease), pause)
@@ -55,6 +58,17 @@ pub async fn take(
         }
         sleep(Duration::from_millis(pause).min(left)).await;
     }
+}
+
+/// A lease that was granted only after a long wait for a lock has run out by our own clock: it is renewed once.
+async fn fresh(home: &dyn Control, wish: &LeaseClaim, claim: Claim) -> Result<Claim, Refusal> {
+    if !claim.alive() {
+        let asked = Instant::now();
+        if home.renew(wish, claim.term()).await.map_err(Refusal::Fault)? {
+            claim.renewed(asked);
+        }
+    }
+    Ok(claim)
 }
 
 /// Looks before it asks: a living holder's batch may keep the database locked, and reading waits for nobody.
