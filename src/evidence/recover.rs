@@ -13,7 +13,7 @@ use super::assess::{self, Assessment, PAGE, Site, anchor, assess};
 use super::entry::{self, EntryBody, EntryHead};
 use super::log::merkle::leaf_hash;
 use super::log::{Checkpoint, Tail, tile};
-use super::memory::Databases;
+use super::memory::{self, Databases};
 use super::relay::{OpenLog, Relay, Relayed};
 use super::store::{Files as _, Folder};
 use super::walk::walk;
@@ -145,7 +145,7 @@ impl<'a> Recovery<'a> {
             }
         }
         let renewed = renewed.into_iter().map(ToOwned::to_owned).collect();
-        let mut log = if found.lost.is_some() {
+        let mut log = if found.lost.is_some() || self.may_have_shrunk(&found).await? {
             let site = Site::of(&self.relay.config, &self.relay.key, found.site.number + 1)?;
             let mut log = OpenLog { site, head: None, tail: Tail::default(), _lock: lock };
             self.begin_origin(&mut log, approval.term, first.as_ref()).await?;
@@ -157,6 +157,27 @@ impl<'a> Recovery<'a> {
         let origin = log.site.origin.clone();
         *open = Some(log);
         Ok(Recovered { origin, renewed, relayed })
+    }
+
+    /// Whether the head row was moved and nobody outside knows its head: entries may have been lost with what was there
+    /// before, and going on would give their sizes other roots.
+    async fn may_have_shrunk(&self, found: &Assessment) -> Result<bool, EvidenceFault> {
+        if found.moved.is_none() {
+            return Ok(false);
+        }
+        let config = &self.relay.config;
+        let remember = config.remember.as_ref().map(Folder::new);
+        let (memories, _) =
+            memory::recall(&found.site.origin, anchor(config), self.databases, remember.as_ref(), &found.site.key)
+                .await?;
+        let mut outside: Vec<Head> = memories.into_iter().map(|memory| memory.head).collect();
+        // A folder is not put back together with the database.
+        if found.site.folder.is_some() {
+            let store = assess::store(config, &found.site, self.databases)?;
+            let stored = assess::stored_checkpoint(&*store, &found.site.key).await;
+            outside.extend(stored.ok().flatten().map(|(checkpoint, _)| checkpoint.into()));
+        }
+        Ok(!outside.iter().any(|head| Some(head) == found.head.as_ref()))
     }
 
     /// The first entry of a new origin.

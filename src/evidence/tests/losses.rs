@@ -184,8 +184,8 @@ async fn a_restored_database_gets_a_new_generation_in_the_same_log() {
 }
 
 #[tokio::test]
-async fn a_head_row_that_moved_is_written_again_after_approval() {
-    let mut world = World::in_database(&["crm"]);
+async fn a_head_row_that_moved_is_written_again_where_somebody_knows_its_head() {
+    let mut world = World::in_database(&["crm", "shop"]);
     world.run("crm", "r1", 3).await;
     world.relay().await.unwrap();
     world.database("crm").change(|tables| tables.in_place = false);
@@ -240,4 +240,17 @@ async fn log_tables_put_back_alone_go_on_under_a_new_origin() {
     world.start().await.unwrap();
     world.run("crm", "r3", 2).await;
     world.relay().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_head_row_that_moved_and_that_nobody_knows_goes_on_under_a_new_origin() {
+    let mut world = World::in_database(&["crm"]);
+    world.run("crm", "r1", 3).await;
+    world.relay().await.unwrap();
+    world.database("crm").change(|tables| tables.in_place = false);
+    let controls = world.controls();
+    let recovered = world.relay.recovery(&controls).go_on(&APPROVAL).await.unwrap();
+    assert_eq!((recovered.origin, recovered.relayed.size), (format!("{}/2", super::ORIGIN), 1));
+    drop(controls);
+    world.start().await.unwrap();
 }
