@@ -5,9 +5,19 @@
 #[allow(dead_code, unused_imports, reason = "each behaviour uses its part")]
 mod harness;
 
+mod checkpoints;
 mod chinook;
+mod commitments;
+mod demo;
+mod leaks;
 mod least_privilege;
+mod origin;
 mod poison;
 mod poolers;
+mod restore;
+mod sealed;
+mod shop;
 mod silent_zero;
 mod ties;
+mod two_at_once;
+mod unplug;
