@@ -17,7 +17,6 @@ pub(crate) struct PostgresFixture;
 /// One database.
 #[derive(Clone)]
 pub(crate) struct Database {
-    pub(crate) name: String,
     pub(crate) url: String,
 }
 
@@ -70,7 +69,7 @@ impl Database {
     pub(crate) async fn new() -> Self {
         let server = Server::get();
         let name = server.database().await;
-        Self { url: server.url(&name), name }
+        Self { url: server.url(&name) }
     }
 
     /// One more session of the superuser.

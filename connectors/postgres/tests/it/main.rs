@@ -2,6 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
 
+mod blind;
 mod conformance;
+mod control;
+mod effect;
+mod faults;
 mod fixture;
+mod predicate;
 mod server;
+mod tls;
+mod transaction;
+mod walk;
