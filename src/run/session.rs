@@ -257,6 +257,7 @@ impl<'a> Session<'a> {
     async fn relay_until(&self, mut stopped: watch::Receiver<bool>) {
         while timeout(RELAY_EVERY, stopped.wait_for(|stopped| *stopped)).await.is_err() {
             if self.is_sound()
+                && self.claim.alive()
                 && let Err(fault) = self.relay_now().await
             {
                 tracing::warn!(error = %fault, "receipts could not be relayed");
@@ -266,7 +267,8 @@ impl<'a> Session<'a> {
 
     async fn relay_now(&self) -> Result<(), EvidenceFault> {
         if !self.claim.alive() {
-            return Ok(());
+            let found = "the lease ran out before the receipts were relayed; the next holder relays them";
+            return Err(EvidenceFault::new(Cause::Fenced, &self.config.instance, found));
         }
         let before = self.backlog.get();
         self.relay.relay(self.claim.term(), &self.sites.controls()).await?;
