@@ -15,6 +15,8 @@ pub(super) struct EntryView<'a> {
     #[serde(borrow, rename = "type")]
     pub(super) kind: std::borrow::Cow<'a, str>,
     #[serde(borrow)]
+    pub(super) instance: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
     pub(super) generation: std::borrow::Cow<'a, str>,
     #[serde(borrow)]
     pub(super) rule: std::borrow::Cow<'a, str>,
@@ -36,7 +38,8 @@ pub(super) struct Account {
     pub(super) kinds: BTreeMap<String, u64>,
     /// The log goes on where another one ended: its first entry is a recovery.
     continued: bool,
-    lanes: BTreeMap<(String, String, String), Lane>,
+    /// By instance, generation, rule and lane.
+    lanes: BTreeMap<[String; 4], Lane>,
     runs: BTreeMap<String, Run>,
     problems: Vec<Problem>,
 }
@@ -73,7 +76,7 @@ impl Account {
             return self.problem(ProblemKind::Tampered, place(), "it has a version that is not known here");
         }
         *self.kinds.entry(view.kind.to_string()).or_default() += 1;
-        let lane = (view.generation.to_string(), view.rule.to_string(), view.lane.to_string());
+        let lane = [&view.instance, &view.generation, &view.rule, &view.lane].map(ToString::to_string);
         if !self.lanes.entry(lane).or_default().take(view.sequence) {
             self.problem(ProblemKind::Tampered, place(), "its sequence is in the log already");
         }
@@ -93,7 +96,7 @@ impl Account {
 
     /// Everything that does not add up, at most [`PROBLEMS_MAX`].
     pub(super) fn close(mut self) -> Vec<Problem> {
-        for ((generation, rule, lane), mut seen) in std::mem::take(&mut self.lanes) {
+        for ([_, generation, rule, lane], mut seen) in std::mem::take(&mut self.lanes) {
             // The lanes and runs of a log that goes on began in the one before.
             if self.continued && seen.through == 0 {
                 seen.skip_to_first();
@@ -155,7 +158,7 @@ mod tests {
     fn entry(kind: &str, lane: &str, sequence: u64, more: &str) -> Vec<u8> {
         let (before, after) =
             if more < "\"generation" { (format!("{more},"), String::new()) } else { (String::new(), more.into()) };
-        format!(r#"{{{before}"generation":"g","lane":"{lane}",{after}"rule":"r","run":"u","sequence":{sequence},"type":"{kind}","v":1}}"#)
+        format!(r#"{{{before}"generation":"g","instance":"i","lane":"{lane}",{after}"rule":"r","run":"u","sequence":{sequence},"type":"{kind}","v":1}}"#)
             .into_bytes()
     }
 

@@ -45,6 +45,8 @@ pub(super) struct Assessment {
     pub(super) note: Option<String>,
     /// Whether anything outside the store could notice a rollback.
     pub(super) anchored: bool,
+    /// Whether the log was signed with another key than ours.
+    pub(super) foreign: bool,
 }
 
 /// The database that holds the head row: the store itself, or the home of a folder.
@@ -154,14 +156,15 @@ async fn look(config: &RelayConfig, site: Site, databases: &Databases<'_>) -> Re
     let head = state.map(|state| state.head);
     let outside = !memories.is_empty() || databases.len() > 1 || config.remember.is_some();
     let mut note = None;
-    let mut lost = None;
+    let mut lost = signed_by_another(&*store, &site.key).await?;
+    let foreign = lost.is_some();
     match stored_checkpoint(&*store, &site.key).await {
         Ok(Some((checkpoint, signed))) => {
             note = Some(signed);
             memories.push(Memory { head: checkpoint.into(), place: format!("the checkpoint in {place}") });
         }
         // A checkpoint that cannot be read is worth nothing and is signed again, unless there is no head for it.
-        Err(fault) if head.is_none() => lost = Some(fault),
+        Err(fault) if head.is_none() => lost = lost.or(Some(fault)),
         Ok(None) | Err(_) => {}
     }
     lost = lost.or_else(|| rolled_back(&memories, head.as_ref(), &place));
@@ -173,7 +176,17 @@ async fn look(config: &RelayConfig, site: Site, databases: &Databases<'_>) -> Re
     let moved = (!in_place).then(|| {
         EvidenceFault::restored(place, "the head row is not in the table, server or timeline that it was written in")
     });
-    Ok(Assessment { site, head, tail, lost, moved, restored: Vec::new(), newest, note, anchored: outside })
+    Ok(Assessment { site, head, tail, lost, moved, restored: Vec::new(), newest, note, anchored: outside, foreign })
+}
+
+/// The log's own `log.vkey` names another key: whoever verifies with it would refuse what we sign. One that cannot be
+/// read is worth nothing and is written again.
+async fn signed_by_another(store: &dyn Store, key: &VerifierKey) -> Result<Option<EvidenceFault>, EvidenceFault> {
+    let Some(bytes) = store.read("log.vkey").await? else { return Ok(None) };
+    let theirs = VerifierKey::parse(String::from_utf8_lossy(&bytes).trim()).ok();
+    let other = theirs.is_some_and(|theirs| theirs.public() != key.public());
+    let found = "the log was signed with another key than evidence.signing_key: put that key back";
+    Ok(other.then(|| EvidenceFault::evidence(store.place(), found)))
 }
 
 /// A memory that the head does not reach.

@@ -270,7 +270,7 @@ impl<'a> Recovery<'a> {
 /// Only the files are gone: the head row stands, and nobody remembers more than it says.
 fn rebuildable(found: &Assessment) -> bool {
     let lost_files = found.lost.as_ref().is_some_and(|fault| fault.cause == Cause::Evidence);
-    found.site.folder.is_some() && found.head.is_some() && found.moved.is_none() && lost_files
+    found.site.folder.is_some() && found.head.is_some() && found.moved.is_none() && lost_files && !found.foreign
 }
 
 /// The newest head as it was signed, if that is at hand; else its three lines.
