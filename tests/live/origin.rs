@@ -10,7 +10,7 @@ use super::shop;
 
 /// A log in a folder, with a process that promises to be alone.
 fn in_folder(database: &dyn Database) -> Policy {
-    Policy::new(&database.url()).top("coordination: none").evidence("store: { dir: evidence }").rule(&shop::rule())
+    shop::uncoordinated(database).evidence("store: { dir: evidence }")
 }
 
 fn run(program: &Program, seen: &mut Checkpoints) -> Output {
@@ -174,4 +174,64 @@ fn a_kill_anywhere_in_the_relay_leaves_one_history() {
             seen.one_history();
         }
     }
+}
+
+#[test]
+fn another_key_or_origin_never_begins_a_second_log() {
+    every_engine(|database| {
+        for what in ["key", "origin"] {
+            shop::create(database, 300, 10);
+            let mut seen = Checkpoints::default();
+            let policy = shop::policy(database, "5s");
+            let program = Program::installed(&policy);
+            run(&program, &mut seen).expect(0);
+            seen.exported(&program);
+            let key = std::fs::read(program.path("evidence.key")).unwrap();
+            shop::add(database, 2_000, 50, 40);
+            match what {
+                "key" => {
+                    std::fs::remove_file(program.path("evidence.key")).unwrap();
+                    let path = program.path("evidence.key");
+                    program.call(&["keys", "new", "evidence", "--out", path.to_str().unwrap()]).expect(0);
+                }
+                _ => exchange(&program, "example.com/forgetd/live", "example.com/forgetd/other"),
+            }
+            let output = run(&program, &mut seen);
+            assert_ne!(output.code, 0, "{} {what}: {}", database.engine(), output.stdout);
+            assert_eq!(shop::rows(database), 60, "{what}: zero rows changed\n{}", output.stderr);
+            // Put right, it goes on as if nothing had been.
+            std::fs::write(program.path("evidence.key"), key).unwrap();
+            program.policy(&policy);
+            run(&program, &mut seen).expect(0);
+            seen.exported(&program);
+            assert_eq!((shop::rows(database), program.rows_in_evidence()), (10, 350), "{what}");
+            seen.one_history();
+            shop::drop_everything(database);
+        }
+    });
+}
+
+#[test]
+fn another_instance_with_the_same_origin_goes_on_with_the_one_log() {
+    every_engine(|database| {
+        shop::create(database, 300, 10);
+        let mut seen = Checkpoints::default();
+        let program = Program::installed(&shop::policy(database, "5s"));
+        run(&program, &mut seen).expect(0);
+        for (n, (old, new)) in [("live", "other"), ("other", "live")].into_iter().enumerate() {
+            exchange(&program, &format!("instance: {old}"), &format!("instance: {new}"));
+            shop::add(database, 2_000 + n as u64 * 100, 50, 40);
+            run(&program, &mut seen).expect(0);
+            seen.exported(&program);
+        }
+        assert_eq!((shop::rows(database), program.rows_in_evidence()), (10, 400));
+        seen.one_history();
+    });
+}
+
+fn exchange(program: &Program, old: &str, new: &str) {
+    let path = program.path("forgetd.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(old));
+    std::fs::write(path, text.replace(old, new)).unwrap();
 }

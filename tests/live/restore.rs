@@ -161,6 +161,35 @@ fn what_was_kept_elsewhere_proves_a_rollback_of_a_file() {
     assert_eq!(verified.object()["verdict"], "rolled_back");
 }
 
+#[test]
+fn a_database_put_back_beside_an_intact_log_is_named_and_goes_on_after_approval() {
+    let (home, crm) = (Sqlite::database(), Sqlite::database());
+    shop::create(&crm, 300, FRESH);
+    let mut seen = Checkpoints::default();
+    let policy = Policy::new(&home.url())
+        .database(&format!("crm:\n    url: {}", crm.url()))
+        .rule(&shop::rule().with("database: crm"));
+    let program = Program::installed(&policy);
+    seen.printed(&program.call(&["run", "--json"]).expect(0));
+    let put_back = file_backup(&crm);
+    shop::add(&crm, 1_000, 200, 40);
+    seen.printed(&program.call(&["run", "--json"]).expect(0));
+    put_back();
+    shop::add(&crm, 2_000, 50, 40);
+    let blocked = program.call(&["run", "--json"]).expect(4);
+    assert_eq!(blocked.lines()[0]["cause"], "restored");
+    assert!(blocked.lines()[0]["detail"].as_str().unwrap().starts_with("crm"), "{}", blocked.stdout);
+    assert_eq!(shop::rows(&crm), 50 + FRESH, "zero rows changed");
+
+    let approve = ["approve", "--restored", "--reason", "crm was put back"];
+    seen.printed(&program.call(&approve).expect(0));
+    seen.printed(&program.call(&["run", "--json"]).expect(0));
+    assert_eq!((shop::rows(&crm), program.rows_in_evidence()), (FRESH, 550), "one log holds all of it");
+    assert_eq!(program.entries("recovery").len(), 2, "one for the log, one for the database");
+    seen.exported(&program);
+    seen.one_history();
+}
+
 /// `pg_dump` now, `pg_restore --clean` later.
 fn dump(database: &Postgres) -> Box<dyn FnOnce()> {
     let folder = tempfile::tempdir().unwrap();

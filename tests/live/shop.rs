@@ -32,6 +32,18 @@ pub(crate) fn add(database: &dyn Database, first: u64, count: u64, days: u64) {
     ));
 }
 
+/// Takes the table and the control tables away, for the next turn of a test.
+pub(crate) fn drop_everything(database: &dyn Database) {
+    database.exec("drop table web_session");
+    if database.engine() == "postgres" {
+        database.exec("drop schema forgetd cascade");
+        return;
+    }
+    for row in database.rows("select name from sqlite_schema where type = 'table' and name like 'forgetd%'") {
+        database.exec(&format!("drop table {}", row[0].as_ref().unwrap()));
+    }
+}
+
 /// Rows of the table.
 pub(crate) fn rows(database: &dyn Database) -> u64 {
     database.count("select count(*) from web_session")
@@ -50,6 +62,11 @@ pub(crate) fn policy(database: &dyn Database, lease: &str) -> Policy {
 /// The same with a rule of the test's own.
 pub(crate) fn ruled_by(database: &dyn Database, lease: &str, rule: &Rule) -> Policy {
     Policy::new(&database.url()).with(&throttle()).top(&format!("coordination: {{ lease: {lease} }}")).rule(rule)
+}
+
+/// The same for a process that promises to be alone.
+pub(crate) fn uncoordinated(database: &dyn Database) -> Policy {
+    Policy::new(&database.url()).with(&throttle()).top("coordination: none").rule(&rule())
 }
 
 /// The same with the control tables in another database, called `main`; the one with the sessions is called `crm`.

@@ -122,6 +122,28 @@ fn a_frozen_holder_that_wakes_between_batches_starts_no_further_one() {
     });
 }
 
+#[test]
+fn without_coordination_the_newer_process_takes_over_at_once() {
+    for fault in ["change.after=stop@3", "commit.after=stop@3"] {
+        for store in ["store: { database: main }", "store: { dir: evidence }"] {
+            let database = Postgres::database();
+            shop::create(&database, DUE, FRESH);
+            let program = Program::installed(&shop::uncoordinated(&database).evidence(store));
+            let stale = start_with_fault(&program, &["run", "--json"], fault);
+            until_frozen(&stale);
+            // The log's folder is written by one process alone, however that one is doing.
+            let newer = program.call(&["run", "--json"]);
+            if store.contains("database") {
+                assert_eq!(newer.expect(0).lines()[0]["changed"], DUE, "{fault}");
+            }
+            stale.signal("CONT");
+            ended_fenced(&stale.wait());
+            program.call(&["run", "--json"]).expect(0);
+            no_row_lost_or_doubled(&database, &program);
+        }
+    }
+}
+
 #[track_caller]
 pub(crate) fn ended_fenced(stale: &Output) {
     assert_eq!(stale.code, 75, "stdout: {}\nstderr: {}", stale.stdout, stale.stderr);

@@ -121,20 +121,9 @@ fn a_receipt_that_somebody_changed_is_named_and_nothing_succeeds() {
             let said = format!("{}{}", run.stdout, run.stderr);
             assert!(said.contains("web-sessions/0/2"), "the receipt is named: {said}");
             assert!(shop::rows(database) <= before);
-            drop_everything(database);
+            shop::drop_everything(database);
         }
     });
-}
-
-fn drop_everything(database: &dyn Database) {
-    database.exec("drop table web_session");
-    if database.engine() == "postgres" {
-        database.exec("drop schema forgetd cascade");
-        return;
-    }
-    for row in database.rows("select name from sqlite_schema where type = 'table' and name like 'forgetd%'") {
-        database.exec(&format!("drop table {}", row[0].as_ref().unwrap()));
-    }
 }
 
 #[test]
