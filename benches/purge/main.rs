@@ -15,12 +15,11 @@
 mod data;
 mod forgetd;
 mod naked;
+mod network;
 mod report;
 mod server;
 
 use std::time::Duration;
-
-use forgetd_testkit::proxy::Proxy;
 
 use data::Layout;
 use report::{Cell, Report};
@@ -119,8 +118,8 @@ async fn measure(server: &Server, scene: &Scene) -> Cell {
     let run = match scene.network {
         None => forgetd::run(&server.url(&database), scene.batch).await,
         Some(delay) => {
-            let proxy = Proxy::start(server.address(), delay).await.unwrap();
-            forgetd::run(&server.url_at(proxy.address(), &database), scene.batch).await
+            let network = network::Network::start(server.address(), delay);
+            forgetd::run(&server.url_at(network.address(), &database), scene.batch).await
         }
     };
     cell.forgetd = run.seconds;

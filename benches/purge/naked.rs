@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use forgetd_testkit::proxy::Proxy;
 use tokio_postgres::types::Type;
 
 use crate::Scene;
 use crate::data::Layout;
+use crate::network::Network;
 use crate::server::{Server, Session, connect};
 
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Naked {
 
 /// One DELETE of everything that is due.
 pub(crate) async fn single(server: &Server, database: &str, network: Option<Duration>) -> f64 {
-    let (session, _proxy) = open(server, database, network).await;
+    let (session, _network) = open(server, database, network).await;
     let started = Instant::now();
     session.client.batch_execute("delete from events where created_at < now() - interval '30 days'").await.unwrap();
     started.elapsed().as_secs_f64()
@@ -26,9 +26,13 @@ pub(crate) async fn single(server: &Server, database: &str, network: Option<Dura
 
 /// The same batches as forgetd's lane on this layout, two turns each: begin, delete, look ahead; commit.
 pub(crate) async fn batches(server: &Server, database: &str, scene: &Scene) -> Naked {
-    let (session, _proxy) = open(server, database, scene.network).await;
-    let cutoff: String =
-        session.client.query_one("select (now() - interval '30 days')::text", &[]).await.unwrap().get(0);
+    let (session, _network) = open(server, database, scene.network).await;
+    let cutoff: String = session
+        .client
+        .query_one("select ((now() - interval '30 days') at time zone 'UTC')::text", &[])
+        .await
+        .unwrap()
+        .get(0);
     let started = Instant::now();
     let mut naked = match scene.layout {
         Layout::Clustered => ranges(&session, &cutoff, scene.batch).await,
@@ -38,22 +42,25 @@ pub(crate) async fn batches(server: &Server, database: &str, scene: &Scene) -> N
     naked
 }
 
-async fn open(server: &Server, database: &str, network: Option<Duration>) -> (Session, Option<Proxy>) {
+async fn open(server: &Server, database: &str, network: Option<Duration>) -> (Session, Option<Network>) {
     match network {
         None => (server.connect(database).await, None),
         Some(delay) => {
-            let proxy = Proxy::start(server.address(), delay).await.unwrap();
-            (connect(&server.url_at(proxy.address(), database)).await, Some(proxy))
+            let network = Network::start(server.address(), delay);
+            (connect(&server.url_at(network.address(), database)).await, Some(network))
         }
     }
 }
 
 async fn ranges(session: &Session, cutoff: &str, batch: u32) -> Naked {
     let client = &session.client;
-    let peek = "select created_at::text from events where created_at >= $1::text::timestamptz \
-                and created_at < $2::text::timestamptz order by created_at offset $3 limit 1";
-    let delete = "delete from events where created_at >= $1::text::timestamptz \
-                  and created_at < $2::text::timestamptz and created_at < $3::text::timestamptz";
+    // The very forms forgetd sends: a cast that the planner can fold decides the plan.
+    let peek = "select to_json(created_at at time zone 'UTC') #>> '{}' from only events as t \
+                where t.created_at >= ($1::text::timestamp at time zone 'UTC') \
+                and t.created_at < ($2::text::timestamp at time zone 'UTC') order by t.created_at offset $3 limit 1";
+    let delete = "delete from only events as t where t.created_at >= ($1::text::timestamp at time zone 'UTC') \
+                  and t.created_at < ($2::text::timestamp at time zone 'UTC') \
+                  and t.created_at < ($3::text::timestamp at time zone 'UTC')";
     let offset = i64::from(batch);
     let texts = [Type::TEXT, Type::TEXT, Type::INT8];
     let look = async |from: &str| {
@@ -94,7 +101,7 @@ async fn physical(session: &Session, cutoff: &str, batch: u32) -> Naked {
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a block count")]
     let blocks = (f64::from(batch) / (tuples / pages as f64 / 2.0) * 0.95).max(1.0) as i64;
     let delete = "delete from events where ctid >= $1::text::tid and ctid < $2::text::tid \
-                  and created_at < $3::text::timestamptz";
+                  and created_at < ($3::text::timestamp at time zone 'UTC')";
     let mut naked = Naked::default();
     let mut block = 0;
     while block < pages {
