@@ -23,7 +23,6 @@ pub(super) struct Opened<'a> {
     pub(super) row: RunRow,
     pub(super) findings: &'a [Finding],
     pub(super) resumed: bool,
-    pub(super) cap: RowCap,
 }
 
 /// Writes the run's row together with `run.started`.
@@ -134,7 +133,9 @@ fn explained(walked: &Walked) -> u64 {
 
 /// Survivors, by the same predicate. Absent: they could not be counted, and nothing is clean then.
 async fn recount(opened: &Opened<'_>) -> Option<u64> {
-    match opened.job.connector.measure(&opened.job.step, opened.cap).await {
+    // Without a cap: next to nothing should be left, so there is nothing to stop early for, and an engine that is told
+    // to stop early may choose an index full of dead entries.
+    match opened.job.connector.measure(&opened.job.step, RowCap(None)).await {
         Ok(measure) => match measure.due {
             Count::Exact(rows) | Count::Capped(rows) => Some(rows),
             Count::Estimate(_) | Count::Blind(_) => None,

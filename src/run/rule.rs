@@ -209,7 +209,7 @@ async fn act(
         close::open(session, site, &row, &started).await?;
     }
     pace.progress.begin(&rule.name, report.due.unwrap_or_default(), report.due_exact);
-    let opened = Opened { session, site, job: &job, row, findings: &looked.findings, resumed, cap: cap(rule) };
+    let opened = Opened { session, site, job: &job, row, findings: &looked.findings, resumed };
     let report = close::walk_and_close(&opened, pace, report).await;
     pace.progress.end(&rule.name);
     Ok(report)
