@@ -18,6 +18,7 @@ use tokio_postgres::{Client, Error, Row};
 use crate::codec;
 use crate::config::Target;
 use crate::error;
+use crate::pooler;
 use crate::query::Sql;
 use crate::tls::Tls;
 
@@ -126,6 +127,11 @@ impl Session {
         asks: &[Ask<'_>],
     ) -> Result<Vec<Result<Answer, Error>>, Fault> {
         self.bounded(operation, join_all(asks.iter().map(|ask| self.ask(ask)))).await
+    }
+
+    /// The server's process as it was announced when the session began.
+    pub(crate) async fn announced_process(&self) -> Option<i32> {
+        pooler::announced_process(&self.client.cancel_token()).await
     }
 
     async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Error> {

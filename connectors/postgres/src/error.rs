@@ -60,8 +60,8 @@ fn class(db: &DbError) -> FaultClass {
         "25006" => FaultClass::Blocked(Cause::ReadOnly),
         "25P03" | "25P04" | "57P05" => FaultClass::Disconnected,
         "57P01" | "57P02" | "57P03" | "57P04" => FaultClass::Disconnected,
-        // The server says so for a DELETE on a published table without replica identity, in its own object state class.
-        "55000" if !raised_inside => FaultClass::Blocked(Cause::ReplicaIdentity),
+        // The server says so for a DELETE on a published table without replica identity, cascaded or not.
+        "55000" => FaultClass::Blocked(Cause::ReplicaIdentity),
         "3F000" | "42P01" if !raised_inside => FaultClass::Blocked(Cause::TableMissing),
         "42703" if !raised_inside => FaultClass::Blocked(Cause::ColumnMissing),
         "42883" | "42804" | "42846" if !raised_inside => FaultClass::Blocked(Cause::ColumnType),

@@ -16,7 +16,8 @@ const FACTS: &str = "\
 select version(), current_setting('server_version'), current_setting('server_version_num')::int8, \
   pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on', \
   current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on', \
-  (select oid::int8 from pg_database where datname = current_database())";
+  (select oid::int8 from pg_database where datname = current_database()), \
+  pg_backend_pid()";
 
 /// The system identifier and the timeline that is written right now, as text. Any role may read them by default.
 pub(crate) const IDENTITY: &str = "\
@@ -42,14 +43,16 @@ pub(crate) async fn look(session: &Session, link: &Link) -> Result<Facts, Fault>
         }
         Err(fault) => return Err(fault),
     };
+    let process: i32 = get(row, 6, place)?;
+    let other = session.announced_process().await.is_some_and(|announced| announced != process);
+    let pooler = other.then(|| "a pooler: the session runs in another process than was announced".into());
     Ok(Facts {
         product: "PostgreSQL".into(),
         version: get(row, 1, place)?,
         identity: format!("{system}/{timeline}"),
         durability: if get(row, 4, place)? { Durability::Full } else { Durability::Weak },
         read_only: get(row, 3, place)?,
-        // Nothing a client can ask tells a transaction pooler reliably from the server; nothing here depends on it.
-        pooler: None,
+        pooler,
         tls: if link.target.is_local() { None } else { Some(link.tls.words()) },
     })
 }

@@ -17,6 +17,7 @@ mod error;
 mod facts;
 mod lane;
 mod measure;
+mod pooler;
 mod preflight;
 mod query;
 mod sealed;

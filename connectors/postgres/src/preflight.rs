@@ -20,10 +20,13 @@ select row_security_active(c.oid), has_schema_privilege(n.oid, 'USAGE'), has_tab
     and g.tgenabled in ('O', 'A') and g.tgtype & 11 = 11 order by 1), \
   current_setting('track_counts') = 'on', \
   pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on', \
-  exists (select from pg_publication_tables pt join pg_publication p on p.pubname = pt.pubname \
-    where p.pubdelete and pt.schemaname = n.nspname and pt.tablename = c.relname) \
-  and (c.relreplident = 'n' or (c.relreplident = 'd' \
-    and not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary))), \
+  array(select x.nspname || '.' || x.relname \
+    from (select w.s as nspname, w.t as relname, k.oid, k.relreplident from unnest($4::text[], $5::text[]) as w(s, t) \
+      join pg_namespace kn on kn.nspname = w.s join pg_class k on k.relnamespace = kn.oid and k.relname = w.t) x \
+    where exists (select from pg_publication_tables pt join pg_publication p on p.pubname = pt.pubname \
+      where p.pubdelete and pt.schemaname = x.nspname and pt.tablename = x.relname) \
+    and (x.relreplident = 'n' or (x.relreplident = 'd' \
+      and not exists (select from pg_index i where i.indrelid = x.oid and i.indisprimary))) order by 1), \
   c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', $3), \
   current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on' \
 from pg_class c join pg_namespace n on n.oid = c.relnamespace \
@@ -34,8 +37,19 @@ pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, F
     let place = step.place(shared.database());
     let query = Query::new(step, shared.database())?;
     let name = &step.table.name;
-    let sql =
-        Sql::new(LOOK, vec![Param::Text(name.schema.clone()), name.name.as_str().into(), shared.names.plain().into()]);
+    // A delete is published with every table that it cascades to.
+    let mut reached = step.table.cascades_to();
+    reached.push(name.clone());
+    let sql = Sql::new(
+        LOOK,
+        vec![
+            Param::Text(name.schema.clone()),
+            name.name.as_str().into(),
+            shared.names.plain().into(),
+            Param::Texts(reached.iter().map(|table| table.schema.clone()).collect()),
+            Param::Texts(reached.iter().map(|table| Some(table.name.clone())).collect()),
+        ],
+    );
     let held = shared.lanes.take().await?;
     let answers = held.read("preflight", &place, "", &[&sql]).await?;
     let row = answers.first().ok_or_else(|| odd(&place))?.rows.first();

@@ -12,7 +12,6 @@ use forgetd_connector::{Cause, Column, ColumnKind, Fault, FaultClass, Predicate,
 
 use crate::codec;
 pub(crate) use change::Returning;
-pub(crate) use lookup::BOUNDARIES;
 pub(crate) use span::{LINE_BITS, tid_from};
 pub(crate) use sql::{Param, Sql};
 

@@ -15,6 +15,9 @@ const CORRELATION_MIN: f64 = 0.9;
 /// Above this share of due rows, reading the whole table once is cheaper than jumping over it.
 const SHARE_MIN: f64 = 0.1;
 
+/// Tie groups above this size are searched for their keys again and again, unless the keys follow the heap.
+const TIES_MAX: f64 = 5_000.0;
+
 /// Facts about one table.
 #[derive(Clone, Debug)]
 pub(crate) struct Survey {
@@ -25,6 +28,10 @@ pub(crate) struct Survey {
     /// Rows by the statistics.
     pub(crate) rows: Option<f64>,
     correlation: Option<f64>,
+    /// Distinct values of `since`; negative: as a share of the rows.
+    distinct: Option<f64>,
+    /// The correlation of the key's first column.
+    key_correlation: Option<f64>,
     /// Rows that are due, as the planner guesses.
     due: Option<f64>,
     pub(crate) triggers: RowTriggers,
@@ -52,11 +59,13 @@ pub(crate) struct Announced {
 const TABLE: &str = "\
 select c.oid::int8, pg_relation_filenode(c.oid)::int8, \
   pg_relation_size(c.oid) / current_setting('block_size')::int8, c.reltuples::float8, \
-  (select s.correlation::float8 from pg_stats s \
-   where s.schemaname = n.nspname and s.tablename = c.relname and s.attname = $3 and not s.inherited), \
+  s.correlation::float8, \
   exists (select from pg_trigger g where g.tgrelid = c.oid and not g.tgisinternal \
-   and g.tgenabled in ('O', 'A') and g.tgtype & 11 = 11) \
+   and g.tgenabled in ('O', 'A') and g.tgtype & 11 = 11), \
+  s.n_distinct::float8, k.correlation::float8 \
 from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = $3 and not s.inherited \
+left join pg_stats k on k.schemaname = n.nspname and k.tablename = c.relname and k.attname = $4 and not k.inherited \
 where c.relname = $2 and (n.nspname = $1 or ($1 is null and n.nspname = any (current_schemas(false))))";
 
 const OIDS: &str = "\
@@ -72,9 +81,15 @@ impl Survey {
             step.table.referenced_by.iter().map(|key| &key.child).chain(&step.may_cascade).collect();
         let schemas = closure.iter().map(|table| table.schema.clone()).collect();
         let names = closure.iter().map(|table| Some(table.name.clone())).collect();
+        let key = query.key().first().map(|column| column.name.clone());
         let table = Sql::new(
             TABLE,
-            vec![Param::Text(name.schema.clone()), name.name.as_str().into(), query.since().name.as_str().into()],
+            vec![
+                Param::Text(name.schema.clone()),
+                name.name.as_str().into(),
+                query.since().name.as_str().into(),
+                Param::Text(key),
+            ],
         );
         let oids = Sql::new(OIDS, vec![Param::Texts(schemas), Param::Texts(names)]);
         let guess = query.guess();
@@ -90,6 +105,8 @@ impl Survey {
             blocks: get::<i64>(row, 2, place)?.unsigned_abs(),
             rows: (reltuples > 0.0).then_some(reltuples),
             correlation: get(row, 4, place)?,
+            distinct: get(row, 6, place)?,
+            key_correlation: get(row, 7, place)?,
             due: guess.rows.first().and_then(guessed_rows),
             triggers,
             announced: announced(step, &oids.rows, place)?,
@@ -104,11 +121,23 @@ impl Survey {
             return Walk::Physical;
         }
         let scattered = self.correlation.is_some_and(|c| c.abs() < CORRELATION_MIN);
+        let tied = self.ties().is_some_and(|rows| rows > TIES_MAX)
+            && self.key_correlation.is_none_or(|c| c.abs() < CORRELATION_MIN);
         let share = match (self.due, self.rows) {
             (Some(due), Some(rows)) => due / rows,
             _ => 0.0,
         };
-        if scattered && share > SHARE_MIN { Walk::Physical } else { Walk::Since }
+        if (scattered || tied) && share > SHARE_MIN { Walk::Physical } else { Walk::Since }
+    }
+
+    /// Rows per value of `since`.
+    fn ties(&self) -> Option<f64> {
+        let rows = self.rows?;
+        match self.distinct? {
+            share if share < 0.0 => Some(-1.0 / share),
+            values if values > 0.0 => Some(rows / values),
+            _ => None,
+        }
     }
 }
 

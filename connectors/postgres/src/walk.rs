@@ -7,9 +7,11 @@ mod physical;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use forgetd_connector::walk::{NullSegment, Peek, Peeked, Position, Span};
 use forgetd_connector::{Column, Fault, Key, Next, Step, Value, WhenNull};
+use tokio::time::Instant;
 use tokio_postgres::Row;
 
 use crate::codec;
@@ -27,8 +29,16 @@ const EXACT_WINDOW_MIN: u64 = 2_000;
 /// The most rows looked at per row that may be changed.
 const STRETCH_MAX: u64 = 50;
 
-/// A transaction that took this long looks at fewer rows next time.
-const SLOW_MICROS: u64 = 20_000;
+/// A transaction that took this long looks at fewer rows next time; only one that took half of it looks at more.
+const SLOW_MICROS: u64 = 10_000;
+
+/// How many ends of spans inside one `since` are looked up at once, and at the most: each lookup may have to sort the
+/// whole tie group, and then fewer of them are better.
+const ENDS: u64 = 16;
+const ENDS_MAX: u64 = 256;
+
+/// A lookup of ends that took this long asks for more of them next time.
+const LOOKUP_SLOW: Duration = Duration::from_millis(40);
 
 /// How a lane goes through its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,13 +84,14 @@ pub(crate) struct Walker {
 }
 
 /// Ends of spans inside one `since` that were looked up together.
-#[derive(Default)]
 struct Ends {
     at: Option<Position>,
     keys: VecDeque<Key>,
     /// No further row was found behind the last of them.
     complete: bool,
     window: u64,
+    /// How many to look up next time.
+    most: u64,
 }
 
 // === impl Planned ===
@@ -92,6 +103,14 @@ impl Planned {
             Some(position) => Next::At(position.to_cursor()),
             None => Next::End,
         }
+    }
+}
+
+// === impl Ends ===
+
+impl Ends {
+    fn new(most: u64) -> Self {
+        Self { at: None, keys: VecDeque::new(), complete: false, window: 0, most }
     }
 }
 
@@ -113,7 +132,7 @@ impl Walker {
             stretch: 1,
             pace,
             planned: None,
-            ends: Ends::default(),
+            ends: Ends::new(ENDS),
             counted: Counted::Rows,
         }
     }
@@ -221,12 +240,16 @@ impl Walker {
             && self.ends.window == window
             && (self.ends.complete || !self.ends.keys.is_empty());
         if !usable {
-            let sql = self.query.peek_keys(peek, window).ok_or_else(|| odd(&self.place))?;
+            let most = self.ends.most;
+            let sql = self.query.peek_keys(peek, window, most).ok_or_else(|| odd(&self.place))?;
+            let began = Instant::now();
             let rows = self.read(session, &sql).await?;
+            let slow = began.elapsed() > LOOKUP_SLOW;
             let keys =
                 rows.iter().filter_map(|row| self.key(row, 0).transpose()).collect::<Result<VecDeque<_>, _>>()?;
-            let complete = keys.len() < crate::query::BOUNDARIES as usize;
-            self.ends = Ends { at: Some(position.clone()), keys, complete, window };
+            let complete = (keys.len() as u64) < most;
+            let most = if slow { (most * 4).min(ENDS_MAX) } else { most };
+            self.ends = Ends { at: Some(position.clone()), keys, complete, window, most };
         }
         let end = self.ends.keys.pop_front();
         self.ends.at = match (position, &end) {
@@ -274,7 +297,7 @@ impl Walker {
         let rows_max = u64::from(planned.rows_max);
         if micros > SLOW_MICROS {
             self.stretch = (self.stretch / 2).max(1);
-        } else if changed * 2 < rows_max {
+        } else if changed * 2 < rows_max && micros * 2 < SLOW_MICROS {
             self.stretch = (self.stretch * 2).min(STRETCH_MAX);
         } else if changed * 10 > rows_max * 9 {
             self.stretch = (self.stretch - 1).max(1);
@@ -292,7 +315,7 @@ impl Walker {
         self.counted = Counted::Due;
         self.stretch = (self.stretch / 2).max(1);
         self.planned = None;
-        self.ends = Ends::default();
+        self.ends = Ends::new(self.ends.most);
     }
 
     fn window(&self, rows_max: u32) -> u64 {

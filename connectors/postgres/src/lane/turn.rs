@@ -46,15 +46,11 @@ impl Atomic {
         let counts_left = order.locks == LockWait::Skip || self.walker.survey.triggers == RowTriggers::BeforeDelete;
         let left = counts_left.then(|| self.query.due_within(&planned.span));
         let ahead = self.walker.ahead(planned);
-        let mut asks = vec![
-            Ask::Batch(&begin),
-            Ask::Query(&fence),
-            Ask::Query(&counters),
-            Ask::Query(&change),
-            Ask::Query(&counters),
-        ];
+        let mut asks = vec![Ask::Batch(&begin), Ask::Query(&fence), Ask::Query(&counters), Ask::Query(&change)];
         asks.extend(left.iter().map(Ask::Query));
         asks.extend(ahead.iter().map(Ask::Query));
+        // Last, because they say how long the whole turn took the server.
+        asks.push(Ask::Query(&counters));
         let mut answers = session.turn("change", &asks).await?.into_iter();
         let mut next = || answers.next().ok_or_else(|| odd(&self.place));
 
@@ -63,13 +59,13 @@ impl Atomic {
         let other = |error: Error| error::fault(&error, "read counters", &self.place);
         let before = next()?.map_err(other)?;
         let change = next()?.map_err(|error| self.refused(&error, order.locks))?;
-        let after = next()?.map_err(other)?;
         let left = if counts_left { Some(self.left(next()?)?) } else { None };
         let ahead = if ahead.is_some() {
             Some(next()?.map_err(|error| error::fault(&error, "look up", &self.place))?.rows)
         } else {
             None
         };
+        let after = next()?.map_err(other)?;
         if order.locks == LockWait::Wait && left.is_some_and(|left| left > 0) {
             return Err(Fault::new(FaultClass::Blocked(Cause::TriggerCancels), "change", &self.place));
         }

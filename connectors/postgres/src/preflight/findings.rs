@@ -18,8 +18,8 @@ pub(super) struct Looked {
     pub(super) delete_triggers: Vec<String>,
     pub(super) track_counts: bool,
     pub(super) read_only: bool,
-    /// Published with its deletes, and without a way to say which row went.
-    pub(super) unidentified: bool,
+    /// Tables published with their deletes, and without a way to say which row went.
+    pub(super) unidentified: Vec<String>,
     /// A table, and not one of the server's or our own.
     pub(super) ordinary: bool,
     pub(super) durable: bool,
@@ -72,8 +72,8 @@ impl Looked {
         for rule in &self.delete_rules {
             block(Cause::DeleteRule, place, format!("the rule {rule} rewrites deletes"));
         }
-        if self.unidentified {
-            let message = "the table is published with its deletes and has no replica identity".into();
+        for table in &self.unidentified {
+            let message = format!("{table} is published with its deletes and has no replica identity");
             block(Cause::ReplicaIdentity, place, message);
         }
         findings

@@ -5,9 +5,6 @@ use forgetd_connector::walk::Peek;
 use super::{ALIAS, Param, Query, Sql, of};
 use crate::codec;
 
-/// How many ends of spans inside one `since` are looked up at once: each lookup may have to sort the whole tie group.
-pub(crate) const BOUNDARIES: u32 = 64;
-
 impl Query {
     /// The `since` of the row `window` rows on, by the index alone. One row, one column; or no row.
     pub(crate) fn peek_since(&self, peek: &Peek, window: u64) -> Option<Sql> {
@@ -19,8 +16,9 @@ impl Query {
             bounds.insert(0, self.above_since(from, *inclusive, &mut sql));
         }
         let window = sql.bind(window.into());
+        // Read as text outside: inside it would be done for every row that is passed.
         let text = format!(
-            "select {} from {} where {} order by {since} offset {window} limit 1",
+            "select {} from (select {since} from {} where {} order by {since} offset {window} limit 1) as {ALIAS}",
             codec::read(&self.since, &since),
             self.from(),
             bounds.join(" and "),
@@ -28,13 +26,13 @@ impl Query {
         Some(sql.say(text))
     }
 
-    /// The ends of the next spans of `window` rows inside one `since`, or among NULLs: one row per end, the key's
-    /// columns.
-    pub(crate) fn peek_keys(&self, peek: &Peek, window: u64) -> Option<Sql> {
+    /// The ends of the next `ends` spans of `window` rows inside one `since`, or among NULLs: one row per end, the
+    /// key's columns.
+    pub(crate) fn peek_keys(&self, peek: &Peek, window: u64, ends: u64) -> Option<Sql> {
         let mut sql = self.with_cutoff();
         let rows = self.rows_of_keys(peek, &mut sql)?;
         let keys = self.key_columns().join(", ");
-        let most = sql.bind((window * u64::from(BOUNDARIES)).into());
+        let most = sql.bind((window * ends).into());
         let window = sql.bind(window.into());
         let text = format!(
             "select {texts} from (select *, row_number() over (order by {keys}) as forgetd_n from \
@@ -52,28 +50,33 @@ impl Query {
     pub(crate) fn peek_due(&self, peek: &Peek, due_max: u32, window: u64) -> Option<Sql> {
         let mut sql = self.with_predicate();
         // A range ends before the row that is one too many, a range of keys with the last row that fits.
-        let (columns, texts, rows, beyond) = match peek {
+        let (read, columns, rows, beyond) = match peek {
             Peek::Since { from, inclusive } => {
                 let since = of(&self.since.name);
                 let mut rows = format!("{since} < {}", self.cutoff);
                 if let Some(from) = from {
                     rows = format!("{} and {rows}", self.above_since(from, *inclusive, &mut sql));
                 }
-                (vec![since.clone()], vec![codec::read(&self.since, &since)], rows, 0)
+                (vec![&self.since], vec![since], rows, 0)
             }
             Peek::Inside { .. } | Peek::Nulls { .. } => {
-                (self.key_columns(), self.key_texts(), self.rows_of_keys(peek, &mut sql)?, 1)
+                (self.key.iter().collect(), self.key_columns(), self.rows_of_keys(peek, &mut sql)?, 1)
             }
         };
         let order = columns.join(", ");
         let due_at = sql.bind((u64::from(due_max) - beyond).into());
         let window_at = sql.bind((window - beyond).into());
         let most = sql.bind((window + 1 - beyond).into());
+        let named: Vec<String> = columns.iter().enumerate().map(|(n, column)| format!("{column} as b{n}")).collect();
         let pick = |what: &str, at: &str| {
-            let one = |n: usize| format!("(select b{n} from forgetd_rows {what} order by n offset {at} limit 1)");
-            (0..columns.len()).map(one).collect::<Vec<_>>().join(", ")
+            let one = |n: usize| {
+                let text = codec::read(read[n], &format!("b{n}"));
+                format!(
+                    "(select {text} from (select b{n} from forgetd_rows {what} order by n offset {at} limit 1) as b)"
+                )
+            };
+            (0..read.len()).map(one).collect::<Vec<_>>().join(", ")
         };
-        let named: Vec<String> = texts.iter().enumerate().map(|(n, text)| format!("{text} as b{n}")).collect();
         let text = format!(
             "with forgetd_rows as materialized (select {named}, coalesce({predicate}, false) as due, \
              row_number() over (order by {order}) as n from {from} where {rows} order by {order} limit {most}) \

@@ -88,6 +88,7 @@ async fn rules_publications_and_odd_objects_are_named() {
          create rule nothing as on delete to gone do instead nothing;
          create table loud (id int, at date not null); insert into loud values (1, '2024-01-01');
          create publication p for table loud;
+         create table child (item int references item on delete cascade); create publication q for table child;
          create view seen as select * from item;
          create table parts (id int, at date not null) partition by range (at);
          create table part partition of parts for values from ('2024-01-01') to ('2025-01-01')"
@@ -98,6 +99,12 @@ async fn rules_publications_and_odd_objects_are_named() {
     let loud = step(&arena, "loud").await;
     assert_eq!(blocking(&*arena.connector, &loud).await, [Cause::ReplicaIdentity]);
     let fault = attempt(&arena, &loud, &order(10)).await.unwrap_err();
+    assert_eq!(fault.class, FaultClass::Blocked(Cause::ReplicaIdentity), "{fault}");
+    let mut parent = step(&arena, "item").await;
+    parent.may_cascade = parent.table.cascades_to();
+    assert_eq!(blocking(&*arena.connector, &parent).await, [Cause::ReplicaIdentity]);
+    database.sql("insert into child values (1)").await;
+    let fault = attempt(&arena, &parent, &order(100)).await.unwrap_err();
     assert_eq!(fault.class, FaultClass::Blocked(Cause::ReplicaIdentity), "{fault}");
     let seen = step(&arena, "seen").await;
     assert_eq!(seen.table.kind, forgetd_connector::TableKind::View);

@@ -9,7 +9,10 @@ use crate::server::Server;
 /// Connects, and says what was found about TLS, or why it did not work.
 async fn words(url: &str) -> Result<Option<String>, String> {
     match connect(url, "i").await {
-        Ok(connector) => Ok(connector.facts().tls.clone()),
+        Ok(connector) => {
+            assert_eq!(connector.facts().pooler, None);
+            Ok(connector.facts().tls.clone())
+        }
         Err(fault) => {
             assert_eq!(fault.class, FaultClass::Unreachable, "{fault}");
             Err(fault.to_string())

@@ -87,6 +87,7 @@ async fn everything_works_through_a_transaction_pooler_and_leaves_it_clean() {
     let name = database.url.rsplit('/').next().unwrap();
     let url = format!("postgres://postgres@127.0.0.1:{}/{name}", bouncer.1);
     let arena = installed(&database, &url).await;
+    assert!(arena.connector.facts().pooler.is_some(), "the pooler is recognised");
     assert_eq!(
         arena.connector.control().inspect().await.unwrap(),
         forgetd_connector::ControlState::Ready(arena.generation.clone())
