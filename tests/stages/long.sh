@@ -10,8 +10,26 @@ full() {
   for lane in postgres sqlite; do
     stage "naive-$lane" with_servers naive_is_caught "$lane"
   done
+  long_live
   long_mutants
   long_fuzz --seconds 600
+  long_bench
+}
+
+# The same tests as in the quick tier, told to use the full numbers.
+long_live() {
+  build_once
+  stage live-full with_servers env FORGETD_TEST_FULL=1 \
+    cargo test --locked "${features[@]}" --test live -- --test-threads 1 "$@"
+}
+
+long_bench() {
+  stage bench bench "$@"
+}
+
+# Starts a server of its own, with the settings that a database has in earnest.
+bench() {
+  cargo bench --locked --bench purge -- "$@" | tee "$work/show"
 }
 
 long_crash() {

@@ -47,6 +47,11 @@ stage() {
       sed 's/^/     | /' "$log"
       ;;
   esac
+  # What a stage leaves here is for people to read, also when all is well.
+  if [ -e "$work/show" ]; then
+    sed 's/^/     | /' "$work/show"
+    rm "$work/show"
+  fi
 }
 
 # The sums of a log's `test result:` lines: passed, failed, skipped, lines.
