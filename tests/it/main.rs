@@ -3,4 +3,5 @@
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
+mod lost_answers;
 mod properties;

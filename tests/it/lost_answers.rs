@@ -1,0 +1,236 @@
+//! The run engine above a connector that breaks: every call of the seam fails once, and is done once with its answer
+//! lost. Whatever the broken run says, rows gone are rows with evidence after the next one, and nothing is left.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use forgetd::config::{self, Config, LoadOptions};
+use forgetd::evidence::log::tile;
+use forgetd::keys::EvidenceKey;
+use forgetd::run::{Databases, Quiet, Report, Session, Sites, Verdict};
+use forgetd_connector::{ConnectContext, Connector, FaultClass};
+use forgetd_testkit::faulty::{Ending, Faulty, Operation, Script};
+use serde_json::Value;
+
+/// Rows that go; with batches of 10 a broken call has neighbours on both sides.
+const ROWS: u64 = 60;
+
+const ORIGIN: &str = "example.org/forgetd/lost";
+
+/// Calls on the way of every run.
+const ALWAYS: &[Operation] = &[
+    Operation::Now,
+    Operation::Describe,
+    Operation::Preflight,
+    Operation::Measure,
+    Operation::OpenLane,
+    Operation::Acquire,
+    Operation::Release,
+    Operation::RaiseFence,
+    Operation::NextSequence,
+    Operation::ReadCursor,
+    Operation::Unfinished,
+    Operation::OpenRun,
+    Operation::CloseRun,
+    Operation::Pending,
+    Operation::Acknowledge,
+    Operation::Head,
+    Operation::Publish,
+    Operation::PutObject,
+];
+
+/// A folder with one SQLite file, or two where receipts lie apart from the rows.
+struct World {
+    folder: tempfile::TempDir,
+    key: EvidenceKey,
+    config: Config,
+}
+
+impl World {
+    async fn new(sealed: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = rusqlite::Connection::open(folder.path().join("data.db")).unwrap();
+        data.execute_batch(&format!(
+            "pragma journal_mode = wal;
+             create table item (id integer primary key, at integer not null);
+             create index item_at on item (at);
+             with recursive n(id) as (select 1 union all select id + 1 from n where id < {ROWS})
+             insert into item select id, 1577836800 + id % 4 from n;
+             insert into item values (1000000, unixepoch());"
+        ))
+        .unwrap();
+        rusqlite::Connection::open(folder.path().join("home.db")).unwrap().execute_batch("vacuum").unwrap();
+        let key = EvidenceKey::generate().unwrap();
+        std::fs::write(folder.path().join("evidence.key"), key.to_file_text("lost").unwrap().as_bytes()).unwrap();
+        std::fs::write(folder.path().join("forgetd.yaml"), policy(folder.path(), sealed)).unwrap();
+        let options = LoadOptions { file: Some(folder.path().join("forgetd.yaml")), ..LoadOptions::default() };
+        let config = config::load(&options).unwrap_or_else(|problems| panic!("{problems}"));
+        let world = Self { folder, key, config };
+        world.home().await.control().install().await.unwrap();
+        world
+    }
+
+    async fn connect(&self, name: &str) -> Box<dyn Connector> {
+        let url = format!("sqlite:{}", self.folder.path().join(format!("{name}.db")).display());
+        let context = ConnectContext {
+            database: name.into(),
+            instance: self.config.instance.clone(),
+            control_name: "forgetd".into(),
+            lock_wait_ms: 200,
+            call_timeout_ms: 10_000,
+            application: "test".into(),
+        };
+        forgetd_sqlite::connect(forgetd_sqlite::Config::from_url(&url).unwrap(), context).await.unwrap()
+    }
+
+    async fn home(&self) -> Box<dyn Connector> {
+        self.connect(&self.config.home().unwrap().name).await
+    }
+
+    /// One run of every rule with connectors that break as the script says; an error where no rule ran at all.
+    async fn run(&self, script: &Script) -> Result<Vec<Report>, String> {
+        let mut connectors = BTreeMap::new();
+        for database in &self.config.databases {
+            let faulty: Box<dyn Connector> = Box::new(Faulty::new(self.connect(&database.name).await, script.clone()));
+            connectors.insert(database.name.clone(), Ok(faulty));
+        }
+        let databases = Databases::new(connectors);
+        let sites = Sites::survey(&self.config, &databases).await;
+        let (_running, stop) = tokio::sync::watch::channel(false);
+        let session = Session::open(&self.config, &sites, &self.key, Duration::ZERO, stop, &Quiet).await;
+        let session = session.map_err(|refused| format!("{refused:?}"))?;
+        let rules: Vec<_> = self.config.policy.rules.iter().collect();
+        let reports = Box::pin(session.run(&rules)).await.map_err(|refused| format!("{refused:?}"));
+        databases.close().await;
+        reports
+    }
+
+    fn count(&self, condition: &str) -> u64 {
+        let data = rusqlite::Connection::open(self.folder.path().join("data.db")).unwrap();
+        let sql = format!("select count(*) from item where {condition}");
+        data.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap().try_into().unwrap()
+    }
+
+    /// Every entry of the log.
+    async fn entries(&self) -> Vec<Value> {
+        let home = self.home().await;
+        let size = home.control().head(ORIGIN).await.unwrap().map_or(0, |state| state.head.size);
+        let mut entries = vec![];
+        for path in tile::paths(size).map(|path| path.to_string()).filter(|path| path.starts_with("tile/entries/")) {
+            let bytes = home.control().object(ORIGIN, &path).await.unwrap().unwrap_or_else(|| panic!("no {path}"));
+            let bundle = tile::parse_bundle(&bytes).unwrap();
+            entries.extend(bundle.iter().map(|entry| serde_json::from_slice::<Value>(entry).unwrap()));
+        }
+        entries
+    }
+}
+
+fn policy(folder: &Path, sealed: bool) -> String {
+    let url = |name: &str| format!("url: 'sqlite:{}'", folder.join(format!("{name}.db")).display());
+    let (home, control, other) = if sealed {
+        ("home", "control: { at: home }, ", format!("  home: {{ {}, home: true }}\n", url("home")))
+    } else {
+        ("data", "home: true, ", String::new())
+    };
+    format!(
+        "version: 1
+instance: lost
+coordination: none
+databases:
+  data: {{ {}, {control}throttle: {{ batch_rows_max: 10 }} }}
+{other}evidence:
+  store: {{ database: {home} }}
+  origin: {ORIGIN}
+  signing_key: {{ file: evidence.key }}
+rules:
+  - name: items
+    database: data
+    table: item
+    keep_for: 30d
+    since: {{ column: at, as: unix_s }}
+    action: delete
+    mode: enforce
+",
+        url("data")
+    )
+}
+
+/// Breaks one call, then runs again unbroken; says what is wrong, if anything.
+async fn survives(sealed: bool, operation: Operation, n: u64, ending: Ending) -> Result<bool, String> {
+    let what = format!("{operation:?} {n} {ending:?}");
+    let world = World::new(sealed).await;
+    let script = Script::default().on(operation, n, ending);
+    let broken = world.run(&script).await;
+    let reached = script.calls(operation) >= n;
+    for report in broken.iter().flatten() {
+        if report.verdict == Verdict::Clean && world.count("id <= 1000") > 0 {
+            return Err(format!("{what}: clean was said and rows are left"));
+        }
+    }
+    let after = world.run(&Script::default()).await.map_err(|why| format!("{what}: the next run: {why}"))?;
+    if after.iter().any(|report| report.verdict != Verdict::Clean) {
+        return Err(format!("{what}: the next run is not clean: {after:?}"));
+    }
+    if (world.count("id <= 1000"), world.count("id > 1000")) != (0, 1) {
+        return Err(format!("{what}: wrong rows are gone"));
+    }
+    let entries = world.entries().await;
+    let counted = |field: fn(&Value) -> Option<u64>| -> u64 {
+        entries.iter().filter(|entry| entry["type"] == "batch").filter_map(field).sum()
+    };
+    let in_log = counted(|entry| entry["sealed"]["gone"].as_u64().or_else(|| entry["changed"].as_u64()));
+    if in_log != ROWS {
+        return Err(format!("{what}: {ROWS} rows gone, {in_log} in the log"));
+    }
+    let lane = entries.iter().filter(|entry| entry["lane"] == "0").filter_map(|entry| entry["sequence"].as_u64());
+    let sequences: Vec<u64> = lane.collect();
+    if !(1..).zip(&sequences).all(|(n, sequence)| n == *sequence) {
+        return Err(format!("{what}: the lane's sequences are {sequences:?}"));
+    }
+    let finished = entries.iter().filter(|entry| entry["type"] == "run.finished").count();
+    if finished == 0 {
+        return Err(format!("{what}: no run ever finished in the log"));
+    }
+    Ok(reached)
+}
+
+/// Every way in which these calls can break, at their first and at a later call.
+async fn all_survive(sealed: bool, operations: &[Operation], commits: &[Operation]) {
+    let mut wrong = vec![];
+    for operation in operations {
+        let lost = forgetd_connector::Fault::new(FaultClass::Disconnected, "scripted", "test");
+        let mut endings = vec![Ending::Fails(lost), Ending::Lost];
+        if commits.contains(operation) {
+            endings.push(Ending::NeverSent);
+        }
+        for ending in endings {
+            let mut reached = false;
+            for n in [1, 3] {
+                match survives(sealed, *operation, n, ending.clone()).await {
+                    Ok(called) => reached |= called,
+                    Err(why) => wrong.push(why),
+                }
+            }
+            if !reached {
+                wrong.push(format!("{operation:?} was never called"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn an_atomic_run_survives_every_broken_call() {
+    let commits = [Operation::Commit, Operation::OpenRun, Operation::CloseRun, Operation::Publish];
+    let own = [Operation::Change, Operation::Commit];
+    all_survive(false, &[ALWAYS, &own].concat(), &commits).await;
+}
+
+#[tokio::test]
+async fn a_sealed_run_survives_every_broken_call() {
+    let commits = [Operation::Seal, Operation::Unseal, Operation::Append];
+    let own =
+        [Operation::Pick, Operation::Seal, Operation::Finish, Operation::Unseal, Operation::Adopt, Operation::Append];
+    all_survive(true, &own, &commits).await;
+}
