@@ -72,6 +72,13 @@ fn the_policy_that_is_changed_below_loads() {
     assert!(loaded.is_ok(), "{}", loaded.err().map(|problems| problems.to_string()).unwrap_or_default());
 }
 
+#[test]
+fn a_period_that_begins_in_the_hour_that_summer_time_skips_is_not_early() {
+    for period in ["30d", "1mo", "1y 1mo"] {
+        checks::period(period.as_bytes());
+    }
+}
+
 proptest! {
     #[test]
     fn a_changed_policy_is_loaded_or_refused_with_reasons(
