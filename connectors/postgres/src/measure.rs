@@ -20,7 +20,7 @@ pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result
     let query = Query::new(step, shared.database())?;
     // One more than the cap tells "exactly the cap" from "more".
     let count = query.count(cap.0.map(|rows| rows.saturating_add(1)));
-    let oldest = query.oldest();
+    let oldest = if cap.0.is_none() { query.oldest() } else { query.oldest_first() };
     let total = query.total(TOTAL_MAX + 1);
     let held = shared.lanes.take().await?;
     let answers = match held.read("measure", &place, query.pins(), &[&count, &oldest, &total]).await {

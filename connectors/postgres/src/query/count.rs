@@ -1,5 +1,7 @@
 //! Statements that count, and the planner's own guess.
 
+use forgetd_connector::{Column, ColumnKind};
+
 use super::{ALIAS, Query, Sql, of};
 use crate::codec;
 
@@ -22,32 +24,47 @@ impl Query {
     }
 
     /// The earliest finite `since` among due rows, and the earliest of the column that counts in its place; as text.
+    ///
+    /// By a scan of its own, like the count: right when all rows are counted. In order of an index it would first walk
+    /// over every dead entry that a purge left there.
     pub(crate) fn oldest(&self) -> Sql {
-        let mut columns = vec![&self.since];
-        columns.extend(&self.other);
-        let sql = self.with_predicate();
-        let earliest: Vec<String> = columns
-            .iter()
-            .map(|column| {
-                let name = of(&column.name);
-                // Where `since` is there, the other column does not count.
-                let counts =
-                    if column.name == self.since.name { String::new() } else { format!("{} and ", self.null_since()) };
-                let finite = match column.kind {
-                    forgetd_connector::ColumnKind::Instant
-                    | forgetd_connector::ColumnKind::NaiveTime
-                    | forgetd_connector::ColumnKind::Date => format!("isfinite({name})"),
-                    _ => format!("{name} is not null"),
-                };
-                format!(
-                    "(select {} from {} where {counts}{finite} and {} order by {name} limit 1)",
-                    codec::read(column, &name),
-                    self.from(),
-                    self.predicate,
-                )
-            })
-            .collect();
-        sql.say(format!("select {}", earliest.join(", ")))
+        let least = |(column, counts): (&Column, String)| {
+            let name = of(&column.name);
+            codec::read(column, &format!("min({name}) filter (where {counts})"))
+        };
+        let texts: Vec<String> = self.moments().into_iter().map(least).collect();
+        let text = format!("select {} from {} where {}", texts.join(", "), self.from(), self.predicate);
+        self.with_predicate().say(text)
+    }
+
+    /// The same in order of the columns: right when counting stops early.
+    pub(crate) fn oldest_first(&self) -> Sql {
+        let first = |(column, counts): (&Column, String)| {
+            let name = of(&column.name);
+            format!(
+                "(select {} from {} where {counts} and {} order by {name} limit 1)",
+                codec::read(column, &name),
+                self.from(),
+                self.predicate,
+            )
+        };
+        let texts: Vec<String> = self.moments().into_iter().map(first).collect();
+        self.with_predicate().say(format!("select {}", texts.join(", ")))
+    }
+
+    /// The columns that hold moments, and where each of them counts.
+    fn moments(&self) -> Vec<(&Column, String)> {
+        let finite = |column: &Column| {
+            let name = of(&column.name);
+            match column.kind {
+                ColumnKind::Instant | ColumnKind::NaiveTime | ColumnKind::Date => format!("isfinite({name})"),
+                _ => format!("{name} is not null"),
+            }
+        };
+        let mut moments = vec![(&self.since, finite(&self.since))];
+        // Where `since` is there, the other column does not count.
+        moments.extend(self.other.iter().map(|other| (other, format!("{} and {}", self.null_since(), finite(other)))));
+        moments
     }
 
     /// Counts the whole table, at most `limit`.

@@ -117,8 +117,12 @@ async fn seconds_and_milliseconds_in_numbers() {
         let mut wanted = selection("item");
         wanted.since.form = Some(form);
         let step = arena.step(wanted).await;
-        let oldest = arena.connector.measure(&step, RowCap(None)).await.unwrap().oldest.unwrap();
-        assert!(oldest.to_string().starts_with("2024-12-31T22:59:59"), "{oldest}");
+        for cap in [None, Some(1), Some(10)] {
+            let measure = arena.connector.measure(&step, RowCap(cap)).await.unwrap();
+            let oldest = measure.oldest.unwrap().to_string();
+            assert!(oldest.starts_with("2024-12-31T22:59:59"), "{oldest}");
+            assert_eq!(measure.due, forgetd_connector::Count::Exact(1), "one row is not more than a cap of one");
+        }
         assert_eq!(arena.drain(&step, 1).await.changed, 1, "{type_name}");
         assert_eq!(database.texts("select id::text from item").await, ["2"], "{type_name}");
     }
