@@ -50,6 +50,7 @@ mod armed {
     use std::io::Write as _;
     use std::process::Command;
     use std::sync::{Mutex, OnceLock, PoisonError};
+    use std::time::Duration;
 
     use crate::{Fault, FaultClass};
 
@@ -113,9 +114,14 @@ mod armed {
         Ok(())
     }
 
-    /// Signals this very process; `unsafe` is forbidden here, so the shell's kill does it.
+    /// Longer than a signal takes to reach every thread.
+    const SIGNAL_TAKES: Duration = Duration::from_millis(300);
+
+    /// Signals this very process; `unsafe` is forbidden here, so the shell's kill does it. The signal reaches this
+    /// thread a little later than it was sent, so the thread waits for it: past the point it must not go.
     fn signal(name: &str) {
         let pid = std::process::id().to_string();
         drop(Command::new("kill").args([&format!("-{name}"), &pid]).status());
+        std::thread::sleep(SIGNAL_TAKES);
     }
 }
