@@ -153,6 +153,8 @@ fn collect(program: &Program, control: &dyn Database, run_code: i32) -> Found {
     };
     call(&["check", "--connect", "--json"], None);
     call(&["install", "--print"], Some(0));
+    call(&["plan"], None);
+    call(&["plan", "--json"], None);
     call(&["run", "--json"], Some(run_code));
     call(&["run"], None);
     call(&["evidence", "export", export.to_str().unwrap()], Some(0));
