@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use tokio_postgres::types::Type;
+use bytes::{BufMut as _, BytesMut};
+use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::Scene;
 use crate::data::Layout;
@@ -14,6 +15,27 @@ use crate::server::{Server, Session, connect};
 pub(crate) struct Naked {
     pub(crate) seconds: f64,
     pub(crate) longest_ms: f64,
+}
+
+/// A moment in the server's text form, bound as the time it is: the way forgetd binds it.
+#[derive(Clone, Debug)]
+struct Moment(String);
+
+impl ToSql for Moment {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        out.put_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        Format::Text
+    }
+
+    to_sql_checked!();
 }
 
 /// One DELETE of everything that is due.
@@ -27,12 +49,9 @@ pub(crate) async fn single(server: &Server, database: &str, network: Option<Dura
 /// The same batches as forgetd's lane on this layout, two turns each: begin, delete, look ahead; commit.
 pub(crate) async fn batches(server: &Server, database: &str, scene: &Scene) -> Naked {
     let (session, _network) = open(server, database, scene.network).await;
-    let cutoff: String = session
-        .client
-        .query_one("select ((now() - interval '30 days') at time zone 'UTC')::text", &[])
-        .await
-        .unwrap()
-        .get(0);
+    let cutoff =
+        session.client.query_one("select ((now() - interval '30 days') at time zone 'UTC')::text", &[]).await.unwrap();
+    let cutoff = Moment(cutoff.get(0));
     let started = Instant::now();
     let mut naked = match scene.layout {
         Layout::Clustered => ranges(&session, &cutoff, scene.batch).await,
@@ -52,32 +71,33 @@ async fn open(server: &Server, database: &str, network: Option<Duration>) -> (Se
     }
 }
 
-async fn ranges(session: &Session, cutoff: &str, batch: u32) -> Naked {
+async fn ranges(session: &Session, cutoff: &Moment, batch: u32) -> Naked {
     let client = &session.client;
     // The very forms forgetd sends: a cast that the planner can fold decides the plan.
     let peek = "select to_json(created_at at time zone 'UTC') #>> '{}' from only events as t \
-                where t.created_at >= ($1::text::timestamp at time zone 'UTC') \
-                and t.created_at < ($2::text::timestamp at time zone 'UTC') order by t.created_at offset $3 limit 1";
-    let delete = "delete from only events as t where t.created_at >= ($1::text::timestamp at time zone 'UTC') \
-                  and t.created_at < ($2::text::timestamp at time zone 'UTC') \
-                  and t.created_at < ($3::text::timestamp at time zone 'UTC')";
+                where t.created_at >= ($1::timestamp at time zone 'UTC') \
+                and t.created_at < ($2::timestamp at time zone 'UTC') order by t.created_at offset $3 limit 1";
+    let delete = "delete from only events as t where t.created_at >= ($1::timestamp at time zone 'UTC') \
+                  and t.created_at < ($2::timestamp at time zone 'UTC') \
+                  and t.created_at < ($3::timestamp at time zone 'UTC')";
     let offset = i64::from(batch);
-    let texts = [Type::TEXT, Type::TEXT, Type::INT8];
-    let look = async |from: &str| {
+    let look = async |from: &Moment| {
         let rows = client
-            .query_typed(peek, &[(&from, texts[0].clone()), (&cutoff, texts[1].clone()), (&offset, texts[2].clone())])
+            .query_typed(peek, &[(from, Type::TIMESTAMP), (cutoff, Type::TIMESTAMP), (&offset, Type::INT8)])
             .await
             .unwrap();
-        rows.first().map(|row| row.get::<_, String>(0))
+        rows.first().map(|row| Moment(row.get(0)))
     };
     let mut naked = Naked::default();
-    let mut from = String::from("-infinity");
+    let mut from = Moment("-infinity".into());
     let mut to = look(&from).await;
     loop {
-        let end = to.clone().unwrap_or_else(|| cutoff.to_owned());
+        let end = to.clone().unwrap_or_else(|| cutoff.clone());
         let started = Instant::now();
         let change = async {
-            client.query_typed(delete, &[(&from, Type::TEXT), (&end, Type::TEXT), (&cutoff, Type::TEXT)]).await.unwrap()
+            let moments: [(&(dyn ToSql + Sync), Type); 3] =
+                [(&from, Type::TIMESTAMP), (&end, Type::TIMESTAMP), (cutoff, Type::TIMESTAMP)];
+            client.query_typed(delete, &moments).await.unwrap()
         };
         let (begun, _, next) = tokio::join!(client.batch_execute("begin"), change, look(&end));
         begun.unwrap();
@@ -91,7 +111,7 @@ async fn ranges(session: &Session, cutoff: &str, batch: u32) -> Naked {
     }
 }
 
-async fn physical(session: &Session, cutoff: &str, batch: u32) -> Naked {
+async fn physical(session: &Session, cutoff: &Moment, batch: u32) -> Naked {
     let client = &session.client;
     let row = client
         .query_one("select relpages::int8, reltuples::float8 from pg_class where oid = 'events'::regclass", &[])
@@ -101,14 +121,17 @@ async fn physical(session: &Session, cutoff: &str, batch: u32) -> Naked {
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a block count")]
     let blocks = (f64::from(batch) / (tuples / pages as f64 / 2.0) * 0.95).max(1.0) as i64;
     let delete = "delete from events where ctid >= $1::text::tid and ctid < $2::text::tid \
-                  and created_at < ($3::text::timestamp at time zone 'UTC')";
+                  and created_at < ($3::timestamp at time zone 'UTC')";
     let mut naked = Naked::default();
     let mut block = 0;
     while block < pages {
         let (from, to) = (format!("({block},0)"), format!("({},0)", block + blocks));
         let started = Instant::now();
         let change = async {
-            client.query_typed(delete, &[(&from, Type::TEXT), (&to, Type::TEXT), (&cutoff, Type::TEXT)]).await.unwrap()
+            client
+                .query_typed(delete, &[(&from, Type::TEXT), (&to, Type::TEXT), (cutoff, Type::TIMESTAMP)])
+                .await
+                .unwrap()
         };
         let (begun, _) = tokio::join!(client.batch_execute("begin"), change);
         begun.unwrap();

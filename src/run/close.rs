@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Cause, Commit, Count, Fault, FaultClass, Finding, RowCap, RunRow};
+use forgetd_connector::{Cause, Commit, Count, Fault, FaultClass, Finding, RunRow};
 use serde_json::Value as Json;
 
 use super::clerk::{NO_LANE, Subject};
@@ -133,13 +133,9 @@ fn explained(walked: &Walked) -> u64 {
 
 /// Survivors, by the same predicate. Absent: they could not be counted, and nothing is clean then.
 async fn recount(opened: &Opened<'_>) -> Option<u64> {
-    // Without a cap: next to nothing should be left, so there is nothing to stop early for, and an engine that is told
-    // to stop early may choose an index full of dead entries.
-    match opened.job.connector.measure(&opened.job.step, RowCap(None)).await {
-        Ok(measure) => match measure.due {
-            Count::Exact(rows) | Count::Capped(rows) => Some(rows),
-            Count::Estimate(_) | Count::Blind(_) => None,
-        },
+    match opened.job.connector.survivors(&opened.job.step).await {
+        Ok(Count::Exact(rows) | Count::Capped(rows)) => Some(rows),
+        Ok(Count::Estimate(_) | Count::Blind(_)) => None,
         Err(fault) => {
             tracing::warn!(rule = %opened.job.rule.name, error = %fault, "survivors could not be counted");
             None

@@ -24,6 +24,7 @@ const ALWAYS: &[Operation] = &[
     Operation::Describe,
     Operation::Preflight,
     Operation::Measure,
+    Operation::Survivors,
     Operation::OpenLane,
     Operation::Acquire,
     Operation::Release,

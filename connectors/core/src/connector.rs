@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    Atomicity, Capabilities, Catalog, Control, Facts, Fault, Finding, Lane, LaneClaim, Measure, RowCap, Selection,
-    Statements, Table, TableRef,
+    Atomicity, Capabilities, Catalog, Control, Count, Facts, Fault, Finding, Lane, LaneClaim, Measure, RowCap,
+    Selection, Statements, Table, TableRef,
 };
 
 /// What every connector is told when it connects, beside its own configuration.
@@ -72,6 +72,10 @@ pub trait Connector: Send + Sync {
 
     /// Counts what is due, with the very predicate the lanes use.
     async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault>;
+
+    /// Counts what is still due once lanes have worked: `Exact` or `Blind`. Never in the order of an index, which is full
+    /// of dead entries then, and nothing is looked for beside the number.
+    async fn survivors(&self, step: &Step) -> Result<Count, Fault>;
 
     /// The statements of a step; the lanes send the same.
     fn statements(&self, step: &Step) -> Result<Statements, Fault>;

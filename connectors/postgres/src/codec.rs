@@ -2,6 +2,9 @@
 
 use forgetd_connector::{Cause, Column, ColumnKind, Cutoff, Fault, FaultClass, SinceForm, Value};
 use jiff::tz::TimeZone;
+use tokio_postgres::types::Type;
+
+use crate::query::{Param, Sql, Written};
 
 /// An identifier in quotes.
 pub(crate) fn quote(name: &str) -> String {
@@ -25,12 +28,37 @@ pub(crate) fn read(column: &Column, expr: &str) -> String {
     }
 }
 
-/// The expression that turns a text parameter back into a value of the column's type.
-pub(crate) fn bind(column: &Column, placeholder: &str) -> String {
+/// The expression that turns a text that [`read`] made back into a value of the column's type.
+pub(crate) fn from_text(column: &Column, expr: &str) -> String {
     match column.kind {
-        ColumnKind::Instant => format!("({placeholder}::text::timestamp at time zone 'UTC')"),
-        _ => format!("{placeholder}::text::{}", column.type_name),
+        ColumnKind::Instant => format!("({expr}::text::timestamp at time zone 'UTC')"),
+        _ => format!("{expr}::text::{}", column.type_name),
     }
+}
+
+/// Binds a value that was read from this column; returns the expression that stands for it.
+pub(crate) fn bind(column: &Column, value: &Value, sql: &mut Sql) -> String {
+    let (param, around) = parameter(column.kind, text(value));
+    let placeholder = sql.bind(param);
+    match around {
+        Some(around) => around(&placeholder),
+        None => from_text(column, &placeholder),
+    }
+}
+
+/// A text as a parameter, and the expression around its placeholder where the column's type alone does not say it.
+/// Times are parameters of their own type: see [`Param::Typed`].
+fn parameter(kind: ColumnKind, text: Option<String>) -> (Param, Option<Around>) {
+    match kind {
+        ColumnKind::Instant => (Param::Typed(Written(text), Type::TIMESTAMP), Some(instant)),
+        ColumnKind::NaiveTime => (Param::Typed(Written(text), Type::TIMESTAMP), Some(|p| format!("{p}::timestamp"))),
+        ColumnKind::Date => (Param::Typed(Written(text), Type::DATE), Some(|p| format!("{p}::date"))),
+        _ => (Param::Text(text), None),
+    }
+}
+
+fn instant(placeholder: &str) -> String {
+    format!("({placeholder}::timestamp at time zone 'UTC')")
 }
 
 /// What was read, as a value of the seam.
@@ -64,10 +92,10 @@ pub(crate) fn pins(columns: &[&Column]) -> &'static str {
      set local bytea_output = hex; set local timezone = 'UTC'"
 }
 
-/// A parameter's text, and the expression around its placeholder.
-pub(crate) type Cast = (String, fn(&str) -> String);
+/// The expression around a placeholder.
+pub(crate) type Around = fn(&str) -> String;
 
-/// The cutoff as the text of a parameter that `since` is compared with, and the expression around it.
+/// The cutoff as a parameter that `since` is compared with, and the expression around it.
 ///
 /// Where a column says less than an instant does, the later reading counts: a whole second is due when it is over.
 pub(crate) fn cutoff(
@@ -76,36 +104,37 @@ pub(crate) fn cutoff(
     zone: Option<&TimeZone>,
     cutoff: Cutoff,
     place: &str,
-) -> Result<Cast, Fault> {
+) -> Result<(Param, Around), Fault> {
     let refuse = |cause| Err(Fault::new(FaultClass::Blocked(cause), "compare since", place).with_detail(&*column.name));
     let micros = cutoff.0.as_microsecond() - i64::from(cutoff.0.as_nanosecond() % 1000 < 0);
     let cutoff = Cutoff(jiff::Timestamp::from_microsecond(micros).unwrap_or(cutoff.0));
-    Ok(match (column.kind, form) {
+    let time = |kind, text| match parameter(kind, Some(text)) {
+        (param, Some(around)) => Ok((param, around)),
+        (_, None) => refuse(Cause::ColumnType),
+    };
+    let number = |number: i64, around: Around| Ok((Param::Text(Some(number.to_string())), around));
+    match (column.kind, form) {
         (ColumnKind::Instant, None | Some(SinceForm::Timestamp)) => {
-            (naive_text(TimeZone::UTC.to_datetime(cutoff.0)), |p| format!("({p}::text::timestamp at time zone 'UTC')"))
+            time(column.kind, naive_text(TimeZone::UTC.to_datetime(cutoff.0)))
         }
         (ColumnKind::NaiveTime, None | Some(SinceForm::Timestamp)) => match zone {
-            Some(zone) => (naive_text(cutoff.naive(zone)), |p| format!("{p}::text::timestamp")),
-            None => return refuse(Cause::ZoneMissing),
+            Some(zone) => time(column.kind, naive_text(cutoff.naive(zone))),
+            None => refuse(Cause::ZoneMissing),
         },
         (ColumnKind::Date, None | Some(SinceForm::Date)) => match zone {
-            Some(zone) => (cutoff.date(zone).to_string(), |p| format!("{p}::text::date")),
-            None => return refuse(Cause::ZoneMissing),
+            Some(zone) => time(column.kind, cutoff.date(zone).to_string()),
+            None => refuse(Cause::ZoneMissing),
         },
         (ColumnKind::Integer, Some(SinceForm::UnixS)) => {
-            (micros.div_euclid(1_000_000).to_string(), |p| format!("{p}::text::bigint"))
+            number(micros.div_euclid(1_000_000), |p| format!("{p}::text::bigint"))
         }
         (ColumnKind::Integer, Some(SinceForm::UnixMs)) => {
-            (micros.div_euclid(1_000).to_string(), |p| format!("{p}::text::bigint"))
+            number(micros.div_euclid(1_000), |p| format!("{p}::text::bigint"))
         }
-        (ColumnKind::Number, Some(SinceForm::UnixS)) => {
-            (micros.to_string(), |p| format!("({p}::text::numeric / 1000000)"))
-        }
-        (ColumnKind::Number, Some(SinceForm::UnixMs)) => {
-            (micros.to_string(), |p| format!("({p}::text::numeric / 1000)"))
-        }
-        _ => return refuse(Cause::ColumnType),
-    })
+        (ColumnKind::Number, Some(SinceForm::UnixS)) => number(micros, |p| format!("({p}::text::numeric / 1000000)")),
+        (ColumnKind::Number, Some(SinceForm::UnixMs)) => number(micros, |p| format!("({p}::text::numeric / 1000)")),
+        _ => refuse(Cause::ColumnType),
+    }
 }
 
 fn naive_text(time: jiff::civil::DateTime) -> String {
@@ -118,6 +147,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::{cutoff, quote};
+    use crate::query::{Param, Written};
 
     fn column(kind: ColumnKind) -> Column {
         Column { name: "c".into(), type_name: "t".into(), kind, nullable: false }
@@ -134,8 +164,11 @@ mod tests {
             (ColumnKind::Integer, Some(SinceForm::UnixS), "1768001400"),
             (ColumnKind::Integer, Some(SinceForm::UnixMs), "1768001400750"),
         ] {
-            let (text, _) = cutoff(&column(kind), form, Some(&zone), at, "p").unwrap();
-            assert_eq!(text, expected, "{kind:?}");
+            let text = match cutoff(&column(kind), form, Some(&zone), at, "p").unwrap().0 {
+                Param::Text(text) | Param::Typed(Written(text), _) => text,
+                _ => None,
+            };
+            assert_eq!(text.as_deref(), Some(expected), "{kind:?}");
         }
         assert!(cutoff(&column(ColumnKind::Date), None, None, at, "p").is_err());
         assert!(cutoff(&column(ColumnKind::Text), Some(SinceForm::Iso8601), None, at, "p").is_err());

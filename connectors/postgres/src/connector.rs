@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Facts, Fault, FaultClass, Finding,
-    Lane, LaneClaim, LockWait, Measure, RowCap, Statements, Step, TableRef, Value,
+    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, Facts, Fault, FaultClass,
+    Finding, Lane, LaneClaim, LockWait, Measure, RowCap, Statements, Step, TableRef, Value,
 };
 use jiff::Timestamp;
 
@@ -185,6 +185,10 @@ impl Connector for Postgres {
 
     async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
         measure::measure(&self.shared, step, cap).await
+    }
+
+    async fn survivors(&self, step: &Step) -> Result<Count, Fault> {
+        measure::survivors(&self.shared, step).await
     }
 
     fn statements(&self, step: &Step) -> Result<Statements, Fault> {

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::connect::Answer;
 use crate::connector::Shared;
 use crate::preflight;
-use crate::query::Query;
+use crate::query::{Query, Sql};
 use crate::survey::{get, odd};
 
 /// Tables up to this size are counted, larger ones estimated.
@@ -18,39 +18,67 @@ const TOTAL_MAX: u64 = 100_000;
 pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
     let place = step.place(shared.database());
     let query = Query::new(step, shared.database())?;
-    // One more than the cap tells "exactly the cap" from "more".
-    let count = query.count(cap.0.map(|rows| rows.saturating_add(1)));
-    let oldest = if cap.0.is_none() { query.oldest() } else { query.oldest_first() };
     let total = query.total(TOTAL_MAX + 1);
-    let held = shared.lanes.take().await?;
-    let answers = match held.read("measure", &place, query.pins(), &[&count, &oldest, &total]).await {
-        Ok(answers) => answers,
-        Err(fault) => {
-            let fault = preflight::blind_or_denied(&held, step, &place, fault).await;
-            if fault.class != FaultClass::Disconnected {
-                held.give_back();
-            }
-            return match fault.class {
-                FaultClass::Blind(cause) => Ok(blind(cause)),
-                _ => Err(fault),
-            };
-        }
+    let (due, oldest) = match cap.0 {
+        None => (query.count_and_oldest(), None),
+        // One more than the cap tells "exactly the cap" from "more".
+        Some(cap) => (query.count(Some(cap.saturating_add(1))), Some(query.oldest_first())),
     };
-    held.give_back();
-    let due = number(&answers, 0, &place)?;
-    let total = number(&answers, 2, &place)?;
+    let mut queries = vec![&total, &due];
+    queries.extend(&oldest);
+    let answers = match read(shared, step, &query, &queries, &place).await? {
+        Ok(answers) => answers,
+        Err(cause) => return Ok(blind(cause)),
+    };
+    let total = number(&answers, 0, &place)?;
+    let due = number(&answers, 1, &place)?;
+    // Behind the count where one scan found both.
+    let oldest = if oldest.is_some() { (2, 0) } else { (1, 1) };
     Ok(Measure {
         due: match cap.0 {
             Some(cap) if due > cap => Count::Capped(cap),
             _ => Count::Exact(due),
         },
-        oldest: earliest(&answers, &query, step, &place)?,
+        oldest: earliest(&answers, oldest, &query, step, &place)?,
         total: if total <= TOTAL_MAX {
             Count::Exact(total)
         } else {
             Count::Estimate(step.table.rows_estimate.unwrap_or(0).max(total).max(due))
         },
     })
+}
+
+/// Counts all that is due and nothing else, by one scan.
+pub(crate) async fn survivors(shared: &Shared, step: &Step) -> Result<Count, Fault> {
+    let place = step.place(shared.database());
+    let query = Query::new(step, shared.database())?;
+    match read(shared, step, &query, &[&query.count(None)], &place).await? {
+        Ok(answers) => Ok(Count::Exact(number(&answers, 0, &place)?)),
+        Err(cause) => Ok(Count::Blind(cause)),
+    }
+}
+
+/// Reads in the lanes' session. The inner error: the role cannot see the rows.
+async fn read(
+    shared: &Shared,
+    step: &Step,
+    query: &Query,
+    queries: &[&Sql],
+    place: &str,
+) -> Result<Result<Vec<Answer>, Cause>, Fault> {
+    let held = shared.lanes.take().await?;
+    let answers = match held.read("measure", place, query.pins(), queries).await {
+        Ok(answers) => Ok(answers),
+        Err(fault) => Err(preflight::blind_or_denied(&held, step, place, fault).await),
+    };
+    if !matches!(&answers, Err(fault) if fault.class == FaultClass::Disconnected) {
+        held.give_back();
+    }
+    match answers {
+        Ok(answers) => Ok(Ok(answers)),
+        Err(Fault { class: FaultClass::Blind(cause), .. }) => Ok(Err(cause)),
+        Err(fault) => Err(fault),
+    }
 }
 
 fn blind(cause: Cause) -> Measure {
@@ -62,10 +90,17 @@ fn number(answers: &[Answer], n: usize, place: &str) -> Result<u64, Fault> {
     Ok(get::<i64>(row, 0, place)?.unsigned_abs())
 }
 
-fn earliest(answers: &[Answer], query: &Query, step: &Step, place: &str) -> Result<Option<Timestamp>, Fault> {
-    let row = answers.get(1).and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
+/// The earliest of the moments in one answer, from one column on.
+fn earliest(
+    answers: &[Answer],
+    (answer, column): (usize, usize),
+    query: &Query,
+    step: &Step,
+    place: &str,
+) -> Result<Option<Timestamp>, Fault> {
+    let row = answers.get(answer).and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
     let mut earliest: Option<Timestamp> = None;
-    for n in 0..row.len() {
+    for n in column..row.len() {
         let text: Option<String> = get(row, n, place)?;
         let moment = text.and_then(|text| instant(&text, query.since().kind, &step.selection.since));
         earliest = match (earliest, moment) {

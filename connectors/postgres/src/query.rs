@@ -13,7 +13,7 @@ use forgetd_connector::{Cause, Column, ColumnKind, Fault, FaultClass, Predicate,
 use crate::codec;
 pub(crate) use change::Returning;
 pub(crate) use span::{LINE_BITS, tid_from};
-pub(crate) use sql::{Param, Sql};
+pub(crate) use sql::{Param, Sql, Written};
 
 /// The statements of one step.
 pub(crate) struct Query {
@@ -24,7 +24,7 @@ pub(crate) struct Query {
     key: Vec<Column>,
     /// `$1`: the cutoff, as `since` is compared with it.
     cutoff: String,
-    cutoff_text: String,
+    cutoff_param: Param,
     predicate: String,
     literals: Vec<Param>,
     /// Settings pinned where text forms depend on them.
@@ -60,7 +60,7 @@ impl Query {
         };
         let selection = &step.selection;
         let since = column(&selection.since.column)?;
-        let (cutoff_text, around) =
+        let (cutoff_param, around) =
             codec::cutoff(&since, selection.since.form, selection.since.zone.as_ref(), selection.cutoff, &place)?;
         let cutoff = around("$1");
         let key = step.table.key.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
@@ -86,7 +86,7 @@ impl Query {
             other,
             key,
             cutoff,
-            cutoff_text,
+            cutoff_param,
             predicate: parts.join(" and "),
             literals,
             pins,
@@ -125,7 +125,7 @@ impl Query {
     /// A statement in which the cutoff alone can stand.
     fn with_cutoff(&self) -> Sql {
         let mut sql = Sql::default();
-        sql.bind(Param::Text(Some(self.cutoff_text.clone())));
+        sql.bind(self.cutoff_param.clone());
         sql
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, ConnectContext, Connector, Control, Facts, Fault, FaultClass, Finding, Lane,
-    LaneClaim, Measure, RowCap, Statements, Step, TableRef,
+    Atomicity, Capabilities, Catalog, ConnectContext, Connector, Control, Count, Facts, Fault, FaultClass, Finding,
+    Lane, LaneClaim, Measure, RowCap, Statements, Step, TableRef,
 };
 use jiff::Timestamp;
 
@@ -136,6 +136,11 @@ impl Connector for SqliteConnector {
         let estimate = step.table.rows_estimate;
         let job = move |session: &mut Session| measure::measure(session, &scope, estimate, cap);
         self.reads.call("measure", job).await
+    }
+
+    async fn survivors(&self, step: &Step) -> Result<Count, Fault> {
+        let scope = self.scope(step).await?;
+        self.reads.call("count survivors", move |session: &mut Session| measure::survivors(session, &scope)).await
     }
 
     fn statements(&self, step: &Step) -> Result<Statements, Fault> {

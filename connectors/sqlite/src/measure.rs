@@ -25,6 +25,11 @@ pub(crate) fn measure(
     })
 }
 
+/// Counts all that is due and nothing else.
+pub(crate) fn survivors(session: &mut Session, scope: &Scope) -> Result<Count, Fault> {
+    session.snapshot("count survivors", |connection| scope.count(None).number(connection).map(Count::Exact))
+}
+
 fn capped(rows: u64, cap: RowCap) -> Count {
     match cap.0 {
         Some(cap) if rows > cap => Count::Capped(cap),

@@ -20,8 +20,10 @@ pub(super) async fn commit(shared: &Shared, open: Open, receipt: &Receipt, place
             return Commit::Unknown(fault);
         }
     }
-    let insert = receipts::insert_in(&shared.names, &shared.link.context.instance, receipt, &xid);
-    let answers = match held.turn("commit", &[Ask::Query(&insert), Ask::Batch("commit")]).await {
+    let statements = receipts::insert_in(&shared.names, &shared.link.context.instance, receipt, &xid);
+    let mut asks: Vec<Ask<'_>> = statements.iter().map(Ask::Query).collect();
+    asks.push(Ask::Batch("commit"));
+    let mut answers = match held.turn("commit", &asks).await {
         Ok(answers) => answers,
         Err(fault) => return Commit::Unknown(fault),
     };
@@ -30,12 +32,12 @@ pub(super) async fn commit(shared: &Shared, open: Open, receipt: &Receipt, place
             return Commit::Unknown(fault);
         }
     }
-    let mut answers = answers.into_iter();
-    let (Some(inserted), Some(committed)) = (answers.next(), answers.next()) else {
+    let Some(committed) = answers.pop() else {
         return Commit::Unknown(Fault::new(FaultClass::Internal, "commit", place));
     };
-    let inserted = match inserted {
-        Ok(answer) => answer,
+    // The first that failed is the reason; what came behind it only says that the transaction was doomed.
+    let written = match answers.into_iter().collect::<Result<Vec<_>, _>>() {
+        Ok(written) => written,
         Err(error) if !error::answered(&error) => {
             return Commit::Unknown(error::fault(&error, "insert receipt", place));
         }
@@ -55,7 +57,7 @@ pub(super) async fn commit(shared: &Shared, open: Open, receipt: &Receipt, place
             Commit::RolledBack(error::fault(&error, "commit", place))
         }
         Err(error) => Commit::Unknown(error::fault(&error, "commit", place)),
-        Ok(_) if receipts::inserted(&inserted) == 1 => {
+        Ok(_) if written.first().is_some_and(|receipt| receipt.affected == 1) => {
             held.give_back();
             shared.forget_transaction();
             Commit::Committed

@@ -23,21 +23,20 @@ impl Query {
         sql.say(text)
     }
 
-    /// The earliest finite `since` among due rows, and the earliest of the column that counts in its place; as text.
-    ///
-    /// By a scan of its own, like the count: right when all rows are counted. In order of an index it would first walk
-    /// over every dead entry that a purge left there.
-    pub(crate) fn oldest(&self) -> Sql {
+    /// Counts all that is due, and finds the earliest finite `since` among it, and the earliest of the column that
+    /// counts in its place; as text. One scan for all.
+    pub(crate) fn count_and_oldest(&self) -> Sql {
         let least = |(column, counts): (&Column, String)| {
             let name = of(&column.name);
             codec::read(column, &format!("min({name}) filter (where {counts})"))
         };
         let texts: Vec<String> = self.moments().into_iter().map(least).collect();
-        let text = format!("select {} from {} where {}", texts.join(", "), self.from(), self.predicate);
+        let text = format!("select count(*), {} from {} where {}", texts.join(", "), self.from(), self.predicate);
         self.with_predicate().say(text)
     }
 
-    /// The same in order of the columns: right when counting stops early.
+    /// The earliest moments alone, in order of the columns: right when counting stops early. All of a count would walk
+    /// over every dead entry that a purge left in an index.
     pub(crate) fn oldest_first(&self) -> Sql {
         let first = |(column, counts): (&Column, String)| {
             let name = of(&column.name);

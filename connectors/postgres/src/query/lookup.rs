@@ -2,7 +2,7 @@
 
 use forgetd_connector::walk::Peek;
 
-use super::{ALIAS, Param, Query, Sql, of};
+use super::{ALIAS, Query, Sql, of};
 use crate::codec;
 
 impl Query {
@@ -108,8 +108,7 @@ impl Query {
         Some(match peek {
             Peek::Since { .. } => return None,
             Peek::Inside { since, after } => {
-                let placeholder = sql.bind(Param::Text(codec::text(since)));
-                let shared = format!("{} = {}", of(&self.since.name), codec::bind(&self.since, &placeholder));
+                let shared = format!("{} = {}", of(&self.since.name), codec::bind(&self.since, since, sql));
                 self.between_keys(shared, after.as_ref(), None, sql)
             }
             Peek::Nulls { after } => {

@@ -1,7 +1,7 @@
 //! Bounds of spans, as conditions.
 
 use forgetd_connector::walk::Span;
-use forgetd_connector::{Column, Key, Value};
+use forgetd_connector::{Key, Value};
 
 use super::{ALIAS, Param, Query, Sql, of};
 use crate::codec;
@@ -26,7 +26,7 @@ impl Query {
         match span {
             Span::Range { from, inclusive, to } => {
                 let upper = match to {
-                    Some(to) => format!("{} < {}", of(&self.since.name), bound(&self.since, to, sql)),
+                    Some(to) => format!("{} < {}", of(&self.since.name), codec::bind(&self.since, to, sql)),
                     None => format!("{} < {}", of(&self.since.name), self.cutoff),
                 };
                 match from {
@@ -35,7 +35,7 @@ impl Query {
                 }
             }
             Span::Inside { since, after, to } => {
-                let shared = format!("{} = {}", of(&self.since.name), bound(&self.since, since, sql));
+                let shared = format!("{} = {}", of(&self.since.name), codec::bind(&self.since, since, sql));
                 self.between_keys(shared, after.as_ref(), to.as_ref(), sql)
             }
             Span::Nulls { after, to } => self.between_keys(self.null_since(), after.as_ref(), to.as_ref(), sql),
@@ -49,7 +49,7 @@ impl Query {
 
     pub(super) fn above_since(&self, from: &Value, inclusive: bool, sql: &mut Sql) -> String {
         let sign = if inclusive { ">=" } else { ">" };
-        format!("{} {sign} {}", of(&self.since.name), bound(&self.since, from, sql))
+        format!("{} {sign} {}", of(&self.since.name), codec::bind(&self.since, from, sql))
     }
 
     pub(super) fn null_since(&self) -> String {
@@ -69,7 +69,7 @@ impl Query {
 
     fn beside_key(&self, sign: &str, key: &Key, sql: &mut Sql) -> String {
         let values: Vec<String> =
-            self.key.iter().zip(&key.0).map(|(column, value)| bound(column, value, sql)).collect();
+            self.key.iter().zip(&key.0).map(|(column, value)| codec::bind(column, value, sql)).collect();
         format!("({}) {sign} ({})", self.key_columns().join(", "), values.join(", "))
     }
 
@@ -82,12 +82,6 @@ impl Query {
     pub(super) fn key_texts(&self) -> Vec<String> {
         self.key.iter().map(|column| codec::read(column, &of(&column.name))).collect()
     }
-}
-
-/// Binds a value that was read from this column.
-fn bound(column: &Column, value: &Value, sql: &mut Sql) -> String {
-    let placeholder = sql.bind(Param::Text(codec::text(value)));
-    codec::bind(column, &placeholder)
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
 //! One statement: its text and its typed parameters.
 
-use tokio_postgres::types::{ToSql, Type};
+use bytes::{BufMut as _, BytesMut};
+use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 /// A parameter. Its type is always given, so nothing has to be prepared.
 #[derive(Clone)]
 pub(crate) enum Param {
     Text(Option<String>),
+    /// The text of a value of this type, which the server reads once, when it binds. A cast of a text in the statement
+    /// would be done again for every row where reading depends on settings, as it does for all times.
+    Typed(Written, Type),
     Int(i64),
     Bool(bool),
     Bytes(Option<Vec<u8>>),
@@ -13,6 +17,10 @@ pub(crate) enum Param {
     Ints(Vec<i64>),
     Blobs(Vec<Vec<u8>>),
 }
+
+/// A value in its type's own text form.
+#[derive(Clone, Debug)]
+pub(crate) struct Written(pub(crate) Option<String>);
 
 /// One statement.
 #[derive(Clone, Default)]
@@ -27,6 +35,7 @@ impl Param {
     fn typed(&self) -> (&(dyn ToSql + Sync), Type) {
         match self {
             Self::Text(value) => (value, Type::TEXT),
+            Self::Typed(value, kind) => (value, kind.clone()),
             Self::Int(value) => (value, Type::INT8),
             Self::Bool(value) => (value, Type::BOOL),
             Self::Bytes(value) => (value, Type::BYTEA),
@@ -48,6 +57,26 @@ impl From<u64> for Param {
     fn from(value: u64) -> Self {
         Self::Int(i64::try_from(value).unwrap_or(i64::MAX))
     }
+}
+
+// === impl Written ===
+
+impl ToSql for Written {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        let Some(text) = &self.0 else { return Ok(IsNull::Yes) };
+        out.put_slice(text.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        Format::Text
+    }
+
+    to_sql_checked!();
 }
 
 // === impl Sql ===

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Capabilities, Catalog, Connector, Control, Facts, Fault, Finding, Lane, LaneClaim, Measure, RowCap, Statements,
-    Step, TableRef,
+    Capabilities, Catalog, Connector, Control, Count, Facts, Fault, Finding, Lane, LaneClaim, Measure, RowCap,
+    Statements, Step, TableRef,
 };
 use jiff::Timestamp;
 
@@ -55,6 +55,10 @@ impl Connector for Faulty {
 
     async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
         scripted!(self.script, Measure, self.inner.measure(step, cap).await)
+    }
+
+    async fn survivors(&self, step: &Step) -> Result<Count, Fault> {
+        scripted!(self.script, Survivors, self.inner.survivors(step).await)
     }
 
     fn statements(&self, step: &Step) -> Result<Statements, Fault> {

@@ -13,6 +13,7 @@ pub enum Operation {
     Describe,
     Preflight,
     Measure,
+    Survivors,
     OpenLane,
     Acquire,
     Renew,

@@ -169,6 +169,7 @@ pub async fn plan_and_run_mean_the_same_rows(fixture: &dyn Fixture) {
     let none = Selection { cutoff: Cutoff(Timestamp::from_second(1_700_000_000).unwrap()), ..step.selection.clone() };
     let none = arena.connector.measure(&arena.step(none).await, RowCap(None)).await.unwrap();
     assert_eq!((none.due, none.oldest), (Count::Exact(0), None), "the cutoff itself is not before the cutoff");
+    assert_eq!(arena.connector.survivors(&step).await.unwrap(), Count::Exact(10), "survivors are counted to the end");
 }
 
 /// Describing, checking and counting leave rows and control tables alone.
