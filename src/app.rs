@@ -94,7 +94,7 @@ pub fn exit_code(fault: &Fault) -> u8 {
         FaultClass::Unreachable | FaultClass::Disconnected => 69,
         FaultClass::Blind(_) => 5,
         FaultClass::Blocked(Cause::Fenced) => 75,
-        FaultClass::Blocked(_) | FaultClass::Timeout | FaultClass::Locked => 4,
+        FaultClass::Blocked(_) | FaultClass::Timeout | FaultClass::Locked | FaultClass::LockedWhole => 4,
         FaultClass::Row(_) | FaultClass::Transient | FaultClass::Internal => 1,
     }
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::{RowEvidence, Scene};
+
 #[derive(Default)]
 pub(crate) struct Run {
     pub(crate) seconds: f64,
@@ -14,7 +16,12 @@ pub(crate) struct Run {
     pub(crate) changed: u64,
 }
 
-pub(crate) async fn run(url: &str, batch: u32) -> Run {
+pub(crate) async fn run(url: &str, scene: &Scene) -> Run {
+    let batch = scene.batch;
+    let rows = match scene.evidence {
+        RowEvidence::Counts => "counts",
+        RowEvidence::Commitments => "commitments",
+    };
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("forgetd.yaml");
     std::fs::write(
@@ -23,7 +30,8 @@ pub(crate) async fn run(url: &str, batch: u32) -> Run {
             "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {url}\n    throttle: {{ batch_rows_max: {batch} }}\n\
              evidence:\n  origin: example.com/forgetd/bench\n  signing_key: {{ file: key }}\n\
              rules:\n  - name: events\n    table: public.events\n    keep_for: 30d\n    since: created_at\n    \
-             action: delete\n    mode: enforce\n"
+             action: delete\n    mode: enforce\n    \
+             evidence: {{ rows: {rows} }}\n"
         ),
     )
     .unwrap();

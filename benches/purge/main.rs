@@ -1,8 +1,9 @@
 //! How fast forgetd purges PostgreSQL, beside one single DELETE and the same statements naked, interleaved in rounds.
 //!
-//! `cargo bench --bench purge -- [--rows N] [--rounds N] [--memory N,N,..]`. Every measurement starts from a fresh copy
-//! of the same database; ratios are taken inside a round and their medians printed, with the spread. Half of the rows
-//! are due: in order of the primary key (`clustered`) or at random against it (`scattered`).
+//! `cargo bench --bench purge -- [--rows N] [--rounds N] [--only SCENE] [--memory N,N,..]`. Every measurement starts from
+//! a fresh copy of the same database; ratios are taken inside a round and their medians printed, with the spread. Half
+//! of the rows are due: in order of the primary key (`clustered`) or at random against it (`scattered`). `--only` takes
+//! the scenes whose name holds a text; `--memory` is how large the tables are for which memory is measured.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,16 +29,47 @@ use server::Server;
 struct Options {
     rows: u64,
     rounds: usize,
+    only: String,
     memory: Vec<u64>,
 }
 
-/// One column of the table that is printed.
+/// One line of the table that is printed.
 #[derive(Clone, Copy, PartialEq)]
 struct Scene {
     layout: Layout,
     batch: u32,
     old_snapshot: bool,
     network: Option<Duration>,
+    evidence: RowEvidence,
+}
+
+/// What receipts say about single rows.
+#[derive(Clone, Copy, PartialEq)]
+enum RowEvidence {
+    Counts,
+    Commitments,
+}
+
+// === impl Scene ===
+
+impl Scene {
+    const fn new(layout: Layout, batch: u32) -> Self {
+        Self { layout, batch, old_snapshot: false, network: None, evidence: RowEvidence::Counts }
+    }
+
+    fn name(&self) -> String {
+        let mut name = format!("{}, {} rows a batch", self.layout.name(), self.batch);
+        if self.old_snapshot {
+            name.push_str(", old snapshot");
+        }
+        if let Some(delay) = self.network {
+            name.push_str(&format!(", {} ms", delay.as_millis()));
+        }
+        if self.evidence == RowEvidence::Commitments {
+            name.push_str(", commitments");
+        }
+        name
+    }
 }
 
 fn main() {
@@ -47,14 +79,16 @@ fn main() {
 }
 
 fn options() -> Options {
-    let mut options = Options { rows: 5_000_000, rounds: 3, memory: vec![] };
+    let memory = vec![1_000_000, 5_000_000, 20_000_000];
+    let mut options = Options { rows: 5_000_000, rounds: 3, only: String::new(), memory };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
         match arg.as_str() {
             "--rows" => options.rows = value().parse().unwrap(),
             "--rounds" => options.rounds = value().parse().unwrap(),
-            "--memory" => options.memory = value().split(',').map(|n| n.parse().unwrap()).collect(),
+            "--memory" => options.memory = value().split(',').filter_map(|n| n.parse().ok()).collect(),
+            "--only" => options.only = value(),
             // cargo bench passes this itself.
             "--bench" => {}
             other => panic!("unknown option {other}"),
@@ -65,18 +99,22 @@ fn options() -> Options {
 
 async fn bench(options: &Options) {
     let server = Server::start();
-    let scene = |layout, batch| Scene { layout, batch, old_snapshot: false, network: None };
-    let scenes = [
-        scene(Layout::Clustered, 1_000),
-        scene(Layout::Clustered, 10_000),
-        scene(Layout::Scattered, 1_000),
-        scene(Layout::Scattered, 10_000),
-        Scene { old_snapshot: true, ..scene(Layout::Clustered, 1_000) },
-        Scene { network: Some(Duration::from_millis(1)), ..scene(Layout::Clustered, 1_000) },
-        Scene { network: Some(Duration::from_millis(1)), ..scene(Layout::Clustered, 10_000) },
+    let (clustered, scattered) = (Layout::Clustered, Layout::Scattered);
+    let network = Some(Duration::from_millis(1));
+    let mut scenes = vec![
+        Scene::new(clustered, 1_000),
+        Scene::new(clustered, 10_000),
+        Scene::new(scattered, 1_000),
+        Scene::new(scattered, 10_000),
+        Scene { old_snapshot: true, ..Scene::new(clustered, 1_000) },
+        Scene { network, ..Scene::new(clustered, 1_000) },
+        Scene { network, ..Scene::new(clustered, 10_000) },
+        Scene { evidence: RowEvidence::Commitments, ..Scene::new(clustered, 10_000) },
+        Scene { evidence: RowEvidence::Commitments, ..Scene::new(scattered, 10_000) },
     ];
-    if options.rounds > 0 {
-        for layout in [Layout::Clustered, Layout::Scattered] {
+    scenes.retain(|scene| scene.name().contains(&options.only));
+    for layout in [clustered, scattered] {
+        if options.rounds > 0 && scenes.iter().any(|scene| scene.layout == layout) {
             data::build(&server, layout, options.rows).await;
         }
     }
@@ -91,7 +129,7 @@ async fn bench(options: &Options) {
     for rows in &options.memory {
         data::build(&server, Layout::Clustered, *rows).await;
         let database = data::copy(&server, Layout::Clustered).await;
-        let run = forgetd::run(&server.url(&database), 1_000).await;
+        let run = forgetd::run(&server.url(&database), &Scene::new(Layout::Clustered, 1_000)).await;
         println!("memory: {rows} rows, peak resident {:.1} MiB, {:.1} s", run.peak_mib, run.seconds);
         data::drop(&server, &database).await;
     }
@@ -103,7 +141,9 @@ async fn measure(server: &Server, scene: &Scene) -> Cell {
     let mut cell = Cell::default();
 
     let database = data::copy(server, scene.layout).await;
+    let wal = server.wal().await;
     cell.single = naked::single(server, &database, scene.network).await;
+    cell.single_wal = server.wal().await - wal;
     data::drop(server, &database).await;
 
     let database = data::copy(server, scene.layout).await;
@@ -115,13 +155,15 @@ async fn measure(server: &Server, scene: &Scene) -> Cell {
 
     let database = data::copy(server, scene.layout).await;
     let snapshot = hold(server, &database, scene).await;
+    let wal = server.wal().await;
     let run = match scene.network {
-        None => forgetd::run(&server.url(&database), scene.batch).await,
+        None => forgetd::run(&server.url(&database), scene).await,
         Some(delay) => {
             let network = network::Network::start(server.address(), delay);
-            forgetd::run(&server.url_at(network.address(), &database), scene.batch).await
+            forgetd::run(&server.url_at(network.address(), &database), scene).await
         }
     };
+    cell.wal = server.wal().await - wal;
     cell.forgetd = run.seconds;
     cell.longest_ms = run.longest_ms;
     cell.peak_mib = run.peak_mib;

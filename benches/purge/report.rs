@@ -7,6 +7,9 @@ use crate::Scene;
 pub(crate) struct Cell {
     pub(crate) rows: u64,
     pub(crate) single: f64,
+    /// Bytes of WAL.
+    pub(crate) single_wal: f64,
+    pub(crate) wal: f64,
     pub(crate) naked: f64,
     pub(crate) naked_longest_ms: f64,
     pub(crate) forgetd: f64,
@@ -28,7 +31,7 @@ impl Report {
     pub(crate) fn add(&mut self, scene: &Scene, round: usize, cell: Cell) {
         eprintln!(
             "round {round} {}: single {:.2} s, naked {:.2} s, forgetd {:.2} s, longest {:.0} ms",
-            name(scene),
+            scene.name(),
             cell.single,
             cell.naked,
             cell.forgetd,
@@ -46,7 +49,7 @@ impl Report {
         }
         println!("{} rows, half due; medians [min-max] of {} rounds", self.rows, self.scenes[0].1.len());
         println!(
-            "{:34} {:>10} {:>20} {:>20} {:>20} {:>9} {:>9} {:>7} {:>8}",
+            "{:45} {:>10} {:>20} {:>20} {:>20} {:>9} {:>9} {:>7} {:>7} {:>8}",
             "scene",
             "rows/s",
             "x single",
@@ -55,6 +58,7 @@ impl Report {
             "longest",
             "naked l.",
             "growth",
+            "x WAL",
             "peak MiB"
         );
         for (scene, cells) in &self.scenes {
@@ -62,8 +66,8 @@ impl Report {
             #[allow(clippy::cast_precision_loss, reason = "rows")]
             let speed = median(cells, &|cell| cell.rows as f64 / cell.forgetd);
             println!(
-                "{:34} {:>10.0} {:>20} {:>20} {:>20} {:>7.0}ms {:>7.0}ms {:>7.2} {:>8.1}",
-                name(scene),
+                "{:45} {:>10.0} {:>20} {:>20} {:>20} {:>7.0}ms {:>7.0}ms {:>7.2} {:>7.2} {:>8.1}",
+                scene.name(),
                 speed,
                 column(&|cell| cell.single / cell.forgetd),
                 column(&|cell| cell.single / cell.naked),
@@ -71,21 +75,11 @@ impl Report {
                 median(cells, &|cell| cell.longest_ms),
                 median(cells, &|cell| cell.naked_longest_ms),
                 median(cells, &|cell| cell.growth),
+                median(cells, &|cell| cell.wal / cell.single_wal),
                 median(cells, &|cell| cell.peak_mib),
             );
         }
     }
-}
-
-fn name(scene: &Scene) -> String {
-    let mut name = format!("{}, {} rows a batch", scene.layout.name(), scene.batch);
-    if scene.old_snapshot {
-        name.push_str(", old snapshot");
-    }
-    if let Some(delay) = scene.network {
-        name.push_str(&format!(", {} ms", delay.as_millis()));
-    }
-    name
 }
 
 fn sorted(cells: &[Cell], f: &dyn Fn(&Cell) -> f64) -> Vec<f64> {

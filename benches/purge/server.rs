@@ -64,6 +64,13 @@ impl Server {
         connect(&self.url(database)).await
     }
 
+    /// Bytes of WAL written so far.
+    pub(crate) async fn wal(&self) -> f64 {
+        let session = self.connect("postgres").await;
+        let sql = "select (pg_current_wal_insert_lsn() - '0/0')::float8";
+        session.client.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
     fn data(&self) -> String {
         self.folder.path().join("data").display().to_string()
     }

@@ -204,7 +204,7 @@ pub(super) fn verdict_of(fault: &Fault) -> Verdict {
     match fault.class {
         FaultClass::Blind(_) => Verdict::Blind,
         FaultClass::Blocked(_) | FaultClass::Timeout => Verdict::Blocked,
-        FaultClass::Row(_) | FaultClass::Locked => Verdict::Partial,
+        FaultClass::Row(_) | FaultClass::Locked | FaultClass::LockedWhole => Verdict::Partial,
         FaultClass::Transient | FaultClass::Disconnected | FaultClass::Unreachable | FaultClass::Internal => {
             Verdict::Failed
         }

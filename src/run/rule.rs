@@ -1,6 +1,8 @@
 //! One run of one rule: look, guard, open, walk, recount, close.
 
-use forgetd_connector::{Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, Measure, RowCap, RunRow, Step};
+use forgetd_connector::{
+    Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, Measure, RowCap, RunRow, Severity, Step,
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -105,8 +107,17 @@ async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Loo
     if findings.iter().any(|finding| finding.blocking_cause().is_some()) {
         return Err(blocked_by(&findings));
     }
+    warn_of(rule, &findings);
     let measure = connector.measure(&step, cap(rule)).await?;
     Ok(Looked { step, catalog, database_time, measure, findings, resumed })
+}
+
+/// A run says what a check says: values that are no time, for one, are never due, and a run without them may look clean.
+fn warn_of(rule: &Rule, findings: &[Finding]) {
+    for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
+        let Finding { id, place, message, fix, .. } = finding;
+        tracing::warn!(rule = %rule.name, id, place, fix, "{message}");
+    }
 }
 
 /// The crashed run of this rule that goes on. Runs that cannot are closed as superseded.

@@ -221,7 +221,9 @@ impl<'a, 'j> Walk<'a, 'j> {
                 self.locks = LockWait::Skip;
                 Ok(None)
             }
-            FaultClass::Transient | FaultClass::Locked => self.pause(fault).await.map(|()| None),
+            FaultClass::Transient | FaultClass::Locked | FaultClass::LockedWhole => {
+                self.pause(fault).await.map(|()| None)
+            }
             FaultClass::Disconnected | FaultClass::Unreachable => {
                 self.lane = None;
                 self.pause(fault).await?;

@@ -135,3 +135,23 @@ fn a_row_with_a_lock_that_only_forbids_its_key_to_go_counts_as_locked() {
     assert_eq!(report["skipped"], json!([{ "cause": "foreign_key", "n": 1 }]), "{report}");
     assert_eq!(database.value("select id from parent"), "77");
 }
+
+#[test]
+fn a_table_that_a_session_locks_whole_is_no_row_to_blame() {
+    let database = Postgres::database();
+    parents(&database);
+    let program = Program::installed(&policy(&database));
+    let other = database.session();
+    // The first stops only writers, as building an index does; the second readers too, as a migration does.
+    for mode in ["share", "access exclusive"] {
+        other.exec(&format!("begin; lock table parent in {mode} mode"));
+
+        let report = program.run(3);
+
+        assert_eq!((&report["verdict"], &report["cause"]), (&json!("partial"), &json!("locked")), "{mode}: {report}");
+        assert_eq!((&report["changed"], &report["skipped"]), (&json!(0), &json!([])), "{mode}: {report}");
+        other.exec("rollback");
+    }
+    let report = program.run(0);
+    assert_eq!((&report["verdict"], &report["changed"]), (&json!("clean"), &json!(PARENTS)), "{report}");
+}

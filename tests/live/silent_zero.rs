@@ -286,3 +286,20 @@ fn the_same_on_sqlite() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
+
+/// Values that are no time in the rule's form are never due; a run that finds nothing else is not silent about them.
+#[test]
+fn values_that_are_no_time_are_said_by_the_run_itself() {
+    let database = Sqlite::database();
+    database.exec("create table account (id integer primary key, since text)");
+    database.exec("insert into account (since) values ('2020-01-01 12:00:00')");
+    let rule = Rule::delete("accounts", "account", "since")
+        .with("since: { column: since, as: iso8601 }")
+        .with("when_null: keep");
+    let program = Program::installed(&Policy::new(&database.url()).rule(&rule));
+
+    let output = program.call(&["run", "--json"]).expect(0);
+
+    assert!(output.stderr.contains("since_unreadable"), "{}", output.stderr);
+    assert_eq!(database.count("select count(*) from account"), 1);
+}

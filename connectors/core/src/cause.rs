@@ -35,7 +35,7 @@ causes! {
     /// The rule only observes and rows are due.
     Observe = "observe", "set `mode: enforce` on the rule to delete what is due";
     /// Rows were locked by other sessions to the end.
-    Locked = "locked", "find the session that holds the row locks; the next run tries again";
+    Locked = "locked", "find the session that holds the locks; the next run tries again";
     /// A child row still references the row.
     ForeignKey = "foreign_key", "add a rule for the referencing table, or delete its rows first";
     /// A check constraint refused the change of the row.

@@ -14,6 +14,8 @@ pub enum FaultClass {
     Row(Cause),
     /// A lock was not granted within `lock_wait_ms`: walk again and skip locked rows.
     Locked,
+    /// Somebody keeps a whole table locked: no row is to blame, and no other batch gets further before they let go.
+    LockedWhole,
     /// Deadlock, serialization failure and the like: roll back, begin again from the fence.
     Transient,
     /// The statement ran into a timeout: smaller batches may pass.
@@ -85,7 +87,7 @@ impl Fault {
     pub const fn cause(&self) -> Cause {
         match self.class {
             FaultClass::Row(cause) | FaultClass::Blocked(cause) | FaultClass::Blind(cause) => cause,
-            FaultClass::Locked => Cause::Locked,
+            FaultClass::Locked | FaultClass::LockedWhole => Cause::Locked,
             FaultClass::Timeout => Cause::StatementTimeout,
             FaultClass::Disconnected | FaultClass::Unreachable => Cause::Unreachable,
             FaultClass::Transient | FaultClass::Internal => Cause::Internal,

@@ -22,6 +22,9 @@ use crate::pooler;
 use crate::query::Sql;
 use crate::tls::Tls;
 
+/// How long a read waits for a table that somebody locked whole: then it says so, and holds up nothing behind it.
+const READ_LOCK_WAIT_MS: u64 = 2_000;
+
 /// How long a request to cancel a statement that was given up may take.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -159,7 +162,10 @@ impl Session {
         settings: &str,
         queries: &[&Sql],
     ) -> Result<Vec<Answer>, Fault> {
-        let begin = format!("begin isolation level read committed read only; {}{settings}", self.settings);
+        let begin = format!(
+            "begin isolation level read committed read only; {}; set local lock_timeout = {READ_LOCK_WAIT_MS}{settings}",
+            self.settings
+        );
         let mut asks = vec![Ask::Batch(&begin)];
         asks.extend(queries.iter().map(|sql| Ask::Query(sql)));
         asks.push(Ask::Batch("commit"));

@@ -82,10 +82,11 @@ impl Atomic {
             Err(fault) if fault.class == FaultClass::Disconnected => return Err(fault),
             Err(fault) => {
                 self.roll_back(&held).await?;
+                let fault = self.diagnose(held, fault).await;
                 if matches!(fault.class, FaultClass::Row(_)) {
                     self.walker.refused();
                 }
-                return Err(self.diagnose(held, fault).await);
+                return Err(fault);
             }
         };
         fault_point::after("change")?;
@@ -139,7 +140,7 @@ impl Atomic {
         if fault.class == FaultClass::Disconnected {
             return fault;
         }
-        let fault = preflight::blind_or_denied(&held, &self.step, &self.place, fault).await;
+        let fault = preflight::diagnosed(&held, &self.step, &self.walker.survey, &self.place, fault).await;
         if fault.class != FaultClass::Disconnected {
             held.give_back();
         }

@@ -8,7 +8,7 @@ use crate::codec;
 use crate::connect::Session;
 use crate::connector::Shared;
 use crate::query::{Param, Query, Sql, table_name};
-use crate::survey::{get, odd};
+use crate::survey::{Survey, get, odd};
 use findings::Looked;
 
 const LOOK: &str = "\
@@ -77,6 +77,11 @@ pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, F
     match shared.survey(&held, step, &query).await {
         Ok(_) => held.give_back(),
         Err(fault) if fault.class == FaultClass::Disconnected => return Err(fault),
+        // It says nothing about the table that would still hold later.
+        Err(fault) if matches!(fault.class, FaultClass::Locked | FaultClass::Transient) => {
+            held.give_back();
+            return Err(fault);
+        }
         Err(fault) => {
             held.give_back();
             if findings.iter().all(|finding| finding.blocking_cause().is_none()) {
@@ -101,6 +106,31 @@ pub(crate) async fn blind_or_denied(session: &Session, step: &Step, place: &str,
     let hidden =
         answers.first().and_then(|answer| answer.rows.first()).is_some_and(|row| row.try_get(0).unwrap_or(false));
     if hidden { Fault { class: FaultClass::Blind(Cause::RowSecurity), ..fault } } else { fault }
+}
+
+/// Finds out what a refused change really met.
+pub(crate) async fn diagnosed(session: &Session, step: &Step, survey: &Survey, place: &str, fault: Fault) -> Fault {
+    match fault.class {
+        FaultClass::Row(Cause::Locked) if locked_whole(session, survey, place).await => {
+            Fault { class: FaultClass::LockedWhole, ..fault }.with_detail("a session locks the whole table")
+        }
+        _ => blind_or_denied(session, step, place, fault).await,
+    }
+}
+
+/// Whether somebody else holds or asks for a lock on the whole table, or on one that a delete looks at: a migration, an
+/// index being built.
+async fn locked_whole(session: &Session, survey: &Survey, place: &str) -> bool {
+    let oids = survey.reached.iter().copied().chain([survey.oid]).collect();
+    let sql = Sql::new(
+        "select exists (select from pg_locks l join pg_database d on d.oid = l.database \
+         where d.datname = current_database() and l.locktype = 'relation' \
+         and l.relation = any ($1::int8[]::oid[]) and l.pid is distinct from pg_backend_pid() \
+         and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))",
+        vec![Param::Ints(oids)],
+    );
+    let Ok(answers) = session.read("diagnose", place, "", &[&sql]).await else { return false };
+    answers.first().and_then(|answer| answer.rows.first()).is_some_and(|row| row.try_get(0).unwrap_or(false))
 }
 
 /// What `role` needs on the step's table, and not more. PostgreSQL asks for UPDATE on one column before it skips

@@ -62,7 +62,7 @@ impl SealedKeys {
                 for answer in held.turn("roll back", &[Ask::Batch("rollback")]).await? {
                     answer.map_err(|error| self.fault(&error, "roll back"))?;
                 }
-                let fault = preflight::blind_or_denied(&held, &self.step, &self.place, fault).await;
+                let fault = preflight::diagnosed(&held, &self.step, &self.walker.survey, &self.place, fault).await;
                 held.give_back();
                 Err(fault)
             }

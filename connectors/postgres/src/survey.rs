@@ -36,6 +36,8 @@ pub(crate) struct Survey {
     due: Option<f64>,
     pub(crate) triggers: RowTriggers,
     pub(crate) announced: Announced,
+    /// Every other table that a delete here looks at, by oid: children, whatever their foreign key does.
+    pub(crate) reached: Vec<i64>,
 }
 
 /// Whether triggers run before each row is deleted: they can cancel without an error.
@@ -110,6 +112,7 @@ impl Survey {
             due: guess.rows.first().and_then(guessed_rows),
             triggers,
             announced: announced(step, &oids.rows, place)?,
+            reached: oids.rows.iter().map(|row| get(row, 0, place)).collect::<Result<_, _>>()?,
         })
     }
 

@@ -30,7 +30,7 @@ const EXACT_WINDOW_MIN: u64 = 2_000;
 const STRETCH_MAX: u64 = 50;
 
 /// A transaction that took this long looks at fewer rows next time; only one that took half of it looks at more.
-const SLOW_MICROS: u64 = 10_000;
+const SLOW_MICROS: u64 = 25_000;
 
 /// How many ends of spans inside one `since` are looked up at once, and at the most: each lookup may have to sort the
 /// whole tie group, and then fewer of them are better.

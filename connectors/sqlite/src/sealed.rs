@@ -87,11 +87,19 @@ fn finish(session: &mut Session, ground: &Ground, keys: &[Key]) -> Result<Outcom
     fault_point::before("finish")?;
     let recorder = session.listened("finish")?.1.clone();
     let changed = session.transact("finish", |connection| delete(connection, &recorder, ground, keys));
-    let changed = changed.into_result("finish", &ground.place).map_err(|fault| ground.at_table(fault))?;
+    let changed = changed.into_result("finish", &ground.place).map_err(|fault| whole(ground.at_table(fault)))?;
     fault_point::after("finish")?;
     let kept = left(session.connection("finish")?, ground, keys);
     let kept = kept.map_err(|error| ground.at_table(session.failed("finish", &error)))?;
     Ok(outcome(keys, changed, kept))
+}
+
+/// One writer locks every row of the file: a shorter list of keys gets no further.
+fn whole(fault: Fault) -> Fault {
+    match fault.class {
+        FaultClass::Locked => Fault { class: FaultClass::LockedWhole, ..fault },
+        _ => fault,
+    }
 }
 
 fn outcome(keys: &[Key], changed: u64, kept: u64) -> Outcome {

@@ -12,7 +12,7 @@ use crate::survey::{Survey, get, odd};
 const BLOCKS_MAX: f64 = 2_048.0;
 
 /// Batches aim below their limit, because a batch over it is thrown away.
-const FILL: f64 = 0.8;
+const FILL: f64 = 0.9;
 
 /// How many blocks a batch reads.
 pub(super) struct Pace {
@@ -46,7 +46,7 @@ impl Pace {
         // Growing density is believed at once, falling density slowly.
         self.density = if met > self.density { met } else { (self.density + met) / 2.0 };
         self.blocks_max = if micros > SLOW_MICROS {
-            (blocks / 2.0).max(1.0)
+            (blocks * as_float(SLOW_MICROS) / as_float(micros)).max(1.0)
         } else {
             self.blocks_max.max(blocks * 2.0).min(BLOCKS_MAX)
         };
@@ -92,15 +92,15 @@ mod tests {
     #[test]
     fn the_pace_follows_density_and_time() {
         let mut pace = Pace { density: 100.0, blocks_max: 128.0 };
-        assert_eq!(pace.blocks(1000), 8);
+        assert_eq!(pace.blocks(1000), 9);
         assert_eq!(pace.blocks(1), 1);
         for _ in 0..20 {
             pace.went(0, pace.blocks(1000) << 16, 0, 1_000);
         }
         assert_eq!(pace.blocks(1000), 2_048);
-        pace.went(0, 2_048 << 16, 0, 40_000);
+        pace.went(0, 2_048 << 16, 0, 50_000);
         assert_eq!(pace.blocks(1000), 1_024);
         pace.went(0, 10 << 16, 1_000, 1_000);
-        assert_eq!(pace.blocks(1000), 8);
+        assert_eq!(pace.blocks(1000), 9);
     }
 }

@@ -165,3 +165,22 @@ async fn a_locked_child_is_a_row_that_is_passed() {
     assert_eq!(lane.change(&order(200)).await.unwrap().changed, 200);
     assert_eq!(lane.commit(&arena.receipt("0", 1, None)).await, Commit::Committed);
 }
+
+/// A child's foreign key makes the server look at the child, so a lock on it stops every batch just as well.
+#[tokio::test]
+async fn a_table_locked_whole_is_no_row_to_blame() {
+    let (arena, database) =
+        arena(&format!("{ITEM} create table child (id int primary key, item int references item)")).await;
+    let step = step(&arena, "item").await;
+    let mut lane = arena.lane(&step).await;
+    let skip = Order { locks: LockWait::Skip, ..order(200) };
+    let other = database.session().await;
+    for lock in ["lock table item in share mode", "lock table child in exclusive mode"] {
+        other.batch_execute(&format!("begin; {lock}")).await.unwrap();
+        assert_eq!(lane.change(&order(200)).await.unwrap_err().class, FaultClass::Locked, "{lock}");
+        assert_eq!(lane.change(&skip).await.unwrap_err().class, FaultClass::LockedWhole, "{lock}");
+        other.batch_execute("rollback").await.unwrap();
+    }
+    assert_eq!(lane.change(&skip).await.unwrap().changed, 200);
+    lane.undo().await.unwrap();
+}
