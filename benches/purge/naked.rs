@@ -74,9 +74,9 @@ async fn open(server: &Server, database: &str, network: Option<Duration>) -> (Se
 async fn ranges(session: &Session, cutoff: &Moment, batch: u32) -> Naked {
     let client = &session.client;
     // The very forms forgetd sends: a cast that the planner can fold decides the plan.
-    let peek = "select to_json(created_at at time zone 'UTC') #>> '{}' from only events as t \
+    let peek = "select to_json(t.created_at at time zone 'UTC') #>> '{}' from (select t.created_at from only events as t \
                 where t.created_at >= ($1::timestamp at time zone 'UTC') \
-                and t.created_at < ($2::timestamp at time zone 'UTC') order by t.created_at offset $3 limit 1";
+                and t.created_at < ($2::timestamp at time zone 'UTC') order by t.created_at offset $3 limit 1) as t";
     let delete = "delete from only events as t where t.created_at >= ($1::timestamp at time zone 'UTC') \
                   and t.created_at < ($2::timestamp at time zone 'UTC') \
                   and t.created_at < ($3::timestamp at time zone 'UTC')";

@@ -1,33 +1,33 @@
-//! A network with a delay, on a thread of its own: what waits for a child process must not hold its bytes up.
+//! A network with a delay. Blocking threads, because the kernel wakes them within a tenth of a millisecond; a runtime's
+//! timer counts whole ones, and would double the delay.
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
 
-use forgetd_testkit::proxy::Proxy;
-use tokio::sync::oneshot;
+/// Chunks under way in one direction; beyond it the sender waits, as on a real network.
+const CHUNKS_MAX: usize = 256;
 
+/// Passes everything to a server, each direction late, for as long as the process lives.
 pub(crate) struct Network {
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Network {
-    /// Passes everything to `server`, each direction `delay` late.
+    /// Listens on a free port and passes everything to `server`, each direction `delay` late.
     pub(crate) fn start(server: SocketAddr, delay: Duration) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        let (tell, told) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let proxy = Proxy::start(server, delay).await.unwrap();
-                tell.send(proxy.address()).unwrap();
-                drop(stopped.await);
-            });
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        spawn(move || {
+            for client in listener.incoming() {
+                let (client, server) = (client.unwrap(), TcpStream::connect(server).unwrap());
+                carry(client.try_clone().unwrap(), server.try_clone().unwrap(), delay);
+                carry(server, client, delay);
+            }
         });
-        Self { address: told.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+        Self { address }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -35,11 +35,26 @@ impl Network {
     }
 }
 
-impl Drop for Network {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
+/// Carries bytes from one side to the other, each chunk `delay` after it came in.
+fn carry(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
+    to.set_nodelay(true).unwrap();
+    let (sender, receiver) = mpsc::sync_channel::<(Instant, Vec<u8>)>(CHUNKS_MAX);
+    spawn(move || {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            if sender.send((Instant::now() + delay, buffer[..n].to_vec())).is_err() {
+                return;
+            }
         }
-    }
+    });
+    spawn(move || {
+        for (due, bytes) in receiver {
+            sleep(due.saturating_duration_since(Instant::now()));
+            if to.write_all(&bytes).is_err() {
+                return;
+            }
+        }
+        // The other side is told that nothing more comes; it may be gone already.
+        drop(to.shutdown(Shutdown::Write));
+    });
 }

@@ -1,8 +1,10 @@
 //! Where the program is: told by itself over a pipe, and seen from outside in the database.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -20,14 +22,13 @@ const END: &str = "end";
 // === impl Report ===
 
 impl Report {
-    /// A pipe with a reader that never blocks its writer for long.
+    /// A pipe with a reader that never blocks its writer for long. Each report has its own: a reader that was left behind
+    /// would take the lines of the next.
     pub(crate) fn open(site: &Site) -> Self {
-        let path = site.program().path("report");
-        if !path.exists() {
-            assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-        }
-        // Open for both, so that opening waits for nobody and writers come and go.
-        let pipe = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let path = site.program().path(&format!("report-{}", OPENED.fetch_add(1, Ordering::Relaxed)));
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let pipe = both_ends(&path);
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(pipe).lines().map_while(Result::ok) {
@@ -62,10 +63,25 @@ impl Report {
 
     /// Every line that was not looked at yet, once the program is gone.
     pub(crate) fn rest(self) -> Vec<String> {
-        let mut pipe = std::fs::OpenOptions::new().append(true).open(&self.path).unwrap();
-        writeln!(pipe, "{END}").unwrap();
+        self.end();
         self.lines.iter().take_while(|line| line != END).collect()
     }
+
+    fn end(&self) {
+        writeln!(both_ends(&self.path), "{END}").unwrap();
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.end();
+        std::fs::remove_file(&self.path).unwrap();
+    }
+}
+
+/// Opens a pipe for reading and writing, so that opening it waits for nobody, and writers come and go.
+fn both_ends(path: &Path) -> File {
+    std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap()
 }
 
 /// A transaction on the server that changed rows of the user's table and is still open, and whether any session of the

@@ -1,7 +1,6 @@
 //! Between program and server: a pooler in transaction mode, and a network that makes turns dear.
 
 use std::sync::mpsc::channel;
-use std::time::Duration;
 
 use forgetd_testkit::proxy::Proxy;
 use serde_json::{Value, json};
@@ -82,7 +81,7 @@ fn turns(work: impl FnOnce(u16)) -> u64 {
     let proxy = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let proxy = Proxy::start(Postgres::address(), Duration::ZERO).await.unwrap();
+            let proxy = Proxy::start(Postgres::address()).await.unwrap();
             ready.send(proxy.address().port()).unwrap();
             ended.await.unwrap();
             proxy.busiest()

@@ -21,53 +21,54 @@ pub(crate) struct Counter {
     updated: i64,
 }
 
-/// The statement that reads the counters, and the time the transaction took so far in its last column.
-pub(crate) fn statement(compare: Compare, own: i64, announced: &Announced, control_name: &str) -> Sql {
-    let elapsed = "(extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000000)::int8";
+/// The sub-select that reads the counters, a row per table, with its parameters bound in `sql`: [`COLUMNS`] columns.
+///
+/// It rides in statements that are sent anyway: each one more costs the server a parse, a plan and a send.
+pub(crate) fn counters(compare: Compare, own: i64, announced: &Announced, control_name: &str, sql: &mut Sql) -> String {
     match compare {
         Compare::Announced => {
-            let mut sql = Sql::default();
-            // One plain row a table: nothing here needs planning, and this is sent twice a batch.
+            // Plain rows: nothing to be planned.
             let rows: Vec<String> = std::iter::once(&own)
                 .chain(announced.lose.keys().chain(announced.update.keys()))
                 .map(|oid| {
                     let oid = sql.bind(Param::Int(*oid));
                     format!(
                         "select {oid}::int8, null::text, null::text, pg_stat_get_xact_tuples_deleted({oid}::int8::oid), \
-                         pg_stat_get_xact_tuples_updated({oid}::int8::oid), {elapsed}"
+                         pg_stat_get_xact_tuples_updated({oid}::int8::oid)"
                     )
                 })
                 .collect();
-            sql.say(rows.join(" union all "))
+            rows.join(" union all ")
         }
         // Own tables are left out, and so are the server's and temporary ones: the application's data is not there.
-        Compare::All => Sql::new(
+        Compare::All => {
+            let (control, own) = (sql.bind(control_name.into()), sql.bind(Param::Int(own)));
             format!(
-                "select relid::int8, schemaname::text, relname::text, n_tup_del, n_tup_upd, {elapsed} \
-                 from pg_stat_xact_all_tables where (n_tup_del > 0 or n_tup_upd > 0 or relid = $2::int8::oid) \
-                 and schemaname <> $1 and schemaname <> 'information_schema' and schemaname !~ '^pg_'"
-            ),
-            vec![control_name.into(), Param::Int(own)],
-        ),
+                "select relid::int8, schemaname::text, relname::text, n_tup_del, n_tup_upd \
+                 from pg_stat_xact_all_tables where (n_tup_del > 0 or n_tup_upd > 0 or relid = {own}::int8::oid) \
+                 and schemaname <> {control} and schemaname <> 'information_schema' and schemaname !~ '^pg_'"
+            )
+        }
     }
 }
 
-/// Reads the statement's answer: the counters, and the microseconds since the transaction began.
-pub(crate) fn read(rows: &[Row], place: &str) -> Result<(Counters, u64), Fault> {
+/// How many columns [`counters`] has.
+pub(crate) const COLUMNS: usize = 5;
+
+/// Reads the counters from the rows of an answer, in columns from `at` on.
+pub(crate) fn read(rows: &[Row], at: usize, place: &str) -> Result<Counters, Fault> {
     let mut counters = Counters::new();
-    let mut elapsed: i64 = 0;
     for row in rows {
-        let name: Option<String> = get(row, 2, place)?;
-        let schema: Option<String> = get(row, 1, place)?;
+        let name: Option<String> = get(row, at + 2, place)?;
+        let schema: Option<String> = get(row, at + 1, place)?;
         let counter = Counter {
             name: name.map(|name| TableRef { schema, name }),
-            deleted: get(row, 3, place)?,
-            updated: get(row, 4, place)?,
+            deleted: get(row, at + 3, place)?,
+            updated: get(row, at + 4, place)?,
         };
-        elapsed = get(row, 5, place)?;
-        counters.insert(get(row, 0, place)?, counter);
+        counters.insert(get(row, at, place)?, counter);
     }
-    Ok((counters, elapsed.unsigned_abs()))
+    Ok(counters)
 }
 
 /// Compares, and returns the rows that went from announced tables. `reported` is what the command said about its own

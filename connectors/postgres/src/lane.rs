@@ -103,7 +103,7 @@ impl Atomic {
         }
         self.walker.went(&planned, changed.rows, changed.micros);
         if let Some(ahead) = &changed.ahead {
-            self.walker.learn(&planned, ahead)?;
+            self.walker.learn(&planned, ahead.row.as_ref(), ahead.at)?;
         }
         let (effect, xid) = self.effect(order, &planned, changed)?;
         Ok(Attempt::Open(Box::new((effect, Open { held, xid }))))

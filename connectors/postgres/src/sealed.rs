@@ -81,7 +81,9 @@ impl SealedKeys {
         );
         let survey = &self.walker.survey;
         let counted = Sql::new("select current_setting('track_counts') = 'on'", vec![]);
-        let counters = compare::statement(Compare::All, survey.oid, &survey.announced, &context.control_name);
+        let mut counters = Sql::default();
+        let text = compare::counters(Compare::All, survey.oid, &survey.announced, &context.control_name, &mut counters);
+        let counters = counters.say(text);
         let change = self.query.delete_keys(keys, locks);
         let asks = [
             Ask::Batch(&begin),
@@ -110,8 +112,8 @@ impl SealedKeys {
         }
         let changed = changed?.affected;
         let after = next("read counters")?;
-        let (before, _) = compare::read(&before.rows, &self.place)?;
-        let (after, _) = compare::read(&after.rows, &self.place)?;
+        let before = compare::read(&before.rows, 0, &self.place)?;
+        let after = compare::read(&after.rows, 0, &self.place)?;
         compare::agree(&before, &after, survey.oid, changed, &survey.announced, &self.place)?;
         Ok(changed)
     }
@@ -154,7 +156,7 @@ impl SealedLane for SealedKeys {
             let keys: Vec<Key> = keys?.into_iter().flatten().collect();
             self.walker.went(&planned, keys.len() as u64, 0);
             if let Some(answer) = answers.get(1) {
-                self.walker.learn(&planned, &answer.rows)?;
+                self.walker.learn(&planned, answer.rows.first(), 0)?;
             }
             fault_point::after("pick")?;
             return Ok(Picked { keys, next: planned.next() });

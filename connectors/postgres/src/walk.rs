@@ -201,7 +201,7 @@ impl Walker {
                 (Counted::Rows, Peek::Since { .. }) => {
                     let sql = self.query.peek_since(&peek, self.window(rows_max)).ok_or_else(|| odd(&self.place))?;
                     let rows = self.read(session, &sql).await?;
-                    Peeked::Since(self.since_value(rows.first())?)
+                    Peeked::Since(self.since_value(rows.first(), 0)?)
                 }
                 (Counted::Rows, _) => self.peek_keys(session, &position, &peek, rows_max).await?,
             };
@@ -219,7 +219,7 @@ impl Walker {
         let rows = self.read(session, &sql).await?;
         let row = rows.first().ok_or_else(|| odd(&self.place))?;
         if matches!(peek, Peek::Since { .. }) {
-            return Ok(Peeked::Since(self.since_by_due(row)?));
+            return Ok(Peeked::Since(self.since_by_due(row, 0)?));
         }
         let by_due = self.key(row, 0)?;
         Ok(Peeked::Key(match by_due {
@@ -272,12 +272,12 @@ impl Walker {
         self.query.peek_since(&peek, self.window(planned.rows_max))
     }
 
-    /// Takes the answer to [`Walker::ahead`].
-    pub(crate) fn learn(&mut self, planned: &Planned, rows: &[Row]) -> Result<(), Fault> {
+    /// Takes the answer to [`Walker::ahead`]: the columns of one row from `at` on, NULL or no row where nothing was found.
+    pub(crate) fn learn(&mut self, planned: &Planned, row: Option<&Row>, at: usize) -> Result<(), Fault> {
         let Some(position) = planned.after.clone() else { return Ok(()) };
         let peeked = match planned.counted {
-            Counted::Rows => Peeked::Since(self.since_value(rows.first())?),
-            Counted::Due => Peeked::Since(self.since_by_due(rows.first().ok_or_else(|| odd(&self.place))?)?),
+            Counted::Rows => Peeked::Since(self.since_value(row, at)?),
+            Counted::Due => Peeked::Since(self.since_by_due(row.ok_or_else(|| odd(&self.place))?, at)?),
         };
         // No span: a whole window shares one `since`, and the next plan looks inside.
         if let Some((span, after)) = position.span(peeked, self.nulls) {
@@ -327,18 +327,18 @@ impl Walker {
         Ok(answers.into_iter().next().map(|answer| answer.rows).unwrap_or_default())
     }
 
-    fn since_value(&self, row: Option<&Row>) -> Result<Option<Value>, Fault> {
+    fn since_value(&self, row: Option<&Row>, at: usize) -> Result<Option<Value>, Fault> {
         match row {
-            Some(row) => self.value(row, 0, self.query.since()),
+            Some(row) => self.value(row, at, self.query.since()),
             None => Ok(None),
         }
     }
 
     /// The bound by due rows, else the one by rows looked at.
-    fn since_by_due(&self, row: &Row) -> Result<Option<Value>, Fault> {
-        match self.value(row, 0, self.query.since())? {
+    fn since_by_due(&self, row: &Row, at: usize) -> Result<Option<Value>, Fault> {
+        match self.value(row, at, self.query.since())? {
             Some(value) => Ok(Some(value)),
-            None => self.value(row, 1, self.query.since()),
+            None => self.value(row, at + 1, self.query.since()),
         }
     }
 

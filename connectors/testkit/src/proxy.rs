@@ -1,4 +1,4 @@
-//! A TCP proxy that counts turns and delays bytes.
+//! A TCP proxy that counts turns.
 //!
 //! A *turn* is what a client on a slow network pays for: the first bytes it sends after the server has answered. A
 //! pipelined group of statements is one turn, however many packets it takes.
@@ -6,16 +6,11 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
-
-/// Chunks under way in one direction; beyond it the sender waits, as on a real network.
-const CHUNKS_MAX: usize = 256;
 
 /// A running proxy. Dropping it closes every connection through it.
 pub struct Proxy {
@@ -30,8 +25,8 @@ type Turns = Arc<Mutex<Vec<Arc<AtomicU64>>>>;
 // === impl Proxy ===
 
 impl Proxy {
-    /// Listens on a free port of 127.0.0.1 and passes everything to `server`, each direction `delay` late.
-    pub async fn start(server: SocketAddr, delay: Duration) -> std::io::Result<Self> {
+    /// Listens on a free port of 127.0.0.1 and passes everything to `server`.
+    pub async fn start(server: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let turns = Turns::default();
@@ -42,7 +37,7 @@ impl Proxy {
             while let Ok((client, _)) = listener.accept().await {
                 let own = Arc::new(AtomicU64::new(0));
                 counted.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&own));
-                open.spawn(pass(client, server, delay, own));
+                open.spawn(pass(client, server, own));
                 while open.try_join_next().is_some() {}
             }
         });
@@ -81,7 +76,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn pass(client: TcpStream, server: SocketAddr, delay: Duration, turns: Arc<AtomicU64>) {
+async fn pass(client: TcpStream, server: SocketAddr, turns: Arc<AtomicU64>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     // Each write is one packet of its own: what is measured is the client's pipelining, not ours.
     if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() {
@@ -92,12 +87,12 @@ async fn pass(client: TcpStream, server: SocketAddr, delay: Duration, turns: Arc
     // The client speaks first.
     let answered = Arc::new(AtomicBool::new(true));
     let (asking, answering) = (Arc::clone(&answered), answered);
-    let up = carry(from_client, to_server, delay, move || {
+    let up = carry(from_client, to_server, move || {
         if asking.swap(false, Ordering::Relaxed) {
             turns.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let down = carry(from_server, to_client, delay, move || answering.store(true, Ordering::Relaxed));
+    let down = carry(from_server, to_client, move || answering.store(true, Ordering::Relaxed));
     // Whichever side closes first ends both.
     tokio::select! {
         () = up => {}
@@ -105,37 +100,19 @@ async fn pass(client: TcpStream, server: SocketAddr, delay: Duration, turns: Arc
     }
 }
 
-/// Carries bytes from one side to the other, each chunk `delay` after it came in.
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration, seen: impl Fn()) {
-    let (sender, mut receiver) = tokio::sync::mpsc::channel::<(Instant, Vec<u8>)>(CHUNKS_MAX);
-    let read = async {
-        let mut buffer = vec![0; 64 * 1024];
-        while let Ok(n) = from.read(&mut buffer).await {
-            if n == 0 {
-                break;
-            }
-            seen();
-            if sender.send((Instant::now() + delay, buffer[..n].to_vec())).await.is_err() {
-                break;
-            }
+/// Carries bytes from one side to the other.
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: impl Fn()) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(n @ 1..) = from.read(&mut buffer).await {
+        seen();
+        if to.write_all(&buffer[..n]).await.is_err() {
+            return;
         }
-        drop(sender);
-    };
-    let write = async {
-        while let Some((due, bytes)) = receiver.recv().await {
-            tokio::time::sleep_until(due).await;
-            if to.write_all(&bytes).await.is_err() {
-                break;
-            }
-        }
-    };
-    tokio::join!(read, write);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
 
@@ -152,7 +129,7 @@ mod tests {
 
     async fn turns(pipelined: usize, rounds: usize) -> u64 {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let proxy = Proxy::start(listener.local_addr().unwrap(), Duration::from_millis(1)).await.unwrap();
+        let proxy = Proxy::start(listener.local_addr().unwrap()).await.unwrap();
         tokio::spawn(echo(listener));
         let mut client = TcpStream::connect(proxy.address()).await.unwrap();
         let mut answer = vec![0; 4 * pipelined];

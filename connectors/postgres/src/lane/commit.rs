@@ -20,10 +20,8 @@ pub(super) async fn commit(shared: &Shared, open: Open, receipt: &Receipt, place
             return Commit::Unknown(fault);
         }
     }
-    let statements = receipts::insert_in(&shared.names, &shared.link.context.instance, receipt, &xid);
-    let mut asks: Vec<Ask<'_>> = statements.iter().map(Ask::Query).collect();
-    asks.push(Ask::Batch("commit"));
-    let mut answers = match held.turn("commit", &asks).await {
+    let insert = receipts::insert_in(&shared.names, &shared.link.context.instance, receipt, &xid);
+    let answers = match held.turn("commit", &[Ask::Query(&insert), Ask::Batch("commit")]).await {
         Ok(answers) => answers,
         Err(fault) => return Commit::Unknown(fault),
     };
@@ -32,12 +30,12 @@ pub(super) async fn commit(shared: &Shared, open: Open, receipt: &Receipt, place
             return Commit::Unknown(fault);
         }
     }
-    let Some(committed) = answers.pop() else {
+    let mut answers = answers.into_iter();
+    let (Some(inserted), Some(committed)) = (answers.next(), answers.next()) else {
         return Commit::Unknown(Fault::new(FaultClass::Internal, "commit", place));
     };
-    // The first that failed is the reason; what came behind it only says that the transaction was doomed.
-    let written = match answers.into_iter().collect::<Result<Vec<_>, _>>() {
-        Ok(written) => written,
+    let inserted = match inserted {
+        Ok(answer) => answer.affected,
         Err(error) if !error::answered(&error) => {
             return Commit::Unknown(error::fault(&error, "insert receipt", place));
         }
@@ -57,7 +55,7 @@ pub(super) async fn commit(shared: &Shared, open: Open, receipt: &Receipt, place
             Commit::RolledBack(error::fault(&error, "commit", place))
         }
         Err(error) => Commit::Unknown(error::fault(&error, "commit", place)),
-        Ok(_) if written.first().is_some_and(|receipt| receipt.affected == 1) => {
+        Ok(_) if inserted == 1 => {
             held.give_back();
             shared.forget_transaction();
             Commit::Committed

@@ -41,7 +41,7 @@ async fn purge(arena: &Arena) -> u64 {
 #[tokio::test]
 async fn a_batch_takes_two_turns() {
     let (arena, database) = arena(ITEM).await;
-    let proxy = Proxy::start(Server::get().address(), Duration::ZERO).await.unwrap();
+    let proxy = Proxy::start(Server::get().address()).await.unwrap();
     let url: tokio_postgres::Config = database.url.parse().unwrap();
     let through = format!(
         "host=127.0.0.1 port={} user={} dbname={} sslmode=disable {}",
