@@ -6,10 +6,13 @@
 //! changes that was not announced. Neither function loops, waits or retries; that is the lane's walk above them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use forgetd_connector::{
-    AtomicLane, Cause, Commit, Fault, FaultClass, Key, Next, Order, Outcome, SealEnd, SealedLane, Settled,
+    AtomicLane, Cause, Commit, Effect, Fault, FaultClass, Key, Next, Order, Outcome, SealEnd, SealedLane, Settled,
 };
+
+use tokio::time::Instant;
 
 use super::clerk::{NO_LANE, Subject};
 use super::job::{Account, Job};
@@ -34,6 +37,8 @@ pub(super) struct Batched {
     pub(super) next: Next,
     /// The commit's answer was lost and found: the lane's connection is gone.
     pub(super) reconnect: bool,
+    /// How long it was under way: its transaction, or all of its steps where it is sealed.
+    pub(super) open: Duration,
 }
 
 /// Why a batch did not come to its end.
@@ -51,14 +56,18 @@ pub(super) enum Stopped {
     Entry(EntryError),
 }
 
-/// One atomic batch.
+/// One atomic batch. `following` says which order comes behind it if it commits, so that the lane can begin that one in
+/// the same turn.
 pub(super) async fn atomic(
     lane: &mut dyn AtomicLane,
     order: &Order,
     job: &Job<'_>,
     sequence: u64,
+    following: impl FnOnce(&Effect) -> Option<Order>,
 ) -> Result<Batched, Stopped> {
+    let began = Instant::now();
     let effect = lane.change(order).await?;
+    let following = following(&effect);
     let mut batched = Batched {
         changed: effect.changed,
         locked: effect.locked,
@@ -66,6 +75,7 @@ pub(super) async fn atomic(
         receipt: false,
         next: effect.next,
         reconnect: false,
+        open: Duration::ZERO,
     };
     if effect.changed == 0 && effect.cascaded.is_empty() {
         lane.undo().await?;
@@ -84,7 +94,12 @@ pub(super) async fn atomic(
             return Err(error.into());
         }
     };
-    batched.reconnect = settled(lane.commit(&receipt).await, job, &receipt.key).await?;
+    let commit = match &following {
+        Some(order) => lane.commit_then(&receipt, order).await,
+        None => lane.commit(&receipt).await,
+    };
+    batched.open = lane.last_open().unwrap_or_else(|| began.elapsed());
+    batched.reconnect = settled(commit, job, &receipt.key).await?;
     batched.receipt = true;
     Ok(batched)
 }
@@ -96,6 +111,7 @@ pub(super) async fn sealed(
     job: &Job<'_>,
     sequence: u64,
 ) -> Result<Batched, Stopped> {
+    let began = Instant::now();
     let picked = lane.pick(order).await?;
     let mut batched = Batched {
         changed: 0,
@@ -104,6 +120,7 @@ pub(super) async fn sealed(
         receipt: false,
         next: picked.next,
         reconnect: false,
+        open: Duration::ZERO,
     };
     if picked.keys.is_empty() {
         return Ok(batched);
@@ -134,6 +151,7 @@ pub(super) async fn sealed(
     batched.locked = finished.locked;
     batched.refused = finished.refused;
     batched.receipt = true;
+    batched.open = began.elapsed();
     Ok(batched)
 }
 

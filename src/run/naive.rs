@@ -26,13 +26,7 @@ impl Naive {
     }
 
     /// The same work as a real batch, with the receipt in a transaction of its own.
-    pub(super) async fn batch(
-        self,
-        _lane: Option<&mut Lane>,
-        order: &Order,
-        job: &Job<'_>,
-        sequence: u64,
-    ) -> Result<Batched, Stopped> {
+    pub(super) async fn batch(self, order: &Order, job: &Job<'_>, sequence: u64) -> Result<Batched, Stopped> {
         let step = Step { atomicity: Atomicity::Sealed, ..job.step.clone() };
         let Lane::Sealed(mut lane) = job.connector.lane(&step, &job.lane_claim()).await? else {
             return Err(Fault::new(FaultClass::Internal, "open lane", job.clerk.database).into());
@@ -45,6 +39,7 @@ impl Naive {
             receipt: !picked.keys.is_empty(),
             next: picked.next,
             reconnect: false,
+            open: std::time::Duration::ZERO,
         };
         if !batched.receipt {
             return Ok(batched);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use forgetd_connector::{Cause, Compare, Cursor, Fault, FaultClass, Lane, LockWait, Next, Order};
-use tokio::time::{Instant, sleep};
+use forgetd_connector::{Cause, Compare, Cursor, Effect, Fault, FaultClass, Lane, LockWait, Next, Order};
+use tokio::time::sleep;
 
 use super::batch::{self, Batched, Stopped};
 use super::job::Job;
@@ -52,15 +52,24 @@ pub(super) enum Halt {
     Unknown(Fault),
 }
 
+/// What the next order depends on.
+struct Stand {
+    from: Option<Cursor>,
+    rows: u32,
+    locks: LockWait,
+    /// Batches with a receipt so far.
+    batches: u64,
+    /// Rows changed so far.
+    changed: u64,
+}
+
 /// A walk under way.
 pub(super) struct Walk<'a, 'j> {
     job: &'a Job<'j>,
     pace: &'a Pace<'a>,
     lane: Option<Lane>,
     sequence: u64,
-    from: Option<Cursor>,
-    rows: u32,
-    locks: LockWait,
+    stand: Stand,
     /// Whether locked rows are passed over throughout, not only after one was met.
     skips: bool,
     done: Walked,
@@ -85,27 +94,20 @@ impl<'a, 'j> Walk<'a, 'j> {
         let sequence = job.control.next_sequence(&job.rule.name, LANE).await?;
         let rows = pace.batch_rows_max;
         let skips = locks == LockWait::Skip;
-        Ok(Self { job, pace, lane: None, sequence, from, rows, locks, skips, done: Walked::default(), tries: pauses() })
+        let stand = Stand { from, rows, locks, batches: 0, changed: 0 };
+        Ok(Self { job, pace, lane: None, sequence, stand, skips, done: Walked::default(), tries: pauses() })
     }
 
     /// Walks to the lane's end or to the first reason to halt. What was done stands in the result either way.
     /// `changed_before` are rows this run has changed already; they count against its cap.
     pub(super) async fn run(mut self, changed_before: u64) -> (Walked, Option<Halt>) {
         loop {
-            let limit = match self.limit(changed_before) {
-                Ok(limit) => limit,
+            let order = match self.order(&self.stand, changed_before) {
+                Ok(order) => order,
                 Err(halt) => return (self.done, Some(halt)),
             };
-            let order = Order {
-                from: self.from.clone(),
-                rows_max: limit,
-                locks: self.locks,
-                compare: self.compare(),
-                want_keys: self.job.wants_commitments(),
-            };
-            let started = Instant::now();
-            let next = match self.batch(&order).await {
-                Ok(batched) => self.account(batched, started, changed_before),
+            let next = match self.batch(&order, changed_before).await {
+                Ok(batched) => self.account(batched, changed_before),
                 Err(stopped) => match self.mend(stopped, &order).await {
                     Ok(Some(next)) => next,
                     Ok(None) => continue,
@@ -114,18 +116,18 @@ impl<'a, 'j> Walk<'a, 'j> {
             };
             match next {
                 Next::End => return (self.done, None),
-                Next::At(cursor) if Some(&cursor) == self.from.as_ref() => {
+                Next::At(cursor) if Some(&cursor) == self.stand.from.as_ref() => {
                     let fault =
                         Fault::new(FaultClass::Internal, "change", self.job.step.place(self.job.clerk.database));
                     return (self.done, Some(Halt::Fault(fault.with_detail("the position did not move"))));
                 }
-                Next::At(cursor) => self.from = Some(cursor),
+                Next::At(cursor) => self.stand.from = Some(cursor),
             }
         }
     }
 
-    /// The most rows the next batch may change, or why there is none.
-    fn limit(&self, changed_before: u64) -> Result<u32, Halt> {
+    /// What the next batch shall do where the walk stands like this, or why there is none.
+    fn order(&self, stand: &Stand, changed_before: u64) -> Result<Order, Halt> {
         if *self.pace.stop.borrow() {
             return Err(Halt::Interrupted);
         }
@@ -135,36 +137,59 @@ impl<'a, 'j> Walk<'a, 'j> {
         if self.pace.backlog.get() > self.pace.receipts_pending_max {
             return Err(Halt::Backlog);
         }
-        let Some(cap) = self.job.rule.cap.rows_per_run else {
-            return Ok(self.rows);
+        let rows_max = match self.job.rule.cap.rows_per_run {
+            None => stand.rows,
+            Some(cap) => match cap.saturating_sub(changed_before + stand.changed) {
+                0 => return Err(Halt::Cap),
+                left => stand.rows.min(u32::try_from(left).unwrap_or(u32::MAX)),
+            },
         };
-        match cap.saturating_sub(changed_before + self.done.changed) {
-            0 => Err(Halt::Cap),
-            left => Ok(self.rows.min(u32::try_from(left).unwrap_or(u32::MAX))),
+        let compare = if stand.batches.is_multiple_of(COMPARE_ALL_EVERY) { Compare::All } else { Compare::Announced };
+        let want_keys = self.job.wants_commitments();
+        Ok(Order { from: stand.from.clone(), rows_max, locks: stand.locks, compare, want_keys })
+    }
+
+    /// Where the walk stands once a batch has gone through.
+    fn behind(&self, changed: u64, receipt: bool) -> Stand {
+        let Stand { rows, locks, batches, changed: before, .. } = self.stand;
+        Stand {
+            from: self.stand.from.clone(),
+            rows: rows.saturating_mul(2).min(self.pace.batch_rows_max),
+            locks: if self.skips { locks } else { LockWait::Wait },
+            batches: batches + u64::from(receipt),
+            changed: before + changed,
         }
     }
 
-    fn compare(&self) -> Compare {
-        if self.done.batches.is_multiple_of(COMPARE_ALL_EVERY) { Compare::All } else { Compare::Announced }
+    async fn batch(&mut self, order: &Order, changed_before: u64) -> Result<Batched, Stopped> {
+        let mut lane = match self.lane.take() {
+            Some(lane) => lane,
+            None => self.job.connector.lane(&self.job.step, &self.job.lane_claim()).await?,
+        };
+        let batched = self.batch_of(&mut lane, order, changed_before).await;
+        self.lane = Some(lane);
+        batched
     }
 
-    async fn batch(&mut self, order: &Order) -> Result<Batched, Stopped> {
-        if self.lane.is_none() {
-            self.lane = Some(self.job.connector.lane(&self.job.step, &self.job.lane_claim()).await?);
-        }
+    async fn batch_of(&self, lane: &mut Lane, order: &Order, changed_before: u64) -> Result<Batched, Stopped> {
         #[cfg(feature = "faults")]
         if let Some(naive) = super::naive::Naive::from_env() {
-            return naive.batch(self.lane.as_mut(), order, self.job, self.sequence).await;
+            return naive.batch(order, self.job, self.sequence).await;
         }
-        match self.lane.as_mut() {
-            Some(Lane::Atomic(lane)) => batch::atomic(lane.as_mut(), order, self.job, self.sequence).await,
-            Some(Lane::Sealed(lane)) => batch::sealed(lane.as_mut(), order, self.job, self.sequence).await,
-            None => Err(Stopped::Fault(Fault::new(FaultClass::Internal, "open lane", self.job.clerk.database))),
+        let following = |effect: &Effect| {
+            let from = effect.next.cursor()?.clone();
+            let stand = Stand { from: Some(from), ..self.behind(effect.changed, true) };
+            self.order(&stand, changed_before).ok()
+        };
+        match lane {
+            Lane::Atomic(lane) => batch::atomic(lane.as_mut(), order, self.job, self.sequence, following).await,
+            Lane::Sealed(lane) => batch::sealed(lane.as_mut(), order, self.job, self.sequence).await,
         }
     }
 
     /// Books a batch that came to its end.
-    fn account(&mut self, batched: Batched, started: Instant, changed_before: u64) -> Next {
+    fn account(&mut self, batched: Batched, changed_before: u64) -> Next {
+        self.stand = self.behind(batched.changed, batched.receipt);
         self.tries = pauses();
         if batched.reconnect {
             self.lane = None;
@@ -177,16 +202,12 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
         if batched.receipt {
             self.sequence += 1;
-            self.done.batches += 1;
-            self.done.changed += batched.changed;
+            self.done.batches = self.stand.batches;
+            self.done.changed = self.stand.changed;
             self.done.batch_rows_max = self.done.batch_rows_max.max(batched.changed);
-            self.done.longest_tx = self.done.longest_tx.max(started.elapsed());
+            self.done.longest_tx = self.done.longest_tx.max(batched.open);
             self.pace.backlog.set(self.pace.backlog.get() + 1);
             self.pace.progress.batch(&self.job.rule.name, changed_before + self.done.changed);
-        }
-        self.rows = self.rows.saturating_mul(2).min(self.pace.batch_rows_max);
-        if !self.skips {
-            self.locks = LockWait::Wait;
         }
         batched.next
     }
@@ -210,15 +231,15 @@ impl<'a, 'j> Walk<'a, 'j> {
         match fault.class {
             FaultClass::Row(cause) if order.rows_max <= 1 => self.pass(order, cause).await,
             FaultClass::Row(_) => {
-                self.rows = order.rows_max / 2;
+                self.stand.rows = order.rows_max / 2;
                 Ok(None)
             }
             FaultClass::Timeout if order.rows_max > 1 => {
-                self.rows = (order.rows_max / 4).max(1);
+                self.stand.rows = (order.rows_max / 4).max(1);
                 Ok(None)
             }
-            FaultClass::Locked if self.locks == LockWait::Wait => {
-                self.locks = LockWait::Skip;
+            FaultClass::Locked if self.stand.locks == LockWait::Wait => {
+                self.stand.locks = LockWait::Skip;
                 Ok(None)
             }
             FaultClass::Transient | FaultClass::Locked | FaultClass::LockedWhole => {

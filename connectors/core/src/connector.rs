@@ -73,8 +73,8 @@ pub trait Connector: Send + Sync {
     /// Counts what is due, with the very predicate the lanes use.
     async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault>;
 
-    /// Counts what is still due once lanes have worked: `Exact` or `Blind`. Never in the order of an index, which is full
-    /// of dead entries then, and nothing is looked for beside the number.
+    /// Counts what is still due once lanes have worked: `Exact` or `Blind`. Not through an index that is full of scattered
+    /// dead entries then; nothing is looked for beside the number.
     async fn survivors(&self, step: &Step) -> Result<Count, Fault>;
 
     /// The statements of a step; the lanes send the same.

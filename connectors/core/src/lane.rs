@@ -1,5 +1,7 @@
 //! The two ways in which rows change.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::{Commit, Effect, Fault, Generation, Key, Next, Order, Outcome, Picked, Receipt};
@@ -37,6 +39,19 @@ pub trait AtomicLane: Send {
 
     /// Inserts the receipt, moves the cursor and commits. `Committed` needs the insert's one row *and* the commit.
     async fn commit(&mut self, receipt: &Receipt) -> Commit;
+
+    /// [`AtomicLane::commit`], and begins to `change` by `next`, the order that follows if this one commits, where the lane
+    /// can send both at once: over a network the next change is then under way while the answer comes back. Nothing of it
+    /// counts before `change` is called with that very order; any other call undoes it first.
+    async fn commit_then(&mut self, receipt: &Receipt, next: &Order) -> Commit {
+        let _ = next;
+        self.commit(receipt).await
+    }
+
+    /// How long the transaction that committed last was open; absent where it began when `change` was called.
+    fn last_open(&self) -> Option<Duration> {
+        None
+    }
 
     /// Rolls the open transaction back: a batch that changed nothing leaves no trace.
     async fn undo(&mut self) -> Result<(), Fault>;

@@ -8,7 +8,7 @@ use forgetd_connector::{Cause, Compare, Fault, FaultClass, TableRef};
 use tokio_postgres::Row;
 
 use crate::query::{Param, Sql};
-use crate::survey::{Announced, get};
+use crate::survey::{Announced, get, odd};
 
 /// Rows that a transaction took from a table or changed in it, by the table's oid.
 pub(crate) type Counters = BTreeMap<i64, Counter>;
@@ -21,54 +21,73 @@ pub(crate) struct Counter {
     updated: i64,
 }
 
-/// The sub-select that reads the counters, a row per table, with its parameters bound in `sql`: [`COLUMNS`] columns.
-///
-/// It rides in statements that are sent anyway: each one more costs the server a parse, a plan and a send.
-pub(crate) fn counters(compare: Compare, own: i64, announced: &Announced, control_name: &str, sql: &mut Sql) -> String {
-    match compare {
-        Compare::Announced => {
-            // Plain rows: nothing to be planned.
-            let rows: Vec<String> = std::iter::once(&own)
-                .chain(announced.lose.keys().chain(announced.update.keys()))
-                .map(|oid| {
-                    let oid = sql.bind(Param::Int(*oid));
-                    format!(
-                        "select {oid}::int8, null::text, null::text, pg_stat_get_xact_tuples_deleted({oid}::int8::oid), \
-                         pg_stat_get_xact_tuples_updated({oid}::int8::oid)"
-                    )
-                })
-                .collect();
-            rows.join(" union all ")
-        }
-        // Own tables are left out, and so are the server's and temporary ones: the application's data is not there.
-        Compare::All => {
-            let (control, own) = (sql.bind(control_name.into()), sql.bind(Param::Int(own)));
-            format!(
-                "select relid::int8, schemaname::text, relname::text, n_tup_del, n_tup_upd \
-                 from pg_stat_xact_all_tables where (n_tup_del > 0 or n_tup_upd > 0 or relid = {own}::int8::oid) \
-                 and schemaname <> {control} and schemaname <> 'information_schema' and schemaname !~ '^pg_'"
-            )
-        }
-    }
+/// Which tables' counters are read, as columns of a statement that is sent anyway: each statement more costs the server
+/// a parse, a plan and a send, and joins cost more than columns do.
+pub(crate) struct Counting {
+    /// The tables by oid, two columns each; absent: all of them, in one column.
+    tables: Option<Vec<i64>>,
+    columns: String,
 }
 
-/// How many columns [`counters`] has.
-pub(crate) const COLUMNS: usize = 5;
+// === impl Counting ===
 
-/// Reads the counters from the rows of an answer, in columns from `at` on.
-pub(crate) fn read(rows: &[Row], at: usize, place: &str) -> Result<Counters, Fault> {
-    let mut counters = Counters::new();
-    for row in rows {
-        let name: Option<String> = get(row, at + 2, place)?;
-        let schema: Option<String> = get(row, at + 1, place)?;
-        let counter = Counter {
-            name: name.map(|name| TableRef { schema, name }),
-            deleted: get(row, at + 3, place)?,
-            updated: get(row, at + 4, place)?,
-        };
-        counters.insert(get(row, at, place)?, counter);
+impl Counting {
+    /// Binds what it needs in `sql`.
+    pub(crate) fn new(compare: Compare, own: i64, announced: &Announced, control_name: &str, sql: &mut Sql) -> Self {
+        match compare {
+            Compare::Announced => {
+                let mut tables = vec![own];
+                tables.extend(announced.lose.keys().chain(announced.update.keys()).filter(|oid| **oid != own));
+                let one = |oid: &i64| {
+                    let oid = sql.bind(Param::Int(*oid));
+                    format!(
+                        "pg_stat_get_xact_tuples_deleted({oid}::int8::oid), \
+                         pg_stat_get_xact_tuples_updated({oid}::int8::oid)"
+                    )
+                };
+                let columns: Vec<String> = tables.iter().map(one).collect();
+                Self { columns: columns.join(", "), tables: Some(tables) }
+            }
+            // Own tables are left out, and so are the server's and temporary ones: the application's data is not there.
+            Compare::All => {
+                let (control, own) = (sql.bind(control_name.into()), sql.bind(Param::Int(own)));
+                let columns = format!(
+                    "(select coalesce(json_agg(json_build_array(relid::int8, schemaname, relname, n_tup_del, n_tup_upd)), \
+                     '[]')::text from pg_stat_xact_all_tables \
+                     where (n_tup_del > 0 or n_tup_upd > 0 or relid = {own}::int8::oid) \
+                     and schemaname <> {control} and schemaname <> 'information_schema' and schemaname !~ '^pg_')"
+                );
+                Self { columns, tables: None }
+            }
+        }
     }
-    Ok(counters)
+
+    /// The columns, with commas between them.
+    pub(crate) fn columns(&self) -> &str {
+        &self.columns
+    }
+
+    /// How many there are.
+    pub(crate) fn width(&self) -> usize {
+        self.tables.as_ref().map_or(1, |tables| tables.len() * 2)
+    }
+
+    /// Reads them from column `at` on.
+    pub(crate) fn read(&self, row: &Row, at: usize, place: &str) -> Result<Counters, Fault> {
+        let Some(tables) = &self.tables else {
+            let rows: Vec<(i64, String, String, i64, i64)> =
+                serde_json::from_str(get(row, at, place)?).map_err(|_| odd(place))?;
+            let counter = |(oid, schema, name, deleted, updated)| {
+                (oid, Counter { name: Some(TableRef { schema: Some(schema), name }), deleted, updated })
+            };
+            return Ok(rows.into_iter().map(counter).collect());
+        };
+        let counter = |(n, oid): (usize, &i64)| {
+            let (deleted, updated) = (get(row, at + 2 * n, place)?, get(row, at + 2 * n + 1, place)?);
+            Ok((*oid, Counter { name: None, deleted, updated }))
+        };
+        tables.iter().enumerate().map(counter).collect()
+    }
 }
 
 /// Compares, and returns the rows that went from announced tables. `reported` is what the command said about its own

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt as _, pin_mut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, Error, Row};
 
 use crate::codec;
@@ -54,11 +54,12 @@ pub(crate) enum Ask<'a> {
 }
 
 /// The answer to one statement.
-#[derive(Default)]
 pub(crate) struct Answer {
     pub(crate) rows: Vec<Row>,
     /// The number in the command's tag.
     pub(crate) affected: u64,
+    /// When it was complete.
+    pub(crate) at: Instant,
 }
 
 /// A place for one session, and the queue in front of it.
@@ -139,7 +140,10 @@ impl Session {
 
     async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Error> {
         match ask {
-            Ask::Batch(text) => self.client.batch_execute(text).await.map(|()| Answer::default()),
+            Ask::Batch(text) => {
+                self.client.batch_execute(text).await?;
+                Ok(Answer { rows: vec![], affected: 0, at: Instant::now() })
+            }
             Ask::Query(sql) => {
                 let stream = self.client.query_typed_raw(sql.text(), sql.typed()).await?;
                 pin_mut!(stream);
@@ -147,7 +151,7 @@ impl Session {
                 while let Some(row) = stream.next().await {
                     rows.push(row?);
                 }
-                Ok(Answer { rows, affected: stream.rows_affected().unwrap_or(0) })
+                Ok(Answer { rows, affected: stream.rows_affected().unwrap_or(0), at: Instant::now() })
             }
         }
     }

@@ -131,7 +131,8 @@ impl Shared {
         Ok((survey, walk))
     }
 
-    fn walk(&self, step: &Step) -> Walk {
+    /// How the step's table was last decided to be walked, or would be by its description alone.
+    pub(crate) fn walk(&self, step: &Step) -> Walk {
         let walks = self.walks.lock().unwrap_or_else(PoisonError::into_inner);
         walks.get(&step.rule).copied().unwrap_or_else(|| walk_by_description(step))
     }

@@ -1,19 +1,22 @@
-//! The atomic batch: effect and receipt in one commit, in two client turns.
+//! The atomic batch: effect and receipt in one commit, in two client turns, of which the second is the next batch's first.
 //!
 //! Turn 1 begins, takes the fence under a share lock, reads the counters, changes the rows, reads the counters again
 //! and looks the next span up. Turn 2 inserts the receipt and commits: right only because a failed statement dooms a
-//! transaction here, and sent only after everything of turn 1 was read and agreed.
+//! transaction here, and sent only after everything of turn 1 was read and agreed. Where the next span is known, its
+//! turn 1 goes out behind the COMMIT: it is a transaction of its own, and nothing of it stays unless it is asked for.
 
 mod commit;
 mod turn;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use forgetd_connector::walk::Position;
 use forgetd_connector::{
     AtomicLane, Commit, Effect, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt, Step, fault_point,
 };
+use tokio::time::Instant;
 
 use crate::connect::{Ask, Held, Session};
 use crate::connector::Shared;
@@ -22,7 +25,7 @@ use crate::preflight;
 use crate::query::Query;
 use crate::survey::{Survey, get, odd};
 use crate::walk::{Counted, Planned, Walk, Walker, read_key};
-use turn::Changed;
+use turn::{Ahead, Changed, Turn};
 
 /// How often a batch that turned out too large is planned again.
 const OVERFLOWS_MAX: usize = 8;
@@ -36,6 +39,8 @@ pub(crate) struct Atomic {
     query: Arc<Query>,
     walker: Walker,
     open: Option<Open>,
+    begun: Option<Begun>,
+    last_open: Option<Duration>,
 }
 
 /// A transaction that waits for its receipt.
@@ -43,6 +48,16 @@ struct Open {
     held: Held,
     /// The transaction's own number: a receipt is inserted in this transaction or not at all.
     xid: String,
+    began: Instant,
+}
+
+/// A turn 1 that went out behind a commit.
+struct Begun {
+    held: Held,
+    order: Order,
+    planned: Planned,
+    changed: Result<Changed, Fault>,
+    began: Instant,
 }
 
 /// What one attempt came to.
@@ -66,18 +81,26 @@ impl Atomic {
         let (survey, walk) = shared.survey(&held, step, &query).await?;
         held.give_back();
         let walker = Walker::new(step, Arc::clone(&query), survey, walk, place.clone());
-        Ok(Self { shared, step: step.clone(), place, claim: claim.clone(), query, walker, open: None })
+        Ok(Self {
+            shared,
+            step: step.clone(),
+            place,
+            claim: claim.clone(),
+            query,
+            walker,
+            open: None,
+            begun: None,
+            last_open: None,
+        })
     }
 
     async fn attempt(&mut self, order: &Order) -> Result<Attempt, Fault> {
-        let held = self.shared.lanes.take().await?;
-        let position = Position::from_cursor(order.from.as_ref());
-        let planned = match self.walker.plan(&held, position, order.rows_max, Counted::Rows).await {
-            Ok(planned) => planned,
-            Err(fault) => return Err(self.diagnose(held, fault).await),
+        let begun = match self.begun.take_if(|begun| begun.order == *order) {
+            Some(begun) => begun,
+            None => self.begin_now(order).await?,
         };
-        fault_point::before("change")?;
-        let changed = match self.send(&held, order, &planned).await {
+        let Begun { held, planned, changed, began, .. } = begun;
+        let changed = match changed {
             Ok(changed) => changed,
             Err(fault) if fault.class == FaultClass::Disconnected => return Err(fault),
             Err(fault) => {
@@ -102,14 +125,73 @@ impl Atomic {
             return Ok(Attempt::Overflow);
         }
         self.walker.went(&planned, changed.rows, changed.micros);
-        if let Some(ahead) = &changed.ahead {
-            self.walker.learn(&planned, ahead.row.as_ref(), ahead.at)?;
+        let (effect, xid, ahead) = self.effect(order, &planned, changed)?;
+        if let Some(found) = ahead {
+            self.walker.learn(&planned, found);
         }
-        let (effect, xid) = self.effect(order, &planned, changed)?;
-        Ok(Attempt::Open(Box::new((effect, Open { held, xid }))))
+        Ok(Attempt::Open(Box::new((effect, Open { held, xid, began }))))
     }
 
-    fn effect(&self, order: &Order, planned: &Planned, changed: Changed) -> Result<(Effect, String), Fault> {
+    /// Plans the order's span and sends turn 1.
+    async fn begin_now(&mut self, order: &Order) -> Result<Begun, Fault> {
+        self.forget().await?;
+        let held = self.shared.lanes.take().await?;
+        let position = Position::from_cursor(order.from.as_ref());
+        let planned = match self.walker.plan(&held, position, order.rows_max, Counted::Rows).await {
+            Ok(planned) => planned,
+            Err(fault) => return Err(self.diagnose(held, fault).await),
+        };
+        fault_point::before("change")?;
+        let began = Instant::now();
+        let changed = self.send(&held, &self.turn(order, &planned)).await;
+        Ok(Begun { held, order: order.clone(), planned, changed, began })
+    }
+
+    /// Turn 1 of the order, if it can be sent without a look first.
+    fn ready(&self, order: &Order) -> Option<(Planned, Turn)> {
+        let planned = self.walker.ready(Position::from_cursor(order.from.as_ref()), order.rows_max)?;
+        // A fault armed for this change meets it when it is really wanted.
+        fault_point::before("change").ok()?;
+        let turn = self.turn(order, &planned);
+        Some((planned, turn))
+    }
+
+    /// Rolls back what was begun behind a commit.
+    async fn forget(&mut self) -> Result<(), Fault> {
+        let Some(begun) = self.begun.take() else { return Ok(()) };
+        // After a lost connection there is nothing that could be rolled back.
+        if !matches!(&begun.changed, Err(fault) if fault.class == FaultClass::Disconnected) {
+            self.roll_back(&begun.held).await?;
+            begun.held.give_back();
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self, receipt: &Receipt, next: Option<&Order>) -> Commit {
+        let Some(Open { held, xid, began }) = self.open.take() else {
+            let fault = Fault::new(FaultClass::Internal, "commit", &self.place);
+            return Commit::RolledBack(fault.with_detail("no batch"));
+        };
+        let ahead = next.and_then(|order| Some((order, self.ready(order)?)));
+        let turn = ahead.as_ref().map(|(_, (_, turn))| turn);
+        let sent = Instant::now();
+        let done = commit::commit(&self.shared, held, &xid, receipt, turn, &self.place).await;
+        self.last_open = Some(done.at.duration_since(began));
+        let Some(held) = done.held else { return done.commit };
+        let Some((order, (planned, turn))) = ahead else {
+            held.give_back();
+            return done.commit;
+        };
+        let changed = self.answered(&turn, done.ahead);
+        self.begun = Some(Begun { held, order: order.clone(), planned, changed, began: sent });
+        if done.commit != Commit::Committed {
+            // Where it cannot be rolled back its session is gone, and the server does it.
+            drop(self.forget().await);
+        }
+        done.commit
+    }
+
+    fn effect(&self, order: &Order, planned: &Planned, changed: Changed) -> Result<(Effect, String, Ahead), Fault> {
         let keys = if order.want_keys {
             let keys: Result<Vec<Option<Key>>, Fault> =
                 changed.keys.iter().map(|row| read_key(&self.query, row, 0, &self.place)).collect();
@@ -124,7 +206,7 @@ impl Atomic {
             keys,
             next: planned.next(),
         };
-        Ok((effect, changed.xid))
+        Ok((effect, changed.xid, changed.ahead))
     }
 
     async fn roll_back(&self, session: &Session) -> Result<(), Fault> {
@@ -177,13 +259,19 @@ impl AtomicLane for Atomic {
     }
 
     async fn commit(&mut self, receipt: &Receipt) -> Commit {
-        match self.open.take() {
-            Some(open) => commit::commit(&self.shared, open, receipt, &self.place).await,
-            None => Commit::RolledBack(Fault::new(FaultClass::Internal, "commit", &self.place).with_detail("no batch")),
-        }
+        self.finish(receipt, None).await
+    }
+
+    async fn commit_then(&mut self, receipt: &Receipt, next: &Order) -> Commit {
+        self.finish(receipt, Some(next)).await
+    }
+
+    fn last_open(&self) -> Option<Duration> {
+        self.last_open
     }
 
     async fn undo(&mut self) -> Result<(), Fault> {
+        self.forget().await?;
         let Some(open) = self.open.take() else { return Ok(()) };
         self.roll_back(&open.held).await?;
         open.held.give_back();
@@ -192,6 +280,7 @@ impl AtomicLane for Atomic {
 
     async fn pass(&mut self, order: &Order) -> Result<(u64, Next), Fault> {
         self.open = None;
+        self.forget().await?;
         let held = self.shared.lanes.take().await?;
         let position = Position::from_cursor(order.from.as_ref());
         let planned = self.walker.plan(&held, position, order.rows_max, Counted::Due).await?;

@@ -8,7 +8,7 @@ use forgetd_connector::{
     Cause, Compare, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, fault_point,
 };
 
-use crate::compare;
+use crate::compare::{self, Counting};
 use crate::connect::{Ask, Held};
 use crate::connector::Shared;
 use crate::error;
@@ -80,28 +80,20 @@ impl SealedKeys {
             self.query.pins(),
         );
         let survey = &self.walker.survey;
-        let counted = Sql::new("select current_setting('track_counts') = 'on'", vec![]);
         let mut counters = Sql::default();
-        let text = compare::counters(Compare::All, survey.oid, &survey.announced, &context.control_name, &mut counters);
-        let counters = counters.say(text);
+        let counting = Counting::new(Compare::All, survey.oid, &survey.announced, &context.control_name, &mut counters);
+        let counters = counters.say(format!("select current_setting('track_counts') = 'on', {}", counting.columns()));
         let change = self.query.delete_keys(keys, locks);
-        let asks = [
-            Ask::Batch(&begin),
-            Ask::Query(&counted),
-            Ask::Query(&counters),
-            Ask::Query(&change),
-            Ask::Query(&counters),
-        ];
+        let asks = [Ask::Batch(&begin), Ask::Query(&counters), Ask::Query(&change), Ask::Query(&counters)];
         let mut answers = held.turn("finish", &asks).await?.into_iter();
         let mut next =
             |operation| answers.next().ok_or_else(|| odd(&self.place))?.map_err(|error| self.fault(&error, operation));
         next("begin")?;
-        let counted = next("finish")?;
-        let on: bool = get(counted.rows.first().ok_or_else(|| odd(&self.place))?, 0, &self.place)?;
-        if !on {
+        let before = next("read counters")?;
+        let before = before.rows.first().ok_or_else(|| odd(&self.place))?;
+        if !get::<bool>(before, 0, &self.place)? {
             return Err(Fault::new(FaultClass::Blocked(Cause::TrackCounts), "finish", &self.place));
         }
-        let before = next("read counters")?;
         let mut changed = next("finish");
         if let Err(fault) = &mut changed
             && fault.class == FaultClass::Locked
@@ -112,8 +104,9 @@ impl SealedKeys {
         }
         let changed = changed?.affected;
         let after = next("read counters")?;
-        let before = compare::read(&before.rows, 0, &self.place)?;
-        let after = compare::read(&after.rows, 0, &self.place)?;
+        let after = after.rows.first().ok_or_else(|| odd(&self.place))?;
+        let before = counting.read(before, 1, &self.place)?;
+        let after = counting.read(after, 1, &self.place)?;
         compare::agree(&before, &after, survey.oid, changed, &survey.announced, &self.place)?;
         Ok(changed)
     }
@@ -156,7 +149,8 @@ impl SealedLane for SealedKeys {
             let keys: Vec<Key> = keys?.into_iter().flatten().collect();
             self.walker.went(&planned, keys.len() as u64, 0);
             if let Some(answer) = answers.get(1) {
-                self.walker.learn(&planned, answer.rows.first(), 0)?;
+                let found = answer.rows.first().map(|row| get(row, 0, &self.place)).transpose()?;
+                self.walker.learn(&planned, found);
             }
             fault_point::after("pick")?;
             return Ok(Picked { keys, next: planned.next() });

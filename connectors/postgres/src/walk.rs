@@ -153,14 +153,9 @@ impl Walker {
         counted: Counted,
     ) -> Result<Planned, Fault> {
         let rows_max = rows_max.max(1);
-        let exact = rows_max <= EXACT_MAX || self.counted == Counted::Due || counted == Counted::Due;
-        let counted = if exact { Counted::Due } else { Counted::Rows };
+        let counted = self.counting(rows_max, counted);
         let begin = self.begin(position);
-        if let Some(planned) = &self.planned
-            && planned.position == begin
-            && planned.rows_max == rows_max
-            && (planned.counted == counted || planned.counted == Counted::Due)
-        {
+        if let Some(planned) = self.known(&begin, rows_max, counted) {
             return Ok(planned.clone());
         }
         let (span, after) = if let Position::Physical { from, .. } = &begin {
@@ -201,7 +196,7 @@ impl Walker {
                 (Counted::Rows, Peek::Since { .. }) => {
                     let sql = self.query.peek_since(&peek, self.window(rows_max)).ok_or_else(|| odd(&self.place))?;
                     let rows = self.read(session, &sql).await?;
-                    Peeked::Since(self.since_value(rows.first(), 0)?)
+                    Peeked::Since(self.since_value(rows.first())?)
                 }
                 (Counted::Rows, _) => self.peek_keys(session, &position, &peek, rows_max).await?,
             };
@@ -219,7 +214,7 @@ impl Walker {
         let rows = self.read(session, &sql).await?;
         let row = rows.first().ok_or_else(|| odd(&self.place))?;
         if matches!(peek, Peek::Since { .. }) {
-            return Ok(Peeked::Since(self.since_by_due(row, 0)?));
+            return Ok(Peeked::Since(self.since_by_due(row)?));
         }
         let by_due = self.key(row, 0)?;
         Ok(Peeked::Key(match by_due {
@@ -262,28 +257,61 @@ impl Walker {
         Ok(Peeked::Key(end))
     }
 
-    /// The lookup of the span behind a planned one, to be sent along with its batch.
+    /// The lookup of the span behind a planned one, to be sent along with its batch: no row, or one array of texts.
     pub(crate) fn ahead(&self, planned: &Planned) -> Option<Sql> {
         let peek = planned.after.as_ref()?.peek()?;
-        if planned.counted == Counted::Due {
-            let window = self.window(planned.rows_max).max(EXACT_WINDOW_MIN);
-            return matches!(peek, Peek::Since { .. }).then(|| self.query.peek_due(&peek, planned.rows_max, window))?;
-        }
-        self.query.peek_since(&peek, self.window(planned.rows_max))
+        let (sql, columns) = match planned.counted {
+            Counted::Rows => (self.query.peek_since(&peek, self.window(planned.rows_max))?, "a.b0"),
+            Counted::Due if matches!(peek, Peek::Since { .. }) => {
+                let window = self.window(planned.rows_max).max(EXACT_WINDOW_MIN);
+                (self.query.peek_due(&peek, planned.rows_max, window)?, "a.b0, a.b1")
+            }
+            Counted::Due => return None,
+        };
+        let text = format!("select array[{columns}] from ({}) as a({})", sql.text(), columns.replace("a.", ""));
+        Some(sql.say(text))
     }
 
-    /// Takes the answer to [`Walker::ahead`]: the columns of one row from `at` on, NULL or no row where nothing was found.
-    pub(crate) fn learn(&mut self, planned: &Planned, row: Option<&Row>, at: usize) -> Result<(), Fault> {
-        let Some(position) = planned.after.clone() else { return Ok(()) };
-        let peeked = match planned.counted {
-            Counted::Rows => Peeked::Since(self.since_value(row, at)?),
-            Counted::Due => Peeked::Since(self.since_by_due(row.ok_or_else(|| odd(&self.place))?, at)?),
-        };
+    /// Takes the answer to [`Walker::ahead`].
+    pub(crate) fn learn(&mut self, planned: &Planned, found: Option<Vec<Option<String>>>) {
+        let Some(position) = planned.after.clone() else { return };
+        // The bound by due rows, else the one by rows looked at; neither: fewer rows remain.
+        let text = found.into_iter().flatten().flatten().next();
+        let peeked = Peeked::Since(text.map(|text| codec::value(self.query.since(), text)));
         // No span: a whole window shares one `since`, and the next plan looks inside.
         if let Some((span, after)) = position.span(peeked, self.nulls) {
             self.planned = Some(Planned { position, span, after, ..*planned });
         }
-        Ok(())
+    }
+
+    /// The span at the cursor if it is known without a turn.
+    pub(crate) fn ready(&self, position: Position, rows_max: u32) -> Option<Planned> {
+        let (begin, rows_max, counted) =
+            (self.begin(position), rows_max.max(1), self.counting(rows_max, Counted::Rows));
+        if let Some(planned) = self.known(&begin, rows_max, counted) {
+            return Some(planned.clone());
+        }
+        let Position::Physical { from, .. } = begin else { return None };
+        if counted == Counted::Due {
+            return None;
+        }
+        let (span, after) = self.physical_rows(from, rows_max);
+        Some(Planned { position: begin, rows_max, span, after, counted })
+    }
+
+    /// What was looked up before, if it answers this.
+    fn known(&self, begin: &Position, rows_max: u32, counted: Counted) -> Option<&Planned> {
+        self.planned.as_ref().filter(|planned| {
+            planned.position == *begin
+                && planned.rows_max == rows_max
+                && (planned.counted == counted || planned.counted == Counted::Due)
+        })
+    }
+
+    /// Due rows are counted where batches are small, after one was refused, and where somebody asks for it.
+    fn counting(&self, rows_max: u32, asked: Counted) -> Counted {
+        let exact = rows_max <= EXACT_MAX || self.counted == Counted::Due || asked == Counted::Due;
+        if exact { Counted::Due } else { Counted::Rows }
     }
 
     /// A batch went through: how far the next one may look.
@@ -327,18 +355,18 @@ impl Walker {
         Ok(answers.into_iter().next().map(|answer| answer.rows).unwrap_or_default())
     }
 
-    fn since_value(&self, row: Option<&Row>, at: usize) -> Result<Option<Value>, Fault> {
+    fn since_value(&self, row: Option<&Row>) -> Result<Option<Value>, Fault> {
         match row {
-            Some(row) => self.value(row, at, self.query.since()),
+            Some(row) => self.value(row, 0, self.query.since()),
             None => Ok(None),
         }
     }
 
     /// The bound by due rows, else the one by rows looked at.
-    fn since_by_due(&self, row: &Row, at: usize) -> Result<Option<Value>, Fault> {
-        match self.value(row, at, self.query.since())? {
+    fn since_by_due(&self, row: &Row) -> Result<Option<Value>, Fault> {
+        match self.value(row, 0, self.query.since())? {
             Some(value) => Ok(Some(value)),
-            None => self.value(row, at + 1, self.query.since()),
+            None => self.value(row, 1, self.query.since()),
         }
     }
 

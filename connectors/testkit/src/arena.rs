@@ -125,7 +125,15 @@ impl Arena {
                         lane.undo().await.unwrap();
                     } else {
                         let receipt = self.receipt("0", sequence, effect.next.cursor().cloned());
-                        assert_eq!(lane.commit(&receipt).await, Commit::Committed);
+                        let commit = match effect.next.cursor() {
+                            Some(cursor) => {
+                                let (from, rows_max) = (Some(cursor.clone()), rows_max.min(size.saturating_mul(2)));
+                                lane.commit_then(&receipt, &Order { from, rows_max, locks: LockWait::Wait, ..order })
+                                    .await
+                            }
+                            None => lane.commit(&receipt).await,
+                        };
+                        assert_eq!(commit, Commit::Committed);
                         sequence += 1;
                         done.changed += effect.changed;
                         done.batches += 1;

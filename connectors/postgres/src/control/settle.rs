@@ -6,7 +6,7 @@ use forgetd_connector::{Fault, ReceiptKey, Settled};
 use tokio::time::{Instant, sleep};
 
 use super::PgControl;
-use crate::connect::Ask;
+use crate::connect::{Answer, Ask, Held};
 use crate::query::Sql;
 
 /// How long the old transaction may go on by itself.
@@ -39,12 +39,12 @@ impl PgControl {
                     }
                     return settled;
                 }
-                Ok(Look::Held) if Instant::now() >= patient_until => {
-                    if endings == ENDINGS_MAX || self.end_lost_session().await.is_err() {
-                        return Settled::Unsettled;
-                    }
-                    endings += 1;
-                }
+                Ok(Look::Held) if Instant::now() >= patient_until => match self.end_lost_session().await {
+                    Ok(true) if endings < ENDINGS_MAX => endings += 1,
+                    // Its session works on the batch behind it, which the server ends when it has been idle too long.
+                    Ok(false) => {}
+                    Ok(true) | Err(_) => return Settled::Unsettled,
+                },
                 Ok(Look::Held) => {}
                 // The server may be coming back.
                 Err(_) => sleep(Duration::from_millis(ATTEMPT_MS)).await,
@@ -76,6 +76,10 @@ impl PgControl {
             ],
         );
         let held = self.shared.lanes.take().await?;
+        if let Some(settled) = self.committed(&held, &look).await? {
+            held.give_back();
+            return Ok(Look::Settled(settled));
+        }
         let asks = [Ask::Batch(&begin), Ask::Query(&take), Ask::Query(&look), Ask::Batch("commit")];
         let mut answers = vec![];
         for answer in held.turn("settle", &asks).await? {
@@ -93,28 +97,39 @@ impl PgControl {
         }
         held.give_back();
         let fenced = answers.get(1).is_some_and(|answer| answer.rows.len() == 1);
-        let row = answers.get(2).and_then(|answer| answer.rows.first());
-        let count: Option<i64> = row.and_then(|row| row.try_get(0).ok());
-        let replica: Option<bool> = row.and_then(|row| row.try_get(1).ok());
-        Ok(Look::Settled(match (fenced, count, replica) {
-            (true, Some(1), Some(false)) => Settled::Present,
-            (true, Some(0), Some(false)) => Settled::Absent,
+        Ok(Look::Settled(match (fenced, found(answers.get(2))) {
+            (true, Some(1)) => Settled::Present,
+            (true, Some(0)) => Settled::Absent,
             // No fence, or not the primary: nothing can be concluded.
             _ => Settled::Unsettled,
         }))
     }
 
+    /// A receipt that can be seen was committed, whoever holds the fence by now: it may be the batch behind it.
+    async fn committed(&self, held: &Held, look: &Sql) -> Result<Option<Settled>, Fault> {
+        let mut answers = held.turn("settle", &[Ask::Query(look)]).await?.into_iter();
+        let answer = answers.next().transpose().map_err(|error| self.shared.control_fault(&error, "settle"))?;
+        Ok((found(answer.as_ref()) == Some(1)).then_some(Settled::Present))
+    }
+
     /// Ends the session that runs the lost transaction, found by the transaction's own number: a session's process
     /// may long run somebody else's behind a pooler.
-    async fn end_lost_session(&self) -> Result<(), Fault> {
-        let Some(xid) = self.shared.lost_transaction() else { return Ok(()) };
+    /// Whether there was one.
+    async fn end_lost_session(&self) -> Result<bool, Fault> {
+        let Some(xid) = self.shared.lost_transaction() else { return Ok(false) };
         // Sessions show 32 bits of it.
         let short = xid.parse::<u64>().unwrap_or_default() & 0xffff_ffff;
         let sql = Sql::new(
             "select pg_terminate_backend(pid) from pg_stat_activity where backend_xid::text = $1",
             vec![short.to_string().as_str().into()],
         );
-        self.read("end session", &sql).await?;
-        Ok(())
+        Ok(!self.read("end session", &sql).await?.is_empty())
     }
+}
+
+/// How many receipts were seen, on a primary.
+fn found(answer: Option<&Answer>) -> Option<i64> {
+    let row = answer?.rows.first()?;
+    let replica: bool = row.try_get(1).ok()?;
+    if replica { None } else { row.try_get(0).ok() }
 }

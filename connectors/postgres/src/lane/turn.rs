@@ -9,12 +9,29 @@ use forgetd_connector::{Cause, Compare, Fault, FaultClass, LockWait, Order, Tabl
 use tokio_postgres::{Error, Row};
 
 use super::Atomic;
-use crate::compare::{self, Counters};
+use crate::compare::{self, Counters, Counting};
 use crate::connect::{Answer, Ask, Session};
 use crate::error;
 use crate::query::{Param, Returning, Sql};
 use crate::survey::{RowTriggers, get, odd};
 use crate::walk::Planned;
+
+/// Turn 1, ready to be sent.
+pub(super) struct Turn {
+    begin: String,
+    entrance: Sql,
+    before: Counting,
+    change: Sql,
+    /// Counts what stayed, where rows can stay without an error.
+    left: Option<Sql>,
+    exit: Sql,
+    after: Counting,
+    looks_ahead: bool,
+    locks: LockWait,
+}
+
+/// What was looked up ahead, if it was: see [`crate::walk::Walker::learn`].
+pub(super) type Ahead = Option<Option<Vec<Option<String>>>>;
 
 /// What turn 1 did. Its transaction is open.
 pub(super) struct Changed {
@@ -23,18 +40,10 @@ pub(super) struct Changed {
     /// Due rows that are still in the span, where they were counted.
     pub(super) left: Option<u64>,
     pub(super) keys: Vec<Row>,
-    /// What was looked up ahead.
-    pub(super) ahead: Option<Ahead>,
+    pub(super) ahead: Ahead,
     pub(super) xid: String,
     pub(super) storage: String,
     pub(super) micros: u64,
-}
-
-/// The answer to a lookup that was sent along.
-pub(super) struct Ahead {
-    pub(super) row: Option<Row>,
-    /// Its first column.
-    pub(super) at: usize,
 }
 
 /// What the fence and the server say inside the transaction.
@@ -47,52 +56,79 @@ struct Entrance {
 /// Columns of the entrance before the counters.
 const ENTRANCE: usize = 4;
 
-/// The exit's column after the counters: the microseconds since the transaction began.
+/// The microseconds since the transaction began.
 const ELAPSED: &str = "(extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000000)::int8";
 
+// === impl Turn ===
+
+impl Turn {
+    /// The statements, in their order.
+    pub(super) fn asks(&self) -> Vec<Ask<'_>> {
+        let mut asks = vec![Ask::Batch(&self.begin), Ask::Query(&self.entrance), Ask::Query(&self.change)];
+        asks.extend(self.left.iter().map(Ask::Query));
+        // Last, because it says how long the whole turn took the server.
+        asks.push(Ask::Query(&self.exit));
+        asks
+    }
+}
+
 impl Atomic {
-    /// Sends the turn and reads every answer; the first that failed, in their order, is the reason.
-    pub(super) async fn send(&mut self, session: &Session, order: &Order, planned: &Planned) -> Result<Changed, Fault> {
+    /// Sends the turn and reads what it did.
+    pub(super) async fn send(&self, session: &Session, turn: &Turn) -> Result<Changed, Fault> {
+        let answers = session.turn("change", &turn.asks()).await?;
+        self.answered(turn, answers)
+    }
+
+    /// The turn for an order and its span.
+    pub(super) fn turn(&self, order: &Order, planned: &Planned) -> Turn {
         let survey = &self.walker.survey;
-        let begin = self.begin();
-        let entrance = self.entrance(order.compare);
         let returning = if order.want_keys { Returning::Keys } else { Returning::Nothing };
-        let change = self.query.delete(&planned.span, order.locks, returning);
-        // Where rows can stay without an error, count what stayed.
         let counts_left = order.locks == LockWait::Skip || survey.triggers == RowTriggers::BeforeDelete;
-        let left = counts_left.then(|| self.query.due_within(&planned.span));
         let ahead = self.walker.ahead(planned);
         let looks_ahead = ahead.is_some();
-        let exit = self.exit(order.compare, ahead);
-        let mut asks = vec![Ask::Batch(&begin), Ask::Query(&entrance), Ask::Query(&change)];
-        asks.extend(left.iter().map(Ask::Query));
-        // Last, because it says how long the whole turn took the server.
-        asks.push(Ask::Query(&exit));
-        let mut answers = session.turn("change", &asks).await?.into_iter();
-        let mut next = || answers.next().ok_or_else(|| odd(&self.place));
+        let (entrance, before) = self.entrance(order.compare);
+        let (exit, after) = self.exit(order.compare, ahead);
+        Turn {
+            begin: self.begin(),
+            entrance,
+            before,
+            change: self.query.delete(&planned.span, order.locks, returning),
+            left: counts_left.then(|| self.query.due_within(&planned.span)),
+            exit,
+            after,
+            looks_ahead,
+            locks: order.locks,
+        }
+    }
 
+    /// Reads every answer; the first that failed, in their order, is the reason.
+    pub(super) fn answered(&self, turn: &Turn, answers: Vec<Result<Answer, Error>>) -> Result<Changed, Fault> {
+        let survey = &self.walker.survey;
+        let mut answers = answers.into_iter();
+        let mut next = || answers.next().ok_or_else(|| odd(&self.place));
         next()?.map_err(|error| error::fault(&error, "begin", &self.place))?;
-        let entrance = self.enter(next()?)?;
-        let change = next()?.map_err(|error| self.refused(&error, order.locks))?;
-        let left = if counts_left { Some(self.left(next()?)?) } else { None };
-        let mut exit = next()?.map_err(|error| error::fault(&error, "read counters", &self.place))?.rows;
-        if order.locks == LockWait::Wait && left.is_some_and(|left| left > 0) {
+        let entrance = self.enter(turn, next()?)?;
+        let change = next()?.map_err(|error| self.refused(&error, turn.locks))?;
+        let left = if turn.left.is_some() { Some(self.left(next()?)?) } else { None };
+        let exit = next()?.map_err(|error| error::fault(&error, "read counters", &self.place))?;
+        if turn.locks == LockWait::Wait && left.is_some_and(|left| left > 0) {
             return Err(Fault::new(FaultClass::Blocked(Cause::TriggerCancels), "change", &self.place));
         }
-        let after = compare::read(&exit, 0, &self.place)?;
-        let cascaded =
-            compare::agree(&entrance.before, &after, survey.oid, change.affected, &survey.announced, &self.place)?;
-        let last = exit.pop();
-        let micros = last.as_ref().map_or(Ok(0), |row| get::<i64>(row, compare::COLUMNS, &self.place))?;
+        let exit = exit.rows.first().ok_or_else(|| odd(&self.place))?;
+        let after = turn.after.read(exit, 0, &self.place)?;
+        let (own, announced) = (survey.oid, &survey.announced);
+        let cascaded = compare::agree(&entrance.before, &after, own, change.affected, announced, &self.place)?;
+        let width = turn.after.width();
+        let ahead = if turn.looks_ahead { Some(get(exit, width + 1, &self.place)?) } else { None };
         Ok(Changed {
             rows: change.affected,
             cascaded,
             left,
             keys: change.rows,
-            ahead: looks_ahead.then_some(Ahead { row: last, at: compare::COLUMNS + 1 }),
+            ahead,
             xid: entrance.xid,
             storage: entrance.storage,
-            micros: micros.unsigned_abs(),
+            micros: get::<i64>(exit, width, &self.place)?.unsigned_abs(),
         })
     }
 
@@ -110,35 +146,37 @@ impl Atomic {
     }
 
     /// The fence under a share lock, what has to be known about this very transaction, and the counters before.
-    fn entrance(&self, compare: Compare) -> Sql {
+    fn entrance(&self, compare: Compare) -> (Sql, Counting) {
         let survey = &self.walker.survey;
         let context = &self.shared.link.context;
         let mut sql = Sql::new("", vec![context.instance.as_str().into(), Param::Int(survey.oid)]);
-        let counters = compare::counters(compare, survey.oid, &survey.announced, &context.control_name, &mut sql);
-        sql.say(format!(
-            "select f.*, c.* from (select term, pg_current_xact_id()::text, \
-             pg_relation_filenode($2::int8::oid)::int8, current_setting('track_counts') \
-             from {} where instance = $1 for share) as f left join ({counters}) as c on true",
+        let counting = Counting::new(compare, survey.oid, &survey.announced, &context.control_name, &mut sql);
+        let text = format!(
+            "select term, pg_current_xact_id()::text, pg_relation_filenode($2::int8::oid)::int8, \
+             current_setting('track_counts'), {} from {} where instance = $1 for share",
+            counting.columns(),
             self.shared.names.table("fence")
-        ))
+        );
+        (sql.say(text), counting)
     }
 
     /// The counters after, the time it took, and what is looked up ahead.
-    fn exit(&self, compare: Compare, ahead: Option<Sql>) -> Sql {
+    fn exit(&self, compare: Compare, ahead: Option<Sql>) -> (Sql, Counting) {
         let survey = &self.walker.survey;
         let control_name = &self.shared.link.context.control_name;
-        let (mut sql, columns, join) = match ahead {
+        let (mut sql, lookup) = match ahead {
             Some(ahead) => {
-                let join = format!(" left join ({}) as a on true", ahead.text());
-                (ahead, ", a.*", join)
+                let lookup = format!(", ({})", ahead.text());
+                (ahead, lookup)
             }
-            None => (Sql::default(), "", String::new()),
+            None => (Sql::default(), String::new()),
         };
-        let counters = compare::counters(compare, survey.oid, &survey.announced, control_name, &mut sql);
-        sql.say(format!("select c.*, {ELAPSED}{columns} from ({counters}) as c{join}"))
+        let counting = Counting::new(compare, survey.oid, &survey.announced, control_name, &mut sql);
+        let text = format!("select {}, {ELAPSED}{lookup}", counting.columns());
+        (sql.say(text), counting)
     }
 
-    fn enter(&self, answer: Result<Answer, Error>) -> Result<Entrance, Fault> {
+    fn enter(&self, turn: &Turn, answer: Result<Answer, Error>) -> Result<Entrance, Fault> {
         let fault = |cause| Fault::new(FaultClass::Blocked(cause), "check fence", &self.place);
         let answer = answer.map_err(|error| self.shared.control_fault(&error, "check fence"))?;
         let Some(row) = answer.rows.first() else { return Err(fault(Cause::ControlTables).with_detail("fence")) };
@@ -151,7 +189,7 @@ impl Atomic {
         }
         let storage: Option<i64> = get(row, 2, &self.place)?;
         let Some(storage) = storage else { return Err(fault(Cause::TableMissing)) };
-        let before = compare::read(&answer.rows, ENTRANCE, &self.place)?;
+        let before = turn.before.read(row, ENTRANCE, &self.place)?;
         Ok(Entrance { xid: get(row, 1, &self.place)?, storage: storage.to_string(), before })
     }
 

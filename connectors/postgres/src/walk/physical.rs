@@ -68,20 +68,29 @@ impl Walker {
         rows_max: u32,
         counted: Counted,
     ) -> Result<(Span, Option<Position>), Fault> {
-        let blocks = self.pace.blocks(rows_max);
-        let mut to = ((from >> LINE_BITS) + blocks) << LINE_BITS;
+        let (span, after) = self.physical_rows(from, rows_max);
+        let Span::Physical { to, .. } = span else { return Ok((span, after)) };
         if counted == Counted::Due {
             let sql = self.query.peek_physical(from, to, rows_max);
             if let Some(row) = self.read(session, &sql).await?.first() {
                 let text: String = get(row, 0, &self.place)?;
-                to = tid_from(&text).ok_or_else(|| odd(&self.place))?;
+                return Ok(self.physical_to(from, tid_from(&text).ok_or_else(|| odd(&self.place))?));
             }
         }
+        Ok((span, after))
+    }
+
+    /// The span by the pace alone.
+    pub(super) fn physical_rows(&self, from: u64, rows_max: u32) -> (Span, Option<Position>) {
+        let blocks = self.pace.blocks(rows_max);
+        self.physical_to(from, ((from >> LINE_BITS) + blocks) << LINE_BITS)
+    }
+
+    fn physical_to(&self, from: u64, to: u64) -> (Span, Option<Position>) {
         // Rows that come behind the end that the table had are new.
         let end = self.survey.blocks << LINE_BITS;
         let storage = self.survey.storage.clone();
-        let after = (to < end).then_some(Position::Physical { storage, from: to });
-        Ok((Span::Physical { from, to }, after))
+        (Span::Physical { from, to }, (to < end).then_some(Position::Physical { storage, from: to }))
     }
 }
 

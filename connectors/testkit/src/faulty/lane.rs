@@ -1,5 +1,7 @@
 //! The wrappers around lanes.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use forgetd_connector::{AtomicLane, Commit, Effect, Fault, Key, Next, Order, Outcome, Picked, Receipt, SealedLane};
 
@@ -27,6 +29,18 @@ impl AtomicLane for FaultyAtomic {
             drop(self.inner.undo().await);
         }
         commit
+    }
+
+    async fn commit_then(&mut self, receipt: &Receipt, next: &Order) -> Commit {
+        let commit = scripted_commit!(self.script, Commit, self.inner.commit_then(receipt, next).await);
+        if !matches!(commit, Commit::Committed) {
+            drop(self.inner.undo().await);
+        }
+        commit
+    }
+
+    fn last_open(&self) -> Option<Duration> {
+        self.inner.last_open()
     }
 
     async fn undo(&mut self) -> Result<(), Fault> {

@@ -66,6 +66,7 @@ macro_rules! conformance_areas {
                 ties_in_a_date
                 a_lane_resumes_where_its_last_commit_left_it
                 rows_that_cannot_go_do_not_stop_the_walk
+                a_change_begun_ahead_counts_only_when_asked_for
             }
             nulls {
                 null_is_due_only_where_the_rule_says_so

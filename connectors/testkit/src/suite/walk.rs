@@ -70,3 +70,40 @@ pub async fn rows_that_cannot_go_do_not_stop_the_walk(fixture: &dyn Fixture) {
     assert_eq!((done.changed, arena.count("item").await), (10, 390));
     assert!(done.batch_rows_max <= 7, "{done:?}");
 }
+
+/// What is begun behind a commit is the next batch if it is asked for, and nothing if anything else is.
+pub async fn a_change_begun_ahead_counts_only_when_asked_for(fixture: &dyn Fixture) {
+    let arena = Arena::new(fixture).await;
+    let table = TableSpec::new("item").column("at", Kind::Instant).rows((0..600).map(|n| vec![day(n)]));
+    arena.create(fixture, &table).await;
+    let step = arena.step(table.selection(fixture, "at", late())).await;
+    let mut lane = arena.lane(&step).await;
+    let mut sequence = 0;
+    let mut next = order(100);
+    // 0: as announced. 1: another order. 2: undone. 3: passed over.
+    for then in [0, 1, 2, 3, 0] {
+        let effect = lane.change(&next).await.unwrap();
+        let gone = arena.count("item").await;
+        sequence += 1;
+        let from = effect.next.cursor().cloned();
+        next = Order { from: from.clone(), ..order(100) };
+        let receipt = arena.receipt("0", sequence, from.clone());
+        assert_eq!(lane.commit_then(&receipt, &next).await, Commit::Committed);
+        assert_eq!(arena.count("item").await + i64::try_from(effect.changed).unwrap(), gone, "{then}");
+        match then {
+            1 => next = Order { rows_max: 70, ..next },
+            2 => lane.undo().await.unwrap(),
+            3 => {
+                let (passed, behind) = lane.pass(&Order { rows_max: 1, ..next.clone() }).await.unwrap();
+                assert_eq!(passed, 1);
+                next = Order { from: behind.cursor().cloned(), ..next };
+            }
+            _ => {}
+        }
+    }
+    drop(lane);
+    let receipts = arena.connector.control().pending_count().await.unwrap();
+    assert_eq!((receipts, sequence), (5, 5));
+    let left = arena.count("item").await;
+    assert_eq!(arena.drain(&step, 100).await.changed, u64::try_from(left).unwrap() - 1, "the passed row lies behind");
+}
