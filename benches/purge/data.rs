@@ -78,24 +78,34 @@ pub(crate) async fn drop(server: &Server, database: &str) {
     admin.client.batch_execute(&format!("drop database {database} with (force)")).await.unwrap();
 }
 
-/// Milliseconds a row in the last tenth of the batches over the first tenth, from the receipts' own times.
-pub(crate) async fn growth(server: &Server, database: &str) -> f64 {
+/// What the receipts' own times say about a run.
+pub(crate) struct Pace {
+    /// Seconds from the run's start to its last batch: without the program's start, the look and the recount.
+    pub(crate) batches: f64,
+    /// Milliseconds a row in the last tenth of the batches over the first tenth.
+    pub(crate) growth: f64,
+}
+
+pub(crate) async fn pace(server: &Server, database: &str) -> Pace {
     let session = server.connect(database).await;
     let rows = session
         .client
         .query(
-            "select extract(epoch from (convert_from(body, 'utf8')::json ->> 'at')::timestamptz)::float8
-             from forgetd.receipt where lane = '0' order by sequence",
+            "select extract(epoch from (body ->> 'at')::timestamptz)::float8
+             from (select convert_from(body, 'utf8')::json as body, lane, sequence from forgetd.receipt) as receipt
+             where lane = '0' or body ->> 'type' = 'run.started' order by lane, sequence",
             &[],
         )
         .await
         .unwrap();
-    let times: Vec<f64> = rows.iter().map(|row| row.get(0)).collect();
+    let (started, times) = rows.split_first().unwrap();
+    let times: Vec<f64> = times.iter().map(|row| row.get(0)).collect();
+    let batches = times[times.len() - 1] - started.get::<_, f64>(0);
     let tenth = times.len() / 10;
     if tenth < 2 {
-        return f64::NAN;
+        return Pace { batches, growth: f64::NAN };
     }
     let first = times[tenth] - times[0];
     let last = times[times.len() - 1] - times[times.len() - 1 - tenth];
-    last / first
+    Pace { batches, growth: last / first }
 }

@@ -167,7 +167,8 @@ async fn measure(server: &Server, scene: &Scene) -> Cell {
     cell.forgetd = run.seconds;
     cell.longest_ms = run.longest_ms;
     cell.peak_mib = run.peak_mib;
-    cell.growth = data::growth(server, &database).await;
+    let pace = data::pace(server, &database).await;
+    (cell.batches, cell.growth) = (pace.batches, pace.growth);
     cell.rows = run.changed;
     drop(snapshot);
     data::drop(server, &database).await;

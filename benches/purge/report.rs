@@ -12,7 +12,10 @@ pub(crate) struct Cell {
     pub(crate) wal: f64,
     pub(crate) naked: f64,
     pub(crate) naked_longest_ms: f64,
+    /// The whole program.
     pub(crate) forgetd: f64,
+    /// Its batches alone.
+    pub(crate) batches: f64,
     pub(crate) longest_ms: f64,
     pub(crate) peak_mib: f64,
     pub(crate) growth: f64,
@@ -49,12 +52,13 @@ impl Report {
         }
         println!("{} rows, half due; medians [min-max] of {} rounds", self.rows, self.scenes[0].1.len());
         println!(
-            "{:45} {:>10} {:>20} {:>20} {:>20} {:>9} {:>9} {:>7} {:>7} {:>8}",
+            "{:45} {:>10} {:>18} {:>18} {:>20} {:>20} {:>9} {:>9} {:>7} {:>7} {:>8}",
             "scene",
             "rows/s",
             "x single",
             "naked x single",
-            "overhead on naked",
+            "batches on naked",
+            "whole on naked",
             "longest",
             "naked l.",
             "growth",
@@ -66,11 +70,12 @@ impl Report {
             #[allow(clippy::cast_precision_loss, reason = "rows")]
             let speed = median(cells, &|cell| cell.rows as f64 / cell.forgetd);
             println!(
-                "{:45} {:>10.0} {:>20} {:>20} {:>20} {:>7.0}ms {:>7.0}ms {:>7.2} {:>7.2} {:>8.1}",
+                "{:45} {:>10.0} {:>18} {:>18} {:>20} {:>20} {:>7.0}ms {:>7.0}ms {:>7.2} {:>7.2} {:>8.1}",
                 scene.name(),
                 speed,
                 column(&|cell| cell.single / cell.forgetd),
                 column(&|cell| cell.single / cell.naked),
+                column(&|cell| cell.batches / cell.naked - 1.0),
                 column(&|cell| cell.forgetd / cell.naked - 1.0),
                 median(cells, &|cell| cell.longest_ms),
                 median(cells, &|cell| cell.naked_longest_ms),

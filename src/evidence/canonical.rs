@@ -66,8 +66,9 @@ fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
 }
 
 /// serde_json escapes exactly what RFC 8785 section 3.2.2.2 asks for.
-fn string(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(Value::String(text.into()).to_string().as_bytes());
+pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
+    // Neither text nor vector can fail.
+    serde_json::to_writer(out, text).unwrap_or_default();
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@
 
 use std::fmt;
 
-use forgetd_connector::{Key, TableRef};
+use forgetd_connector::{Key, TableRef, Value};
 use hmac::{Hmac, Mac as _};
-use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
 use super::evidence_key::keyed;
@@ -18,6 +17,12 @@ use crate::evidence::log::merkle::{self, Hash};
 
 /// Stands in front of everything that is hashed here, so that no other hash can be mistaken for a commitment.
 pub const LABEL: &[u8] = b"forgetd row v1\n";
+
+/// The most threads that commit to the keys of one batch.
+const THREADS_MAX: usize = 4;
+
+/// Fewer keys than this are not worth a thread.
+const KEYS_PER_THREAD_MIN: usize = 1_000;
 
 /// The key of one quarter's commitments.
 #[derive(Clone)]
@@ -43,15 +48,37 @@ pub struct Opening {
     pub commitment: [u8; 32],
 }
 
-/// The id of a row: canonical JSON of `[database, table, [key values as text]]`.
-pub fn row_id(database: &str, table: &TableRef, key: &[String]) -> Vec<u8> {
-    let json = Json::from(vec![
-        Json::from(database),
-        Json::from(table.to_string()),
-        Json::from(key.iter().map(|text| Json::from(text.as_str())).collect::<Vec<_>>()),
-    ]);
-    // Texts and arrays alone are always canonical.
-    canonical::to_vec(&json).unwrap_or_default()
+/// Writes the ids of a table's rows: canonical JSON of `[database, table, [key values as text]]`.
+pub struct RowIds {
+    /// Everything before the values.
+    head: Vec<u8>,
+}
+
+// === impl RowIds ===
+
+impl RowIds {
+    /// For the rows of this table.
+    pub fn new(database: &str, table: &TableRef) -> Self {
+        let mut head = vec![b'['];
+        canonical::string(database, &mut head);
+        head.push(b',');
+        canonical::string(&table.to_string(), &mut head);
+        head.extend_from_slice(b",[");
+        Self { head }
+    }
+
+    /// The id of the row with this key, in place of what `id` held.
+    pub fn write<T: AsRef<str>>(&self, key: impl IntoIterator<Item = T>, id: &mut Vec<u8>) {
+        id.clear();
+        id.extend_from_slice(&self.head);
+        for (n, text) in key.into_iter().enumerate() {
+            if n > 0 {
+                id.push(b',');
+            }
+            canonical::string(text.as_ref(), id);
+        }
+        id.extend_from_slice(b"]]");
+    }
 }
 
 // === impl CommitmentKey ===
@@ -71,20 +98,36 @@ impl CommitmentKey {
         Opening { nonce, commitment }
     }
 
-    /// Commits to each of `keys`.
+    /// Commits to each of `keys`, on as many cores as there are: the database waits for it.
     pub fn commit(&self, database: &str, table: &TableRef, keys: &[Key]) -> Commitments {
-        let mut list: Vec<[u8; 32]> = keys
-            .iter()
-            .map(|key| {
-                let texts: Vec<String> = key.0.iter().map(forgetd_connector::Value::canonical_text).collect();
-                self.open(&row_id(database, table, &texts)).commitment
-            })
-            .collect();
+        let ids = RowIds::new(database, table);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let part = keys.len().div_ceil(threads).max(KEYS_PER_THREAD_MIN);
+        let mut list = vec![[0; 32]; keys.len()];
+        std::thread::scope(|scope| {
+            let mut parts = list.chunks_mut(part).zip(keys.chunks(part));
+            let first = parts.next();
+            for (list, keys) in parts {
+                let ids = &ids;
+                scope.spawn(move || self.commit_part(ids, keys, list));
+            }
+            if let Some((list, keys)) = first {
+                self.commit_part(&ids, keys, list);
+            }
+        });
         list.sort_unstable();
         Commitments {
             n: list.len() as u64,
             root: merkle::root(list.iter().map(|commitment| merkle::leaf_hash(commitment))),
             sorted: list.into_flattened(),
+        }
+    }
+
+    fn commit_part(&self, ids: &RowIds, keys: &[Key], list: &mut [[u8; 32]]) {
+        let mut id = Vec::new();
+        for (key, commitment) in keys.iter().zip(list) {
+            ids.write(key.0.iter().map(Value::canonical_text), &mut id);
+            *commitment = self.open(&id).commitment;
         }
     }
 }
@@ -100,7 +143,7 @@ mod tests {
     use forgetd_connector::{Key, TableRef, Value};
     use sha2::{Digest as _, Sha256};
 
-    use super::{LABEL, row_id};
+    use super::{LABEL, RowIds};
     use crate::evidence::log::merkle;
     use crate::keys::EvidenceKey;
 
@@ -113,7 +156,8 @@ mod tests {
         let commitments = evidence.commitments(at, "crm", &table, &keys);
         assert_eq!((commitments.n, commitments.sorted.len()), (5, 160));
 
-        let id = row_id("crm", &table, &["3".into(), "a\"b".into()]);
+        let mut id = vec![];
+        RowIds::new("crm", &table).write(["3", "a\"b"], &mut id);
         assert_eq!(id, br#"["crm","public.lead",["3","a\"b"]]"#);
         let opening = evidence.commitment_key("2026Q4").open(&id);
         let recomputed = Sha256::digest([LABEL, &opening.nonce, &id].concat());
@@ -123,6 +167,24 @@ mod tests {
         assert!(listed.is_sorted());
         assert!(listed.contains(&opening.commitment.as_slice()));
         assert_eq!(merkle::root(listed.iter().map(|c| merkle::leaf_hash(c))), commitments.root);
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        let table = TableRef::parse("public.lead");
+        let keys: Vec<Key> = (0..4_001).map(|i| Key(vec![Value::Int(i)])).collect();
+        let evidence = EvidenceKey::from_seed(&[7; 32]);
+        let at = "2026-11-23T10:00:00Z".parse().unwrap();
+        let together = evidence.commitments(at, "crm", &table, &keys);
+        let mut alone: Vec<Vec<u8>> = keys
+            .chunks(500)
+            .flat_map(|keys| {
+                let part = evidence.commitments(at, "crm", &table, keys).sorted;
+                part.chunks(32).map(<[u8]>::to_vec).collect::<Vec<_>>()
+            })
+            .collect();
+        alone.sort();
+        assert_eq!(together.sorted, alone.concat());
     }
 
     #[test]

@@ -3,6 +3,6 @@
 mod commitment;
 mod evidence_key;
 
-pub use commitment::{CommitmentKey, Commitments, LABEL, Opening, row_id};
+pub use commitment::{CommitmentKey, Commitments, LABEL, Opening, RowIds};
 pub(crate) use evidence_key::key_id;
 pub use evidence_key::{EvidenceKey, FILE_NAME, KeyError};

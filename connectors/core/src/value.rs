@@ -1,5 +1,6 @@
 //! Values of a user's table. They pass through forgetd and never leave it: `Debug` prints kind and length only.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -38,14 +39,14 @@ pub struct Key(pub Vec<Value>);
 
 impl Value {
     /// The text form that enters a row commitment. Two values of one column have the same text only if they are equal.
-    pub fn canonical_text(&self) -> String {
+    pub fn canonical_text(&self) -> Cow<'_, str> {
         match self {
-            Self::Null => String::new(),
-            Self::Bool(value) => value.to_string(),
-            Self::Int(value) => value.to_string(),
-            Self::Real(value) => format!("{value:?}"),
-            Self::Text(text) | Self::Typed { text, .. } => text.clone(),
-            Self::Bytes(bytes) => hex::encode(bytes),
+            Self::Null => Cow::Borrowed(""),
+            Self::Bool(value) => Cow::Owned(value.to_string()),
+            Self::Int(value) => Cow::Owned(value.to_string()),
+            Self::Real(value) => Cow::Owned(format!("{value:?}")),
+            Self::Text(text) | Self::Typed { text, .. } => Cow::Borrowed(text),
+            Self::Bytes(bytes) => Cow::Owned(hex::encode(bytes)),
         }
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn value(column: &Column, text: String) -> Value {
 pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
-        other => Some(other.canonical_text()),
+        other => Some(other.canonical_text().into_owned()),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::cli::run::signing_key;
 use crate::evidence::log::merkle::{Hash, leaf_hash};
 use crate::evidence::log::proof;
 use crate::evidence::log::tile::subtree;
-use crate::keys::{LABEL, Opening, row_id};
+use crate::keys::{LABEL, Opening, RowIds};
 
 /// The parts of a batch's entry that a row proof needs.
 #[derive(Debug, Deserialize)]
@@ -60,7 +60,8 @@ pub(super) async fn find(log: &Configured<'_>, rule: &str, key: &[String]) -> Re
     for (entry, batch) in batches.into_iter().rev() {
         // An entry's table is its name as it is shown, with the schema where there is one.
         let table = TableRef { schema: None, name: batch.table.clone() };
-        let id = row_id(&batch.database, &table, key);
+        let mut id = vec![];
+        RowIds::new(&batch.database, &table).write(key, &mut id);
         let opening = evidence.commitments_at(batch.at).open(&id);
         let receipt = ReceiptKey {
             generation: Generation(batch.generation),
