@@ -1,6 +1,6 @@
 //! Kills at random moments.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::dice::Dice;
 use crate::harness::Process;
@@ -30,11 +30,14 @@ pub(crate) fn run(lane: Lane, rounds: u64, naive: Option<&str>, mut dice: Dice) 
     let site = Site::new(lane);
     let mut counts = Counts::default();
     let mut ledger = Ledger::new();
+    ledger.begin();
+    let lasts = undisturbed(&site)?;
+    ledger.end(site.gone());
     for round in 0..rounds {
         site.coordinate(if round % 2 == 0 { Coordination::Lease } else { Coordination::None });
         site.seed();
         ledger.begin();
-        counts.met(kill(&site, wanted(lane, round), naive, &mut dice)?);
+        counts.met(kill(&site, lasts, wanted(lane, round), naive, &mut dice)?);
         // The wrong order is wrong only while it runs: what comes after is done right.
         site.recover()?;
         ledger.end(site.gone());
@@ -50,6 +53,15 @@ pub(crate) fn run(lane: Lane, rounds: u64, naive: Option<&str>, mut dice: Dice) 
     Ok(line)
 }
 
+/// How long a run takes that nobody kills, in microseconds: random moments are drawn from it.
+fn undisturbed(site: &Site) -> Result<u64, String> {
+    site.coordinate(Coordination::None);
+    site.seed();
+    let began = Instant::now();
+    site.recover()?;
+    Ok(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX))
+}
+
 /// Of twelve rounds nine inside a batch, two before the relay, one wherever it is: in turn, so that a short form meets
 /// each of them too.
 fn wanted(lane: Lane, round: u64) -> Met {
@@ -61,13 +73,13 @@ fn wanted(lane: Lane, round: u64) -> Met {
     }
 }
 
-fn kill(site: &Site, wanted: Met, naive: Option<&str>, dice: &mut Dice) -> Result<Met, String> {
+fn kill(site: &Site, lasts: u64, wanted: Met, naive: Option<&str>, dice: &mut Dice) -> Result<Met, String> {
     for _ in 0..TRIES {
         let met = match (site.lane, naive) {
             // The wrong orders pass other points than the right one: only a random moment meets them.
-            (_, Some(naive)) => blindly(site, naive, dice),
-            (Lane::Postgres, None) => frozen(site, wanted, dice),
-            (_, None) => held(site, wanted, dice),
+            (_, Some(naive)) => blindly(site, lasts, naive, dice),
+            (Lane::Postgres, None) => frozen(site, lasts, wanted, dice),
+            (_, None) => held(site, lasts, wanted, dice),
         };
         if let Some(met) = met {
             return Ok(met);
@@ -79,9 +91,9 @@ fn kill(site: &Site, wanted: Met, naive: Option<&str>, dice: &mut Dice) -> Resul
 }
 
 /// PostgreSQL: the program is frozen, the server is asked what it sees of it, and only then it is killed.
-fn frozen(site: &Site, wanted: Met, dice: &mut Dice) -> Option<Met> {
+fn frozen(site: &Site, lasts: u64, wanted: Met, dice: &mut Dice) -> Option<Met> {
     let mut running = site.start(&[]);
-    pause(dice.below(400));
+    pause(dice.below(lasts));
     // One kill in four does not wait for the server: statements under way die with the program.
     let settle = dice.below(4) > 0;
     for _ in 0..400 {
@@ -102,13 +114,13 @@ fn frozen(site: &Site, wanted: Met, dice: &mut Dice) -> Option<Met> {
             return Some(met);
         }
         running.signal("CONT");
-        pause_micros(dice.below(3_000));
+        pause(dice.below(3_000));
     }
     None
 }
 
 /// Elsewhere: the program holds still at a fault point, or reports where it was when a random moment came.
-fn held(site: &Site, wanted: Met, dice: &mut Dice) -> Option<Met> {
+fn held(site: &Site, lasts: u64, wanted: Met, dice: &mut Dice) -> Option<Met> {
     let report = Report::open(site);
     let (variable, path) = report.variable();
     let inside = if site.lane.is_sealed() { IN_SEAL } else { IN_TRANSACTION };
@@ -119,7 +131,7 @@ fn held(site: &Site, wanted: Met, dice: &mut Dice) -> Option<Met> {
     };
     if points.is_empty() {
         let running = site.start(&[(variable, &path)]);
-        pause(dice.below(1_500));
+        pause(dice.below(lasts));
         return at_random(site, running, report);
     }
     let point = *dice.pick(points);
@@ -159,7 +171,7 @@ fn at_random(site: &Site, mut running: Process, report: Report) -> Option<Met> {
 }
 
 /// A kill at a random moment, wherever it is.
-fn blindly(site: &Site, naive: &str, dice: &mut Dice) -> Option<Met> {
+fn blindly(site: &Site, lasts: u64, naive: &str, dice: &mut Dice) -> Option<Met> {
     let before = site.gone();
     let mut running = site.start(&[("FORGETD_NAIVE", naive)]);
     // Not before work has begun, else few kills would meet it.
@@ -168,7 +180,7 @@ fn blindly(site: &Site, naive: &str, dice: &mut Dice) -> Option<Met> {
             return None;
         }
     }
-    pause_micros(dice.below(300_000));
+    pause(dice.below(lasts));
     if !running.runs() {
         return None;
     }
@@ -183,10 +195,6 @@ fn kill_now(running: Process) {
 }
 
 /// Draws the moment of a kill; nothing waits for anything here.
-fn pause(millis: u64) {
-    std::thread::sleep(Duration::from_millis(millis));
-}
-
-fn pause_micros(micros: u64) {
+fn pause(micros: u64) {
     std::thread::sleep(Duration::from_micros(micros));
 }

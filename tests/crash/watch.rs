@@ -68,7 +68,8 @@ impl Report {
     }
 
     fn end(&self) {
-        writeln!(both_ends(&self.path), "{END}").unwrap();
+        // In a line of its own, whatever a killed process had begun to write.
+        both_ends(&self.path).write_all(format!("\n{END}\n").as_bytes()).unwrap();
     }
 }
 

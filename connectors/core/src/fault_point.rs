@@ -97,8 +97,8 @@ mod armed {
         if let Some(path) = std::env::var_os("FORGETD_FAULT_REPORT")
             && let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(path)
         {
-            // A reader that went away is the test's business.
-            drop(writeln!(file, "{place} {hit}"));
+            // One write, so that a kill leaves the whole line or none of it. A reader that went away is the test's business.
+            drop(file.write_all(format!("{place} {hit}\n").as_bytes()));
         }
         let Some(arm) = arms().iter().find(|arm| arm.place == place && arm.at == hit) else {
             return Ok(());

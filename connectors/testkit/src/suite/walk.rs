@@ -83,6 +83,8 @@ pub async fn a_change_begun_ahead_counts_only_when_asked_for(fixture: &dyn Fixtu
     // 0: as announced. 1: another order. 2: undone. 3: passed over.
     for then in [0, 1, 2, 3, 0] {
         let effect = lane.change(&next).await.unwrap();
+        let keys = effect.keys.as_ref().map(|keys| keys.len() as u64);
+        assert_eq!(keys, next.want_keys.then_some(effect.changed), "the order that was given, not the one announced");
         let gone = arena.count("item").await;
         sequence += 1;
         let from = effect.next.cursor().cloned();
@@ -91,7 +93,7 @@ pub async fn a_change_begun_ahead_counts_only_when_asked_for(fixture: &dyn Fixtu
         assert_eq!(lane.commit_then(&receipt, &next).await, Commit::Committed);
         assert_eq!(arena.count("item").await + i64::try_from(effect.changed).unwrap(), gone, "{then}");
         match then {
-            1 => next = Order { rows_max: 70, ..next },
+            1 => next = Order { want_keys: true, ..next },
             2 => lane.undo().await.unwrap(),
             3 => {
                 let (passed, behind) = lane.pass(&Order { rows_max: 1, ..next.clone() }).await.unwrap();
