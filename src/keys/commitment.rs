@@ -6,6 +6,7 @@
 //! says nothing about another row's. Until the key is gone its holder can test guesses, so the lists stay private.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use forgetd_connector::{Key, TableRef, Value};
 use hmac::{Hmac, Mac as _};
@@ -104,30 +105,28 @@ impl CommitmentKey {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
         let part = keys.len().div_ceil(threads).max(KEYS_PER_THREAD_MIN);
         let mut list = vec![[0; 32]; keys.len()];
+        let parts = Mutex::new(list.chunks_mut(part).zip(keys.chunks(part)));
+        let work = || {
+            let mut id = Vec::new();
+            while let Some((list, keys)) = { parts.lock().unwrap_or_else(PoisonError::into_inner).next() } {
+                for (key, commitment) in keys.iter().zip(list) {
+                    ids.write(key.0.iter().map(Value::canonical_text), &mut id);
+                    *commitment = self.open(&id).commitment;
+                }
+            }
+        };
         std::thread::scope(|scope| {
-            let mut parts = list.chunks_mut(part).zip(keys.chunks(part));
-            let first = parts.next();
-            for (list, keys) in parts {
-                let ids = &ids;
-                scope.spawn(move || self.commit_part(ids, keys, list));
+            for _ in 1..keys.len().div_ceil(part) {
+                // A thread that is not to be had leaves its part to the others.
+                drop(std::thread::Builder::new().spawn_scoped(scope, work));
             }
-            if let Some((list, keys)) = first {
-                self.commit_part(&ids, keys, list);
-            }
+            work();
         });
         list.sort_unstable();
         Commitments {
             n: list.len() as u64,
             root: merkle::root(list.iter().map(|commitment| merkle::leaf_hash(commitment))),
             sorted: list.into_flattened(),
-        }
-    }
-
-    fn commit_part(&self, ids: &RowIds, keys: &[Key], list: &mut [[u8; 32]]) {
-        let mut id = Vec::new();
-        for (key, commitment) in keys.iter().zip(list) {
-            ids.write(key.0.iter().map(Value::canonical_text), &mut id);
-            *commitment = self.open(&id).commitment;
         }
     }
 }

@@ -176,7 +176,9 @@ fn judge(
         Some(Halt::Unknown(fault)) => {
             return (Verdict::Failed, Some(Cause::Unknown), Some(fault.to_string()));
         }
-        Some(Halt::Fault(fault)) => return (verdict_of(fault), Some(fault.cause()), Some(fault.to_string())),
+        Some(Halt::Fault(fault) | Halt::SealOpen(fault)) => {
+            return (verdict_of(fault), Some(fault.cause()), Some(fault.to_string()));
+        }
         Some(Halt::Cap) | None => {}
     }
     let Some(left) = report.left else {
@@ -219,7 +221,7 @@ fn failed(report: Report, fault: &Fault) -> Report {
 /// lost database is resumed.
 async fn close(opened: &Opened<'_>, halt: Option<&Halt>, report: Report) -> Report {
     let goes_on = match halt {
-        Some(Halt::Fenced | Halt::Unknown(_) | Halt::Interrupted) => true,
+        Some(Halt::Fenced | Halt::Unknown(_) | Halt::Interrupted | Halt::SealOpen(_)) => true,
         Some(Halt::Fault(fault)) => {
             matches!(fault.class, FaultClass::Disconnected | FaultClass::Unreachable | FaultClass::Transient)
         }

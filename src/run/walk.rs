@@ -50,6 +50,8 @@ pub(super) enum Halt {
     Fault(Fault),
     /// A commit's fate could not be found out.
     Unknown(Fault),
+    /// A seal stands open, and this keeps it from being brought to its end now: the run goes on with it later.
+    SealOpen(Fault),
 }
 
 /// What the next order depends on.
@@ -178,6 +180,10 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
         let following = |effect: &Effect| {
             let from = effect.next.cursor()?.clone();
+            // This batch's own receipt will wait too.
+            if self.pace.backlog.get() >= self.pace.receipts_pending_max {
+                return None;
+            }
             let stand = Stand { from: Some(from), ..self.behind(effect.changed, true) };
             self.order(&stand, changed_before).ok()
         };
@@ -223,10 +229,7 @@ impl<'a, 'j> Walk<'a, 'j> {
                 return Err(Halt::Fault(fault.with_detail(error.to_string())));
             }
             Stopped::SealOpen(fault) if fault.class == FaultClass::Blocked(Cause::Fenced) => return Err(Halt::Fenced),
-            Stopped::SealOpen(fault) => {
-                self.pause(fault).await?;
-                return self.adopt().await.map(|()| None);
-            }
+            Stopped::SealOpen(fault) => return self.adopt(fault).await.map(|()| None),
         };
         match fault.class {
             FaultClass::Row(cause) if order.rows_max <= 1 => self.pass(order, cause).await,
@@ -274,13 +277,18 @@ impl<'a, 'j> Walk<'a, 'j> {
     }
 
     /// Brings our own open seal to its end after a fault between seal and unseal.
-    async fn adopt(&mut self) -> Result<(), Halt> {
+    async fn adopt(&mut self, mut fault: Fault) -> Result<(), Halt> {
         self.done.resealed = true;
         self.lane = None;
-        seals::adopt_own(self.job).await.map_err(|fault| match fault.class {
-            FaultClass::Blocked(Cause::Fenced) => Halt::Fenced,
-            _ => Halt::Fault(fault),
-        })?;
+        loop {
+            let open = fault.clone();
+            self.pause(fault).await.map_err(|_| Halt::SealOpen(open))?;
+            fault = match seals::adopt_own(self.job).await {
+                Ok(()) => break,
+                Err(fault) if fault.class == FaultClass::Blocked(Cause::Fenced) => return Err(Halt::Fenced),
+                Err(fault) => fault,
+            };
+        }
         self.sequence = self.job.control.next_sequence(&self.job.rule.name, LANE).await.map_err(Halt::Fault)?;
         Ok(())
     }

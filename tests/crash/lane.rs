@@ -97,14 +97,15 @@ impl Site {
         self.program.policy(&policy(self.lane, &*self.data, self.home.as_deref(), coordination));
     }
 
-    /// Adds rows that are due: many to one moment, on fifty moments.
+    /// Adds rows that are due: in turn many to one moment, on fifty moments, and each on a moment of its own.
     pub(crate) fn seed(&self) {
         let first = KEPT + self.seeded.get() + 1;
         let last = first + ROWS - 1;
+        let seconds = if (self.seeded.get() / ROWS).is_multiple_of(2) { "(id % 50) * 86400" } else { "id * 60" };
         let at = if self.lane.is_postgres() {
-            "timestamptz '2020-01-01 00:00:00+00' + (id % 50) * interval '1 day'"
+            format!("timestamptz '2020-01-01 00:00:00+00' + {seconds} * interval '1 second'")
         } else {
-            "1577836800 + (id % 50) * 86400"
+            format!("1577836800 + {seconds}")
         };
         self.data.exec(&format!(
             "with recursive n(id) as (select {first} union all select id + 1 from n where id < {last})

@@ -31,7 +31,7 @@ impl Report {
         let pipe = both_ends(&path);
         let (sender, lines) = channel();
         std::thread::spawn(move || {
-            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok).filter(|line| !line.is_empty()) {
                 let ended = line == END;
                 if sender.send(line).is_err() || ended {
                     return;

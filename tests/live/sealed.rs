@@ -191,6 +191,33 @@ fn a_seal_of_a_rule_that_left_the_policy_is_closed_and_its_keys_go() {
     });
 }
 
+/// The seal stands open when the run gives up; its run goes on with it, so that evidence stays complete.
+#[test]
+fn a_lock_that_outlasts_all_tries_leaves_the_run_open_and_its_evidence_complete() {
+    fn locked(database: &dyn Database, control: &dyn Database, lock: impl FnOnce(), unlock: impl FnOnce()) {
+        let program = start(database, control);
+        let holder = freeze(&program, "seal.after=stop@2");
+        lock();
+        holder.signal("CONT");
+        let report = holder.wait().expect(3).lines().remove(0);
+        assert_eq!((&report["verdict"], &report["cause"]), (&"partial".into(), &"locked".into()), "{report}");
+        let open = format!("select count(*) from {} where state = 'sealed'", receipts(control));
+        assert_eq!(control.count(&open), 1);
+        unlock();
+        assert_eq!(program.run(0)["left"], 0);
+        assert_eq!(shop::rows(database), FRESH);
+        within_bounds(database, &program);
+    }
+    let (database, control) = (Sqlite::database(), Sqlite::database());
+    let writer = database.session();
+    let lock = || writer.execute_batch("begin immediate").unwrap();
+    locked(&database, &control, lock, || writer.execute_batch("rollback").unwrap());
+    let (database, control) = (Postgres::database(), Postgres::database());
+    let migration = database.session();
+    let lock = || migration.exec("begin; lock table web_session in share mode");
+    locked(&database, &control, lock, || migration.exec("rollback"));
+}
+
 fn receipts(control: &dyn Database) -> &'static str {
     if control.engine() == "postgres" { "forgetd.receipt" } else { "forgetd_receipt" }
 }

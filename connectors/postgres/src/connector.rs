@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     /// The session of the control tables: a lease is renewed while a lane works.
     pub(crate) desk: Arc<Slot>,
     pub(crate) names: Names,
+    /// A pooler was recognised. That it was not proves nothing.
+    pub(crate) pooled: bool,
     /// The transaction whose commit was not answered, if there is one.
     lost: Mutex<Option<String>>,
     /// How each rule's table was last decided to be walked, so that a plan shows what a run does.
@@ -56,17 +58,19 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
     let tls = tls::prepare(&target, &context.database)?;
     let names = Names { schema: context.control_name.clone() };
     let link = Arc::new(Link { target, tls, context });
+    let (lanes, desk) = (Slot::new(Arc::clone(&link)), Slot::new(Arc::clone(&link)));
+    let held = lanes.take().await?;
+    let facts = facts::look(&held, &link).await?;
+    held.give_back();
     let shared = Arc::new(Shared {
-        lanes: Slot::new(Arc::clone(&link)),
-        desk: Slot::new(Arc::clone(&link)),
+        lanes,
+        desk,
         link,
         names,
+        pooled: facts.pooler.is_some(),
         lost: Mutex::new(None),
         walks: Mutex::new(BTreeMap::new()),
     });
-    let held = shared.lanes.take().await?;
-    let facts = facts::look(&held, &shared.link).await?;
-    held.give_back();
     let capabilities = facts::capabilities();
     let control = PgControl { shared: Arc::clone(&shared) };
     Ok(Box::new(Postgres { shared, facts, capabilities, control }))

@@ -96,7 +96,10 @@ impl Atomic {
 
     async fn attempt(&mut self, order: &Order) -> Result<Attempt, Fault> {
         let begun = match self.begun.take_if(|begun| begun.order == *order) {
-            Some(begun) => begun,
+            Some(begun) => {
+                fault_point::before("change")?;
+                begun
+            }
             None => self.begin_now(order).await?,
         };
         let Begun { held, planned, changed, began, .. } = begun;
@@ -147,11 +150,13 @@ impl Atomic {
         Ok(Begun { held, order: order.clone(), planned, changed, began })
     }
 
-    /// Turn 1 of the order, if it can be sent without a look first.
+    /// Turn 1 of the order, if it can be sent without a look first. Not through a pooler, which would lend us its
+    /// connection from the first batch to the last.
     fn ready(&self, order: &Order) -> Option<(Planned, Turn)> {
+        if self.shared.pooled {
+            return None;
+        }
         let planned = self.walker.ready(Position::from_cursor(order.from.as_ref()), order.rows_max)?;
-        // A fault armed for this change meets it when it is really wanted.
-        fault_point::before("change").ok()?;
         let turn = self.turn(order, &planned);
         Some((planned, turn))
     }
@@ -178,11 +183,11 @@ impl Atomic {
         let done = commit::commit(&self.shared, held, &xid, receipt, turn, &self.place).await;
         self.last_open = Some(done.at.duration_since(began));
         let Some(held) = done.held else { return done.commit };
-        let Some((order, (planned, turn))) = ahead else {
+        let (Some((order, (planned, turn))), Some(answers)) = (ahead, done.ahead) else {
             held.give_back();
             return done.commit;
         };
-        let changed = self.answered(&turn, done.ahead);
+        let changed = answers.and_then(|answers| self.answered(&turn, answers));
         self.begun = Some(Begun { held, order: order.clone(), planned, changed, began: sent });
         if done.commit != Commit::Committed {
             // Where it cannot be rolled back its session is gone, and the server does it.

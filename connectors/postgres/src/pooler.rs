@@ -1,4 +1,5 @@
-//! Whether a pooler stands between us and the server, for the operator to know; nothing here depends on the answer.
+//! Whether a pooler stands between us and the server, for the operator to know, and to be modest with its
+//! connections; nothing that must be right depends on the answer.
 //!
 //! A server announces the number of its process when a session begins, for requests to cancel. A pooler announces a
 //! number of its own. The driver keeps the number to itself but writes it into such a request, so one is written into

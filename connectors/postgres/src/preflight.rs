@@ -8,7 +8,7 @@ use crate::codec;
 use crate::connect::Session;
 use crate::connector::Shared;
 use crate::query::{Param, Query, Sql, table_name};
-use crate::survey::{Survey, get, odd};
+use crate::survey::{Announced, Survey, get, odd};
 use findings::Looked;
 
 const LOOK: &str = "\
@@ -118,16 +118,18 @@ pub(crate) async fn diagnosed(session: &Session, step: &Step, survey: &Survey, p
     }
 }
 
-/// Whether somebody else holds or asks for a lock on the whole table, or on one that a delete looks at: a migration, an
-/// index being built.
+/// Whether somebody else holds or asks for a lock on the whole table, or on one that a delete changes or looks at: a
+/// migration, an index being built.
 async fn locked_whole(session: &Session, survey: &Survey, place: &str) -> bool {
-    let oids = survey.reached.iter().copied().chain([survey.oid]).collect();
+    let Announced { lose, update } = &survey.announced;
+    let changed = lose.keys().chain(update.keys()).copied().chain([survey.oid]).collect();
     let sql = Sql::new(
         "select exists (select from pg_locks l join pg_database d on d.oid = l.database \
-         where d.datname = current_database() and l.locktype = 'relation' \
-         and l.relation = any ($1::int8[]::oid[]) and l.pid is distinct from pg_backend_pid() \
-         and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))",
-        vec![Param::Ints(oids)],
+         where d.datname = current_database() and l.locktype = 'relation' and l.pid is distinct from pg_backend_pid() \
+         and (l.mode in ('ExclusiveLock', 'AccessExclusiveLock') and l.relation = any ($2::int8[]::oid[]) \
+           or l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') \
+             and l.relation = any ($1::int8[]::oid[])))",
+        vec![Param::Ints(changed), Param::Ints(survey.reached.clone())],
     );
     let Ok(answers) = session.read("diagnose", place, "", &[&sql]).await else { return false };
     answers.first().and_then(|answer| answer.rows.first()).is_some_and(|row| row.try_get(0).unwrap_or(false))

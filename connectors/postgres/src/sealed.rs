@@ -118,7 +118,15 @@ impl SealedKeys {
     async fn kept(&self, keys: &[Key]) -> Result<u64, Fault> {
         let held = self.shared.lanes.take().await?;
         let count = self.query.due_among(keys);
-        let answers = held.read("look", &self.place, self.query.pins(), &[&count]).await?;
+        let answers = match held.read("look", &self.place, self.query.pins(), &[&count]).await {
+            Ok(answers) => answers,
+            // The rows may have changed already: nobody may take this for a lock that kept them from it.
+            Err(fault) if fault.class == FaultClass::Locked => {
+                held.give_back();
+                return Err(Fault { class: FaultClass::LockedWhole, ..fault });
+            }
+            Err(fault) => return Err(fault),
+        };
         held.give_back();
         let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(&self.place))?;
         Ok(get::<i64>(row, 0, &self.place)?.unsigned_abs())

@@ -76,7 +76,7 @@ impl SealedLane for SqliteSealedLane {
     async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
         self.on_keys("look", keys, |session, ground, keys| {
             let left = left(session.connection("look")?, ground, keys);
-            let kept = left.map_err(|error| ground.at_table(session.failed("look", &error)))?;
+            let kept = left.map_err(|error| whole(ground.at_table(session.failed("look", &error))))?;
             Ok(outcome(keys, 0, kept))
         })
         .await
@@ -90,7 +90,7 @@ fn finish(session: &mut Session, ground: &Ground, keys: &[Key]) -> Result<Outcom
     let changed = changed.into_result("finish", &ground.place).map_err(|fault| whole(ground.at_table(fault)))?;
     fault_point::after("finish")?;
     let kept = left(session.connection("finish")?, ground, keys);
-    let kept = kept.map_err(|error| ground.at_table(session.failed("finish", &error)))?;
+    let kept = kept.map_err(|error| whole(ground.at_table(session.failed("finish", &error))))?;
     Ok(outcome(keys, changed, kept))
 }
 

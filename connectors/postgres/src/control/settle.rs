@@ -26,7 +26,8 @@ enum Look {
 }
 
 impl PgControl {
-    /// Takes the fence row exclusively, which no transaction of the old batch can outlast, then looks the receipt up.
+    /// Looks the receipt up; where it is not there, takes the fence row exclusively, which no transaction of the old batch
+    /// can outlast, and looks once more.
     pub(super) async fn settle_receipt(&self, key: &ReceiptKey) -> Settled {
         let deadline = Instant::now() + PATIENCE + self.shared.link.call_timeout();
         let patient_until = Instant::now() + PATIENCE;

@@ -1,6 +1,7 @@
 //! Turn 2 of a batch: the receipt, the cursor and COMMIT in one flush, and behind them turn 1 of the next.
 
 use forgetd_connector::{Commit, Fault, FaultClass, Receipt, fault_point};
+use futures_util::future::join;
 use tokio::time::Instant;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
@@ -18,8 +19,8 @@ pub(super) struct Done {
     pub(super) held: Option<Held>,
     /// When the COMMIT was answered.
     pub(super) at: Instant,
-    /// The answers to what was sent behind the COMMIT.
-    pub(super) ahead: Vec<Result<Answer, Error>>,
+    /// The answers to what was sent behind the COMMIT; a fault: none came in time.
+    pub(super) ahead: Option<Result<Vec<Result<Answer, Error>>, Fault>>,
 }
 
 /// Inserts the receipt in the open transaction `xid` and commits; sends `next` behind it. COMMIT answers ROLLBACK without
@@ -32,7 +33,7 @@ pub(super) async fn commit(
     next: Option<&Turn>,
     place: &str,
 ) -> Done {
-    let lost = |fault| Done { commit: Commit::Unknown(fault), held: None, at: Instant::now(), ahead: vec![] };
+    let lost = |fault| Done { commit: Commit::Unknown(fault), held: None, at: Instant::now(), ahead: None };
     shared.remember_transaction(xid);
     // Whatever a fault point says, the session is not given back: its transaction ends with it.
     for point in ["receipt", "commit"] {
@@ -41,9 +42,16 @@ pub(super) async fn commit(
         }
     }
     let insert = receipts::insert_in(&shared.names, &shared.link.context.instance, receipt, xid);
-    let mut asks = vec![Ask::Query(&insert), Ask::Batch("commit")];
-    asks.extend(next.map(Turn::asks).into_iter().flatten());
-    let answers = match held.turn("commit", &asks).await {
+    let asks = [Ask::Query(&insert), Ask::Batch("commit")];
+    let ahead = async {
+        match next {
+            Some(turn) => Some(held.turn("change", &turn.asks()).await),
+            None => None,
+        }
+    };
+    // Polled in this order, so that all of it leaves in one flush.
+    let (answers, ahead) = join(held.turn("commit", &asks), ahead).await;
+    let answers = match answers {
         Ok(answers) => answers,
         Err(fault) => return lost(fault),
     };
@@ -62,7 +70,7 @@ pub(super) async fn commit(
         shared.forget_transaction();
     }
     let held = (!matches!(commit, Commit::Unknown(_))).then_some(held);
-    Done { commit, held, at, ahead: answers.collect() }
+    Done { commit, held, at, ahead }
 }
 
 /// What the two answers say together.

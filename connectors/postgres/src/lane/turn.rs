@@ -119,7 +119,8 @@ impl Atomic {
         let (own, announced) = (survey.oid, &survey.announced);
         let cascaded = compare::agree(&entrance.before, &after, own, change.affected, announced, &self.place)?;
         let width = turn.after.width();
-        let ahead = if turn.looks_ahead { Some(get(exit, width + 1, &self.place)?) } else { None };
+        let ahead = if turn.looks_ahead { Some(get(exit, width, &self.place)?) } else { None };
+        let elapsed = width + usize::from(turn.looks_ahead);
         Ok(Changed {
             rows: change.affected,
             cascaded,
@@ -128,7 +129,7 @@ impl Atomic {
             ahead,
             xid: entrance.xid,
             storage: entrance.storage,
-            micros: get::<i64>(exit, width, &self.place)?.unsigned_abs(),
+            micros: get::<i64>(exit, elapsed, &self.place)?.unsigned_abs(),
         })
     }
 
@@ -160,7 +161,7 @@ impl Atomic {
         (sql.say(text), counting)
     }
 
-    /// The counters after, the time it took, and what is looked up ahead.
+    /// The counters after, what is looked up ahead, and the time all of it took.
     fn exit(&self, compare: Compare, ahead: Option<Sql>) -> (Sql, Counting) {
         let survey = &self.walker.survey;
         let control_name = &self.shared.link.context.control_name;
@@ -172,7 +173,8 @@ impl Atomic {
             None => (Sql::default(), String::new()),
         };
         let counting = Counting::new(compare, survey.oid, &survey.announced, control_name, &mut sql);
-        let text = format!("select {}, {ELAPSED}{lookup}", counting.columns());
+        // The time last, because columns are computed in their order and it counts what the lookup took.
+        let text = format!("select {}{lookup}, {ELAPSED}", counting.columns());
         (sql.say(text), counting)
     }
 

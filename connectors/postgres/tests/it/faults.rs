@@ -45,6 +45,26 @@ async fn a_commit_without_an_answer_is_unknown_and_found() {
     assert_eq!(lane.change(&order(2)).await.unwrap().changed, 1, "the lane goes on");
 }
 
+/// The batch behind it may hold the fence by then: a receipt that can be seen needs none.
+#[tokio::test]
+async fn a_commit_without_an_answer_is_found_although_the_next_batch_was_begun() {
+    if !in_child("a_commit_without_an_answer_is_found_although_the_next_batch_was_begun", "commit.after=fail") {
+        return;
+    }
+    let many = "create table item (id int primary key, at date);
+      create index on item (at); insert into item select n, date '2020-01-01' + n from generate_series(1, 300) n";
+    let (arena, _) = arena(many).await;
+    let step = step(&arena, "item").await;
+    let mut lane = arena.lane(&step).await;
+    let effect = lane.change(&order(100)).await.unwrap();
+    let from = effect.next.cursor().cloned();
+    let next = forgetd_connector::Order { from: from.clone(), ..order(100) };
+    let receipt = arena.receipt("0", 1, from);
+    let Commit::Unknown(_) = lane.commit_then(&receipt, &next).await else { panic!("the answer arrived") };
+    assert_eq!(arena.connector.control().settle(&receipt.key).await, Settled::Present);
+    assert_eq!(lane.change(&next).await.unwrap().changed, effect.changed, "the lane goes on");
+}
+
 #[tokio::test]
 async fn every_failure_before_the_commit_leaves_nothing() {
     let fault = "change.before=fail,change.after=fail@2,receipt.before=fail,commit.before=fail@1";

@@ -38,9 +38,8 @@ async fn purge(arena: &Arena) -> u64 {
     }
 }
 
-#[tokio::test]
-async fn a_batch_takes_two_turns() {
-    let (arena, database) = arena(ITEM).await;
+/// The same database through a proxy that counts turns.
+async fn counted(arena: Arena, database: &Database) -> (Arena, Proxy) {
     let proxy = Proxy::start(Server::get().address()).await.unwrap();
     let url: tokio_postgres::Config = database.url.parse().unwrap();
     let through = format!(
@@ -50,7 +49,13 @@ async fn a_batch_takes_two_turns() {
         url.get_dbname().unwrap(),
         url.get_password().map(|p| format!("password='{}'", String::from_utf8_lossy(p))).unwrap_or_default(),
     );
-    let arena = Arena { connector: connect(&through, "conformance").await.unwrap(), ..arena };
+    (Arena { connector: connect(&through, "conformance").await.unwrap(), ..arena }, proxy)
+}
+
+#[tokio::test]
+async fn a_batch_takes_two_turns() {
+    let (arena, database) = arena(ITEM).await;
+    let (arena, proxy) = counted(arena, &database).await;
     let before = proxy.turns();
     let batches = purge(&arena).await;
     let turns = proxy.turns() - before;
@@ -59,6 +64,44 @@ async fn a_batch_takes_two_turns() {
     // Describing, surveying and the first lookup come on top, once.
     assert!(turns <= batches * 2 + 6, "{turns} turns for {batches} batches");
     assert_eq!(arena.count("item").await, 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_begun_ahead_takes_one() {
+    let (arena, database) = arena(ITEM).await;
+    let (arena, proxy) = counted(arena, &database).await;
+    let step = step(&arena, "item").await;
+    let before = proxy.busiest();
+    let done = arena.drain(&step, 1_000).await;
+    let turns = proxy.busiest() - before;
+    assert_eq!((done.changed, done.batches), (30_000, 30));
+    assert!(turns <= done.batches + 6, "{turns} turns for {} batches", done.batches);
+}
+
+/// Its transaction is one of its own: it goes with the commit that it was sent behind, or with the lane.
+#[tokio::test]
+async fn what_is_begun_ahead_outlasts_neither_a_refused_receipt_nor_its_lane() {
+    let (arena, database) = arena(ITEM).await;
+    let step = step(&arena, "item").await;
+    let all_can_go = "begin; set local lock_timeout = '5s'; delete from item; rollback";
+    let mut lane = arena.lane(&step).await;
+    let mut next = order(100);
+    for (sequence, expected) in [(1, Commit::Committed), (1, Commit::Fenced), (2, Commit::Committed)] {
+        let effect = lane.change(&next).await.unwrap();
+        next = Order { from: effect.next.cursor().cloned(), ..next };
+        let receipt = arena.receipt("0", sequence, next.from.clone());
+        assert_eq!(lane.commit_then(&receipt, &next).await, expected);
+        if expected == Commit::Fenced {
+            database.sql(all_can_go).await;
+        }
+    }
+    assert_eq!(arena.count("item").await, 29_800);
+    let begun =
+        "select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'";
+    assert_eq!(database.number(begun).await, 1, "the third batch was begun");
+    drop(lane);
+    database.sql(all_can_go).await;
+    assert_eq!((arena.count("item").await, arena.connector.control().pending_count().await.unwrap()), (29_800, 2));
 }
 
 /// A pgbouncer in transaction mode; it ends when this is dropped.
