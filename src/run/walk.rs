@@ -285,8 +285,13 @@ impl<'a, 'j> Walk<'a, 'j> {
             self.pause(fault).await.map_err(|_| Halt::SealOpen(open))?;
             fault = match seals::adopt_own(self.job).await {
                 Ok(()) => break,
-                Err(fault) if fault.class == FaultClass::Blocked(Cause::Fenced) => return Err(Halt::Fenced),
-                Err(fault) => fault,
+                Err(fault) => match fault.class {
+                    FaultClass::Blocked(Cause::Fenced) => return Err(Halt::Fenced),
+                    FaultClass::Blocked(_) | FaultClass::Blind(_) | FaultClass::Internal => {
+                        return Err(Halt::SealOpen(fault));
+                    }
+                    _ => fault,
+                },
             };
         }
         self.sequence = self.job.control.next_sequence(&self.job.rule.name, LANE).await.map_err(Halt::Fault)?;

@@ -1,6 +1,7 @@
 //! The walk: every due row is met once, no batch exceeds its limit, and the lane ends.
 
 use forgetd_connector::{Commit, Order};
+use jiff::SignedDuration;
 use jiff::civil::date;
 
 use super::fence::{day, late, order};
@@ -74,12 +75,14 @@ pub async fn rows_that_cannot_go_do_not_stop_the_walk(fixture: &dyn Fixture) {
 /// What is begun behind a commit is the next batch if it is asked for, and nothing if anything else is.
 pub async fn a_change_begun_ahead_counts_only_when_asked_for(fixture: &dyn Fixture) {
     let arena = Arena::new(fixture).await;
-    let table = TableSpec::new("item").column("at", Kind::Instant).rows((0..600).map(|n| vec![day(n)]));
+    let table = TableSpec::new("item")
+        .column("at", Kind::Instant)
+        .rows((0..3_000).map(|n| vec![Cell::Instant(late() - SignedDuration::from_mins(n + 1))]));
     arena.create(fixture, &table).await;
     let step = arena.step(table.selection(fixture, "at", late())).await;
     let mut lane = arena.lane(&step).await;
     let mut sequence = 0;
-    let mut next = order(100);
+    let mut next = order(300);
     // 0: as announced. 1: another order. 2: undone. 3: passed over.
     for then in [0, 1, 2, 3, 0] {
         let effect = lane.change(&next).await.unwrap();
@@ -88,7 +91,7 @@ pub async fn a_change_begun_ahead_counts_only_when_asked_for(fixture: &dyn Fixtu
         let gone = arena.count("item").await;
         sequence += 1;
         let from = effect.next.cursor().cloned();
-        next = Order { from: from.clone(), ..order(100) };
+        next = Order { from: from.clone(), ..order(300) };
         let receipt = arena.receipt("0", sequence, from.clone());
         assert_eq!(lane.commit_then(&receipt, &next).await, Commit::Committed);
         assert_eq!(arena.count("item").await + i64::try_from(effect.changed).unwrap(), gone, "{then}");
@@ -107,5 +110,5 @@ pub async fn a_change_begun_ahead_counts_only_when_asked_for(fixture: &dyn Fixtu
     let receipts = arena.connector.control().pending_count().await.unwrap();
     assert_eq!((receipts, sequence), (5, 5));
     let left = arena.count("item").await;
-    assert_eq!(arena.drain(&step, 100).await.changed, u64::try_from(left).unwrap() - 1, "the passed row lies behind");
+    assert_eq!(arena.drain(&step, 300).await.changed, u64::try_from(left).unwrap() - 1, "the passed row lies behind");
 }
