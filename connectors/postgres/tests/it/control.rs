@@ -1,6 +1,6 @@
 //! Control tables: installation, privileges, memory against restores.
 
-use forgetd_connector::{Append, Cause, Commit, ControlState, FaultClass, Head, Installed, Published};
+use forgetd_connector::{Append, Cause, Commit, ControlState, FaultClass, Head, Installed, Order, Published};
 use forgetd_testkit::TestDatabase as _;
 
 use crate::fixture::{Database, arena, attempt, connect, order, step};
@@ -143,4 +143,23 @@ async fn a_fence_waits_for_a_batch_in_the_way() {
     assert_eq!(raised.unwrap(), forgetd_connector::FenceRaise::Raised);
     let fault = lane.change(&order(1)).await.unwrap_err();
     assert_eq!(fault.class, FaultClass::Blocked(Cause::Fenced));
+}
+
+/// A position is a key: the one before goes with the batch behind it, and the last one with the lane's end.
+#[tokio::test]
+async fn a_lane_has_one_cursor_until_its_end() {
+    let (arena, database) = arena(
+        "create table item (id int primary key, at date);
+         insert into item select n, date '2024-01-01' + n from generate_series(1, 9) n",
+    )
+    .await;
+    let step = step(&arena, "item").await;
+    let mut lane = arena.lane(&step).await;
+    let mut from = None;
+    for (sequence, cursors) in [(1, 1), (2, 1), (3, 0)] {
+        let effect = lane.change(&Order { from: from.clone(), ..order(3) }).await.unwrap();
+        from = effect.next.cursor().filter(|_| cursors > 0).cloned();
+        assert_eq!(lane.commit(&arena.receipt("0", sequence, from.clone())).await, Commit::Committed);
+        assert_eq!(database.number("select count(*) from forgetd.cursor").await, cursors, "after batch {sequence}");
+    }
 }
