@@ -219,7 +219,7 @@ impl<'a> Recovery<'a> {
             body: body.clone(),
             mac,
             rows: None,
-            cursor: None,
+            cursor: forgetd_connector::CursorMove::Keep,
         };
         match control.append(&receipt).await {
             Commit::Committed => Ok(Pending { key, body, mac }),

@@ -1,6 +1,6 @@
 //! Writes receipts: entry bytes, their MAC, and the key they stand under.
 
-use forgetd_connector::{Cursor, Generation, Receipt, ReceiptKey};
+use forgetd_connector::{CursorMove, Generation, Receipt, ReceiptKey};
 use jiff::Timestamp;
 
 use crate::clock;
@@ -41,17 +41,17 @@ pub struct Subject<'a> {
 impl Clerk<'_> {
     /// The receipt of `body`, stamped now.
     pub fn receipt(&self, subject: &Subject<'_>, body: &EntryBody) -> Result<Receipt, EntryError> {
-        self.receipt_at(clock::now(), subject, body, None, None)
+        self.receipt_at(clock::now(), subject, body, None, CursorMove::Keep)
     }
 
-    /// The same, stamped `at`, with row commitments and a resume position.
+    /// The same, stamped `at`, with row commitments and what becomes of the lane's cursor.
     pub fn receipt_at(
         &self,
         at: Timestamp,
         subject: &Subject<'_>,
         body: &EntryBody,
         rows: Option<Vec<u8>>,
-        cursor: Option<Cursor>,
+        cursor: CursorMove,
     ) -> Result<Receipt, EntryError> {
         let key = ReceiptKey {
             generation: self.generation.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Connector, Control, Key, LaneClaim, Next, Receipt, Step};
+use forgetd_connector::{Atomicity, Connector, Control, CursorMove, Key, LaneClaim, Next, Receipt, Step};
 use jiff::Timestamp;
 
 use super::clerk::{Clerk, Subject};
@@ -10,6 +10,9 @@ use crate::evidence::entry::{Batch, EntryBody, EntryError, RowRoot, SealedCounts
 use crate::lease::Claim;
 use crate::rules::{RowEvidence, Rule};
 use crate::{clock, run::LANE};
+
+/// An atomic lane's cursor moves with every so many batches.
+const CURSOR_EVERY: u64 = 16;
 
 /// What the batches of one run have in common.
 pub(super) struct Job<'a> {
@@ -56,7 +59,18 @@ impl Job<'_> {
             sealed: account.sealed,
         });
         let subject = Subject { rule: &self.rule.name, lane: LANE, sequence, run: &self.run };
-        self.clerk.receipt_at(now, &subject, &body, commitments.map(|rows| rows.sorted), next.cursor().cloned())
+        let cursor = self.cursor(sequence, next);
+        self.clerk.receipt_at(now, &subject, &body, commitments.map(|rows| rows.sorted), cursor)
+    }
+
+    /// Every batch's cursor where a seal must be found again exactly, one of several elsewhere: a crashed run walks the
+    /// spans of a few batches again.
+    fn cursor(&self, sequence: u64, next: &Next) -> CursorMove {
+        match (next, self.step.atomicity) {
+            (Next::End, _) => CursorMove::Gone,
+            (Next::At(_), Atomicity::Atomic) if !sequence.is_multiple_of(CURSOR_EVERY) => CursorMove::Keep,
+            (Next::At(cursor), _) => CursorMove::To(cursor.clone()),
+        }
     }
 
     /// Whether receipts carry a commitment for each key.

@@ -41,7 +41,7 @@ pub use lane::{AtomicLane, Lane, LaneClaim, SealedLane};
 pub use lease::{Acquired, FenceRaise, Lease, LeaseClaim, Leases};
 pub use log::{Append, Head, HeadState, LeafKey, LeafRow, LogStore, Published};
 pub use measure::{Count, Measure, RowCap};
-pub use receipt::{Generation, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled};
+pub use receipt::{CursorMove, Generation, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled};
 pub use run::{RunRow, Runs};
 pub use selection::{Predicate, Selection, Since, SinceForm, WhenNull};
 pub use statements::Statements;

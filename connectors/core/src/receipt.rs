@@ -40,8 +40,39 @@ pub struct Receipt {
     pub mac: [u8; 32],
     /// Sorted 32-byte commitments of the changed rows, kept privately; absent unless the rule asks for them.
     pub rows: Option<Vec<u8>>,
-    /// The lane's next resume position, written beside the receipt and never inside it; absent: none is needed.
-    pub cursor: Option<Cursor>,
+    /// What becomes of the lane's resume position, which is written beside the receipt and never inside it.
+    pub cursor: CursorMove,
+}
+
+/// What a receipt does to its lane's cursor. One that lags is safe: what lies between is walked again, and its rows are
+/// gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CursorMove {
+    /// It stays where it is.
+    Keep,
+    /// It moves here; earlier ones go.
+    To(Cursor),
+    /// The lane is at its end: it goes.
+    Gone,
+}
+
+// === impl CursorMove ===
+
+impl CursorMove {
+    /// Where the cursor stands then, if this receipt says so.
+    pub const fn position(&self) -> Option<&Cursor> {
+        match self {
+            Self::To(cursor) => Some(cursor),
+            Self::Keep | Self::Gone => None,
+        }
+    }
+}
+
+impl From<Option<Cursor>> for CursorMove {
+    /// Absent: the lane is at its end.
+    fn from(cursor: Option<Cursor>) -> Self {
+        cursor.map_or(Self::Gone, Self::To)
+    }
 }
 
 /// A receipt that the evidence log has not acknowledged.

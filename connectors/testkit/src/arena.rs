@@ -194,5 +194,5 @@ pub(crate) fn receipt(
     body.extend([0x00, 0xff, 0x5c, 0x27]);
     let mut mac = [0xa5; 32];
     mac[..8].copy_from_slice(&sequence.to_be_bytes());
-    Receipt { key, run: "01RUN".into(), term, body, mac, rows: None, cursor }
+    Receipt { key, run: "01RUN".into(), term, body, mac, rows: None, cursor: cursor.into() }
 }

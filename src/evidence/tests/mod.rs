@@ -129,7 +129,15 @@ fn receipt(
     let head = EntryHead { instance: "test", database, at, term: 1, run };
     let body = entry::encode(&receipt_key, &head, body).unwrap();
     let mac = key().mac(&receipt_key, &body);
-    Receipt { key: receipt_key, run: run.into(), term: 1, body, mac, rows: None, cursor: None }
+    Receipt {
+        key: receipt_key,
+        run: run.into(),
+        term: 1,
+        body,
+        mac,
+        rows: None,
+        cursor: forgetd_connector::CursorMove::Keep,
+    }
 }
 
 /// The files of the log in memory, for verifying and for spoiling.

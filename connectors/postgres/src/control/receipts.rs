@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Commit, Cursor, Fault, Generation, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled,
+    Commit, Cursor, CursorMove, Fault, Generation, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd,
+    Settled,
 };
 use tokio_postgres::Row;
 
@@ -53,24 +54,25 @@ pub(super) fn bind(instance: &str, receipt: &Receipt) -> Sql {
 pub(super) const COLUMNS: &str = "instance, generation, rule, lane, sequence, term, run, body, mac, rows";
 pub(super) const VALUES: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10";
 
-/// The part that moves the lane's cursor, if the receipt brings one; the one before goes in any case.
-pub(super) fn move_cursor(names: &Names, receipt: &Receipt, from: &str, sql: &mut Sql) -> String {
-    let cursor = names.table("cursor");
-    let before = format!(
-        "gone as (delete from {cursor} using {from} where instance = $1 and generation = $2 and rule = $3 \
-         and lane = $4 and sequence = $5 - 1)"
-    );
-    match &receipt.cursor {
-        None => before,
-        Some(position) => {
-            let position = sql.bind(position.as_text().into());
-            format!(
-                "{before}, here as (insert into {cursor} (instance, generation, rule, lane, sequence, position) \
-                 select $1, $2, $3, $4, $5, {position} from {from} \
-                 on conflict (instance, generation, rule, lane, sequence) do update set position = excluded.position)"
-            )
-        }
+/// The parts that move the lane's cursor as the receipt says, each where `only` holds. The receipt's key is bound.
+pub(super) fn move_cursor(names: &Names, receipt: &Receipt, only: &str, sql: &mut Sql) -> Vec<String> {
+    if receipt.cursor == CursorMove::Keep {
+        return vec![];
     }
+    let cursor = names.table("cursor");
+    let mut parts = vec![format!(
+        "gone as (delete from {cursor} where instance = $1 and generation = $2 and rule = $3 and lane = $4 \
+         and sequence < $5 and {only})"
+    )];
+    if let Some(position) = receipt.cursor.position() {
+        let position = sql.bind(position.as_text().into());
+        parts.push(format!(
+            "here as (insert into {cursor} (instance, generation, rule, lane, sequence, position) \
+             select $1, $2, $3, $4, $5, {position} where {only} \
+             on conflict (instance, generation, rule, lane, sequence) do update set position = excluded.position)"
+        ));
+    }
+    parts
 }
 
 /// Inserts the receipt of a batch and moves the lane's cursor, in the transaction `xid` and in no other. Whether it did
@@ -81,24 +83,10 @@ pub(super) fn move_cursor(names: &Names, receipt: &Receipt, from: &str, sql: &mu
 pub(crate) fn insert_in(names: &Names, instance: &str, receipt: &Receipt, xid: &str) -> Sql {
     let mut sql = bind(instance, receipt);
     let same = format!("pg_current_xact_id_if_assigned()::text = {}", sql.bind(xid.into()));
-    let cursor = names.table("cursor");
-    let mut parts = vec![format!(
-        "gone as (delete from {cursor} where instance = $1 and generation = $2 and rule = $3 and lane = $4 \
-         and sequence = $5 - 1 and {same})"
-    )];
-    if let Some(position) = &receipt.cursor {
-        let position = sql.bind(position.as_text().into());
-        parts.push(format!(
-            "here as (insert into {cursor} (instance, generation, rule, lane, sequence, position) \
-             select $1, $2, $3, $4, $5, {position} where {same} \
-             on conflict (instance, generation, rule, lane, sequence) do update set position = excluded.position)"
-        ));
-    }
-    let text = format!(
-        "with {} insert into {} ({COLUMNS}, state) select {VALUES}, 'done' where {same}",
-        parts.join(", "),
-        names.table("receipt")
-    );
+    let parts = move_cursor(names, receipt, &same, &mut sql);
+    let with = if parts.is_empty() { String::new() } else { format!("with {} ", parts.join(", ")) };
+    let text =
+        format!("{with}insert into {} ({COLUMNS}, state) select {VALUES}, 'done' where {same}", names.table("receipt"));
     sql.say(text)
 }
 

@@ -23,7 +23,7 @@ impl PgControl {
                 self.table("receipt")
             ),
         ];
-        if let Some(position) = &receipt.cursor {
+        if let Some(position) = receipt.cursor.position() {
             let position = sql.bind(position.as_text().into());
             parts.push(format!(
                 "here as (insert into {} (instance, generation, rule, lane, sequence, position) \
@@ -48,15 +48,15 @@ impl PgControl {
         let receipts = self.table("receipt");
         let mut sql = bind(self.instance(), receipt);
         let term = sql.bind(receipt.term.into());
-        let cursor = move_cursor(&self.shared.names, receipt, "ended", &mut sql);
+        let cursor = move_cursor(&self.shared.names, receipt, "exists (select from ended)", &mut sql);
         let key = "r.instance = $1 and r.generation = $2 and r.rule = $3 and r.lane = $4 and r.sequence = $5";
         let text = format!(
             "with {fence}, ended as (update {receipts} r set state = 'done', run = $7, body = $8, mac = $9, \
-               rows = $10, keys = null from fence where {key} and r.state = 'sealed' and r.term = {term} returning 1), \
-             {cursor} \
+               rows = $10, keys = null from fence where {key} and r.state = 'sealed' and r.term = {term} returning 1){cursor} \
              select (select count(*) from ended), (select count(*) from fence), \
                (select count(*) from {receipts} r where {key} and r.state = 'done' and r.term = {term} and r.mac = $9)",
             fence = fence(&self.table("fence"), "$1", &term),
+            cursor = cursor.iter().map(|part| format!(", {part}")).collect::<String>(),
         );
         if let Err(fault) = fault_point::before("unseal") {
             return SealEnd::Failed(fault);
@@ -126,7 +126,7 @@ fn read_seal(row: &Row, term: u64, place: &str) -> Result<OpenSeal, Fault> {
         body: get(row, 5, place)?,
         mac: read_mac(row, 6, place)?,
         rows: get(row, 7, place)?,
-        cursor: get::<Option<String>>(row, 9, place)?.map(Cursor::from_text),
+        cursor: get::<Option<String>>(row, 9, place)?.map(Cursor::from_text).into(),
     };
     Ok(OpenSeal { receipt, keys })
 }

@@ -63,10 +63,10 @@ async fn no_key_stays_behind() {
     let receipt = arena.receipt("0", 1, effect.next.cursor().cloned());
     assert_eq!(lane.commit(&receipt).await, Commit::Committed);
     let keys = [Key(vec![Value::Text("marker-b@x".into())])];
-    let sealed = arena.receipt("s", 1, receipt.cursor.clone());
+    let sealed = arena.receipt("s", 1, receipt.cursor.position().cloned());
     assert_eq!(control.seal(&sealed, &keys).await, Commit::Committed);
     assert!(dump(&file).contains("marker-b@x"), "the open seal announces its keys");
-    assert_eq!(control.unseal(&Receipt { cursor: None, ..sealed }).await, SealEnd::Done);
+    assert_eq!(control.unseal(&Receipt { cursor: forgetd_connector::CursorMove::Gone, ..sealed }).await, SealEnd::Done);
     let run = forgetd_connector::RunRow {
         run: "01RUN".into(),
         rule: step.rule.clone(),

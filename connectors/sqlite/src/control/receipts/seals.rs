@@ -99,7 +99,7 @@ fn open_seal(row: &Row<'_>, term: u64) -> rusqlite::Result<(Receipt, String)> {
         body,
         mac,
         rows: row.get(7)?,
-        cursor: row.get::<_, Option<String>>(8)?.map(Cursor::from_text),
+        cursor: row.get::<_, Option<String>>(8)?.map(Cursor::from_text).into(),
     };
     Ok((receipt, row.get(9)?))
 }

@@ -1,6 +1,6 @@
 //! Receipts and cursors going in, inside whichever transaction they belong to.
 
-use forgetd_connector::{Cursor, Fault, FaultClass, Receipt, ReceiptKey};
+use forgetd_connector::{Cursor, CursorMove, Fault, FaultClass, Receipt, ReceiptKey};
 use rusqlite::Connection;
 
 use super::KEY;
@@ -37,7 +37,7 @@ impl Tables {
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, {NOW_MS})",
             self.receipt
         );
-        let sealed_cursor = receipt.cursor.as_ref().filter(|_| sealed_keys.is_some()).map(Cursor::as_text);
+        let sealed_cursor = receipt.cursor.position().filter(|_| sealed_keys.is_some()).map(Cursor::as_text);
         let state = if sealed_keys.is_some() { "sealed" } else { "done" };
         let values: Values<'_> = &[
             &self.instance,
@@ -62,13 +62,16 @@ impl Tables {
         }
     }
 
-    /// Puts the receipt's cursor in the place of the lane's last one; without one, only removes that.
+    /// Moves the lane's cursor as the receipt says.
     pub(crate) fn move_cursor(&self, connection: &Connection, place: &str, receipt: &Receipt) -> Result<(), Refusal> {
         const OPERATION: &str = "move cursor";
+        if receipt.cursor == CursorMove::Keep {
+            return Ok(());
+        }
         let sql = format!("delete from {} where instance = ?1 and rule = ?2 and lane = ?3", self.cursor);
         let lane: Values<'_> = &[&self.instance, &receipt.key.rule, &receipt.key.lane];
         execute(connection, place, OPERATION, &sql, lane)?;
-        let Some(cursor) = &receipt.cursor else { return Ok(()) };
+        let Some(cursor) = receipt.cursor.position() else { return Ok(()) };
         let sql = format!(
             "insert into {} (instance, rule, lane, generation, sequence, position) values (?1, ?2, ?3, ?4, ?5, ?6)",
             self.cursor
