@@ -11,8 +11,12 @@ use crate::survey::{Survey, get, odd};
 /// The most blocks one batch reads.
 const BLOCKS_MAX: f64 = 2_048.0;
 
-/// Batches aim below their limit, because a batch over it is thrown away.
-const FILL: f64 = 0.9;
+/// A batch over its limit is thrown away, so batches aim below it by this many square roots of it: due rows that lie at
+/// random scatter by less than one.
+const MARGIN: f64 = 2.5;
+
+/// Density that grew by more than this is believed at once: due rows that lie together come suddenly.
+const LEAP: f64 = 1.25;
 
 /// How many blocks a batch reads.
 pub(super) struct Pace {
@@ -33,7 +37,9 @@ impl Pace {
     }
 
     fn blocks(&self, rows_max: u32) -> u64 {
-        let blocks = (f64::from(rows_max) * FILL / self.density.max(0.001)).min(self.blocks_max);
+        let rows = f64::from(rows_max);
+        let aim = (rows - MARGIN * rows.sqrt()).max(1.0);
+        let blocks = (aim / self.density.max(0.001)).min(self.blocks_max);
         // Between 1 and BLOCKS_MAX by construction.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let blocks = blocks.max(1.0) as u64;
@@ -43,8 +49,7 @@ impl Pace {
     pub(super) fn went(&mut self, from: u64, to: u64, changed: u64, micros: u64) {
         let blocks = as_float(((to - from) >> LINE_BITS).max(1));
         let met = as_float(changed) / blocks;
-        // Growing density is believed at once, falling density slowly.
-        self.density = if met > self.density { met } else { (self.density + met) / 2.0 };
+        self.density = if met > self.density * LEAP { met } else { self.density + (met - self.density) / 4.0 };
         self.blocks_max = if micros > SLOW_MICROS {
             (blocks * as_float(SLOW_MICROS) / as_float(micros)).max(1.0)
         } else {
