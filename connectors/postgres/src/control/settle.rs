@@ -113,9 +113,8 @@ impl PgControl {
         Ok((found(answer.as_ref()) == Some(1)).then_some(Settled::Present))
     }
 
-    /// Ends the session that runs the lost transaction, found by the transaction's own number: a session's process
-    /// may long run somebody else's behind a pooler.
-    /// Whether there was one.
+    /// Ends the session that runs the lost transaction, and says whether there was one. It is found by the transaction's
+    /// own number: a session's process may long run somebody else's behind a pooler.
     async fn end_lost_session(&self) -> Result<bool, Fault> {
         let Some(xid) = self.shared.lost_transaction() else { return Ok(false) };
         // Sessions show 32 bits of it.
