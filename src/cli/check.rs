@@ -142,7 +142,7 @@ fn about(facts: &Facts, atomicity: Atomicity) -> About {
 
 /// Whether a rule acts in `database`: observing needs no control tables and no writes.
 fn acts(policy: &Policy, database: &str) -> bool {
-    policy.rules.iter().any(|rule: &Rule| rule.mode == Mode::Enforce && rule.database == database)
+    policy.rules.iter().any(|rule: &Rule| rule.runs() && rule.mode == Mode::Enforce && rule.database == database)
 }
 
 fn of_facts(facts: &Facts, database: &Database, policy: &Policy) -> Vec<Finding> {
@@ -185,7 +185,7 @@ fn of_control(state: &ControlState, database: &Database, config: &Config) -> Opt
         ControlState::Denied(names) => (Cause::Privilege, format!("the role lacks privileges on {}", names.join(", "))),
     };
     let finding = Finding::blocks(cause, &database.name, message);
-    let enforced = config.policy.rules.iter().any(|rule| rule.mode == Mode::Enforce);
+    let enforced = config.policy.rules.iter().any(|rule| rule.runs() && rule.mode == Mode::Enforce);
     let needed = (database.home && enforced)
         || config
             .databases

@@ -7,6 +7,7 @@ use forgetd_connector::{Atomicity, Installed};
 use super::{complain, load, print, say};
 use crate::app;
 use crate::config::{Config, Control, Secret};
+use crate::rules::Rule;
 use crate::run::Databases;
 use crate::{clock, plan};
 
@@ -102,8 +103,9 @@ async fn one(
             print(connector.control().grants(&args.role));
         }
         let atomicity = if here { connector.capabilities().atomicity } else { Atomicity::Sealed };
-        for rule in config.policy.rules.iter().filter(|rule| rule.database == database.name) {
-            let catalog = connector.describe(std::slice::from_ref(&rule.table)).await?;
+        let here = |rule: &&Rule| rule.database == database.name && rule.runs();
+        for rule in config.policy.rules.iter().filter(here) {
+            let catalog = connector.describe(&plan::tables(rule, &config.policy)).await?;
             match plan::step(rule, &catalog, &database.name, clock::now(), atomicity, &config.policy) {
                 Ok(step) => print(connector.step_grants(&step, &args.role)),
                 Err(findings) => {

@@ -179,7 +179,7 @@ impl RulePlan {
             preflight::look(&self.rule, &config.policy, connector, name, atomicity).await?;
         self.findings.extend(findings);
         let Some(step) = step else { return Ok(()) };
-        self.cutoff = Some(step.selection.cutoff.0);
+        self.cutoff = Some(step.selection.terms.cutoff.0);
         self.statements = Some(connector.statements(&step)?);
         let measure = connector.measure(&step, cap).await?;
         self.judge(&step, measure);
@@ -305,7 +305,7 @@ impl RulePlan {
         let mut row = |name: &str, text: String| {
             table.add_row([format!("  {name}"), text]);
         };
-        row("keeps", format!("{} after {}", rule.keep_for, rule.since.column));
+        row("keeps", format!("{} after {}", rule.keep_for, rule.since));
         if let Some(cutoff) = self.cutoff {
             row("cutoff", cutoff.to_string());
         }

@@ -37,8 +37,12 @@ pub async fn run(file: &Path, args: &Args) -> u8 {
         Err(code) => return code,
     };
     let rules: Vec<&Rule> = match &args.rule {
-        None => config.policy.rules.iter().collect(),
+        None => config.policy.rules.iter().filter(|rule| rule.runs()).collect(),
         Some(name) => match config.policy.rule(name) {
+            Some(rule) if !rule.runs() => {
+                say(format_args!("rule {name} keeps rows and never runs"));
+                return USAGE;
+            }
             Some(rule) => vec![rule],
             None => {
                 say(format_args!("there is no rule called {name} in {}", file.display()));

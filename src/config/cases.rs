@@ -54,7 +54,8 @@ fn summary(config: &Config) -> String {
 }
 
 fn rule(rule: &Rule) -> String {
-    let zone = rule.since.zone.as_ref().and_then(|zone| zone.iana_name());
+    let zone = rule.since.zone().and_then(|zone| zone.iana_name());
+    let form = rule.since.single().and_then(|since| since.form);
     let schedule = rule.schedule.as_ref().map(ToString::to_string);
     format!(
         "rule {} {}.{}\n  keep {} since {} {zone:?} {:?} null {:?}\n  where {:?}\n  {:?} {:?} {:?} {:?} {:?}\n  {:?} {:?} {schedule:?}",
@@ -62,8 +63,8 @@ fn rule(rule: &Rule) -> String {
         rule.database,
         rule.table,
         rule.keep_for,
-        rule.since.column,
-        rule.since.form,
+        rule.since,
+        form,
         rule.when_null,
         rule.predicate,
         rule.action,

@@ -1,22 +1,74 @@
-//! Whether the columns a rule names exist and fit their use.
+//! Whether the columns that a rule's terms name exist and fit their use.
 
-use forgetd_connector::{Cause, Column, ColumnKind, Finding, Predicate, SinceForm, Table, Value, WhenNull};
+use forgetd_connector::{
+    Catalog, Cause, Check, Column, ColumnKind, Comparison, Finding, Joined, Latest, Predicate, Since, SinceColumn,
+    SinceForm, Table, Test, Value, WhenNull,
+};
 
 use crate::rules::Rule;
 
-/// What is wrong with `since`: its column, its form, its zone.
-pub(super) fn since(rule: &Rule, table: &Table, place: &str) -> Option<Finding> {
-    let name = &rule.since.column;
+/// What is wrong with `since`: its columns, their forms, their zones, the other table.
+pub(super) fn since(rule: &Rule, table: &Table, catalog: &Catalog, place: &str) -> Vec<Finding> {
+    let mut findings: Vec<Finding> =
+        rule.since.columns().into_iter().filter_map(|since| moment(since, table, place)).collect();
+    if let Since::Latest(latest) = &rule.since {
+        findings.extend(activity(latest, table, catalog, place));
+    }
+    findings
+}
+
+/// What is wrong with one column as a moment.
+fn moment(since: &SinceColumn, table: &Table, place: &str) -> Option<Finding> {
+    let name = &since.column;
     let Some(column) = table.column(name) else { return Some(missing(table, name, place)) };
     let place = format!("{place}.{name}");
-    if let Some(message) = form_misfit(column, rule.since.form) {
+    if let Some(message) = form_misfit(column, since.form) {
         return Some(Finding::blocks(Cause::ColumnType, place, message));
     }
-    if needs_zone(column, rule.since.form) && rule.since.zone.is_none() {
+    if needs_zone(column, since.form) && since.zone.is_none() {
         let message = format!("{name} ({}) holds times without a zone", column.type_name);
         return Some(Finding::blocks(Cause::ZoneMissing, place, message));
     }
     None
+}
+
+/// What is wrong with the other table that activity is looked for in.
+fn activity(latest: &Latest, table: &Table, catalog: &Catalog, place: &str) -> Vec<Finding> {
+    let database = place.split('.').next().unwrap_or_default();
+    let elsewhere = format!("{database}.{}", latest.table);
+    let Some(other) = catalog.table(&latest.table) else {
+        let message =
+            format!("{} does not exist, or the role cannot see it; the rule looks for activity there", latest.table);
+        return vec![Finding::blocks(Cause::TableMissing, elsewhere, message)];
+    };
+    let mut findings: Vec<Finding> = moment(&latest.at, other, &elsewhere).into_iter().collect();
+    for Joined { other: theirs, own } in &latest.on {
+        match (other.column(theirs), table.column(own)) {
+            (Some(theirs), Some(own)) if !joins(theirs, own) => {
+                let message = format!(
+                    "{} ({}) is compared with {}.{} ({}), which is of another type",
+                    theirs.name, theirs.type_name, table.name, own.name, own.type_name
+                );
+                let fix = "join columns of one type".into();
+                let place = format!("{elsewhere}.{}", theirs.name);
+                findings.push(Finding { fix, ..Finding::blocks(Cause::ColumnType, place, message) });
+            }
+            (Some(_), Some(_)) => {}
+            (None, _) => findings.push(missing(other, theirs, &elsewhere)),
+            (_, None) => findings.push(missing(table, own, place)),
+        }
+    }
+    findings
+}
+
+fn joins(a: &Column, b: &Column) -> bool {
+    let numbers = |kind| matches!(kind, ColumnKind::Integer | ColumnKind::Number);
+    match (a.kind, b.kind) {
+        (a, b) if numbers(a) && numbers(b) => true,
+        (ColumnKind::Text, ColumnKind::Text) => true,
+        (ColumnKind::Json, _) | (_, ColumnKind::Json) => false,
+        _ => a.kind == b.kind && a.type_name == b.type_name,
+    }
 }
 
 fn form_misfit(column: &Column, form: Option<SinceForm>) -> Option<String> {
@@ -27,6 +79,7 @@ fn form_misfit(column: &Column, form: Option<SinceForm>) -> Option<String> {
         Some(SinceForm::Date) => matches!(column.kind, Date | Text),
         Some(SinceForm::Iso8601) => matches!(column.kind, Text),
         Some(SinceForm::UnixS | SinceForm::UnixMs) => matches!(column.kind, Integer | Number),
+        Some(SinceForm::Julian) => matches!(column.kind, Integer | Number),
     };
     if fits {
         return None;
@@ -44,6 +97,7 @@ const fn word(form: SinceForm) -> &'static str {
         SinceForm::Iso8601 => "iso8601",
         SinceForm::UnixS => "unix_s",
         SinceForm::UnixMs => "unix_ms",
+        SinceForm::Julian => "julian",
     }
 }
 
@@ -55,59 +109,98 @@ fn needs_zone(column: &Column, form: Option<SinceForm>) -> bool {
     }
 }
 
-/// What NULL in `since` means; a column that cannot be NULL needs no answer.
+/// What it means that there is no moment; where there always is one, no answer is needed.
 pub(super) fn when_null(rule: &Rule, table: &Table, place: &str) -> Result<WhenNull, Finding> {
-    // A missing column is reported by `since`.
-    let Some(column) = table.column(&rule.since.column) else { return Ok(WhenNull::Keep) };
-    match &rule.when_null {
-        None if column.nullable => {
-            let message = format!("{} can be NULL, and the rule does not say what that means", column.name);
-            Err(Finding::blocks(Cause::WhenNullMissing, format!("{place}.{}", column.name), message))
+    // Missing columns are reported by `since`.
+    let column = |since: &SinceColumn| table.column(&since.column);
+    let nullable = |since: &SinceColumn| column(since).is_some_and(|column| column.nullable);
+    let missing_moment = match &rule.since {
+        Since::Column(since) if nullable(since) => {
+            Some((since.column.as_str(), format!("{} can be NULL", since.column)))
         }
-        None => Ok(WhenNull::Keep),
-        Some(WhenNull::Use(other)) => {
-            let Some(used) = table.column(other) else { return Err(missing(table, other, place)) };
-            if used.kind == column.kind && used.type_name == column.type_name {
-                return Ok(WhenNull::Use(other.clone()));
+        Since::Greatest(all) if all.iter().all(nullable) => {
+            let names: Vec<&str> = all.iter().map(|since| since.column.as_str()).collect();
+            Some((names[0], format!("{} can all be NULL in one row", names.join(" and "))))
+        }
+        Since::Latest(latest) => match &latest.or {
+            None => Some((latest.at.column.as_str(), format!("a row can have no activity in {}", latest.table))),
+            Some(or) if nullable(or) => {
+                let message = format!("a row can have no activity in {} and NULL in {}", latest.table, or.column);
+                Some((or.column.as_str(), message))
             }
-            let message = format!(
-                "when_null uses {other} ({}), which is not of the type of {} ({})",
-                used.type_name, column.name, column.type_name
-            );
-            let fix = "use a column of the same type".into();
-            Err(Finding { fix, ..Finding::blocks(Cause::ColumnType, format!("{place}.{other}"), message) })
+            Some(_) => None,
+        },
+        Since::Column(_) | Since::Greatest(_) => None,
+    };
+    match (&rule.when_null, missing_moment) {
+        (None, Some((name, message))) => {
+            let message = format!("{message}, and the rule does not say what that means");
+            Err(Finding::blocks(Cause::WhenNullMissing, format!("{place}.{name}"), message))
         }
-        Some(said) => Ok(said.clone()),
+        (None, None) => Ok(WhenNull::Keep),
+        (Some(WhenNull::Use(other)), _) => used(rule, other, table, place),
+        (Some(said), _) => Ok(said.clone()),
     }
+}
+
+fn used(rule: &Rule, other: &str, table: &Table, place: &str) -> Result<WhenNull, Finding> {
+    let Some(used) = table.column(other) else { return Err(missing(table, other, place)) };
+    let Some(column) = rule.since.single().and_then(|since| table.column(&since.column)) else {
+        return Ok(WhenNull::Keep);
+    };
+    if used.kind == column.kind && used.type_name == column.type_name {
+        return Ok(WhenNull::Use(other.into()));
+    }
+    let message = format!(
+        "when_null uses {other} ({}), which is not of the type of {} ({})",
+        used.type_name, column.name, column.type_name
+    );
+    let fix = "use a column of the same type".into();
+    Err(Finding { fix, ..Finding::blocks(Cause::ColumnType, format!("{place}.{other}"), message) })
 }
 
 /// What is wrong with the columns of `where`. The literals' types are named, the literals never.
-pub(super) fn predicate(rule: &Rule, table: &Table, place: &str) -> Vec<Finding> {
-    let mut findings = vec![];
-    collect(&rule.predicate, table, place, &mut findings);
-    findings
+pub(super) fn predicate(predicate: &Predicate, table: &Table, place: &str) -> Vec<Finding> {
+    predicate.tests().into_iter().filter_map(|test| misfit(test, table, place)).collect()
 }
 
-fn collect(predicate: &Predicate, table: &Table, place: &str, findings: &mut Vec<Finding>) {
-    let (name, values) = match predicate {
-        Predicate::All(parts) => {
-            for part in parts {
-                collect(part, table, place, findings);
-            }
-            return;
+fn misfit(test: &Test, table: &Table, place: &str) -> Option<Finding> {
+    let name = &test.path.column;
+    let Some(column) = table.column(name) else { return Some(missing(table, name, place)) };
+    let refuse = |message: String, fix: &str| {
+        let place = format!("{place}.{}", test.path);
+        Some(Finding { fix: fix.into(), ..Finding::blocks(Cause::ColumnType, place, message) })
+    };
+    if !test.path.steps.is_empty() {
+        // Text can hold JSON where the engine has no type for it; an engine that has one refuses it itself.
+        if matches!(column.kind, ColumnKind::Json | ColumnKind::Text) {
+            return None;
         }
-        Predicate::Equal { column, value } => (column, std::slice::from_ref(value)),
-        Predicate::In { column, values } => (column, values.as_slice()),
-    };
-    let Some(column) = table.column(name) else {
-        findings.push(missing(table, name, place));
-        return;
-    };
-    if let Some(value) = values.iter().find(|value| !comparable(column.kind, value)) {
-        let message = format!("where compares {name} ({}) with {}", column.type_name, literal_word(value));
-        let fix = "write the literal in the column's type; times and dates cannot be compared in where".into();
-        findings.push(Finding { fix, ..Finding::blocks(Cause::ColumnType, format!("{place}.{name}"), message) });
+        let message = format!("where looks into {name} ({}), which holds no JSON", column.type_name);
+        return refuse(message, "name a column that holds JSON, or write a dot that belongs to the name as `\\.`");
     }
+    if matches!(test.check, Check::Null(_)) {
+        return None;
+    }
+    if column.kind == ColumnKind::Json {
+        let message = format!("where compares {name} ({}) as a whole", column.type_name);
+        return refuse(message, "name a place inside it, for example `column.member`");
+    }
+    if let Some(value) = test.check.values().iter().find(|value| !comparable(column.kind, value)) {
+        let message = format!("where compares {name} ({}) with {}", column.type_name, literal_word(value));
+        return refuse(message, "write the literal in the column's type; times and dates cannot be compared in where");
+    }
+    let ordered = !matches!(&test.check, Check::Compare(Comparison::Equal | Comparison::NotEqual, _))
+        && matches!(&test.check, Check::Compare(..));
+    if ordered && !matches!(column.kind, ColumnKind::Integer | ColumnKind::Number | ColumnKind::Text) {
+        let message = format!("where asks for an order of {name} ({}), which has none here", column.type_name);
+        return refuse(message, "compare for equality, or use where_native");
+    }
+    if matches!(test.check, Check::Like(_) | Check::Prefix(_)) && column.kind != ColumnKind::Text {
+        let message = format!("where looks for text in {name} ({})", column.type_name);
+        return refuse(message, "use like and prefix on text");
+    }
+    None
 }
 
 /// Portable comparison is exact: only what is of one type compares.

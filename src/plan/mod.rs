@@ -2,11 +2,14 @@
 //!
 //! Knows nothing about: connections, statements, the clock.
 
+mod cascade;
 mod columns;
 mod order;
 mod step;
+mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use order::order;
 pub use step::step;
+pub use terms::{shield, tables};

@@ -1,12 +1,12 @@
 use forgetd_connector::{
-    Atomicity, Catalog, Cause, ColumnKind, OnDelete, Predicate, SinceForm, Step, Table, TableKind, TableRef, Value,
-    WhenNull,
+    Atomicity, Catalog, Cause, ColumnKind, Except, Joined, Latest, OnDelete, Predicate, Since, SinceColumn, SinceForm,
+    Step, Table, TableKind, TableRef, Value, WhenNull,
 };
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::step;
 use crate::plan::testing::{reference, rule, table};
-use crate::rules::{Mode, Period, Policy, RowEvidence, Rule};
+use crate::rules::{Action, Mode, Period, Policy, RowEvidence, Rule};
 
 const NOW: &str = "2026-06-30T12:00:00Z";
 
@@ -25,8 +25,8 @@ fn plan_in(rule: &Rule, table: Table, atomicity: Atomicity, policy: &Policy) -> 
 fn a_step_holds_the_resolved_table_and_the_cutoff() {
     let step = plan(&rule("leads", "lead"), table("lead", ColumnKind::Instant)).unwrap();
     assert_eq!(step.selection.table, TableRef { schema: Some("main".into()), name: "lead".into() });
-    assert_eq!(step.selection.cutoff.0.to_string(), "2026-05-31T12:00:00Z");
-    assert_eq!(step.selection.when_null, WhenNull::Keep);
+    assert_eq!(step.selection.terms.cutoff.0.to_string(), "2026-05-31T12:00:00Z");
+    assert_eq!(step.selection.terms.when_null, WhenNull::Keep);
     assert_eq!(step.place("crm"), "crm.main.lead");
 }
 
@@ -66,8 +66,8 @@ fn since_fits_its_column_or_the_plan_refuses() {
         (Other, None, false, Some(Cause::ColumnType)),
     ] {
         let mut rule = rule("r", "lead");
-        rule.since.form = form;
-        rule.since.zone = zone.clone().filter(|_| zoned);
+        let zone = zone.clone().filter(|_| zoned);
+        rule.since = Since::Column(SinceColumn { column: "closed_at".into(), zone, form });
         let found = plan(&rule, table("lead", kind));
         assert_eq!(found.err(), refused.map(|cause| vec![cause]), "{kind:?} {form:?} zone {zoned}");
     }
@@ -87,13 +87,13 @@ fn null_is_never_guessed_about() {
     assert_eq!(plan(&said(Some(WhenNull::Use("id".into()))), nullable()), Err(vec![Cause::ColumnType]));
     for when_null in [WhenNull::Keep, WhenNull::Delete, WhenNull::Use("created_at".into())] {
         let step = plan(&said(Some(when_null.clone())), nullable()).unwrap();
-        assert_eq!(step.selection.when_null, when_null);
+        assert_eq!(step.selection.terms.when_null, when_null);
     }
 }
 
 #[test]
 fn literals_are_of_their_columns_type() {
-    let equal = |column: &str, value: Value| Predicate::Equal { column: column.into(), value };
+    let equal = |column: &str, value: Value| Predicate::equal(column, value);
     for (predicate, refused) in [
         (equal("status", Value::Text("closed".into())), None),
         (equal("status", Value::Int(1)), Some(Cause::ColumnType)),
@@ -105,10 +105,7 @@ fn literals_are_of_their_columns_type() {
         (equal("active", Value::Text("true".into())), Some(Cause::ColumnType)),
         (equal("closed_at", Value::Text("2026-01-01".into())), Some(Cause::ColumnType)),
         (equal("nope", Value::Int(1)), Some(Cause::ColumnMissing)),
-        (
-            Predicate::In { column: "id".into(), values: vec![Value::Int(1), Value::Bool(true)] },
-            Some(Cause::ColumnType),
-        ),
+        (Predicate::one_of("id", vec![Value::Int(1), Value::Bool(true)]), Some(Cause::ColumnType)),
     ] {
         let rule = Rule { predicate: Predicate::All(vec![predicate.clone()]), ..rule("r", "lead") };
         let found = plan(&rule, table("lead", ColumnKind::Instant));
@@ -154,8 +151,8 @@ fn a_table_that_cascades_into_itself_is_refused() {
 #[test]
 fn everything_wrong_is_said_at_once() {
     let mut rule = rule("r", "lead");
-    rule.since.column = "nope".into();
-    rule.predicate = Predicate::Equal { column: "gone".into(), value: Value::Int(1) };
+    rule.since = Since::column("nope");
+    rule.predicate = Predicate::equal("gone", Value::Int(1));
     let table = Table { kind: TableKind::View, ..table("lead", ColumnKind::Instant) };
     assert_eq!(plan(&rule, table), Err(vec![Cause::TableKind, Cause::ColumnMissing, Cause::ColumnMissing]));
 }
@@ -164,4 +161,82 @@ fn everything_wrong_is_said_at_once() {
 fn a_period_beyond_the_calendar_is_refused() {
     let rule = Rule { keep_for: Period::parse("19000y").unwrap(), ..rule("r", "lead") };
     assert_eq!(plan(&rule, table("lead", ColumnKind::Instant)), Err(vec![Cause::ColumnType]));
+}
+
+#[test]
+fn a_child_that_is_kept_longer_or_only_in_part_forbids_the_cascade() {
+    let mut parent = table("lead", ColumnKind::Instant);
+    parent.referenced_by.push(reference("call", "lead", OnDelete::Cascade));
+    let calls = || rule("calls", "call");
+    let keep_for = |text: &str| Period::parse(text).unwrap();
+    let partial = Predicate::equal("status", Value::Text("closed".into()));
+    for (child, allowed) in [
+        (calls(), true),
+        (Rule { keep_for: keep_for("29d"), ..calls() }, true),
+        (Rule { keep_for: keep_for("31d"), ..calls() }, false),
+        (Rule { keep_for: keep_for("7y"), ..calls() }, false),
+        (Rule { predicate: partial, ..calls() }, false),
+        (Rule { native: Some("true".into()), ..calls() }, false),
+        (Rule { action: Action::Keep, keep_for: keep_for("1d"), ..calls() }, false),
+    ] {
+        let policy = Policy::new(vec![child.clone()]);
+        let found = plan_in(&rule("leads", "lead"), parent.clone(), Atomicity::Atomic, &policy);
+        assert_eq!(found.is_ok(), allowed, "{} {:?} {:?}", child.keep_for, child.predicate, child.action);
+    }
+}
+
+#[test]
+fn rules_that_keep_stand_in_every_step_of_their_table() {
+    let keeper = Rule {
+        action: Action::Keep,
+        keep_for: Period::parse("7y").unwrap(),
+        predicate: Predicate::equal("status", Value::Text("won".into())),
+        mode: Mode::Observe,
+        ..rule("won", "lead")
+    };
+    let elsewhere = Rule { action: Action::Keep, ..rule("calls", "call") };
+    let policy = Policy::new(vec![keeper.clone(), elsewhere]);
+    let step = plan_in(&rule("leads", "lead"), table("lead", ColumnKind::Instant), Atomicity::Atomic, &policy).unwrap();
+    let [Except::Kept { rule: name, terms }] = step.selection.except.as_slice() else {
+        panic!("{:?}", step.selection.except)
+    };
+    assert_eq!((name.as_str(), &terms.predicate), ("won", &keeper.predicate));
+    assert_eq!(terms.cutoff.0.to_string(), "2019-06-30T12:00:00Z");
+    // A rule that cannot keep what it says stops the others.
+    let broken = Policy::new(vec![Rule { since: Since::column("nope"), ..keeper }]);
+    let found = plan_in(&rule("leads", "lead"), table("lead", ColumnKind::Instant), Atomicity::Atomic, &broken);
+    assert_eq!(found, Err(vec![Cause::ColumnMissing]));
+}
+
+#[test]
+fn activity_is_looked_for_in_a_described_table() {
+    let latest = |table: &str, at: &str, or: Option<&str>| {
+        let column = |name: &str| SinceColumn { column: name.into(), zone: None, form: None };
+        Since::Latest(Box::new(Latest {
+            table: TableRef::parse(table),
+            at: column(at),
+            on: vec![Joined { other: "id".into(), own: "id".into() }],
+            or: or.map(column),
+        }))
+    };
+    let rule = |since| Rule { since, ..rule("r", "lead") };
+    let plan = |rule: &Rule| {
+        let tables = vec![table("lead", ColumnKind::Instant), table("call", ColumnKind::Instant)];
+        let now = NOW.parse().unwrap();
+        step(rule, &Catalog { tables }, "crm", now, Atomicity::Atomic, &Policy::default())
+            .map_err(|findings| findings.iter().map(|finding| finding.blocking_cause().unwrap()).collect::<Vec<_>>())
+    };
+    let fits = rule(latest("call", "closed_at", Some("closed_at")));
+    assert_eq!(super::super::tables(&fits, &Policy::default()), [TableRef::parse("lead"), TableRef::parse("call")]);
+    let step = plan(&fits).unwrap();
+    assert_eq!(step.others.iter().map(|table| table.name.name.as_str()).collect::<Vec<_>>(), ["call"]);
+    for (since, refused) in [
+        (latest("call", "closed_at", None), Cause::WhenNullMissing),
+        (latest("nope", "closed_at", Some("closed_at")), Cause::TableMissing),
+        (latest("call", "status", Some("closed_at")), Cause::ColumnType),
+        (latest("call", "gone", Some("closed_at")), Cause::ColumnMissing),
+        (latest("call", "closed_at", Some("gone")), Cause::ColumnMissing),
+    ] {
+        assert_eq!(plan(&rule(since.clone())), Err(vec![refused]), "{since}");
+    }
 }

@@ -1,10 +1,10 @@
 //! A table and a rule to begin tests with.
 
-use forgetd_connector::{
-    Action, Column, ColumnKind, ForeignKey, OnDelete, Predicate, Since, Table, TableKind, TableRef,
-};
+use std::collections::BTreeMap;
 
-use crate::rules::{Cap, Guard, Mode, Period, RowEvidence, Rule};
+use forgetd_connector::{Column, ColumnKind, ForeignKey, OnDelete, Predicate, Since, Table, TableKind, TableRef};
+
+use crate::rules::{Action, Cap, Guard, Mode, Period, RowEvidence, Rule};
 
 /// An enforced rule of 30 days on `main.<table>`, counted from `closed_at`.
 pub(crate) fn rule(name: &str, table: &str) -> Rule {
@@ -15,10 +15,12 @@ pub(crate) fn rule(name: &str, table: &str) -> Rule {
         purpose: None,
         legal_basis: None,
         keep_for: Period::parse("30d").unwrap(),
-        since: Since { column: "closed_at".into(), zone: None, form: None },
+        since: Since::column("closed_at"),
         when_null: None,
-        predicate: Predicate::All(vec![]),
+        predicate: Predicate::always(),
+        native: None,
         action: Action::Delete,
+        kept_by: BTreeMap::new(),
         mode: Mode::Enforce,
         cap: Cap::default(),
         guard: Guard::default(),

@@ -7,7 +7,7 @@ mod overlap;
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Atomicity, Connector, Fault, Finding, Step, TableRef};
+use forgetd_connector::{Atomicity, Catalog, Cause, Connector, Fault, Finding, Step, TableRef};
 use jiff::Timestamp;
 
 use crate::{
@@ -39,7 +39,10 @@ pub async fn look(
     atomicity: Atomicity,
 ) -> Result<Look, Fault> {
     let now = connector.now().await?;
-    let catalog = connector.describe(std::slice::from_ref(&rule.table)).await?;
+    let catalog = connector.describe(&plan::tables(rule, policy)).await?;
+    if !rule.runs() {
+        return Ok(Look { now, step: None, findings: kept(rule, &catalog, database, now) });
+    }
     let (step, findings) = match plan::step(rule, &catalog, database, now, atomicity, policy) {
         Ok(step) => {
             let mut findings = connector.preflight(&step).await?;
@@ -49,6 +52,15 @@ pub async fn look(
         Err(findings) => (None, findings),
     };
     Ok(Look { now, step, findings: ranked(findings) })
+}
+
+/// What keeps a rule from keeping what it says.
+fn kept(rule: &Rule, catalog: &Catalog, database: &str, now: Timestamp) -> Vec<Finding> {
+    let Some(table) = catalog.table(&rule.table) else {
+        let message = "the table does not exist, or the role cannot see it";
+        return vec![Finding::blocks(Cause::TableMissing, format!("{database}.{}", rule.table), message)];
+    };
+    ranked(plan::shield(rule, table, catalog, database, now).err().unwrap_or_default())
 }
 
 /// The rules in the order in which they act: children before their parents. `connector` gives the connection to a

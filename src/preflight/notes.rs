@@ -8,8 +8,8 @@ use crate::rules::{Mode, Rule};
 pub(super) fn notes(rule: &Rule, step: &Step, database: &str) -> Vec<Finding> {
     let place = step.place(database);
     let mut notes = vec![];
-    let since = &rule.since.column;
-    if !step.table.leads_index(since) {
+    let lead = step.lead().map(|since| since.column.as_str());
+    if let Some(since) = lead.filter(|since| !step.table.leads_index(since)) {
         notes.push(Finding {
             id: "since_not_indexed".into(),
             severity: Severity::Warning,
@@ -24,12 +24,12 @@ pub(super) fn notes(rule: &Rule, step: &Step, database: &str) -> Vec<Finding> {
     for key in step.table.referenced_by.iter().filter(|key| key.parent == step.table.name) {
         notes.extend(reference(key, &step.table.name, &place));
     }
-    if step.selection.when_null == WhenNull::Delete {
+    if step.selection.terms.when_null == WhenNull::Delete {
         notes.push(Finding {
             id: "null_is_due".into(),
             severity: Severity::Info,
-            place: format!("{place}.{since}"),
-            message: format!("rows whose {since} is NULL are due at once"),
+            place: lead.map_or(place.clone(), |since| format!("{place}.{since}")),
+            message: format!("rows that have no moment in {} are due at once", step.selection.terms.since),
             fix: "write `when_null: keep` if they should stay".into(),
         });
     }

@@ -1,6 +1,6 @@
 //! Rules that mean the same rows. Pure.
 
-use forgetd_connector::{Finding, Predicate, Severity, TableRef, Value};
+use forgetd_connector::{Check, Comparison, Finding, Predicate, Severity, TableRef, Test, Value};
 
 use crate::rules::{Policy, Rule};
 
@@ -25,7 +25,9 @@ pub fn overlaps(policy: &Policy) -> Vec<Finding> {
 }
 
 fn overlap(a: &Rule, b: &Rule) -> bool {
-    a.database == b.database && same_table(&a.table, &b.table) && !apart(&a.predicate, &b.predicate)
+    (a.runs() && b.runs() && a.database == b.database)
+        && same_table(&a.table, &b.table)
+        && !apart(&a.predicate, &b.predicate)
 }
 
 /// A name without a schema can be any of them.
@@ -44,7 +46,11 @@ fn apart(a: &Predicate, b: &Predicate) -> bool {
 fn conditions(predicate: &Predicate) -> Vec<(&str, &[Value])> {
     match predicate {
         Predicate::All(parts) => parts.iter().flat_map(conditions).collect(),
-        Predicate::Equal { column, value } => vec![(column, std::slice::from_ref(value))],
-        Predicate::In { column, values } => vec![(column, values)],
+        Predicate::Test(Test { path, check, or_null: false }) if path.steps.is_empty() => match check {
+            Check::Compare(Comparison::Equal, value) => vec![(&path.column, std::slice::from_ref(value))],
+            Check::In(values) => vec![(&path.column, values)],
+            _ => vec![],
+        },
+        _ => vec![],
     }
 }

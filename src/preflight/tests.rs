@@ -41,7 +41,7 @@ fn what_slows_or_surprises_is_noted() {
 fn rules_overlap_unless_a_column_tells_them_apart() {
     let of = |name: &str, table: &str, values: &[&str]| {
         let values = values.iter().map(|value| Value::Text((*value).into())).collect();
-        let predicate = Predicate::All(vec![Predicate::In { column: "status".into(), values }]);
+        let predicate = Predicate::All(vec![Predicate::one_of("status", values)]);
         Rule { predicate, ..rule(name, table) }
     };
     for (a, b, overlap) in [

@@ -9,5 +9,5 @@ mod schedule;
 
 pub use period::{Period, PeriodError};
 pub use policy::Policy;
-pub use rule::{Cap, Guard, LegalBasis, Mode, RowEvidence, Rule};
+pub use rule::{Action, Cap, Guard, LegalBasis, Mode, RowEvidence, Rule};
 pub use schedule::{Schedule, ScheduleError};

@@ -1,9 +1,9 @@
 //! The policy as the evidence log publishes it: everything an auditor needs, literals replaced.
 
-use forgetd_connector::{Action, Predicate, Value, WhenNull};
+use forgetd_connector::{Value, WhenNull};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Policy, Rule};
+use super::{Policy, Rule, digest};
 
 impl Policy {
     /// The policy in YAML. A literal of `where` may name a person, so `digest` stands in its place: a keyed digest,
@@ -15,7 +15,7 @@ impl Policy {
     }
 }
 
-fn published(rule: &Rule, digest: &dyn Fn(&[u8]) -> String) -> Json {
+fn published(rule: &Rule, hidden: &dyn Fn(&[u8]) -> String) -> Json {
     let mut out = Map::new();
     let mut put = |name: &str, value: Json| drop(out.insert(name.into(), value));
     put("name", json!(rule.name));
@@ -29,32 +29,24 @@ fn published(rule: &Rule, digest: &dyn Fn(&[u8]) -> String) -> Json {
         put("legal_basis", json!(basis));
     }
     put("keep_for", json!(rule.keep_for.to_string()));
-    put("since", json!({ "column": rule.since.column, "zone": rule.zone().iana_name().unwrap_or("UTC") }));
+    put("since", digest::since(&rule.since));
     match &rule.when_null {
         Some(WhenNull::Keep) => put("when_null", json!("keep")),
         Some(WhenNull::Delete) => put("when_null", json!("delete")),
         Some(WhenNull::Use(column)) => put("when_null", json!({ "use": column })),
         None => {}
     }
-    put("where", predicate(&rule.predicate, digest));
-    put(
-        "action",
-        json!(match rule.action {
-            Action::Delete => "delete",
-        }),
-    );
+    let literal = |value: &Value| json!(hidden(value.canonical_text().as_bytes()));
+    put("where", digest::predicate(&rule.predicate, &literal));
+    if let Some(native) = &rule.native {
+        // It can hold a literal anywhere.
+        put("where_native", json!(hidden(native.as_bytes())));
+    }
+    put("action", json!(rule.action));
+    if !rule.kept_by.is_empty() {
+        put("kept_by", json!(rule.kept_by.keys().collect::<Vec<_>>()));
+    }
     put("mode", json!(rule.mode));
     put("evidence", json!({ "rows": rule.row_evidence }));
     Json::Object(out)
-}
-
-fn predicate(part: &Predicate, digest: &dyn Fn(&[u8]) -> String) -> Json {
-    let literal = |value: &Value| json!(digest(value.canonical_text().as_bytes()));
-    match part {
-        Predicate::All(parts) => json!({ "all": parts.iter().map(|part| predicate(part, digest)).collect::<Vec<_>>() }),
-        Predicate::Equal { column, value } => json!({ column.as_str(): literal(value) }),
-        Predicate::In { column, values } => {
-            json!({ column.as_str(): values.iter().map(literal).collect::<Vec<_>>() })
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! One rule.
 
+use std::collections::BTreeMap;
+
 use forgetd_connector::{Predicate, Since, TableRef, WhenNull};
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
@@ -28,8 +30,12 @@ pub struct Rule {
     pub when_null: Option<WhenNull>,
     /// What else must hold.
     pub predicate: Predicate,
-    /// What happens. Only deletes so far.
-    pub action: forgetd_connector::Action,
+    /// A condition in the engine's own language that must hold too.
+    pub native: Option<String>,
+    /// What happens.
+    pub action: Action,
+    /// The rules that keep rows of the same table, with their digests: a rule that loses one means more rows.
+    pub kept_by: BTreeMap<String, String>,
     /// Whether the rule acts.
     pub mode: Mode,
     /// Where a run stops to go on in the next.
@@ -40,6 +46,16 @@ pub struct Rule {
     pub row_evidence: RowEvidence,
     /// When it fires, if it says so.
     pub schedule: Option<Schedule>,
+}
+
+/// What a rule does with its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Rows whose period is over go.
+    Delete,
+    /// Rows whose period is not over stay, whatever other rules say. The rule itself never runs.
+    Keep,
 }
 
 /// Whether a rule acts.
@@ -105,6 +121,11 @@ pub enum RowEvidence {
 impl Rule {
     /// The zone in which the period's calendar arithmetic is done: that of `since`, else UTC.
     pub fn zone(&self) -> TimeZone {
-        self.since.zone.clone().unwrap_or(TimeZone::UTC)
+        self.since.zone().cloned().unwrap_or(TimeZone::UTC)
+    }
+
+    /// Whether it ever runs.
+    pub const fn runs(&self) -> bool {
+        matches!(self.action, Action::Delete)
     }
 }

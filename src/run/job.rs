@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::clerk::{Clerk, Subject};
 use crate::evidence::entry::{Batch, EntryBody, EntryError, RowRoot, SealedCounts};
 use crate::lease::Claim;
-use crate::rules::{RowEvidence, Rule};
+use crate::rules::{Policy, RowEvidence, Rule};
 use crate::{clock, run::LANE};
 
 /// An atomic lane's cursor moves with every so many batches.
@@ -17,6 +17,7 @@ const CURSOR_EVERY: u64 = 16;
 /// What the batches of one run have in common.
 pub(super) struct Job<'a> {
     pub(super) rule: &'a Rule,
+    pub(super) policy: &'a Policy,
     pub(super) rule_digest: String,
     pub(super) step: Step,
     pub(super) cutoff: Timestamp,

@@ -34,11 +34,11 @@ async fn look(config: &Config, sites: &Sites<'_>, rule: &Rule, mut report: Repor
     }
     let connector = site.connector;
     let now = connector.now().await?;
-    let catalog = connector.describe(std::slice::from_ref(&rule.table)).await?;
+    let catalog = connector.describe(&plan::tables(rule, &config.policy)).await?;
     let step = plan::step(rule, &catalog, site.name, now, site.atomicity, &config.policy)
         .map_err(|findings| rule::blocked_by(&findings))?;
     let measure = connector.measure(&step, RowCap(None)).await?;
-    report.cutoff = Some(step.selection.cutoff.0);
+    report.cutoff = Some(step.selection.terms.cutoff.0);
     (report.due, report.due_exact) = rule::due(&measure)?;
     report.left = report.due;
     if report.due == Some(0) {

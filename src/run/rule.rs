@@ -68,7 +68,7 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, mut report
         }
     }
     let looked = look(session, site, rule).await?;
-    report.cutoff = Some(looked.step.selection.cutoff.0);
+    report.cutoff = Some(looked.step.selection.terms.cutoff.0);
     (report.due, report.due_exact) = due(&looked.measure)?;
     if rule.mode == Mode::Observe {
         return Ok(observed(session, site, rule, report).await);
@@ -80,7 +80,7 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, mut report
         return Err(Blocked { verdict: Verdict::Blocked, cause, detail });
     }
     if report.due == Some(0) && looked.resumed.is_none() {
-        let body = EntryBody::Heartbeat { cutoff: looked.step.selection.cutoff.0, rule_digest: rule.digest() };
+        let body = EntryBody::Heartbeat { cutoff: looked.step.selection.terms.cutoff.0, rule_digest: rule.digest() };
         session.note(site, &rule.name, &report.run_id, &body).await?;
         report.left = Some(0);
         return Ok(report.ended(Verdict::Clean, None, None));
@@ -92,8 +92,8 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, mut report
 async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Looked, Blocked> {
     let connector = site.connector;
     let database_time = connector.now().await?;
-    let catalog = connector.describe(std::slice::from_ref(&rule.table)).await?;
     let policy = &session.config.policy;
+    let catalog = connector.describe(&plan::tables(rule, policy)).await?;
     let mut step = plan::step(rule, &catalog, site.name, database_time, site.atomicity, policy)
         .map_err(|findings| blocked_by(&findings))?;
     let resumed = match rule.mode {
@@ -101,7 +101,7 @@ async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Loo
         Mode::Observe => None,
     };
     if let Some(row) = &resumed {
-        step.selection.cutoff = Cutoff(row.cutoff);
+        step.selection.terms.cutoff = Cutoff(row.cutoff);
     }
     let findings = connector.preflight(&step).await?;
     if findings.iter().any(|finding| finding.blocking_cause().is_some()) {
@@ -194,8 +194,9 @@ async fn act(
     }
     let job = Job {
         rule,
+        policy: &session.config.policy,
         rule_digest: rule.digest(),
-        cutoff: looked.step.selection.cutoff.0,
+        cutoff: looked.step.selection.terms.cutoff.0,
         run: report.run_id.clone(),
         connector: site.connector,
         control: site.control,

@@ -77,10 +77,9 @@ pub(super) async fn close_orphans(control: &dyn Control, clerk: &Clerk<'_>, poli
 
 /// Adopts the seal of a run that met a fault between its own seal and unseal.
 pub(super) async fn adopt_own(job: &Job<'_>) -> Result<(), Fault> {
-    let policy = Policy { rules: vec![job.rule.clone()] };
     let clerk = Clerk { generation: job.clerk.generation.clone(), ..job.clerk };
     let sealed = SealedRule { rule: job.rule, connector: job.connector, control: job.control, clerk };
-    adopt(&sealed, &policy, job.claim).await
+    adopt(&sealed, job.policy, job.claim).await
 }
 
 /// What a sealed receipt's body tells about its batch.
@@ -119,10 +118,10 @@ async fn settle(
 
 /// The rule's step with the sealed cutoff; absent where the table no longer fits the rule.
 async fn step(sealed: &SealedRule<'_>, policy: &Policy, cutoff: Timestamp) -> Result<Option<Step>, Fault> {
-    let catalog = sealed.connector.describe(std::slice::from_ref(&sealed.rule.table)).await?;
+    let catalog = sealed.connector.describe(&plan::tables(sealed.rule, policy)).await?;
     let planned = plan::step(sealed.rule, &catalog, sealed.clerk.database, cutoff, Atomicity::Sealed, policy);
     Ok(planned.ok().map(|mut step| {
-        step.selection.cutoff = forgetd_connector::Cutoff(cutoff);
+        step.selection.terms.cutoff = forgetd_connector::Cutoff(cutoff);
         step
     }))
 }

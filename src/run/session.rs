@@ -162,7 +162,7 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        for rule in &policy.rules {
+        for rule in policy.rules.iter().filter(|rule| rule.runs()) {
             let Ok(site) = self.sites.site(&rule.database) else { continue };
             if site.atomicity != Atomicity::Sealed || site.generation().is_err() {
                 continue;

@@ -78,6 +78,8 @@ pub enum ColumnKind {
     Text,
     /// A truth value.
     Bool,
+    /// JSON.
+    Json,
     /// Anything else.
     Other,
 }
@@ -127,9 +129,7 @@ pub enum OnDelete {
 impl Catalog {
     /// The table the policy calls `name`; a name without a schema finds the one table of that name.
     pub fn table(&self, name: &TableRef) -> Option<&Table> {
-        self.tables
-            .iter()
-            .find(|table| table.name.name == name.name && (name.schema.is_none() || table.name.schema == name.schema))
+        self.tables.iter().find(|table| table.name.is(name))
     }
 
     /// SHA-256 over everything described, statistics left out: the same tables give the same digest.

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    Atomicity, Capabilities, Catalog, Control, Count, Facts, Fault, Finding, Lane, LaneClaim, Measure, RowCap,
-    Selection, Statements, Table, TableRef,
+    Atomicity, Capabilities, Catalog, Cause, Control, Count, Explained, Facts, Fault, FaultClass, Finding, Judged, Key,
+    Lane, LaneClaim, Measure, Profile, RowCap, Selection, Since, SinceColumn, Statements, Table, TableRef, WhenNull,
 };
 
 /// What every connector is told when it connects, beside its own configuration.
@@ -34,6 +34,8 @@ pub struct Step {
     pub selection: Selection,
     /// The described table.
     pub table: Table,
+    /// The other tables that deciding about a row looks into, described.
+    pub others: Vec<Table>,
     /// What happens to the rows.
     pub action: Action,
     /// How effect and receipt belong together here.
@@ -64,6 +66,11 @@ pub trait Connector: Send + Sync {
     /// The database's clock.
     async fn now(&self) -> Result<Timestamp, Fault>;
 
+    /// The tables that the role can see, in order of their names; neither the server's nor forgetd's own.
+    async fn tables(&self) -> Result<Vec<TableRef>, Fault> {
+        Err(unsupported("list tables"))
+    }
+
     /// Describes the tables that exist among these.
     async fn describe(&self, tables: &[TableRef]) -> Result<Catalog, Fault>;
 
@@ -76,6 +83,25 @@ pub trait Connector: Send + Sync {
     /// Counts what is still due once lanes have worked: `Exact` or `Blind`. Not through an index that is full of scattered
     /// dead entries then; nothing is looked for beside the number.
     async fn survivors(&self, step: &Step) -> Result<Count, Fault>;
+
+    /// How rows are spread and which are kept, for a plan; at most `cap` due rows are looked at. Reads only.
+    async fn profile(&self, step: &Step, cap: RowCap) -> Result<Profile, Fault> {
+        let _ = (step, cap);
+        Err(unsupported("profile"))
+    }
+
+    /// Why the row with this key goes or stays; absent: there is no such row. Reads only, and returns no value of the row
+    /// but the moments that were compared.
+    async fn judge(&self, step: &Step, key: &Key) -> Result<Option<Judged>, Fault> {
+        let _ = (step, key);
+        Err(unsupported("judge"))
+    }
+
+    /// How the engine would run the step's statements, by its own account. Runs none of them.
+    async fn explain(&self, step: &Step) -> Result<Vec<Explained>, Fault> {
+        let _ = step;
+        Err(unsupported("explain"))
+    }
 
     /// The statements of a step; the lanes send the same.
     fn statements(&self, step: &Step) -> Result<Statements, Fault>;
@@ -102,4 +128,36 @@ impl Step {
         let Selection { table, .. } = &self.selection;
         format!("{database}.{table}")
     }
+
+    /// The described table that deciding about a row looks into.
+    pub fn other(&self, name: &TableRef) -> Option<&Table> {
+        self.others.iter().find(|table| table.name.is(name))
+    }
+
+    /// The column in whose order a lane can walk: no row is due whose value there lies at or behind the cutoff. Of several,
+    /// one that an index leads with, and of those one that cannot be NULL. Absent: the period counts from another table.
+    pub fn lead(&self) -> Option<&SinceColumn> {
+        let columns = match &self.selection.terms.since {
+            Since::Latest(_) => return None,
+            since => since.columns(),
+        };
+        let rank = |column: &&SinceColumn| {
+            let nullable = self.table.column(&column.column).is_none_or(|column| column.nullable);
+            (!self.table.leads_index(&column.column), nullable)
+        };
+        columns.into_iter().min_by_key(rank)
+    }
+
+    /// Whether rows whose leading column is NULL can be due, so that they are walked behind the others.
+    pub fn walks_nulls(&self) -> bool {
+        let nullable = |column: &SinceColumn| self.table.column(&column.column).is_none_or(|column| column.nullable);
+        match &self.selection.terms.since {
+            Since::Greatest(_) => self.lead().is_some_and(nullable),
+            _ => self.selection.terms.when_null != WhenNull::Keep,
+        }
+    }
+}
+
+fn unsupported(operation: &'static str) -> Fault {
+    Fault::new(FaultClass::Blocked(Cause::Unsupported), operation, "connector")
 }

@@ -1,92 +1,89 @@
 //! Which rows a rule means.
 
-use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
-
-use crate::{Cutoff, TableRef, Value};
+use crate::{Cutoff, Predicate, Since, TableRef};
 
 /// The rows of one table that are due at one cutoff. Every statement that looks at or changes a row is built from it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selection {
     /// The table.
     pub table: TableRef,
+    /// What makes a row due.
+    pub terms: Terms,
+    /// What keeps a row all the same. Evaluated with the terms in every statement, never apart from them.
+    pub except: Vec<Except>,
+}
+
+/// When a row's period is over, and for which rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terms {
     /// The moment the period counts from.
     pub since: Since,
     /// The frozen instant.
     pub cutoff: Cutoff,
-    /// What a NULL in `since` means.
+    /// What it means that there is no such moment.
     pub when_null: WhenNull,
     /// What else must hold.
     pub predicate: Predicate,
+    /// A condition in the engine's own language that must hold too; true only where it is true.
+    pub native: Option<String>,
 }
 
-/// The column that holds the moment a period counts from.
+/// Rows that are not due whatever the terms say.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Since {
-    /// Its name.
-    pub column: String,
-    /// The zone of naive times and dates; required for those, without meaning for instants.
-    pub zone: Option<TimeZone>,
-    /// How the column writes time, where its type does not tell.
-    pub form: Option<SinceForm>,
+pub enum Except {
+    /// Rows that another rule still keeps: its predicate and native condition are true, and its period is not known to
+    /// be over. A moment that is missing or cannot be read keeps the row, unless that rule's `when_null` says `Delete`.
+    Kept {
+        /// The rule.
+        rule: String,
+        /// Its terms; the cutoff is its own.
+        terms: Terms,
+    },
+    /// Rows that this selection means. For comparing two policies.
+    Due(Box<Selection>),
 }
 
-/// How a column writes time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SinceForm {
-    /// A date and time, in the engine's own type or as text `YYYY-MM-DD HH:MM:SS[.fff]`.
-    Timestamp,
-    /// A date, in the engine's own type or as text `YYYY-MM-DD`.
-    Date,
-    /// Text in ISO 8601 with an offset or `Z`.
-    Iso8601,
-    /// Seconds since 1970-01-01T00:00:00Z.
-    UnixS,
-    /// Milliseconds since 1970-01-01T00:00:00Z.
-    UnixMs,
-}
-
-/// What a NULL in `since` means.
+/// What it means that there is no moment to count from: NULL, all of several NULL, no activity at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhenNull {
     /// The row is never due.
     Keep,
     /// The row is always due.
     Delete,
-    /// This column of the same type counts instead; if it is NULL too, the row is kept.
+    /// This column of the same type counts instead; if it is NULL too, the row is kept. Only beside a single column.
     Use(String),
 }
 
-/// What must hold for a row, in three-valued logic: a row is due only where it is true.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Predicate {
-    /// Every part is true. Empty: always true.
-    All(Vec<Predicate>),
-    /// The column equals the value, exactly: type and code points.
-    Equal {
-        /// The column.
-        column: String,
-        /// What it must equal; never NULL.
-        value: Value,
-    },
-    /// The column equals one of the values, exactly.
-    In {
-        /// The column.
-        column: String,
-        /// What it may equal; never empty, never NULL.
-        values: Vec<Value>,
-    },
-}
+// === impl Selection ===
 
-// === impl Predicate ===
+impl Selection {
+    /// The selection of these terms alone.
+    pub fn new(table: TableRef, terms: Terms) -> Self {
+        Self { table, terms, except: vec![] }
+    }
 
-impl Predicate {
-    /// Every column the predicate reads, in order, with repetitions.
-    pub fn columns(&self) -> Vec<&str> {
-        match self {
-            Self::All(parts) => parts.iter().flat_map(Self::columns).collect(),
-            Self::Equal { column, .. } | Self::In { column, .. } => vec![column],
+    /// Every other table that deciding about a row looks into, in order, with repetitions.
+    pub fn other_tables(&self) -> Vec<&TableRef> {
+        let mut tables: Vec<&TableRef> = self.terms.since.other_table().into_iter().collect();
+        for except in &self.except {
+            match except {
+                Except::Kept { terms, .. } => tables.extend(terms.since.other_table()),
+                Except::Due(selection) => tables.extend(selection.other_tables()),
+            }
         }
+        tables
+    }
+
+    /// Whether a row's fate can change while the row itself does not: then rows are locked first and judged after.
+    ///
+    /// A native condition can hold a subquery, so it counts as one that looks elsewhere.
+    pub fn looks_elsewhere(&self) -> bool {
+        let native = |terms: &Terms| terms.native.is_some();
+        !self.other_tables().is_empty()
+            || native(&self.terms)
+            || self.except.iter().any(|except| match except {
+                Except::Kept { terms, .. } => native(terms),
+                Except::Due(selection) => selection.looks_elsewhere(),
+            })
     }
 }

@@ -36,6 +36,11 @@ impl TableRef {
         let schema = if parts.is_empty() { None } else { Some(parts.join(".")) };
         Self { schema, name }
     }
+
+    /// Whether this table, its schema resolved, is the one that a policy calls `name`: one without a schema fits any.
+    pub fn is(&self, name: &Self) -> bool {
+        self.name == name.name && (name.schema.is_none() || self.schema == name.schema)
+    }
 }
 
 impl fmt::Display for TableRef {

@@ -1,6 +1,6 @@
 //! How much is due, counted with the predicate of the lanes and never through row security.
 
-use forgetd_connector::{Cause, ColumnKind, Count, Fault, FaultClass, Measure, RowCap, Since, SinceForm, Step};
+use forgetd_connector::{Cause, ColumnKind, Count, Fault, FaultClass, Measure, RowCap, SinceColumn, SinceForm, Step};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -112,7 +112,7 @@ fn earliest(
     let mut earliest: Option<Timestamp> = None;
     for n in column..row.len() {
         let text: Option<String> = get(row, n, place)?;
-        let moment = text.and_then(|text| instant(&text, query.since().kind, &step.selection.since));
+        let moment = text.and_then(|text| instant(&text, query.since().kind, step.lead()?));
         earliest = match (earliest, moment) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -122,7 +122,7 @@ fn earliest(
 }
 
 /// A moment as the column writes it; absent where it lies outside what a calendar here can say.
-fn instant(text: &str, kind: ColumnKind, since: &Since) -> Option<Timestamp> {
+fn instant(text: &str, kind: ColumnKind, since: &SinceColumn) -> Option<Timestamp> {
     let zone = since.zone.clone().unwrap_or(TimeZone::UTC);
     match (kind, since.form) {
         (ColumnKind::Instant, _) => TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok(),
@@ -141,7 +141,7 @@ fn instant(text: &str, kind: ColumnKind, since: &Since) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use forgetd_connector::{ColumnKind, Since, SinceForm};
+    use forgetd_connector::{ColumnKind, SinceColumn, SinceForm};
     use jiff::tz::TimeZone;
 
     use super::instant;
@@ -156,7 +156,7 @@ mod tests {
             ("1768001400", ColumnKind::Integer, Some(SinceForm::UnixS), Some("2026-01-09T23:30:00Z")),
             ("0044-03-15T00:00:00 BC", ColumnKind::Instant, None, None),
         ] {
-            let since = Since { column: "c".into(), zone: zone.clone(), form };
+            let since = SinceColumn { column: "c".into(), zone: zone.clone(), form };
             let expected = expected.map(|text| text.parse().unwrap());
             assert_eq!(instant(text, kind, &since), expected, "{text}");
         }

@@ -140,7 +140,8 @@ async fn locked_whole(session: &Session, survey: &Survey, place: &str) -> bool {
 pub(crate) fn grants(step: &Step, role: &str) -> String {
     let table = table_name(&step.table.name);
     let role = codec::quote(role);
-    let column = step.table.key.first().unwrap_or(&step.selection.since.column);
+    let first = step.table.columns.first().map_or("", |column| &column.name);
+    let column = step.table.key.first().map_or(first, String::as_str);
     let mut text = String::new();
     if let Some(schema) = &step.table.name.schema {
         text += &format!("grant usage on schema {} to {role};\n", codec::quote(schema));

@@ -8,7 +8,9 @@ mod lookup;
 mod span;
 mod sql;
 
-use forgetd_connector::{Cause, Column, ColumnKind, Fault, FaultClass, Predicate, Step, TableRef, Value, WhenNull};
+use forgetd_connector::{
+    Cause, Check, Column, ColumnKind, Comparison, Fault, FaultClass, Predicate, Step, TableRef, Value, WhenNull,
+};
 
 use crate::codec;
 pub(crate) use change::Returning;
@@ -58,15 +60,17 @@ impl Query {
                 Fault::new(FaultClass::Blocked(Cause::ColumnMissing), "build statements", &*place).with_detail(name)
             })
         };
-        let selection = &step.selection;
-        let since = column(&selection.since.column)?;
-        let (cutoff_param, around) =
-            codec::cutoff(&since, selection.since.form, selection.since.zone.as_ref(), selection.cutoff, &place)?;
+        let terms = &step.selection.terms;
+        let Some(lead) = terms.since.single() else {
+            return Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "build statements", place));
+        };
+        let since = column(&lead.column)?;
+        let (cutoff_param, around) = codec::cutoff(&since, lead.form, lead.zone.as_ref(), terms.cutoff, &place)?;
         let cutoff = around("$1");
         let key = step.table.key.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
         let due = format!("{} < {cutoff}", of(&since.name));
         let mut other = None;
-        let due = match &selection.when_null {
+        let due = match &terms.when_null {
             WhenNull::Keep => due,
             WhenNull::Delete => format!("({due} or {} is null)", of(&since.name)),
             WhenNull::Use(name) => {
@@ -75,7 +79,7 @@ impl Query {
             }
         };
         let mut compare = Comparisons { step, place: &place, literals: vec![], parts: vec![due] };
-        compare.add(&selection.predicate)?;
+        compare.add(&terms.predicate)?;
         let Comparisons { literals, parts, .. } = compare;
         let mut texts: Vec<&Column> = key.iter().collect();
         texts.push(&since);
@@ -149,8 +153,14 @@ impl Comparisons<'_> {
     fn add(&mut self, predicate: &Predicate) -> Result<(), Fault> {
         match predicate {
             Predicate::All(parts) => parts.iter().try_for_each(|part| self.add(part)),
-            Predicate::Equal { column, value } => self.compare(column, std::slice::from_ref(value)),
-            Predicate::In { column, values } => self.compare(column, values),
+            Predicate::Test(test) => match &test.check {
+                Check::Compare(Comparison::Equal, value) => {
+                    self.compare(&test.path.column, std::slice::from_ref(value))
+                }
+                Check::In(values) => self.compare(&test.path.column, values),
+                _ => Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "build statements", self.place)),
+            },
+            _ => Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "build statements", self.place)),
         }
     }
 

@@ -119,8 +119,7 @@ impl Survey {
     /// How to walk: by `since`, unless the rows lie so that reading every block once is cheaper, or nothing else
     /// comes to an end.
     pub(crate) fn walk(&self, step: &Step) -> Walk {
-        let since = &step.selection.since.column;
-        if step.table.key.is_empty() || !step.table.leads_index(since) {
+        if walk_by_description(step) == Walk::Physical {
             return Walk::Physical;
         }
         let scattered = self.correlation.is_some_and(|c| c.abs() < CORRELATION_MIN);
@@ -146,11 +145,8 @@ impl Survey {
 
 /// How to walk a table that was not surveyed: what its description alone says.
 pub(crate) fn walk_by_description(step: &Step) -> Walk {
-    if step.table.key.is_empty() || !step.table.leads_index(&step.selection.since.column) {
-        Walk::Physical
-    } else {
-        Walk::Since
-    }
+    let indexed = step.lead().is_some_and(|since| step.table.leads_index(&since.column));
+    if step.table.key.is_empty() || !indexed { Walk::Physical } else { Walk::Since }
 }
 
 fn announced(step: &Step, rows: &[Row], place: &str) -> Result<Announced, Fault> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forgetd_connector::walk::{NullSegment, Peek, Peeked, Position, Span};
-use forgetd_connector::{Column, Fault, Key, Next, Step, Value, WhenNull};
+use forgetd_connector::{Column, Fault, Key, Next, Step, Value};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 
@@ -118,10 +118,7 @@ impl Ends {
 
 impl Walker {
     pub(crate) fn new(step: &Step, query: Arc<Query>, survey: Survey, walk: Walk, place: String) -> Self {
-        let nulls = match step.selection.when_null {
-            WhenNull::Keep => NullSegment::Absent,
-            WhenNull::Delete | WhenNull::Use(_) => NullSegment::Walked,
-        };
+        let nulls = if step.walks_nulls() { NullSegment::Walked } else { NullSegment::Absent };
         let pace = Pace::new(&survey);
         Self {
             query,

@@ -2,7 +2,7 @@
 
 mod triggers;
 
-use forgetd_connector::{Cause, Fault, FaultClass, Finding, OnDelete, Severity, Step, TableKind};
+use forgetd_connector::{Cause, Fault, FaultClass, Finding, OnDelete, Severity, SinceColumn, Step, TableKind};
 use rusqlite::Connection;
 
 use crate::effect::Recorder;
@@ -130,7 +130,7 @@ fn unindexed(connection: &Connection, step: &Step, scope: &Scope, place: &str) -
         Some(rows) => rows,
         None => scope.total(Some(BIG_TABLE_ROWS)).number(connection)?,
     };
-    let column = &step.selection.since.column;
+    let Some(SinceColumn { column, .. }) = step.lead() else { return Ok(None) };
     Ok((rows > BIG_TABLE_ROWS).then(|| Finding {
         id: "since_unindexed".into(),
         severity: Severity::Warning,
@@ -148,7 +148,7 @@ fn unreadable(connection: &Connection, step: &Step, scope: &Scope, place: &str) 
         // Both ends of a short index are the same rows.
         rows = rows.max(scope.unreadable(SAMPLE_ROWS, *last_first).number(connection)?);
     }
-    let column = &step.selection.since.column;
+    let Some(SinceColumn { column, .. }) = step.lead() else { return Ok(None) };
     Ok((rows > 0).then(|| Finding {
         id: "since_unreadable".into(),
         severity: Severity::Warning,

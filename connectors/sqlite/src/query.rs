@@ -69,9 +69,13 @@ impl Scope {
         if step.table.kind != TableKind::Plain {
             return blocked(Cause::TableKind, "no plain table");
         }
-        let column = &step.selection.since.column;
+        let terms = &step.selection.terms;
+        let Some(lead) = terms.since.single() else {
+            return blocked(Cause::Unsupported, "since");
+        };
+        let column = &lead.column;
         let Some(described) = step.table.column(column) else { return blocked(Cause::ColumnMissing, column) };
-        let form = Form::new(described.kind, &step.selection.since)
+        let form = Form::new(described.kind, lead)
             .map_err(|cause| Fault::new(FaultClass::Blocked(cause), "build statements", format!("{place}.{column}")))?;
         let row: Vec<String> = match &shape.row_id {
             Some(row_id) => vec![row_id.clone()],
@@ -85,12 +89,12 @@ impl Scope {
             table: format!("main.{}", quote(&step.table.name.name)),
             since: quote(column),
             form,
-            when_null: step.selection.when_null.clone(),
+            when_null: terms.when_null.clone(),
             walk: if index.is_some() { Walk::Since } else { Walk::Rows },
             row,
             key: step.table.key.iter().map(|name| quote(name)).collect(),
             hint: index.map(|name| format!(" indexed by {}", quote(name))).unwrap_or_default(),
-            cutoff: step.selection.cutoff,
+            cutoff: terms.cutoff,
             predicate: Query::default(),
         };
         scope.predicate = scope.due(step).map_err(|column| {
@@ -113,7 +117,7 @@ impl Scope {
             }
         }
         query.push(&due);
-        literal::push(&step.selection.predicate, &step.table, &mut query)?;
+        literal::push(&step.selection.terms.predicate, &step.table, &mut query)?;
         Ok(query)
     }
 

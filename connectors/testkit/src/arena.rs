@@ -178,7 +178,7 @@ pub(crate) async fn step_on(connector: &dyn Connector, selection: Selection) -> 
     let catalog = connector.describe(std::slice::from_ref(&selection.table)).await.unwrap();
     let table = catalog.table(&selection.table).expect("the table was created").clone();
     let atomicity = connector.capabilities().atomicity;
-    Step { rule: RULE.into(), selection, table, action: Action::Delete, atomicity, may_cascade: vec![] }
+    Step { rule: RULE.into(), selection, table, others: vec![], action: Action::Delete, atomicity, may_cascade: vec![] }
 }
 
 /// A receipt with bytes that are no text: nothing on its way may read or mend them.

@@ -3,7 +3,7 @@
 //! It shares the words of a selection with the connectors and nothing of how they evaluate it. Where a column says less
 //! than an instant, the oracle lists the instants that it could mean and takes the last.
 
-use forgetd_connector::{Predicate, Selection, Value, WhenNull};
+use forgetd_connector::{Check, Comparison, Predicate, Selection, Value, WhenNull};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -36,7 +36,7 @@ fn split(table: &TableSpec, selection: &Selection) -> (Vec<i64>, Vec<i64>) {
     let mut kept = vec![];
     for row in &table.rows {
         let over = period_over(table, row, selection);
-        let matches = holds(table, row, &selection.predicate);
+        let matches = holds(table, row, &selection.terms.predicate);
         // Only true AND true deletes; unknown never does.
         if over == Truth::True && matches == Truth::True { due.push(row.0) } else { kept.push(row.0) }
     }
@@ -46,13 +46,14 @@ fn split(table: &TableSpec, selection: &Selection) -> (Vec<i64>, Vec<i64>) {
 }
 
 fn period_over(table: &TableSpec, row: &(i64, Vec<Cell>), selection: &Selection) -> Truth {
-    let zone = selection.since.zone.clone().unwrap_or(TimeZone::UTC);
+    let since = selection.terms.since.single().expect("one column");
+    let zone = since.zone.clone().unwrap_or(TimeZone::UTC);
     let over = |column: &str| match table.cell(row, column) {
         Cell::Null => Truth::Unknown,
-        cell if last_moment_before(cell, &zone, selection.cutoff.0) => Truth::True,
+        cell if last_moment_before(cell, &zone, selection.terms.cutoff.0) => Truth::True,
         _ => Truth::False,
     };
-    match (over(&selection.since.column), &selection.when_null) {
+    match (over(&since.column), &selection.terms.when_null) {
         (Truth::Unknown, WhenNull::Delete) => Truth::True,
         (Truth::Unknown, WhenNull::Use(other)) => over(other),
         (answer, _) => answer,
@@ -102,9 +103,13 @@ fn holds(table: &TableSpec, row: &(i64, Vec<Cell>), predicate: &Predicate) -> Tr
                 Truth::True
             }
         }
-        Predicate::Equal { column, value } => equals(table.cell(row, column), value),
-        Predicate::In { column, values } => {
-            let truths: Vec<Truth> = values.iter().map(|value| equals(table.cell(row, column), value)).collect();
+        Predicate::Test(test) => {
+            let cell = table.cell(row, &test.path.column);
+            let truths: Vec<Truth> = match &test.check {
+                Check::Compare(Comparison::Equal, value) => vec![equals(cell, value)],
+                Check::In(values) => values.iter().map(|value| equals(cell, value)).collect(),
+                other => panic!("{other:?}"),
+            };
             if truths.contains(&Truth::True) {
                 Truth::True
             } else if truths.contains(&Truth::Unknown) {
@@ -113,6 +118,7 @@ fn holds(table: &TableSpec, row: &(i64, Vec<Cell>), predicate: &Predicate) -> Tr
                 Truth::False
             }
         }
+        other => panic!("{other:?}"),
     }
 }
 
@@ -129,7 +135,7 @@ fn equals(cell: &Cell, value: &Value) -> Truth {
 
 #[cfg(test)]
 mod tests {
-    use forgetd_connector::{Cutoff, Predicate, Selection, Since, TableRef, Value, WhenNull};
+    use forgetd_connector::{Cutoff, Predicate, Selection, Since, SinceColumn, TableRef, Terms, Value, WhenNull};
     use jiff::civil::{date, datetime};
     use jiff::tz::TimeZone;
 
@@ -137,13 +143,15 @@ mod tests {
     use crate::{Cell, Kind, TableSpec};
 
     fn selection(column: &str, zone: &str, cutoff: &str) -> Selection {
-        Selection {
-            table: TableRef::parse("t"),
-            since: Since { column: column.into(), zone: Some(TimeZone::get(zone).unwrap()), form: None },
+        let since = SinceColumn { column: column.into(), zone: Some(TimeZone::get(zone).unwrap()), form: None };
+        let terms = Terms {
+            since: Since::Column(since),
             cutoff: Cutoff(cutoff.parse().unwrap()),
             when_null: WhenNull::Keep,
-            predicate: Predicate::All(vec![]),
-        }
+            predicate: Predicate::always(),
+            native: None,
+        };
+        Selection::new(TableRef::parse("t"), terms)
     }
 
     #[test]
@@ -189,11 +197,11 @@ mod tests {
             ]);
         let mut selection = selection("at", "UTC", "2026-01-01T00:00:00Z");
         assert_eq!(due(&table, &selection), [1, 2]);
-        selection.predicate = Predicate::Equal { column: "state".into(), value: Value::Text("a".into()) };
+        selection.terms.predicate = Predicate::equal("state", Value::Text("a".into()));
         assert_eq!(due(&table, &selection), [1]);
-        selection.when_null = WhenNull::Delete;
+        selection.terms.when_null = WhenNull::Delete;
         assert_eq!(due(&table, &selection), [1, 3, 4]);
-        selection.when_null = WhenNull::Use("made".into());
+        selection.terms.when_null = WhenNull::Use("made".into());
         assert_eq!(due(&table, &selection), [1, 3]);
     }
 }

@@ -1,6 +1,6 @@
 //! Tables and rows in a form that every engine can be given and the oracle can judge.
 
-use forgetd_connector::{Predicate, Selection, Since, TableRef, WhenNull};
+use forgetd_connector::{Predicate, Selection, Since, SinceColumn, TableRef, Terms, WhenNull};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -119,17 +119,18 @@ impl TableSpec {
     pub fn selection(&self, fixture: &dyn Fixture, since: &str, cutoff: Timestamp) -> Selection {
         let kind = self.columns.iter().find(|spec| spec.name == since).expect("a column of the table").kind;
         let zoned = matches!(kind, Kind::Naive | Kind::Date);
-        Selection {
-            table: TableRef::parse(self.name),
-            since: Since {
+        let terms = Terms {
+            since: Since::Column(SinceColumn {
                 column: since.into(),
                 zone: zoned.then_some(TimeZone::UTC),
                 form: fixture.column(kind).and_then(|column| column.form),
-            },
+            }),
             cutoff: forgetd_connector::Cutoff(cutoff),
             when_null: WhenNull::Keep,
-            predicate: Predicate::All(vec![]),
-        }
+            predicate: Predicate::always(),
+            native: None,
+        };
+        Selection::new(TableRef::parse(self.name), terms)
     }
 
     /// Whether the engine has every kind of column that the table uses.
@@ -161,6 +162,12 @@ impl TableSpec {
         values.extend(self.columns.iter().zip(cells).map(|(column, cell)| literal(column.kind, cell)));
         format!("({})", values.join(", "))
     }
+}
+
+/// Reads the times of a selection that counts from one column in this zone.
+pub fn in_zone(selection: &mut Selection, zone: &str) {
+    let Since::Column(since) = &mut selection.terms.since else { panic!("counts from one column") };
+    since.zone = Some(TimeZone::get(zone).expect("a zone"));
 }
 
 fn literal(kind: Kind, cell: &Cell) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Action, Predicate, TableRef, Value};
+use forgetd_connector::{Predicate, TableRef, Value};
 
 use super::{
     say::{Say, is_name},
@@ -17,7 +17,7 @@ use crate::{
         read::{At, Field},
         words,
     },
-    rules::{Cap, Guard, Period, Policy, Rule},
+    rules::{Action, Cap, Guard, Period, Policy, Rule},
 };
 
 /// The policy. Broken rules are left out; their problems have been said.
@@ -48,8 +48,7 @@ pub(super) fn policy(
     if none && !broken {
         say.missing("no file has a rule", "add one under `rules:`; without rules nothing is ever deleted");
     }
-    rules.sort_by(|a: &Rule, b: &Rule| a.name.cmp(&b.name));
-    Policy { rules }
+    Policy::new(rules)
 }
 
 struct Reading<'a> {
@@ -97,9 +96,11 @@ impl Reading<'_> {
             since: since?,
             when_null: when_null.unwrap_or_default(),
             predicate: predicate?,
+            native: None,
             action: match raw.action.value()? {
                 RawAction::Delete => Action::Delete,
             },
+            kept_by: BTreeMap::new(),
             mode: raw.mode.or(&defaults.mode).value().copied().unwrap_or_default(),
             cap,
             guard,
@@ -170,9 +171,9 @@ fn predicate(field: &Field<RawWhere>, say: &mut Say<'_>) -> Option<Predicate> {
             }
             let column = column.clone();
             match value {
-                RawCondition::One(value) => Some(Predicate::Equal { column, value: value.clone() }),
+                RawCondition::One(value) => Some(Predicate::equal(&column, value.clone())),
                 RawCondition::Many(values) => {
-                    values_of(values, *place, say).map(|values| Predicate::In { column, values })
+                    values_of(values, *place, say).map(|values| Predicate::one_of(&column, values))
                 }
             }
         })

@@ -1,6 +1,6 @@
 //! The parts of a rule that say when: `since`, `when_null`, `schedule`.
 
-use forgetd_connector::{Since, WhenNull};
+use forgetd_connector::{Since, SinceColumn, WhenNull};
 use jiff::tz::TimeZone;
 
 use super::say::{Say, split};
@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn since(at: &At<TextOr<RawSince>>, say: &mut Say<'_>) -> Option<Since> {
     let raw = match &at.value {
         TextOr::Text(column) => {
-            return column_name(column, at, say).map(|column| Since { column, zone: None, form: None });
+            return column_name(column, at, say).map(|column| Since::column(&column));
         }
         TextOr::Full(raw) => raw,
     };
@@ -32,7 +32,8 @@ pub(super) fn since(at: &At<TextOr<RawSince>>, say: &mut Say<'_>) -> Option<Sinc
         None => None,
         Some(found) => Some(found?),
     };
-    Some(Since { column: column?, zone, form: raw.form.value().map(|form| (*form).into()) })
+    let form = raw.form.value().map(|form| (*form).into());
+    Some(Since::Column(SinceColumn { column: column?, zone, form }))
 }
 
 /// What NULL means.
@@ -42,7 +43,7 @@ pub(super) fn when_null(at: &At<RawWhenNull>, since: Option<&Since>, say: &mut S
         RawWhenNull::Delete => Some(WhenNull::Delete),
         RawWhenNull::Use(column) => {
             let column = column_name(column, at, say)?;
-            if since.is_some_and(|since| since.column == column) {
+            if since.and_then(Since::single).is_some_and(|since| since.column == column) {
                 say.at(at.place, "`when_null` uses the column of `since` itself", "name another column");
                 return None;
             }

@@ -90,8 +90,10 @@ impl Looked {
                 "make sure that it does not return NULL for rows that are due; a run that meets it ends blocked",
             ));
         }
-        let since = &step.selection.since.column;
-        if !step.table.leads_index(since) && step.table.rows_estimate.is_some_and(|rows| rows > UNINDEXED_ROWS_MAX) {
+        if let Some(since) = step.lead().map(|since| &since.column)
+            && !step.table.leads_index(since)
+            && step.table.rows_estimate.is_some_and(|rows| rows > UNINDEXED_ROWS_MAX)
+        {
             findings.push(warning(
                 "since_unindexed",
                 format!("{place}.{since}"),

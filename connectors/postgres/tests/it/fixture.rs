@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use forgetd_connector::{
     Acquired, Compare, ConnectContext, Connector, Cutoff, Effect, Fault, FenceRaise, Installed, LeaseClaim, LockWait,
-    Order, Predicate, Selection, Since, Step, TableRef, WhenNull,
+    Order, Predicate, Selection, Since, SinceColumn, Step, TableRef, Terms, WhenNull,
 };
 use forgetd_postgres::Config;
 use forgetd_testkit::{Arena, ColumnSql, Fixture, HOLDER, Held, Kind, Snare, TestDatabase};
@@ -154,17 +154,15 @@ pub(crate) async fn installed(database: &Database, url: &str) -> Arena {
 
 /// What is due in `table` by its column `at` before 2025, with the zone of Stockholm.
 pub(crate) fn selection(table: &str) -> Selection {
-    Selection {
-        table: TableRef::parse(table),
-        since: Since {
-            column: "at".into(),
-            zone: Some(jiff::tz::TimeZone::get("Europe/Stockholm").unwrap()),
-            form: None,
-        },
+    let zone = Some(jiff::tz::TimeZone::get("Europe/Stockholm").unwrap());
+    let terms = Terms {
+        since: Since::Column(SinceColumn { column: "at".into(), zone, form: None }),
         cutoff: Cutoff("2024-12-31T23:00:00Z".parse().unwrap()),
         when_null: WhenNull::Keep,
-        predicate: Predicate::All(vec![]),
-    }
+        predicate: Predicate::always(),
+        native: None,
+    };
+    Selection::new(TableRef::parse(table), terms)
 }
 
 /// The step for [`selection`].

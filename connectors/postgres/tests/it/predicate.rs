@@ -1,12 +1,12 @@
 //! Exact comparison, whatever the column's own equality says.
 
-use forgetd_connector::{Fault, Predicate, RowCap, SinceForm, Value};
+use forgetd_connector::{Fault, Predicate, RowCap, Since, SinceColumn, SinceForm, Value};
 use forgetd_testkit::TestDatabase as _;
 
 use crate::fixture::{Database, arena, selection};
 
 fn equal(value: Value) -> Predicate {
-    Predicate::Equal { column: "c".into(), value }
+    Predicate::equal("c", value)
 }
 
 fn text(text: &str) -> Value {
@@ -20,7 +20,7 @@ async fn means(
     predicate: Predicate,
 ) -> Result<Vec<String>, Fault> {
     let mut wanted = selection("item");
-    wanted.predicate = predicate;
+    wanted.terms.predicate = predicate;
     let step = arena.step(wanted).await;
     let due = arena.connector.measure(&step, RowCap(None)).await?.due.rows();
     let before = database.texts("select id::text from item order by id").await;
@@ -53,7 +53,7 @@ async fn text_is_compared_by_code_points() {
         assert_eq!(means(&database, &arena, equal(text("closed"))).await.unwrap(), ["1"], "{type_name}");
         let none = means(&database, &arena, equal(text("closed  "))).await.unwrap();
         assert_eq!(none, [""; 0], "{type_name}");
-        let list = Predicate::In { column: "c".into(), values: vec![text("Closed"), text("clösed"), text("x")] };
+        let list = Predicate::one_of("c", vec![text("Closed"), text("clösed"), text("x")]);
         assert_eq!(means(&database, &arena, list).await.unwrap(), ["3", "5"], "{type_name}");
     }
 }
@@ -86,14 +86,14 @@ async fn other_types_are_compared_as_themselves() {
     for (column, value) in
         [("n", Value::Real(10.25)), ("b", Value::Bool(true)), ("i", Value::Int(5)), ("r", Value::Real(10.1))]
     {
-        let predicate = Predicate::Equal { column: column.into(), value };
+        let predicate = Predicate::equal(column, value);
         assert_eq!(means(&database, &arena, predicate).await.unwrap(), ["1"], "{column}");
         database.sql("insert into item (id, c, n, b, i, r) values (1, 'sad', 10.250, true, 5, 10.1)").await;
     }
     // What cannot be compared is refused, never guessed.
     for (column, value) in [("c", text("no such mood")), ("i", Value::Int(70_000)), ("i", text("5")), ("b", text("t"))]
     {
-        let predicate = Predicate::Equal { column: column.into(), value };
+        let predicate = Predicate::equal(column, value);
         let fault = means(&database, &arena, predicate).await.unwrap_err();
         assert_eq!(fault.cause(), forgetd_connector::Cause::ColumnType, "{column}: {fault}");
         assert!(!fault.to_string().contains("mood"), "{fault}");
@@ -115,7 +115,7 @@ async fn seconds_and_milliseconds_in_numbers() {
         ))
         .await;
         let mut wanted = selection("item");
-        wanted.since.form = Some(form);
+        wanted.terms.since = Since::Column(SinceColumn { column: "at".into(), zone: None, form: Some(form) });
         let step = arena.step(wanted).await;
         for cap in [None, Some(1), Some(10)] {
             let measure = arena.connector.measure(&step, RowCap(cap)).await.unwrap();

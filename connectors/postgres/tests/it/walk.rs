@@ -1,6 +1,6 @@
 //! Walks: every due row in exactly one batch, no batch over its limit, the kept rows left alone.
 
-use forgetd_connector::{Compare, LockWait, Next, Order, Predicate, RowCap, Value, WhenNull};
+use forgetd_connector::{Compare, LockWait, Next, Order, Predicate, RowCap, Since, Value, WhenNull};
 use forgetd_testkit::{Arena, TestDatabase as _};
 
 use crate::fixture::{Database, arena, order, selection, step};
@@ -176,7 +176,7 @@ async fn a_selective_condition_does_not_make_tiny_batches() {
     )
     .await;
     let mut wanted = selection("item");
-    wanted.predicate = Predicate::Equal { column: "state".into(), value: Value::Text("closed".into()) };
+    wanted.terms.predicate = Predicate::equal("state", Value::Text("closed".into()));
     let step = arena.step(wanted).await;
     let mut lane = arena.lane(&step).await;
     let mut from = None;
@@ -212,7 +212,7 @@ async fn nulls_are_a_segment_of_their_own() {
         for rows_max in [11, 100, 1000] {
             let (arena, database) = arena(sql).await;
             let mut wanted = selection("item");
-            wanted.when_null = when_null.clone();
+            wanted.terms.when_null = when_null.clone();
             let step = arena.step(wanted).await;
             drains_step(&arena, &database, &step, rows_max, "since", kept).await;
         }
@@ -314,7 +314,8 @@ async fn odd_names_are_names() {
     .await;
     let mut wanted = selection("x");
     wanted.table = forgetd_connector::TableRef { schema: Some("A.b".into()), name: "it\"em; --".into() };
-    wanted.since.column = "a't".into();
+    wanted.terms.since = Since::column("a't");
+    forgetd_testkit::in_zone(&mut wanted, "Europe/Stockholm");
     let step = arena.step(wanted).await;
     assert_eq!(arena.drain(&step, 10).await.changed, 1);
     assert_eq!(database.texts("select \"I d\" from \"A.b\".\"it\"\"em; --\"").await, ["2"]);

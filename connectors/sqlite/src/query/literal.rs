@@ -3,7 +3,7 @@
 //! A literal means what the column would have stored for it. SQLite keeps `5` in a REAL column as 5.0, so numbers match
 //! by value there; but a number never matches text and text never a number.
 
-use forgetd_connector::{Predicate, Table, Value};
+use forgetd_connector::{Check, Comparison, Predicate, Table, Value};
 
 use super::{Query, quote};
 
@@ -25,8 +25,12 @@ enum Affinity {
 pub(super) fn push(predicate: &Predicate, table: &Table, query: &mut Query) -> Result<(), String> {
     let (column, values) = match predicate {
         Predicate::All(parts) => return parts.iter().try_for_each(|part| push(part, table, query)),
-        Predicate::Equal { column, value } => (column, std::slice::from_ref(value)),
-        Predicate::In { column, values } => (column, values.as_slice()),
+        Predicate::Test(test) => match &test.check {
+            Check::Compare(Comparison::Equal, value) => (&test.path.column, std::slice::from_ref(value)),
+            Check::In(values) => (&test.path.column, values.as_slice()),
+            _ => return Err(test.path.column.clone()),
+        },
+        _ => return Err(String::new()),
     };
     let declared = table.column(column).map_or("", |column| column.type_name.as_str());
     let test = one_of(&quote(column), affinity(declared), values, query).ok_or_else(|| column.clone())?;

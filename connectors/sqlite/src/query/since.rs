@@ -6,7 +6,7 @@
 //! known: `12:00:00.5` before `12:00:00.51` before `12:00:01` is the order of their code points, to any number of
 //! digits, and `12:00:00.50` counts as behind `12:00:00.5`, so nothing goes early.
 
-use forgetd_connector::{Cause, ColumnKind, Cutoff, Since, SinceForm};
+use forgetd_connector::{Cause, ColumnKind, Cutoff, SinceColumn, SinceForm};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -43,7 +43,7 @@ pub(crate) enum Reading {
 
 impl Form {
     /// What the rule says, else what the declared type says.
-    pub(super) fn new(kind: ColumnKind, since: &Since) -> Result<Self, Cause> {
+    pub(super) fn new(kind: ColumnKind, since: &SinceColumn) -> Result<Self, Cause> {
         let form = match (since.form, kind) {
             (Some(form), _) => form,
             (None, ColumnKind::Date) => SinceForm::Date,
@@ -60,6 +60,7 @@ impl Form {
             SinceForm::Iso8601 => Self::Instant,
             SinceForm::UnixS => Self::Unix(1),
             SinceForm::UnixMs => Self::Unix(1_000),
+            SinceForm::Julian => return Err(Cause::ColumnType),
         })
     }
 

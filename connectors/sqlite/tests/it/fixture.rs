@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use forgetd_connector::{
     Acquired, Compare, ConnectContext, Connector, Cutoff, FenceRaise, Installed, LeaseClaim, LockWait, Order,
-    Predicate, Selection, Since, SinceForm, Step, TableRef, WhenNull,
+    Predicate, Selection, Since, SinceColumn, SinceForm, Step, TableRef, Terms, WhenNull,
 };
 use forgetd_sqlite::Config;
 use forgetd_testkit::{Arena, ColumnSql, Fixture, HOLDER, Held, Kind, Snare, TestDatabase};
@@ -147,13 +147,15 @@ pub(crate) async fn installed(file: &File) -> Arena {
 
 /// What is due in `table` by `column` at `cutoff`, with the zone of Stockholm.
 pub(crate) fn selection(table: &str, column: &str, form: Option<SinceForm>, cutoff: &str) -> Selection {
-    Selection {
-        table: TableRef::parse(table),
-        since: Since { column: column.into(), zone: Some(jiff::tz::TimeZone::get("Europe/Stockholm").unwrap()), form },
+    let zone = Some(jiff::tz::TimeZone::get("Europe/Stockholm").unwrap());
+    let terms = Terms {
+        since: Since::Column(SinceColumn { column: column.into(), zone, form }),
         cutoff: Cutoff(cutoff.parse().unwrap()),
         when_null: WhenNull::Keep,
-        predicate: Predicate::All(vec![]),
-    }
+        predicate: Predicate::always(),
+        native: None,
+    };
+    Selection::new(TableRef::parse(table), terms)
 }
 
 /// The step for a selection by date of everything before 2025.

@@ -12,7 +12,7 @@ async fn matched(declared: &str, stored: &str, predicate: Predicate) -> Vec<Stri
     ))
     .await;
     let mut selection = selection("item", "at", Some(SinceForm::UnixS), "2024-01-01T00:00:00Z");
-    selection.predicate = predicate;
+    selection.terms.predicate = predicate;
     let step = arena.step(selection).await;
     let all: Vec<(i64, String)> = {
         let connection = file.open();
@@ -27,7 +27,7 @@ async fn matched(declared: &str, stored: &str, predicate: Predicate) -> Vec<Stri
 }
 
 fn equal(value: Value) -> Predicate {
-    Predicate::Equal { column: "v".into(), value }
+    Predicate::equal("v", value)
 }
 
 fn text(value: &str) -> Value {
@@ -40,7 +40,7 @@ async fn collations_do_not_widen() {
     for declared in ["text", "text collate nocase", "text collate rtrim", "varchar(9) collate nocase", "collate nocase"]
     {
         assert_eq!(matched(declared, stored, equal(text("closed"))).await, ["'closed'"], "{declared}");
-        let list = Predicate::In { column: "v".into(), values: vec![text("CLOSED"), text("gone")] };
+        let list = Predicate::one_of("v", vec![text("CLOSED"), text("gone")]);
         assert_eq!(matched(declared, stored, list).await, ["'CLOSED'"], "{declared}");
     }
 }
@@ -67,7 +67,7 @@ async fn numbers_match_as_their_column_keeps_them() {
 
 #[tokio::test]
 async fn lists_of_several_kinds_match_each_by_its_own() {
-    let list = Predicate::In { column: "v".into(), values: vec![Value::Int(1), text("1"), Value::Real(2.5)] };
+    let list = Predicate::one_of("v", vec![Value::Int(1), text("1"), Value::Real(2.5)]);
     assert_eq!(matched("", "(1), ('1'), (2.5), ('2.5'), (1.0), (null)", list).await, ["1", "'1'", "2.5"]);
 }
 
@@ -79,7 +79,7 @@ async fn a_dropped_column_is_no_literal() {
     )
     .await;
     let mut selection = selection("item", "at", Some(SinceForm::UnixS), "2024-01-01T00:00:00Z");
-    selection.predicate = equal(text("v"));
+    selection.terms.predicate = equal(text("v"));
     let step = arena.step(selection).await;
     file.open().execute_batch("alter table item drop column v").unwrap();
     let mut lane = arena.lane(&step).await;

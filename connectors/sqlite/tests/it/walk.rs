@@ -75,7 +75,7 @@ async fn nulls_are_a_segment_of_their_own() {
         for (when_null, left) in [(WhenNull::Keep, 300), (WhenNull::Delete, 100), (WhenNull::Use("made".into()), 200)] {
             let (arena, file) = arena(&sql).await;
             let mut selection = selection("item", "at", None, "2025-01-01T00:00:00Z");
-            selection.when_null = when_null.clone();
+            selection.terms.when_null = when_null.clone();
             let step = arena.step(selection).await;
             assert_eq!(drained(&arena, &step, 33).await, 400 - left, "{when_null:?} {index}");
             assert_eq!(ids(&file, "item").len() as u64, left);
@@ -109,7 +109,7 @@ async fn few_among_many_are_found_in_few_batches() {
         ))
         .await;
         let mut selection = selection("item", "at", None, "2025-01-01T00:00:00Z");
-        selection.predicate = Predicate::Equal { column: "state".into(), value: Value::Text("closed".into()) };
+        selection.terms.predicate = Predicate::equal("state", Value::Text("closed".into()));
         let step = arena.step(selection).await;
         let mut lane = arena.lane(&step).await;
         let (mut calls, mut changed, mut from) = (0, 0, None);
@@ -142,7 +142,7 @@ async fn the_index_serves_bounds_and_ties() {
     )
     .await;
     let mut selection = selection("item", "at", None, "2025-01-01T00:00:00Z");
-    selection.predicate = Predicate::Equal { column: "state".into(), value: Value::Text("x".into()) };
+    selection.terms.predicate = Predicate::equal("state", Value::Text("x".into()));
     let shown = arena.connector.statements(&arena.step(selection).await).unwrap();
     let connection = file.open();
     for sql in [&shown.change, &shown.peek] {

@@ -18,7 +18,7 @@ pub async fn null_is_due_only_where_the_rule_says_so(fixture: &dyn Fixture) {
         let arena = Arena::new(fixture).await;
         arena.create(fixture, &table).await;
         let mut selection = table.selection(fixture, "at", cutoff);
-        selection.when_null = when_null;
+        selection.terms.when_null = when_null;
         agrees(fixture, &arena, &table, selection, 7).await;
     }
 }
@@ -33,8 +33,8 @@ pub async fn null_in_a_predicate_deletes_nothing(fixture: &dyn Fixture) {
         .nullable("t", Kind::Text)
         .nullable("n", Kind::Int)
         .rows(rows);
-    let equal = |column: &str, value| Predicate::Equal { column: column.into(), value };
-    let within = |column: &str, values| Predicate::In { column: column.into(), values };
+    let equal = |column: &str, value| Predicate::equal(column, value);
+    let within = |column: &str, values| Predicate::one_of(column, values);
     for predicate in [
         equal("t", Value::Text(String::new())),
         within("t", vec![Value::Text(String::new()), Value::Text("a".into())]),
@@ -43,7 +43,7 @@ pub async fn null_in_a_predicate_deletes_nothing(fixture: &dyn Fixture) {
         let arena = Arena::new(fixture).await;
         arena.create(fixture, &table).await;
         let mut selection = table.selection(fixture, "at", super::fence::late());
-        selection.predicate = predicate;
+        selection.terms.predicate = predicate;
         agrees(fixture, &arena, &table, selection, 3).await;
     }
 }

@@ -3,13 +3,12 @@
 use forgetd_connector::{Count, Cutoff, Predicate, RowCap, Selection, Value, WhenNull};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, date};
-use jiff::tz::TimeZone;
 
 use super::fence::{late, ten};
 use crate::{Arena, Cell, Drained, Fixture, Kind, TableSpec, oracle};
 
 pub(super) fn text(column: &str, value: &str) -> Predicate {
-    Predicate::Equal { column: column.into(), value: Value::Text(value.into()) }
+    Predicate::equal(column, Value::Text(value.into()))
 }
 
 /// Measures, deletes, measures again, and compares each with the oracle.
@@ -22,8 +21,13 @@ pub(super) async fn agrees(
 ) -> Drained {
     let due = oracle::due(table, &selection);
     let kept = oracle::survivors(table, &selection);
-    let what =
-        format!("{:?} {} {:?} {}", table.columns, selection.cutoff.0, selection.when_null, fixture_name(fixture));
+    let what = format!(
+        "{:?} {} {:?} {}",
+        table.columns,
+        selection.terms.cutoff.0,
+        selection.terms.when_null,
+        fixture_name(fixture)
+    );
     let step = arena.step(selection).await;
     let measure = arena.connector.measure(&step, RowCap(None)).await.unwrap();
     assert_eq!(measure.due, Count::Exact(due.len() as u64), "measured: {what}");
@@ -62,25 +66,22 @@ pub async fn equality_is_exact(fixture: &dyn Fixture) {
     let table = table.rows(rows);
     let values = |words: &[&str]| words.iter().map(|word| Value::Text((*word).into())).collect();
     let mut predicates: Vec<Predicate> = words.iter().map(|word| text("word", word)).collect();
-    predicates.push(Predicate::In { column: "word".into(), values: values(&["CLOSED", "close\u{301}d", "o'closed"]) });
-    predicates.push(Predicate::Equal { column: "n".into(), value: Value::Int(2) });
-    predicates.push(Predicate::Equal { column: "yes".into(), value: Value::Bool(true) });
-    predicates.push(Predicate::All(vec![
-        text("word", "closed"),
-        Predicate::Equal { column: "n".into(), value: Value::Int(1) },
-    ]));
+    predicates.push(Predicate::one_of("word", values(&["CLOSED", "close\u{301}d", "o'closed"])));
+    predicates.push(Predicate::equal("n", Value::Int(2)));
+    predicates.push(Predicate::equal("yes", Value::Bool(true)));
+    predicates.push(Predicate::All(vec![text("word", "closed"), Predicate::equal("n", Value::Int(1))]));
     let arena = Arena::new(fixture).await;
     arena.create(fixture, &table).await;
     for predicate in predicates {
         let mut selection = table.selection(fixture, "at", late());
-        selection.predicate = predicate;
+        selection.terms.predicate = predicate;
         let due = oracle::due(&table, &selection);
         let step = arena.step(selection).await;
         let measure = arena.connector.measure(&step, RowCap(None)).await.unwrap();
-        assert_eq!(measure.due, Count::Exact(due.len() as u64), "{:?}", step.selection.predicate);
+        assert_eq!(measure.due, Count::Exact(due.len() as u64), "{:?}", step.selection.terms.predicate);
     }
     let mut selection = table.selection(fixture, "at", late());
-    selection.predicate = text("word", "closed");
+    selection.terms.predicate = text("word", "closed");
     agrees(fixture, &arena, &table, selection, 4).await;
 }
 
@@ -136,14 +137,14 @@ pub async fn zones_and_folds_agree_with_the_oracle(fixture: &dyn Fixture) {
         arena.create(fixture, &table).await;
         for (zone, cutoff) in ["Europe/Stockholm", "America/New_York"].iter().flat_map(|z| cutoffs.map(|c| (*z, c))) {
             let mut selection = table.selection(fixture, column, cutoff.parse().unwrap());
-            selection.since.zone = Some(TimeZone::get(zone).unwrap());
+            crate::in_zone(&mut selection, zone);
             let due = oracle::due(&table, &selection);
             let step = arena.step(selection).await;
             let measure = arena.connector.measure(&step, RowCap(None)).await.unwrap();
             assert_eq!(measure.due, Count::Exact(due.len() as u64), "{kind:?} in {zone} at {cutoff}");
         }
         let mut selection = table.selection(fixture, column, "2026-10-25T00:30:00Z".parse().unwrap());
-        selection.since.zone = Some(TimeZone::get("Europe/Stockholm").unwrap());
+        crate::in_zone(&mut selection, "Europe/Stockholm");
         agrees(fixture, &arena, &table, selection, 5).await;
     }
 }
@@ -154,7 +155,7 @@ pub async fn plan_and_run_mean_the_same_rows(fixture: &dyn Fixture) {
     let table = ten();
     arena.create(fixture, &table).await;
     let mut selection = table.selection(fixture, "at", late());
-    selection.when_null = WhenNull::Keep;
+    selection.terms.when_null = WhenNull::Keep;
     let step = arena.step(selection).await;
     let shown = arena.connector.statements(&step).unwrap();
     assert!(!shown.predicate.is_empty());
@@ -166,7 +167,8 @@ pub async fn plan_and_run_mean_the_same_rows(fixture: &dyn Fixture) {
     let enough = arena.connector.measure(&step, RowCap(Some(50))).await.unwrap();
     assert_eq!(enough.due, Count::Exact(10));
     assert_eq!(enough.oldest, Some(Timestamp::from_second(1_700_000_000).unwrap()));
-    let none = Selection { cutoff: Cutoff(Timestamp::from_second(1_700_000_000).unwrap()), ..step.selection.clone() };
+    let mut none = step.selection.clone();
+    none.terms.cutoff = Cutoff(Timestamp::from_second(1_700_000_000).unwrap());
     let none = arena.connector.measure(&arena.step(none).await, RowCap(None)).await.unwrap();
     assert_eq!((none.due, none.oldest), (Count::Exact(0), None), "the cutoff itself is not before the cutoff");
     assert_eq!(arena.connector.survivors(&step).await.unwrap(), Count::Exact(10), "survivors are counted to the end");

@@ -75,7 +75,7 @@ pub async fn the_predicate_guards_the_change(fixture: &dyn Fixture) {
     let table = table.rows(rows);
     let mut pair = Pair::new(fixture, &table).await;
     let mut step = pair.step.clone();
-    step.selection.predicate = super::predicate::text("state", "closed");
+    step.selection.terms.predicate = super::predicate::text("state", "closed");
     let connector = pair.data.connect("conformance").await;
     let Lane::Sealed(mut lane) = connector.lane(&step, &pair.control.claim()).await.unwrap() else {
         panic!("a sealed step opened an atomic lane")

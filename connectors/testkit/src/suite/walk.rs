@@ -65,7 +65,7 @@ pub async fn rows_that_cannot_go_do_not_stop_the_walk(fixture: &dyn Fixture) {
         .rows((0..400).map(|n| vec![day(n / 100), state(n)]));
     arena.create(fixture, &table).await;
     let mut selection = table.selection(fixture, "at", late());
-    selection.predicate = super::predicate::text("state", "closed");
+    selection.terms.predicate = super::predicate::text("state", "closed");
     let step = arena.step(selection).await;
     let done = arena.drain(&step, 7).await;
     assert_eq!((done.changed, arena.count("item").await), (10, 390));
