@@ -5,11 +5,13 @@
 mod cascade;
 mod columns;
 mod order;
+mod references;
 mod step;
 mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use order::order;
+pub use references::{Does, Reference, references};
 pub use step::step;
 pub use terms::{shield, tables};

@@ -1,6 +1,6 @@
-use forgetd_connector::{Cause, Count, Finding, Measure, Statements};
+use forgetd_connector::{Cause, Count, Finding, KeptRows, KeptWhy, Measure, Month, Profile, Statements};
 
-use super::{Args, RulePlan, exit_code, text};
+use super::{Args, RulePlan, exit_code, markdown, text};
 use crate::{cli::report::WIDTH, guard, plan::testing::rule, rules::Mode};
 
 fn planned(due: Count, total: Count) -> RulePlan {
@@ -14,19 +14,14 @@ fn planned(due: Count, total: Count) -> RulePlan {
     };
     let oldest = "2025-01-01T00:00:00Z".parse().ok();
     RulePlan {
-        rule: rule("leads", "lead"),
-        batch_rows_max: 1000,
         cutoff: "2026-05-31T12:00:00Z".parse().ok(),
         measure: Some(Measure { due, oldest, total }),
         statements: Some(statements),
-        guard: None,
-        findings: vec![],
-        unreachable: false,
-        blind: false,
+        ..RulePlan::new(&rule("leads", "lead"), 1000)
     }
 }
 
-const ARGS: Args = Args { rule: None, json: false, exact: false, detailed_exitcode: true };
+const ARGS: Args = Args { rule: None, json: false, md: false, exact: false, detailed_exitcode: true };
 
 #[test]
 fn a_plan_reads_well_within_the_width() {
@@ -56,7 +51,7 @@ fn what_would_happen_is_said_in_the_rules_mode() {
     plan.rule.cap.rows_per_run = Some(1500);
     assert_eq!(outlook(&plan), "delete 1,500 rows in 2 batches of at most 1,000, then stop at cap.rows_per_run");
     plan.rule.guard.rows_max = Some(10);
-    plan.guard = plan.measure.as_ref().and_then(|measure| guard::check(&plan.rule, measure));
+    plan.guards = plan.measure.iter().flat_map(|measure| guard::check(&plan.rule, measure)).collect();
     assert!(outlook(&plan).starts_with("nothing: guard_rows_max: at least 5000 rows"), "{}", outlook(&plan));
     assert_eq!(outlook(&planned(Count::Exact(0), Count::Exact(9))), "find nothing to do");
 }
@@ -75,6 +70,47 @@ fn json_holds_what_scripts_are_promised() {
     );
     let json: serde_json::Value = serde_json::from_str(&planned(Count::Capped(5), Count::Exact(8)).json()).unwrap();
     assert_eq!(json["due_exact"], serde_json::json!(false));
+}
+
+#[test]
+fn the_spread_and_what_is_kept_are_shown() {
+    let mut plan = planned(Count::Exact(30), Count::Exact(100));
+    let month = |month: &str, rows| Month { month: Some(month.into()), rows };
+    let kept = |why, rows| KeptRows { why, rows: Count::Exact(rows) };
+    plan.profile = Some(Profile {
+        months: vec![month("2024-01", 20), month("2024-02", 10)],
+        complete: true,
+        kept: vec![kept(KeptWhy::Null, 3), kept(KeptWhy::Future, 0), kept(KeptWhy::Rule("won".into()), 1_234)],
+    });
+    plan.speed = Some(0.1);
+    let shown = plan.text();
+    for part in [
+        "by month   2024-01            20  ##############################",
+        "           2024-02            10  ###############",
+        "kept       3 have no moment to count from",
+        "           1,234 are kept by rule won",
+        "takes      about 5 minutes at the speed of the last runs",
+        "index      none finds rows that are due",
+    ] {
+        assert!(shown.contains(part), "{part} in\n{shown}");
+    }
+    assert!(!shown.contains("future"), "{shown}");
+    let json: serde_json::Value = serde_json::from_str(&plan.json()).unwrap();
+    assert_eq!(json["held"], 1_234);
+    assert_eq!(json["months"][1], serde_json::json!({ "month": "2024-02", "rows": 10 }));
+    assert_eq!(json["kept"][0], serde_json::json!({ "why": "null", "rule": null, "rows": 3, "rows_exact": true }));
+}
+
+#[test]
+fn markdown_cannot_be_broken_by_names() {
+    let mut plan = planned(Count::Exact(30), Count::Exact(100));
+    plan.rule.table.name = "le|ad<b>".into();
+    plan.findings.push(Finding::blocks(Cause::NoKey, "crm.le|ad", "a `name` with *stars*"));
+    let shown = markdown(&[plan]);
+    let row = shown.lines().find(|line| line.starts_with("| leads")).unwrap();
+    assert_eq!(row, r"| leads | enforce | crm.le\|ad\<b\> | 30 | 2025-01-01 | be blocked |");
+    assert!(shown.contains("<summary>leads: delete from crm.le|ad&lt;b&gt; (enforce)</summary>"), "{shown}");
+    assert!(shown.contains(r"- **error** `no_key` crm.le\|ad: a \`name\` with \*stars\*"), "{shown}");
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! What foreign keys make of a delete, in words. Pure.
+
+use forgetd_connector::{ForeignKey, OnDelete, Step};
+use serde::Serialize;
+
+/// One foreign key that a delete meets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reference {
+    /// Its name.
+    pub foreign_key: String,
+    /// The table that references, and its columns.
+    pub child: String,
+    /// What happens to its rows.
+    pub does: Does,
+    /// Whether an index serves the search for them.
+    pub indexed: bool,
+}
+
+/// What a foreign key does when its parent's row goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Does {
+    /// The parent's row stays while a child is there: it is skipped and counted.
+    SkipParent,
+    /// The child goes with it, because a rule of its own allows it.
+    DeleteChild,
+    /// The child's columns change.
+    ChangeChild,
+}
+
+/// Every foreign key that the step meets, directly or through a cascade.
+pub fn references(step: &Step) -> Vec<Reference> {
+    let reference = |key: &ForeignKey| Reference {
+        foreign_key: key.name.clone(),
+        child: format!("{} ({})", key.child, key.child_columns.join(", ")),
+        does: match key.on_delete {
+            OnDelete::Refuse => Does::SkipParent,
+            OnDelete::Cascade => Does::DeleteChild,
+            OnDelete::Set => Does::ChangeChild,
+        },
+        indexed: key.indexed,
+    };
+    step.table.referenced_by.iter().map(reference).collect()
+}
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { foreign_key, child, does, indexed } = self;
+        match does {
+            Does::SkipParent => {
+                write!(f, "a row that {child} references stays and is counted as skipped ({foreign_key})")?
+            }
+            Does::DeleteChild => write!(f, "rows of {child} go with it ({foreign_key})")?,
+            Does::ChangeChild => write!(f, "{child} is set to NULL or its default ({foreign_key})")?,
+        }
+        if *indexed { Ok(()) } else { f.write_str("; no index serves the search") }
+    }
+}
