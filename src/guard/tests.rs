@@ -1,10 +1,10 @@
-use forgetd_connector::{Cause, Count, Measure};
+use forgetd_connector::{Cause, Count, Measure, Outside};
 
 use super::check;
 use crate::plan::testing::rule;
 
 fn measure(due: Count, total: Count) -> Measure {
-    Measure { due, oldest: None, total }
+    Measure { due, oldest: None, total, outside: Outside::Rows }
 }
 
 #[test]

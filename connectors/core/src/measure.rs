@@ -18,6 +18,19 @@ pub struct Measure {
     pub oldest: Option<Timestamp>,
     /// Rows of the whole table.
     pub total: Count,
+    /// Whether the table has a row that is not due; known even where counting stopped early.
+    pub outside: Outside,
+}
+
+/// Whether rows of the table are outside a selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// There is at least one.
+    Rows,
+    /// There is none: the whole table is due, or it is empty.
+    Nothing,
+    /// The role cannot see the rows.
+    Unknown,
 }
 
 /// A number of rows, and how far to trust it.
@@ -32,6 +45,23 @@ pub enum Count {
     Estimate(u64),
     /// Unknown: the role cannot see the rows.
     Blind(Cause),
+}
+
+// === impl Outside ===
+
+impl Outside {
+    /// What two counts tell, where both are exact.
+    pub const fn by_counts(due: Count, total: Count) -> Option<Self> {
+        match (due, total) {
+            (Count::Exact(due), Count::Exact(total)) => Some(Self::found(total > due)),
+            _ => None,
+        }
+    }
+
+    /// What a look for such a row found.
+    pub const fn found(found: bool) -> Self {
+        if found { Self::Rows } else { Self::Nothing }
+    }
 }
 
 // === impl Count ===

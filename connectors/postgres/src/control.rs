@@ -5,6 +5,7 @@ mod grants;
 mod leases;
 mod log;
 pub(crate) mod receipts;
+mod rulebook;
 mod runs;
 mod seals;
 mod settle;

@@ -1,6 +1,8 @@
 //! How much is due, counted with the predicate of the lanes and never through row security.
 
-use forgetd_connector::{Cause, ColumnKind, Count, Fault, FaultClass, Measure, RowCap, SinceColumn, SinceForm, Step};
+use forgetd_connector::{
+    Cause, ColumnKind, Count, Fault, FaultClass, Measure, Outside, RowCap, SinceColumn, SinceForm, Step,
+};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -29,7 +31,8 @@ pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result
         // One more than the cap tells "exactly the cap" from "more".
         Some(cap) => (query.count(Some(cap.saturating_add(1))), Some(query.oldest_first())),
     };
-    let mut queries = vec![&total, &due];
+    let outside = query.outside_by_since(step.table.leads_index(&query.since().name));
+    let mut queries = vec![&total, &due, &outside];
     queries.extend(&oldest);
     let answers = match read(shared, step, query.pins(), &queries, &place).await? {
         Ok(answers) => answers,
@@ -38,19 +41,26 @@ pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result
     let total = number(&answers, 0, &place)?;
     let due = number(&answers, 1, &place)?;
     // Behind the count where one scan found both.
-    let oldest = if oldest.is_some() { (2, 0) } else { (1, 1) };
-    Ok(Measure {
-        due: match cap.0 {
-            Some(cap) if due > cap => Count::Capped(cap),
-            _ => Count::Exact(due),
+    let oldest = if oldest.is_some() { (3, 0) } else { (1, 1) };
+    let oldest = earliest(&answers, oldest, &query, step, &place)?;
+    let total = if total <= TOTAL_MAX {
+        Count::Exact(total)
+    } else {
+        Count::Estimate(step.table.rows_estimate.unwrap_or(0).max(total).max(due))
+    };
+    let due = match cap.0 {
+        Some(cap) if due > cap => Count::Capped(cap),
+        _ => Count::Exact(due),
+    };
+    let outside = match Outside::by_counts(due, total) {
+        Some(outside) => outside,
+        None if answers.get(2).is_some_and(|answer| !answer.rows.is_empty()) => Outside::Rows,
+        None => match read(shared, step, query.pins(), &[&query.outside()], &place).await? {
+            Ok(answers) => Outside::found(answers.first().is_some_and(|answer| !answer.rows.is_empty())),
+            Err(_) => Outside::Unknown,
         },
-        oldest: earliest(&answers, oldest, &query, step, &place)?,
-        total: if total <= TOTAL_MAX {
-            Count::Exact(total)
-        } else {
-            Count::Estimate(step.table.rows_estimate.unwrap_or(0).max(total).max(due))
-        },
-    })
+    };
+    Ok(Measure { due, oldest, total, outside })
 }
 
 /// Counts all that is due and nothing else, the way the lane went. Where it went through the blocks, an index on `since`
@@ -92,7 +102,7 @@ async fn read(
 }
 
 fn blind(cause: Cause) -> Measure {
-    Measure { due: Count::Blind(cause), oldest: None, total: Count::Blind(cause) }
+    Measure { due: Count::Blind(cause), oldest: None, total: Count::Blind(cause), outside: Outside::Unknown }
 }
 
 fn number(answers: &[Answer], n: usize, place: &str) -> Result<u64, Fault> {

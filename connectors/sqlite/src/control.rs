@@ -7,6 +7,7 @@ mod ddl;
 mod leases;
 mod log;
 mod receipts;
+mod rulebook;
 mod runs;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(crate) struct Tables {
     receipt: String,
     cursor: String,
     run: String,
+    rulebook: String,
     log_head: String,
     log_object: String,
     log_leaf: String,
@@ -62,6 +64,7 @@ impl Tables {
             receipt: name("receipt"),
             cursor: name("cursor"),
             run: name("run"),
+            rulebook: name("rulebook"),
             log_head: name("log_head"),
             log_object: name("log_object"),
             log_leaf: name("log_leaf"),

@@ -1,6 +1,6 @@
 //! How much is due, by the predicate that the lanes use.
 
-use forgetd_connector::{Count, Fault, Measure, RowCap};
+use forgetd_connector::{Count, Fault, Measure, Outside, RowCap};
 use jiff::Timestamp;
 use rusqlite::{Connection, params_from_iter};
 
@@ -21,7 +21,12 @@ pub(crate) fn measure(
             (count, _) => count,
         };
         let oldest = if due.rows() == Some(0) { None } else { oldest(connection, scope)? };
-        Ok(Measure { due, oldest, total })
+        let outside = match Outside::by_counts(due, total) {
+            Some(outside) => outside,
+            None if scope.outside_by_since().number(connection)? > 0 => Outside::Rows,
+            None => Outside::found(scope.outside().number(connection)? > 0),
+        };
+        Ok(Measure { due, oldest, total, outside })
     })
 }
 

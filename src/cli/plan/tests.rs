@@ -1,4 +1,4 @@
-use forgetd_connector::{Cause, Count, Finding, KeptRows, KeptWhy, Measure, Month, Profile, Statements};
+use forgetd_connector::{Cause, Count, Finding, KeptRows, KeptWhy, Measure, Month, Outside, Profile, Statements};
 
 use super::{Args, RulePlan, exit_code, markdown, text};
 use crate::{cli::report::WIDTH, guard, plan::testing::rule, rules::Mode};
@@ -15,7 +15,7 @@ fn planned(due: Count, total: Count) -> RulePlan {
     let oldest = "2025-01-01T00:00:00Z".parse().ok();
     RulePlan {
         cutoff: "2026-05-31T12:00:00Z".parse().ok(),
-        measure: Some(Measure { due, oldest, total }),
+        measure: Some(Measure { due, oldest, total, outside: Outside::Rows }),
         statements: Some(statements),
         ..RulePlan::new(&rule("leads", "lead"), 1000)
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use forgetd_connector::{
     Acquired, Append, Commit, Control, ControlState, Cursor, Fault, FaultClass, FenceRaise, Generation, Head,
     HeadState, Installed, Key, LeafKey, LeafRow, Lease, LeaseClaim, Leases, LogStore, OpenSeal, Pending, Published,
-    Receipt, ReceiptKey, Receipts, RunRow, Runs, SealEnd, Settled,
+    Receipt, ReceiptKey, Receipts, Rulebook, RulebookRow, RunRow, Runs, SealEnd, Settled,
 };
 
 /// One set of control tables.
@@ -279,6 +279,16 @@ impl Runs for Double {
     }
     async fn batches(&self, _: &str) -> Result<Vec<Vec<u8>>, Fault> {
         Err(self.not_asked())
+    }
+}
+
+#[async_trait]
+impl Rulebook for Double {
+    async fn rule(&self, _: &str) -> Result<Option<RulebookRow>, Fault> {
+        Err(self.not_asked())
+    }
+    async fn keep_rule(&self, _: &RulebookRow, _: u64) -> Commit {
+        Commit::RolledBack(self.not_asked())
     }
 }
 

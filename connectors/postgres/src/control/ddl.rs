@@ -48,6 +48,13 @@ const TABLES: &[(&str, &str)] = &[
          started_at timestamptz not null, result text, primary key (instance, run)",
     ),
     (
+        "rulebook",
+        "instance text collate \"C\" not null, rule text collate \"C\" not null, approved_digest text, \
+         definition text, catalog_digest text, how text, who text, reason text, approved_at timestamptz, \
+         pending_digest text, pending_since timestamptz, once text, last_cutoff timestamptz, last_at timestamptz, \
+         recent text not null, primary key (instance, rule)",
+    ),
+    (
         "log_head",
         "origin text collate \"C\" primary key, size bigint not null, root bytea not null, \
          table_oid bigint not null, system_identifier text not null, timeline text not null, \

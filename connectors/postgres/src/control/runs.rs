@@ -104,7 +104,7 @@ impl PgControl {
 }
 
 /// A moment, exact to the engine's microsecond.
-fn moment(sql: &mut Sql, at: Timestamp) -> String {
+pub(super) fn moment(sql: &mut Sql, at: Timestamp) -> String {
     let micros = sql.bind(Param::Int(at.as_microsecond()));
     format!("timestamptz 'epoch' + {micros} * interval '1 microsecond'")
 }

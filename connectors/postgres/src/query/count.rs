@@ -74,6 +74,21 @@ impl Query {
         sql.say(text)
     }
 
+    /// One row whose `since` is not before the cutoff, and which is not due therefore; or no row. Where an index leads
+    /// with `since`, its end is looked at: told to take any row, the planner may read all the due ones first.
+    pub(crate) fn outside_by_since(&self, indexed: bool) -> Sql {
+        let since = of(&self.since.name);
+        let order = if indexed { format!(" order by {since} desc") } else { String::new() };
+        let text = format!("select 1 from {} where {since} >= {}{order} limit 1", self.from(), self.cutoff);
+        self.with_cutoff().say(text)
+    }
+
+    /// One row that is not due for whatever reason; or no row.
+    pub(crate) fn outside(&self) -> Sql {
+        let text = format!("select 1 from {} where not coalesce({}, false) limit 1", self.from(), self.predicate);
+        self.with_predicate().say(text)
+    }
+
     /// The planner's guess of how many rows are due.
     pub(crate) fn guess(&self) -> Sql {
         let text = format!("explain (format json) select 1 from {} where {}", self.from(), self.predicate);

@@ -11,8 +11,19 @@ use crate::session::Refusal;
 const VERSION: u32 = 1;
 
 /// Their names behind the prefix.
-const NAMES: &[&str] =
-    &["control", "lease", "fence", "receipt", "cursor", "run", "log_head", "log_object", "log_leaf", "head_copy"];
+const NAMES: &[&str] = &[
+    "control",
+    "lease",
+    "fence",
+    "receipt",
+    "cursor",
+    "run",
+    "rulebook",
+    "log_head",
+    "log_object",
+    "log_leaf",
+    "head_copy",
+];
 
 /// The statements that create the tables; running them again changes nothing.
 ///

@@ -102,16 +102,19 @@ fn store(
 }
 
 /// Always nine digits behind the point, so that the order of texts is the order of moments.
-fn moment(at: jiff::Timestamp) -> String {
+pub(super) fn moment(at: jiff::Timestamp) -> String {
     format!("{at:.9}")
 }
 
+/// The moment in one column, as [`moment`] wrote it.
+pub(super) fn moment_at(row: &Row<'_>, at: usize) -> rusqlite::Result<jiff::Timestamp> {
+    let text: String = row.get(at)?;
+    text.parse()
+        .map_err(|error: jiff::Error| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<RunRow> {
-    let moment = |at: usize| -> rusqlite::Result<jiff::Timestamp> {
-        let text: String = row.get(at)?;
-        text.parse()
-            .map_err(|error: jiff::Error| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))
-    };
+    let moment = |at| moment_at(row, at);
     Ok(RunRow {
         run: row.get(0)?,
         rule: row.get(1)?,

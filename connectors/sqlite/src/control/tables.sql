@@ -63,6 +63,25 @@ create table if not exists `{prefix}_run` (
   primary key (instance, run)
 ) strict;
 
+create table if not exists `{prefix}_rulebook` (
+  instance text not null,
+  rule text not null,
+  approved_digest text,
+  definition text,
+  catalog_digest text,
+  how text,
+  who text,
+  reason text,
+  approved_at text,
+  pending_digest text,
+  pending_since text,
+  once text,
+  last_cutoff text,
+  last_at text,
+  recent text not null,
+  primary key (instance, rule)
+) strict;
+
 create table if not exists `{prefix}_log_head` (
   origin text primary key not null,
   size integer not null,

@@ -39,6 +39,28 @@ impl Scope {
         query
     }
 
+    /// Counts one row, if there is one, whose `since` no due row can have: an index leads to it.
+    pub(crate) fn outside_by_since(&self) -> Query {
+        let mut query = Query::default();
+        let (_, high) = self.since_bounds();
+        let high = query.bind(high);
+        query.sql = format!(
+            "select count(*)\nfrom (select 1 from {}{}\nwhere {} >= {high}\nlimit 1)",
+            self.table, self.hint, self.since
+        );
+        query
+    }
+
+    /// Counts one row, if there is one, that is not due for whatever reason.
+    pub(crate) fn outside(&self) -> Query {
+        let mut query = self.begin();
+        query.sql = format!(
+            "select count(*)\nfrom (select 1 from {}\nwhere not ifnull(({}), 0)\nlimit 1)",
+            self.table, self.predicate.sql
+        );
+        query
+    }
+
     /// The earliest due moment in `since` (or, among its NULLs, in the column used instead), as [`Form::read`] reads
     /// it. Looked for among the first in the column's own order: exact where a column is written in one way, and less
     /// than two days off where it mixes separators or offsets.

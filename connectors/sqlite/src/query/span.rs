@@ -109,7 +109,7 @@ impl Scope {
         if self.nulls_can_be_due() { format!("(({range}) or {since} is null)") } else { range }
     }
 
-    fn since_bounds(&self) -> (Sql, Sql) {
+    pub(super) fn since_bounds(&self) -> (Sql, Sql) {
         self.form.bounds(self.cutoff)
     }
 

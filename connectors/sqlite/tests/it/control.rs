@@ -9,7 +9,7 @@ async fn installing_again_changes_nothing() {
     let file = File::new();
     let connector = connect(&file.path(), "x").await;
     let ControlState::Missing(missing) = connector.control().inspect().await.unwrap() else { panic!("not fresh") };
-    assert_eq!(missing.len(), 10);
+    assert_eq!(missing.len(), 11);
     let Installed::Created(generation) = connector.control().install().await.unwrap() else { panic!("was there") };
     assert_eq!(connector.control().install().await.unwrap(), Installed::Unchanged(generation.clone()));
     assert_eq!(connector.control().inspect().await.unwrap(), ControlState::Ready(generation.clone()));

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use forgetd_connector::{
     Acquired, Append, Commit, Connector, Control, ControlState, Cursor, Fault, FenceRaise, Generation, Head, HeadState,
     Installed, Key, LeafKey, LeafRow, Lease, LeaseClaim, Leases, LogStore, OpenSeal, Pending, Published, Receipt,
-    ReceiptKey, Receipts, RunRow, Runs, SealEnd, Settled,
+    ReceiptKey, Receipts, Rulebook, RulebookRow, RunRow, Runs, SealEnd, Settled,
 };
 
 use super::script::{Ending, Operation, Script, lost, scripted, scripted_commit};
@@ -162,6 +162,17 @@ impl Runs for FaultyControl {
 
     async fn batches(&self, run: &str) -> Result<Vec<Vec<u8>>, Fault> {
         self.inner().batches(run).await
+    }
+}
+
+#[async_trait]
+impl Rulebook for FaultyControl {
+    async fn rule(&self, rule: &str) -> Result<Option<RulebookRow>, Fault> {
+        scripted!(self.script, ReadRule, self.inner().rule(rule).await)
+    }
+
+    async fn keep_rule(&self, row: &RulebookRow, term: u64) -> Commit {
+        scripted_commit!(self.script, KeepRule, self.inner().keep_rule(row, term).await)
     }
 }
 

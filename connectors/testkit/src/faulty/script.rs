@@ -32,6 +32,8 @@ pub enum Operation {
     OpenRun,
     CloseRun,
     Unfinished,
+    ReadRule,
+    KeepRule,
     Head,
     Publish,
     PutObject,

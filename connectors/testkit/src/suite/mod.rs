@@ -12,6 +12,7 @@ pub mod nulls;
 pub mod poison;
 pub mod predicate;
 pub mod receipts;
+pub mod rulebook;
 pub mod runs;
 pub mod sealed;
 pub mod settle;
@@ -52,6 +53,10 @@ macro_rules! conformance_areas {
                 a_run_opens_and_closes_with_its_receipts
                 a_stale_holder_opens_and_closes_no_run
                 batches_of_a_run_are_its_batches_alone
+            }
+            rulebook {
+                a_rule_comes_back_as_it_was_kept
+                a_stale_holder_keeps_no_rule
             }
             log {
                 a_log_begins_once_and_moves_by_compare_and_swap

@@ -1,6 +1,6 @@
 //! Predicates: measured, planned and deleted rows are the oracle's rows.
 
-use forgetd_connector::{Count, Cutoff, Predicate, RowCap, Selection, Value, WhenNull};
+use forgetd_connector::{Count, Cutoff, Outside, Predicate, RowCap, Selection, Value, WhenNull};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, date};
 
@@ -32,6 +32,11 @@ pub(super) async fn agrees(
     let measure = arena.connector.measure(&step, RowCap(None)).await.unwrap();
     assert_eq!(measure.due, Count::Exact(due.len() as u64), "measured: {what}");
     assert_eq!(measure.total, Count::Exact(table.rows.len() as u64), "total: {what}");
+    // A cap that is reached makes a connector look instead of count.
+    for cap in [RowCap(None), RowCap(Some(0))] {
+        let measure = arena.connector.measure(&step, cap).await.unwrap();
+        assert_eq!(measure.outside, Outside::found(!kept.is_empty()), "kept under {cap:?}: {what}");
+    }
     let done = arena.drain(&step, rows_max).await;
     assert_eq!(done.changed, due.len() as u64, "changed: {what}");
     assert!(done.batch_rows_max <= u64::from(rows_max), "{done:?}: {what}");
@@ -167,6 +172,12 @@ pub async fn plan_and_run_mean_the_same_rows(fixture: &dyn Fixture) {
     let enough = arena.connector.measure(&step, RowCap(Some(50))).await.unwrap();
     assert_eq!(enough.due, Count::Exact(10));
     assert_eq!(enough.oldest, Some(Timestamp::from_second(1_700_000_000).unwrap()));
+    for (second, outside) in [(1_800_000_000, Outside::Nothing), (1_700_000_001, Outside::Rows)] {
+        let mut selection = step.selection.clone();
+        selection.terms.cutoff = Cutoff(Timestamp::from_second(second).unwrap());
+        let measure = arena.connector.measure(&arena.step(selection).await, RowCap(Some(0))).await.unwrap();
+        assert_eq!((measure.due, measure.outside), (Count::Capped(0), outside), "counting stopped early");
+    }
     let mut none = step.selection.clone();
     none.terms.cutoff = Cutoff(Timestamp::from_second(1_700_000_000).unwrap());
     let none = arena.connector.measure(&arena.step(none).await, RowCap(None)).await.unwrap();

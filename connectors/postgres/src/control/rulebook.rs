@@ -1,0 +1,117 @@
+//! What is remembered about each rule.
+
+use async_trait::async_trait;
+use forgetd_connector::{ApprovedRow, Commit, Fault, LastRow, PendingRow, Rulebook, RulebookRow};
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::runs::moment;
+use super::{PgControl, fence};
+use crate::query::{Param, Sql};
+use crate::survey::{get, odd};
+
+/// What is replaced when the rule is there already, in the order in which [`PgControl::keep`] binds it.
+const KEPT: [&str; 13] = [
+    "approved_digest",
+    "definition",
+    "catalog_digest",
+    "how",
+    "who",
+    "reason",
+    "approved_at",
+    "pending_digest",
+    "pending_since",
+    "once",
+    "last_cutoff",
+    "last_at",
+    "recent",
+];
+
+#[async_trait]
+impl Rulebook for PgControl {
+    async fn rule(&self, rule: &str) -> Result<Option<RulebookRow>, Fault> {
+        let micros = |name: &str| format!("(extract(epoch from {name}) * 1000000)::int8");
+        let columns = KEPT.map(|name| match name {
+            "approved_at" | "pending_since" | "last_cutoff" | "last_at" => micros(name),
+            name => name.to_owned(),
+        });
+        let sql = Sql::new(
+            format!("select {} from {} where instance = $1 and rule = $2", columns.join(", "), self.table("rulebook")),
+            vec![self.instance().into(), rule.into()],
+        );
+        let rows = self.read("read rulebook", &sql).await?;
+        rows.first().map(|row| read_rule(rule, row, &self.place())).transpose()
+    }
+
+    async fn keep_rule(&self, row: &RulebookRow, term: u64) -> Commit {
+        self.write("keep rule", &[&self.keep(row, term)]).await.commit(&self.place())
+    }
+}
+
+impl PgControl {
+    fn keep(&self, row: &RulebookRow, term: u64) -> Sql {
+        let (approved, pending) = (row.approved.as_ref(), row.pending.as_ref());
+        let mut sql = Sql::new("", vec![self.instance().into(), row.rule.as_str().into()]);
+        let term = sql.bind(term.into());
+        let approved_text = |of: fn(&ApprovedRow) -> &String| Param::Text(approved.map(of).cloned());
+        let values = [
+            sql.bind(approved_text(|approved| &approved.digest)),
+            sql.bind(approved_text(|approved| &approved.definition)),
+            sql.bind(approved_text(|approved| &approved.catalog_digest)),
+            sql.bind(approved_text(|approved| &approved.how)),
+            sql.bind(approved_text(|approved| &approved.who)),
+            sql.bind(approved_text(|approved| &approved.reason)),
+            maybe(&mut sql, approved.map(|approved| approved.at)),
+            sql.bind(Param::Text(pending.map(|pending| pending.digest.clone()))),
+            maybe(&mut sql, pending.map(|pending| pending.since)),
+            sql.bind(Param::Text(row.once.clone())),
+            maybe(&mut sql, row.last.map(|last| last.cutoff)),
+            maybe(&mut sql, row.last.map(|last| last.at)),
+            sql.bind(row.recent.as_str().into()),
+        ];
+        let replaced = KEPT.map(|name| format!("{name} = excluded.{name}"));
+        let text = format!(
+            "with {}, kept as (insert into {} (instance, rule, {}) select $1, $2, {} from fence \
+             on conflict (instance, rule) do update set {} returning 1) select count(*) from kept",
+            fence(&self.table("fence"), "$1", &term),
+            self.table("rulebook"),
+            KEPT.join(", "),
+            values.join(", "),
+            replaced.join(", ")
+        );
+        sql.say(text)
+    }
+}
+
+fn maybe(sql: &mut Sql, at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "null::timestamptz".into(), |at| moment(sql, at))
+}
+
+fn read_rule(rule: &str, row: &Row, place: &str) -> Result<RulebookRow, Fault> {
+    let text = |n| get::<Option<String>>(row, n, place);
+    let moment = |n| -> Result<Option<Timestamp>, Fault> {
+        let micros: Option<i64> = get(row, n, place)?;
+        micros.map(|micros| Timestamp::from_microsecond(micros).map_err(|_| odd(place))).transpose()
+    };
+    let approved = match (text(0)?, text(1)?, text(2)?, moment(6)?) {
+        (Some(digest), Some(definition), Some(catalog_digest), Some(at)) => Some(ApprovedRow {
+            digest,
+            definition,
+            catalog_digest,
+            how: text(3)?.unwrap_or_default(),
+            who: text(4)?.unwrap_or_default(),
+            reason: text(5)?.unwrap_or_default(),
+            at,
+        }),
+        _ => None,
+    };
+    let pending = match (text(7)?, moment(8)?) {
+        (Some(digest), Some(since)) => Some(PendingRow { digest, since }),
+        _ => None,
+    };
+    let last = match (moment(10)?, moment(11)?) {
+        (Some(cutoff), Some(at)) => Some(LastRow { cutoff, at }),
+        _ => None,
+    };
+    Ok(RulebookRow { rule: rule.into(), approved, pending, once: text(9)?, last, recent: get(row, 12, place)? })
+}
