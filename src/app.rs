@@ -11,6 +11,9 @@ use crate::run::Databases;
 /// How long any single call to a database may take before it is given up as lost.
 const CALL_TIMEOUT_MS: u64 = 60_000;
 
+/// How long a look waits for a lock.
+const LOCK_WAIT_MS: u64 = 200;
+
 /// Connects to every database of the configuration.
 ///
 /// Fails only for what is wrong with the configuration itself: a URL that cannot be read or names no engine that this
@@ -36,7 +39,20 @@ pub fn create_sqlite(path: &std::path::Path, script: &str) -> Result<(), Fault> 
     forgetd_sqlite::create(path, script)
 }
 
-/// Connects to one database, by the scheme of its URL.
+/// Connects to a database that no configuration names yet, to look at it.
+pub async fn connect_to(url: &SecretString, name: &str) -> Result<Result<Box<dyn Connector>, Fault>, Problem> {
+    let context = ConnectContext {
+        database: name.into(),
+        instance: "init".into(),
+        control_name: "forgetd".into(),
+        lock_wait_ms: LOCK_WAIT_MS,
+        call_timeout_ms: CALL_TIMEOUT_MS,
+        application: "forgetd init".into(),
+    };
+    connect_by_scheme(url, context).await
+}
+
+/// Connects to one database.
 async fn connect_one(
     database: &Database,
     url: &SecretString,
@@ -54,8 +70,15 @@ async fn connect_one(
         call_timeout_ms: CALL_TIMEOUT_MS,
         application: format!("forgetd {instance}"),
     };
+    connect_by_scheme(url, context).await
+}
+
+async fn connect_by_scheme(
+    url: &SecretString,
+    context: ConnectContext,
+) -> Result<Result<Box<dyn Connector>, Fault>, Problem> {
     let scheme = url.expose_secret().split(':').next().unwrap_or_default().to_ascii_lowercase();
-    let place = format!("databases.{}.url", database.name);
+    let place = format!("databases.{}.url", context.database);
     match scheme.as_str() {
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => {

@@ -12,11 +12,14 @@ pub mod check;
 #[cfg(feature = "sqlite")]
 pub mod demo;
 pub mod evidence;
+pub mod explain;
+pub mod init;
 pub mod install;
 pub mod keys;
 pub mod plan;
 pub mod progress;
 mod report;
+mod row_key;
 pub mod run;
 pub mod schema;
 
@@ -42,12 +45,17 @@ pub struct Cli {
 /// The verbs that work.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Suggest a first policy by looking at a live database; changes nothing in it.
+    Init(init::Args),
     /// Create or upgrade forgetd's own tables; --print shows the DDL and grants instead.
     Install(install::Args),
     /// Say whether the configuration is right; --connect asks the databases too.
     Check(check::Args),
     /// Show what every rule would do right now, with its statements; changes nothing.
     Plan(plan::Args),
+    /// Show one rule's statements, how the engine would run them, and its next fire times; --key says why a row goes or
+    /// stays.
+    Explain(explain::Args),
     /// Run one rule, or every rule, now.
     Run(run::Args),
     /// Approve what stopped a rule.
@@ -75,9 +83,11 @@ pub const BAD_CONFIG: u8 = 78;
 /// Runs a parsed command line.
 pub async fn main(cli: Cli) -> ExitCode {
     let code = match cli.verb {
+        Verb::Init(args) => init::run(&args).await,
         Verb::Install(args) => install::run(&cli.config, &args).await,
         Verb::Check(args) => check::run(&cli.config, &args).await,
         Verb::Plan(args) => plan::run(&cli.config, &args).await,
+        Verb::Explain(args) => explain::run(&cli.config, &args).await,
         Verb::Run(args) => run::run(&cli.config, &args).await,
         Verb::Approve(args) => approve::run(&cli.config, &args).await,
         Verb::Evidence(args) => evidence::run(&cli.config, &args).await,

@@ -1,12 +1,13 @@
 //! `forgetd plan`: what every rule would do right now, with the statements it would send. Changes nothing.
 
+mod diff;
 mod json;
 mod markdown;
 mod months;
 mod rule_plan;
 mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{
     USAGE,
@@ -30,6 +31,10 @@ pub struct Args {
     /// Print Markdown, for a comment on a change of the policy.
     #[arg(long, conflicts_with = "json")]
     pub md: bool,
+    /// Compare two policies instead: what the new one makes due, and what it no longer does. The databases are the new
+    /// one's.
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with = "rule")]
+    pub diff: Vec<PathBuf>,
     /// Count every row that is due, however many there are.
     #[arg(long)]
     pub exact: bool,
@@ -41,6 +46,10 @@ pub struct Args {
 /// Runs `plan`. The exit code is the command's: 78 for a broken configuration, 64 for an unknown rule, else as
 /// [`exit_code`] says.
 pub async fn run(file: &Path, args: &Args) -> u8 {
+    if let [old, new] = args.diff.as_slice() {
+        let Args { json, md, exact, detailed_exitcode, .. } = *args;
+        return diff::run(old, new, diff::Asked { json, md, exact, detailed_exitcode }).await;
+    }
     let config = match load(file) {
         Ok(config) => config,
         Err(code) => return code,

@@ -1,5 +1,6 @@
 //! What the policy says, resolved: defaults applied, names checked, nothing of the file's form left. Pure.
 
+mod change;
 mod digest;
 mod period;
 mod policy;
@@ -7,6 +8,7 @@ mod published;
 mod rule;
 mod schedule;
 
+pub use change::{Change, changes};
 pub use period::{Period, PeriodError};
 pub use policy::Policy;
 pub use rule::{Action, Cap, Guard, LegalBasis, Mode, RowEvidence, Rule};

@@ -55,6 +55,11 @@ impl Period {
         Duration::try_from(duration).ok()
     }
 
+    /// When the period that begins at `since` is over, in the calendar of `zone`; absent beyond the calendar.
+    pub fn end(&self, since: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        Some(since.to_zoned(zone.clone()).checked_add(self.0).ok()?.timestamp())
+    }
+
     /// The latest instant whose period is over at `now`, in the calendar of `zone`, never early.
     ///
     /// Going back from `now` clamps to the last day of a short month: a row of 28 February with a period of a month

@@ -1,19 +1,15 @@
 //! `evidence prove`: a proof that one entry is in the log, for somebody who has neither the log nor forgetd.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::log::{self, Stop};
 use super::show::each;
 use super::{print, prove_row, say};
-use crate::cli::USAGE;
+use crate::cli::{USAGE, row_key};
 use crate::evidence::EvidenceFault;
 use crate::evidence::log::merkle::leaf_hash;
 use crate::evidence::log::{checkpoint, proof, tile, tlog_proof::TlogProof};
 use crate::evidence::store::Files;
-
-/// No key is longer than this.
-const KEY_BYTES_MAX: u64 = 64 * 1024;
 
 /// Options of `evidence prove`.
 #[derive(Debug, clap::Args)]
@@ -51,7 +47,7 @@ struct Proven {
 /// Proves. The proof is in the C2SP form, checked offline with the log's key and the entry's bytes.
 pub(super) async fn run(file: &Path, args: &Args) -> u8 {
     let proven = match (args.index, &args.rule) {
-        (None, Some(rule)) => match key() {
+        (None, Some(rule)) => match row_key::read() {
             Ok(key) => log::configured(file, async |log| row(log, rule, &key).await).await,
             Err(code) => Err(code),
         },
@@ -71,18 +67,6 @@ pub(super) async fn run(file: &Path, args: &Args) -> u8 {
         }
         (Ok(proven), Some(out)) => write(&proven, out),
     }
-}
-
-/// The lines of standard input: personal data never stands on a command line, where others can read it.
-fn key() -> Result<Vec<String>, u8> {
-    let mut text = String::new();
-    let read = std::io::stdin().take(KEY_BYTES_MAX).read_to_string(&mut text);
-    let key: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
-    if read.is_err() || key.is_empty() {
-        say("--key -: give the row's key on standard input, one line for each key column");
-        return Err(USAGE);
-    }
-    Ok(key)
 }
 
 async fn row(log: &log::Configured<'_>, rule: &str, key: &[String]) -> Result<Proven, Stop> {

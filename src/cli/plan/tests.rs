@@ -21,7 +21,7 @@ fn planned(due: Count, total: Count) -> RulePlan {
     }
 }
 
-const ARGS: Args = Args { rule: None, json: false, md: false, exact: false, detailed_exitcode: true };
+const ARGS: Args = Args { rule: None, json: false, md: false, diff: vec![], exact: false, detailed_exitcode: true };
 
 #[test]
 fn a_plan_reads_well_within_the_width() {
