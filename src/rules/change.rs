@@ -86,7 +86,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::changes;
-    use crate::plan::testing::rule;
+    use crate::rules::testing::rule;
     use crate::rules::{Action, Mode, Period, Policy, Rule};
 
     fn said(new: &Rule) -> Vec<String> {

@@ -7,6 +7,8 @@ mod policy;
 mod published;
 mod rule;
 mod schedule;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use change::{Change, changes};
 pub use period::{Period, PeriodError};
