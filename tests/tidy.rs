@@ -219,6 +219,29 @@ fn only_config_and_app_name_a_database() {
 }
 
 #[test]
+fn the_oracle_judges_by_itself() {
+    let manifest = fs::read_to_string(root().join("connectors/testkit/Cargo.toml")).unwrap();
+    let mut complaints = vec![];
+    for (n, line) in manifest.lines().enumerate() {
+        let name = line.split(['.', ' ', '=']).next().unwrap();
+        let is_ours = name.starts_with("forgetd") && name != "forgetd-connector";
+        if is_ours || ["rusqlite", "tokio-postgres"].contains(&name) {
+            complaints.push(format!("connectors/testkit/Cargo.toml:{}: depends on {name}", n + 1));
+        }
+    }
+    // The seam's own evaluation, which connectors build on.
+    let evaluates = ["Cutoff", ".naive(", "walks_nulls", ".lead("];
+    let oracle = |name: &str| name.starts_with("connectors/testkit/src/oracle/") && !name.ends_with("/tests.rs");
+    let files: Vec<_> = sources().into_iter().filter(|(name, _)| oracle(name)).collect();
+    assert!(files.len() > 3, "the oracle is not where this test looks for it");
+    for (name, text) in files {
+        complaints
+            .extend(evaluates.iter().filter(|word| code(&text).contains(**word)).map(|word| format!("{name}: {word}")));
+    }
+    assert_none(complaints);
+}
+
+#[test]
 fn every_function_of_the_suite_is_in_its_list() {
     let list = fs::read_to_string(root().join("connectors/testkit/src/suite/mod.rs")).unwrap();
     let listed: BTreeSet<&str> = list.lines().map(str::trim).collect();

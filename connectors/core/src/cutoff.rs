@@ -33,8 +33,10 @@ impl Cutoff {
     }
 
     /// The first date in `zone` that is *not* due. A date counts until its last moment.
+    ///
+    /// Where clocks are set back over midnight, the day before comes once more, and is not over until then.
     pub fn date(self, zone: &TimeZone) -> Date {
-        zone.to_datetime(self.0).date()
+        self.naive(zone).date()
     }
 }
 
@@ -66,5 +68,19 @@ mod tests {
         // 23:30 UTC is already the next day in Stockholm: the day before is over there.
         assert_eq!(Cutoff("2026-01-09T23:30:00Z".parse().unwrap()).date(&zone), date(2026, 1, 10));
         assert_eq!(Cutoff("2026-01-09T22:30:00Z".parse().unwrap()).date(&zone), date(2026, 1, 9));
+    }
+
+    #[test]
+    fn a_date_that_comes_back_is_not_due_before_it_is_over_for_good() {
+        // 2010-11-07 in St John's: 00:01 became 23:01 of the day before, at 02:31 UTC.
+        let zone = TimeZone::get("America/St_Johns").unwrap();
+        for (instant, first_kept) in [
+            ("2010-11-07T02:29:59Z", date(2010, 11, 6)),
+            ("2010-11-07T02:30:30Z", date(2010, 11, 6)),
+            ("2010-11-07T03:29:59Z", date(2010, 11, 6)),
+            ("2010-11-07T03:30:00Z", date(2010, 11, 7)),
+        ] {
+            assert_eq!(Cutoff(instant.parse().unwrap()).date(&zone), first_kept, "{instant}");
+        }
     }
 }

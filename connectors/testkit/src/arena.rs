@@ -124,7 +124,8 @@ impl Arena {
                     if effect.changed == 0 {
                         lane.undo().await.unwrap();
                     } else {
-                        let receipt = self.receipt("0", sequence, effect.next.cursor().cloned());
+                        let mut receipt = self.receipt("0", sequence, effect.next.cursor().cloned());
+                        receipt.key.rule.clone_from(&step.rule);
                         let commit = match effect.next.cursor() {
                             Some(cursor) => {
                                 let (from, rows_max) = (Some(cursor.clone()), rows_max.min(size.saturating_mul(2)));
@@ -173,12 +174,16 @@ impl Arena {
     }
 }
 
-/// The step that deletes what `selection` selects, as `connector` describes the table.
+/// The step that deletes what `selection` selects, as `connector` describes the tables.
 pub(crate) async fn step_on(connector: &dyn Connector, selection: Selection) -> Step {
-    let catalog = connector.describe(std::slice::from_ref(&selection.table)).await.unwrap();
-    let table = catalog.table(&selection.table).expect("the table was created").clone();
+    let mut names = vec![selection.table.clone()];
+    names.extend(selection.other_tables().into_iter().cloned());
+    names.dedup();
+    let catalog = connector.describe(&names).await.unwrap();
+    let described = |name| catalog.table(name).expect("the table was created").clone();
+    let (table, others) = (described(&names[0]), names[1..].iter().map(described).collect());
     let atomicity = connector.capabilities().atomicity;
-    Step { rule: RULE.into(), selection, table, others: vec![], action: Action::Delete, atomicity, may_cascade: vec![] }
+    Step { rule: RULE.into(), selection, table, others, action: Action::Delete, atomicity, may_cascade: vec![] }
 }
 
 /// A receipt with bytes that are no text: nothing on its way may read or mend them.

@@ -11,6 +11,11 @@ pub trait Fixture: Send + Sync {
     /// How the engine declares a column of this kind; absent where it has nothing of the kind.
     fn column(&self, kind: Kind) -> Option<ColumnSql>;
 
+    /// A name as it stands in a statement.
+    fn quote(&self, name: &str) -> String {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+
     /// The statements that set a trap; absent where the engine cannot.
     fn snare(&self, snare: &Snare<'_>) -> Option<String>;
 

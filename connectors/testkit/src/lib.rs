@@ -20,4 +20,4 @@ mod table;
 
 pub use arena::{Arena, Drained, HOLDER, RULE};
 pub use fixture::{ColumnSql, Fixture, Held, Snare, TestDatabase};
-pub use table::{Cell, ColumnSpec, Kind, TableSpec, in_zone};
+pub use table::{Cell, ColumnSpec, KeySpec, Kind, Row, TableSpec, in_zone};

@@ -4,6 +4,7 @@ use forgetd_connector::{Predicate, Selection, Since, SinceColumn, TableRef, Term
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use serde_json::Value as Json;
 
 use crate::Fixture;
 
@@ -16,8 +17,12 @@ pub enum Cell {
     Int(i64),
     /// A truth value.
     Bool(bool),
-    /// Text.
+    /// A number with a fraction; or, in a column of Julian days, a moment.
+    Real(f64),
+    /// Text; in a column that keeps time as text, whatever stands there, time or not.
     Text(String),
+    /// JSON.
+    Json(Json),
     /// A moment; written in the form of its column.
     Instant(Timestamp),
     /// A date and time without a zone.
@@ -26,6 +31,9 @@ pub enum Cell {
     Date(Date),
 }
 
+/// A row: its `id`, then one cell per column.
+pub type Row = (i64, Vec<Cell>);
+
 /// Kinds of columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -33,8 +41,16 @@ pub enum Kind {
     Int,
     /// A truth value.
     Bool,
+    /// A binary number with a fraction.
+    Real,
+    /// A decimal number.
+    Numeric,
     /// Text.
     Text,
+    /// Text whose collation takes some different texts for the same.
+    LaxText,
+    /// JSON, in the engine's own type or as text.
+    Json,
     /// A moment, in the engine's best type for it.
     Instant,
     /// A date and time without a zone.
@@ -47,10 +63,27 @@ pub enum Kind {
     UnixMs,
     /// A moment as ISO 8601 text with an offset.
     Iso8601,
+    /// A date and time without a zone as text, where the engine has a type for it too.
+    NaiveText,
+    /// A date as text, where the engine has a type for it too.
+    DateText,
+    /// A moment as a Julian day number.
+    Julian,
+}
+
+/// What tells the rows of a table apart, to the engine. `id` is there in any case and tells them apart for us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySpec {
+    /// `id` is the primary key.
+    Id,
+    /// These columns are; `id` can be among them.
+    Columns(Vec<&'static str>),
+    /// Nothing does.
+    None,
 }
 
 /// One column.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnSpec {
     /// Its name.
     pub name: &'static str,
@@ -60,17 +93,21 @@ pub struct ColumnSpec {
     pub nullable: bool,
 }
 
-/// A table with its rows. The first column is the integer primary key `id`.
-#[derive(Clone, Debug)]
+/// A table with its rows. The first column is the integer `id`, by default the primary key.
+#[derive(Clone, Debug, PartialEq)]
 pub struct TableSpec {
     /// Its name.
     pub name: &'static str,
     /// Its columns behind `id`.
     pub columns: Vec<ColumnSpec>,
+    /// Its key.
+    pub key: KeySpec,
+    /// Its further indexes, each with its columns.
+    pub indexes: Vec<Vec<&'static str>>,
     /// More clauses of CREATE TABLE.
     pub constraints: Vec<&'static str>,
-    /// Its rows: `id`, then one cell per column.
-    pub rows: Vec<(i64, Vec<Cell>)>,
+    /// Its rows.
+    pub rows: Vec<Row>,
 }
 
 // === impl TableSpec ===
@@ -78,7 +115,7 @@ pub struct TableSpec {
 impl TableSpec {
     /// A table without columns behind `id`.
     pub fn new(name: &'static str) -> Self {
-        Self { name, columns: vec![], constraints: vec![], rows: vec![] }
+        Self { name, columns: vec![], key: KeySpec::Id, indexes: vec![], constraints: vec![], rows: vec![] }
     }
 
     /// With one more column that cannot be NULL.
@@ -92,6 +129,20 @@ impl TableSpec {
     #[must_use]
     pub fn nullable(mut self, name: &'static str, kind: Kind) -> Self {
         self.columns.push(ColumnSpec { name, kind, nullable: true });
+        self
+    }
+
+    /// With this key.
+    #[must_use]
+    pub fn key(mut self, key: KeySpec) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// With one more index.
+    #[must_use]
+    pub fn index(mut self, columns: &[&'static str]) -> Self {
+        self.indexes.push(columns.to_vec());
         self
     }
 
@@ -110,9 +161,12 @@ impl TableSpec {
     }
 
     /// The cell of `column` in a row.
-    pub fn cell<'a>(&self, row: &'a (i64, Vec<Cell>), column: &str) -> &'a Cell {
+    pub fn cell(&self, row: &Row, column: &str) -> Cell {
+        if column == "id" {
+            return Cell::Int(row.0);
+        }
         let at = self.columns.iter().position(|spec| spec.name == column).expect("a column of the table");
-        &row.1[at]
+        row.1[at].clone()
     }
 
     /// The rows of this table that are due: everything before `cutoff` in `since`, NULL kept, no further condition.
@@ -138,25 +192,35 @@ impl TableSpec {
         self.columns.iter().all(|column| fixture.column(column.kind).is_some())
     }
 
-    /// CREATE TABLE, and INSERTs of at most 500 rows each.
+    /// CREATE TABLE and its indexes, and INSERTs of at most 500 rows each.
     pub fn statements(&self, fixture: &dyn Fixture) -> Vec<String> {
-        let key = fixture.column(Kind::Int).expect("every engine has integers").type_name;
-        let mut clauses = vec![format!("id {key} primary key not null")];
+        let name = fixture.quote(self.name);
+        let list = |columns: &[&str]| columns.iter().map(|column| fixture.quote(column)).collect::<Vec<_>>().join(", ");
+        let integer = fixture.column(Kind::Int).expect("every engine has integers").type_name;
+        let key = if self.key == KeySpec::Id { " primary key" } else { "" };
+        let mut clauses = vec![format!("{} {integer}{key} not null", fixture.quote("id"))];
         for column in &self.columns {
             let type_name = fixture.column(column.kind).expect("checked with fits()").type_name;
             let null = if column.nullable { "" } else { " not null" };
-            clauses.push(format!("{} {type_name}{null}", column.name));
+            clauses.push(format!("{} {type_name}{null}", fixture.quote(column.name)));
+        }
+        if let KeySpec::Columns(columns) = &self.key {
+            clauses.push(format!("primary key ({})", list(columns)));
         }
         clauses.extend(self.constraints.iter().map(ToString::to_string));
-        let mut statements = vec![format!("create table {} ({})", self.name, clauses.join(", "))];
+        let mut statements = vec![format!("create table {name} ({})", clauses.join(", "))];
+        for (n, columns) in self.indexes.iter().enumerate() {
+            let index = fixture.quote(&format!("{}_{n}", self.name));
+            statements.push(format!("create index {index} on {name} ({})", list(columns)));
+        }
         for rows in self.rows.chunks(500) {
             let tuples: Vec<String> = rows.iter().map(|row| self.tuple(row)).collect();
-            statements.push(format!("insert into {} values {}", self.name, tuples.join(", ")));
+            statements.push(format!("insert into {name} values {}", tuples.join(", ")));
         }
         statements
     }
 
-    fn tuple(&self, (id, cells): &(i64, Vec<Cell>)) -> String {
+    fn tuple(&self, (id, cells): &Row) -> String {
         assert_eq!(cells.len(), self.columns.len(), "one cell per column of {}", self.name);
         let mut values = vec![id.to_string()];
         values.extend(self.columns.iter().zip(cells).map(|(column, cell)| literal(column.kind, cell)));
@@ -173,14 +237,25 @@ pub fn in_zone(selection: &mut Selection, zone: &str) {
 fn literal(kind: Kind, cell: &Cell) -> String {
     match (kind, cell) {
         (_, Cell::Null) => "null".into(),
-        (Kind::Int, Cell::Int(value)) => value.to_string(),
+        (Kind::Int | Kind::Real | Kind::Numeric | Kind::UnixS | Kind::UnixMs | Kind::Julian, Cell::Int(value)) => {
+            value.to_string()
+        }
+        // Quoted: a bare number with a fraction is a decimal to some engines, and loses the sign of zero.
+        (Kind::Real | Kind::Numeric | Kind::Julian, Cell::Real(value)) => format!("'{value:?}'"),
         (Kind::Bool, Cell::Bool(value)) => value.to_string(),
-        (Kind::Text, Cell::Text(text)) => format!("'{}'", text.replace('\'', "''")),
+        (Kind::Text | Kind::LaxText | Kind::Iso8601 | Kind::NaiveText | Kind::DateText, Cell::Text(text)) => {
+            text_literal(text)
+        }
+        (Kind::Json, Cell::Json(json)) => text_literal(&json.to_string()),
         (Kind::Instant | Kind::Iso8601, Cell::Instant(instant)) => format!("'{instant}'"),
         (Kind::UnixS, Cell::Instant(instant)) => instant.as_second().to_string(),
         (Kind::UnixMs, Cell::Instant(instant)) => instant.as_millisecond().to_string(),
-        (Kind::Naive, Cell::Naive(local)) => format!("'{} {}'", local.date(), local.time()),
-        (Kind::Date, Cell::Date(date)) => format!("'{date}'"),
+        (Kind::Naive | Kind::NaiveText, Cell::Naive(local)) => format!("'{} {}'", local.date(), local.time()),
+        (Kind::Date | Kind::DateText, Cell::Date(date)) => format!("'{date}'"),
         (kind, cell) => panic!("{cell:?} cannot stand in a column of kind {kind:?}"),
     }
+}
+
+fn text_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }

@@ -30,13 +30,18 @@ impl Fixture for PostgresFixture {
         let (type_name, form) = match kind {
             Kind::Int => ("bigint", None),
             Kind::Bool => ("boolean", None),
+            Kind::Real => ("double precision", None),
+            Kind::Numeric => ("numeric", None),
             Kind::Text => ("text", None),
+            Kind::LaxText => ("text collate \"und-x-icu\"", None),
+            Kind::Json => ("jsonb", None),
             Kind::Instant => ("timestamptz", None),
             Kind::Naive => ("timestamp", None),
             Kind::Date => ("date", None),
             Kind::UnixS => ("bigint", Some(SinceForm::UnixS)),
             Kind::UnixMs => ("bigint", Some(SinceForm::UnixMs)),
-            Kind::Iso8601 => return None,
+            Kind::Julian => ("double precision", Some(SinceForm::Julian)),
+            Kind::Iso8601 | Kind::NaiveText | Kind::DateText => return None,
         };
         Some(ColumnSql { type_name, form })
     }

@@ -31,12 +31,19 @@ impl Fixture for SqliteFixture {
         let (type_name, form) = match kind {
             Kind::Int => ("integer", None),
             Kind::Bool => ("boolean", None),
+            Kind::Real => ("real", None),
+            Kind::Numeric => ("numeric", None),
             Kind::Text => ("text", None),
+            Kind::LaxText => ("text collate nocase", None),
+            Kind::Json => ("text", None),
             Kind::Instant | Kind::Iso8601 => ("text", Some(SinceForm::Iso8601)),
             Kind::Naive => ("datetime", None),
             Kind::Date => ("date", None),
             Kind::UnixS => ("integer", Some(SinceForm::UnixS)),
             Kind::UnixMs => ("integer", Some(SinceForm::UnixMs)),
+            Kind::NaiveText => ("text", Some(SinceForm::Timestamp)),
+            Kind::DateText => ("text", Some(SinceForm::Date)),
+            Kind::Julian => ("real", Some(SinceForm::Julian)),
         };
         Some(ColumnSql { type_name, form })
     }

@@ -1,0 +1,81 @@
+//! Whether the period of a row is over.
+
+use forgetd_connector::{Latest, Since, SinceColumn, Terms, WhenNull};
+use jiff::Timestamp;
+
+use super::moment::{Moment, read};
+use super::number::Number;
+use super::{Truth, World};
+use crate::table::{Cell, Row, TableSpec};
+
+/// What is known of several moments together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Activity {
+    /// There is none.
+    None,
+    /// All of them lie before the cutoff.
+    Over,
+    /// One of them does not, or cannot be read.
+    Running,
+}
+
+/// Whether the period is over: unknown where there is no moment, and the terms do not say what that means.
+pub(super) fn over(world: &World<'_>, table: &TableSpec, row: &Row, terms: &Terms) -> Truth {
+    let cutoff = terms.cutoff.0;
+    let of = |since: &SinceColumn| activity([read(&table.cell(row, &since.column), since)], cutoff);
+    let activity = match &terms.since {
+        Since::Column(since) => match (of(since), &terms.when_null) {
+            (Activity::None, WhenNull::Use(other)) => of(&SinceColumn { column: other.clone(), ..since.clone() }),
+            (activity, _) => activity,
+        },
+        Since::Greatest(all) => activity(all.iter().map(|since| read(&table.cell(row, &since.column), since)), cutoff),
+        Since::Latest(latest) => match (elsewhere(world, table, row, latest, cutoff), &latest.or) {
+            (Activity::None, Some(or)) => of(or),
+            (activity, _) => activity,
+        },
+    };
+    match activity {
+        Activity::Over => Truth::True,
+        Activity::Running => Truth::False,
+        Activity::None if terms.when_null == WhenNull::Delete => Truth::True,
+        Activity::None => Truth::Unknown,
+    }
+}
+
+fn activity(moments: impl IntoIterator<Item = Moment>, cutoff: Timestamp) -> Activity {
+    let mut all = Activity::None;
+    for moment in moments {
+        match moment {
+            Moment::Missing => {}
+            moment if moment.is_before(cutoff) => {
+                if all == Activity::None {
+                    all = Activity::Over;
+                }
+            }
+            _ => all = Activity::Running,
+        }
+    }
+    all
+}
+
+fn elsewhere(world: &World<'_>, table: &TableSpec, row: &Row, latest: &Latest, cutoff: Timestamp) -> Activity {
+    let other = world.table(&latest.table);
+    let belongs = |theirs: &&Row| {
+        latest.on.iter().all(|joined| same(&other.cell(theirs, &joined.other), &table.cell(row, &joined.own)))
+    };
+    let rows = other.rows.iter().filter(belongs);
+    activity(rows.map(|theirs| read(&other.cell(theirs, &latest.at.column), &latest.at)), cutoff)
+}
+
+/// Whether two columns hold the same value. NULL is the same as nothing.
+fn same(a: &Cell, b: &Cell) -> bool {
+    let number = |cell: &Cell| match cell {
+        Cell::Int(value) => Some(Number::Int(*value)),
+        Cell::Real(value) => Some(Number::Real(*value)),
+        _ => None,
+    };
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.compare(b) == Some(std::cmp::Ordering::Equal),
+        _ => *a != Cell::Null && a == b,
+    }
+}
