@@ -30,6 +30,7 @@ pub struct Terms {
 
 /// Rows that are not due whatever the terms say.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly every one is `Kept`, and there are few")]
 pub enum Except {
     /// Rows that another rule still keeps: its predicate and native condition are true, and its period is not known to
     /// be over. A moment that is missing or cannot be read keeps the row, unless that rule's `when_null` says `Delete`.
