@@ -23,7 +23,22 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["rules"]),
     ("telemetry", &["run", "clock"]),
     ("lease", &["config", "clock", "telemetry"]),
-    ("run", &["config", "rules", "plan", "guard", "evidence", "keys", "lease", "telemetry", "clock", "shutdown"]),
+    (
+        "run",
+        &[
+            "config",
+            "rules",
+            "plan",
+            "preflight",
+            "guard",
+            "evidence",
+            "keys",
+            "lease",
+            "telemetry",
+            "clock",
+            "shutdown",
+        ],
+    ),
     ("preflight", &["rules", "plan"]),
     (
         "app",

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use forgetd_connector::{Atomicity, Cause, Connector, ControlState, Durability, Facts, Fault, Finding, Severity};
+use forgetd_connector::{Atomicity, Cause, Connector, ControlState, Facts, Fault, Finding, Notice, Severity};
 use serde::Serialize;
 
 use super::{complain, load, print, report};
@@ -93,7 +93,8 @@ pub async fn connected(config: &Config, opened: &Opened<'_>) -> Report {
             Ok(connector) => {
                 let facts = connector.facts();
                 report.databases.insert(database.name.clone(), about(facts, atomicity(database, connector)));
-                report.findings.extend(of_facts(facts, database, &config.policy));
+                report.findings.extend(preflight::of_facts(facts, &database.name));
+                report.findings.extend(read_only_desk(facts, database, config));
             }
             Err(fault) => report.fail(&fault),
         }
@@ -145,25 +146,23 @@ fn acts(policy: &Policy, database: &str) -> bool {
     policy.rules.iter().any(|rule: &Rule| rule.runs() && rule.mode == Mode::Enforce && rule.database == database)
 }
 
-fn of_facts(facts: &Facts, database: &Database, policy: &Policy) -> Vec<Finding> {
-    let mut findings = vec![];
-    if facts.read_only && acts(policy, &database.name) {
-        findings.push(Finding::blocks(
-            Cause::ReadOnly,
-            &database.name,
-            "the server, or this connection, refuses writes",
-        ));
+/// Control tables that cannot be written, in a database without rules: where there are rules, their own look says it.
+fn read_only_desk(facts: &Facts, database: &Database, config: &Config) -> Option<Finding> {
+    let looked_at = config.policy.rules.iter().any(|rule| rule.database == database.name);
+    if !facts.read_only || looked_at || !needed(database, config) {
+        return None;
     }
-    if facts.durability == Durability::Weak {
-        findings.push(Finding {
-            id: "durability_weak".into(),
-            severity: Severity::Warning,
-            place: database.name.clone(),
-            message: "a commit does not survive a crash of the machine".into(),
-            fix: "turn fsync and synchronous commits on; evidence says so until then".into(),
-        });
-    }
-    findings
+    Some(Finding::blocks(Cause::ReadOnly, &database.name, "the control tables cannot be written here"))
+}
+
+/// Whether a rule that acts needs this database's control tables.
+fn needed(database: &Database, config: &Config) -> bool {
+    let enforced = config.policy.rules.iter().any(|rule| rule.runs() && rule.mode == Mode::Enforce);
+    (database.home && enforced)
+        || config
+            .databases
+            .iter()
+            .any(|other| other.control_database() == database.name && acts(&config.policy, &other.name))
 }
 
 async fn control_state(opened: &Opened<'_>, database: &Database) -> Option<Result<ControlState, Fault>> {
@@ -185,13 +184,7 @@ fn of_control(state: &ControlState, database: &Database, config: &Config) -> Opt
         ControlState::Denied(names) => (Cause::Privilege, format!("the role lacks privileges on {}", names.join(", "))),
     };
     let finding = Finding::blocks(cause, &database.name, message);
-    let enforced = config.policy.rules.iter().any(|rule| rule.runs() && rule.mode == Mode::Enforce);
-    let needed = (database.home && enforced)
-        || config
-            .databases
-            .iter()
-            .any(|other| other.control_database() == database.name && acts(&config.policy, &other.name));
-    if needed {
+    if needed(database, config) {
         return Some(finding);
     }
     // Without them every replica observes for itself, and there is no evidence.
@@ -207,33 +200,26 @@ fn unanchored(config: &Config, opened: &Opened<'_>) -> Option<Finding> {
     }
     // PostgreSQL gives restored tables new numbers, so there most restores are noticed all the same.
     let notices = reach(opened, home).is_ok_and(|connector| connector.facts().product == "PostgreSQL");
-    let (severity, message) = if notices {
-        (
-            Severity::Info,
-            "nothing outside the database remembers the log: only a restore that keeps table numbers goes unnoticed",
-        )
+    let fix = "write `evidence: { remember: { dir: .. } }` on storage that is not restored with the database";
+    Some(if notices {
+        let message =
+            "nothing outside the database remembers the log: only a restore that keeps table numbers goes unnoticed";
+        Finding::informs(Notice::EvidenceUnanchored, home, message, fix)
     } else {
-        (Severity::Warning, "nothing outside the database remembers the log: a restored copy cannot be told from it")
-    };
-    Some(Finding {
-        id: "evidence_unanchored".into(),
-        severity,
-        place: home.clone(),
-        message: message.into(),
-        fix: "write `evidence: { remember: { dir: .. } }` on storage that is not restored with the database".into(),
+        let message = "nothing outside the database remembers the log: a restored copy cannot be told from it";
+        Finding::warns(Notice::EvidenceUnanchored, home, message, fix)
     })
 }
 
 /// A memory that is not there remembers nothing.
 fn forgetful(config: &Config) -> Option<Finding> {
     let dir = config.evidence.remember.as_ref().filter(|dir| !dir.is_dir())?;
-    Some(Finding {
-        id: "remember_missing".into(),
-        severity: Severity::Warning,
-        place: "evidence.remember.dir".into(),
-        message: format!("{} is no folder, so no checkpoint is remembered there", dir.display()),
-        fix: "create the folder and let this user write to it".into(),
-    })
+    Some(Finding::warns(
+        Notice::RememberMissing,
+        "evidence.remember.dir",
+        format!("{} is no folder, so no checkpoint is remembered there", dir.display()),
+        "create the folder and let this user write to it",
+    ))
 }
 
 // === impl Report ===

@@ -27,7 +27,8 @@ fn moment(since: &SinceColumn, table: &Table, place: &str) -> Option<Finding> {
     }
     if needs_zone(column, since.form) && since.zone.is_none() {
         let message = format!("{name} ({}) holds times without a zone", column.type_name);
-        return Some(Finding::blocks(Cause::ZoneMissing, place, message));
+        let fix = format!("write `{{ column: {name}, zone: Area/City }}`");
+        return Some(Finding::blocks(Cause::ZoneMissing, place, message).with_fix(fix));
     }
     None
 }

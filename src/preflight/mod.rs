@@ -2,8 +2,10 @@
 //!
 //! `check`, `plan` and the engine look through [`look`], so what is said beforehand is what stops or passes a run.
 
+mod facts;
 mod notes;
 mod overlap;
+mod references;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +17,8 @@ use crate::{
     rules::{Policy, Rule},
 };
 
+pub use facts::of_facts;
+pub use notes::notes;
 pub use overlap::overlaps;
 
 /// What a look at one rule found.
@@ -46,7 +50,8 @@ pub async fn look(
     let (step, findings) = match plan::step(rule, &catalog, database, now, atomicity, policy) {
         Ok(step) => {
             let mut findings = connector.preflight(&step).await?;
-            findings.extend(notes::notes(rule, &step, database));
+            let index = |table: &TableRef, columns: &[String]| connector.index_statement(table, columns);
+            findings.extend(notes(rule, &step, database, policy, index));
             (Some(step), findings)
         }
         Err(findings) => (None, findings),
@@ -83,10 +88,10 @@ pub async fn ordered<'r, 'c>(
     plan::order(rules, &catalogs)
 }
 
-/// The worst first; the same thing at the same place once.
+/// The worst first; the same thing at the same place, which several rules of a table say, once.
 pub fn ranked(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.sort_by(|a, b| (b.severity, &a.place, &a.id).cmp(&(a.severity, &b.place, &b.id)));
-    findings.dedup_by(|a, b| a.id == b.id && a.place == b.place);
+    findings.sort_by(|a, b| (b.severity, &a.place, &a.id, &a.message).cmp(&(a.severity, &b.place, &b.id, &b.message)));
+    findings.dedup();
     findings
 }
 

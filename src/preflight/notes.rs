@@ -1,76 +1,83 @@
 //! What the described tables alone say about a step: nothing here stops it. Pure.
 
-use forgetd_connector::{Finding, ForeignKey, OnDelete, Severity, Step, TableRef, WhenNull};
+use forgetd_connector::{Finding, Notice, Severity, Since, Step, Table, TableRef, WhenNull};
 
-use crate::rules::{Mode, Rule};
+use super::references;
+use crate::rules::{Mode, Policy, Rule};
 
-/// What makes the step slower, or changes more than people may expect.
-pub(super) fn notes(rule: &Rule, step: &Step, database: &str) -> Vec<Finding> {
+/// Tables with fewer rows are read through in a moment, with an index or without.
+const UNINDEXED_ROWS_MAX: u64 = 100_000;
+
+/// What makes the step slower, or changes more or less than people may expect. `index` gives the engine's statement for
+/// an index on columns of a table.
+pub fn notes(
+    rule: &Rule,
+    step: &Step,
+    database: &str,
+    policy: &Policy,
+    index: impl Fn(&TableRef, &[String]) -> String,
+) -> Vec<Finding> {
     let place = step.place(database);
     let mut notes = vec![];
-    let lead = step.lead().map(|since| since.column.as_str());
-    if let Some(since) = lead.filter(|since| !step.table.leads_index(since)) {
-        notes.push(Finding {
-            id: "since_not_indexed".into(),
-            severity: Severity::Warning,
-            place: format!("{place}.{since}"),
-            message: format!(
-                "no index of {} leads with {since}: finding rows that are due reads the table",
-                rule.table
-            ),
-            fix: format!("create an index on {since} if the table is large"),
-        });
-    }
-    for key in step.table.referenced_by.iter().filter(|key| key.parent == step.table.name) {
-        notes.extend(reference(key, &step.table.name, &place));
-    }
+    notes.extend(lead_not_indexed(step, &place, &index));
+    notes.extend(activity_not_indexed(step, database, &index));
+    notes.extend(references::notes(step, database, policy, &index));
     if step.selection.terms.when_null == WhenNull::Delete {
-        notes.push(Finding {
-            id: "null_is_due".into(),
-            severity: Severity::Info,
-            place: lead.map_or(place.clone(), |since| format!("{place}.{since}")),
-            message: format!("rows that have no moment in {} are due at once", step.selection.terms.since),
-            fix: "write `when_null: keep` if they should stay".into(),
-        });
+        let at = step.lead().map_or(place.clone(), |since| format!("{place}.{}", since.column));
+        let message = format!("rows that have no moment in {} are due at once", step.selection.terms.since);
+        notes.push(Finding::informs(Notice::NullIsDue, at, message, "write `when_null: keep` if they should stay"));
     }
     if rule.mode == Mode::Observe {
-        notes.push(Finding {
-            id: "observes".into(),
-            severity: Severity::Info,
+        notes.push(Finding::informs(
+            Notice::Observes,
             place,
-            message: format!("rule {} looks and reports, and deletes nothing", rule.name),
-            fix: "write `mode: enforce` to let it act".into(),
-        });
+            format!("rule {} looks and reports, and deletes nothing", rule.name),
+            "write `mode: enforce` to let it act",
+        ));
     }
     notes
 }
 
-fn reference(key: &ForeignKey, table: &TableRef, place: &str) -> Vec<Finding> {
-    let child = &key.child;
-    let columns = key.child_columns.join(", ");
-    let finding = |id: &str, severity, message, fix: &str| Finding {
-        id: id.into(),
-        severity,
-        place: format!("{place}.{}", key.name),
-        message,
-        fix: fix.into(),
-    };
-    let mut found = vec![];
-    if !key.indexed {
-        let message = format!("no index of {child} leads with {columns}: every deleted row reads that table");
-        found.push(finding("foreign_key_not_indexed", Severity::Warning, message, "create an index on these columns"));
+/// The table is walked in no order of its own.
+fn lead_not_indexed(step: &Step, place: &str, index: &impl Fn(&TableRef, &[String]) -> String) -> Option<Finding> {
+    let since = &step.lead().filter(|since| !step.table.leads_index(&since.column))?.column;
+    let table = &step.table;
+    let message = format!("no index of {} begins with {since}: every run reads the whole table", table.name);
+    let fix = format!("run `{}`", index(&table.name, std::slice::from_ref(since)));
+    Some(by_size(Finding::warns(Notice::SinceNotIndexed, format!("{place}.{since}"), message, fix), table))
+}
+
+/// The activity of every row is looked for in another table.
+fn activity_not_indexed(
+    step: &Step,
+    database: &str,
+    index: &impl Fn(&TableRef, &[String]) -> String,
+) -> Option<Finding> {
+    let Since::Latest(latest) = &step.selection.terms.since else { return None };
+    let other = step.others.iter().find(|table| table.name.is(&latest.table))?;
+    let columns: Vec<String> = latest.on.iter().map(|joined| joined.other.clone()).collect();
+    if columns.iter().any(|column| other.leads_index(column)) {
+        return None;
     }
-    match key.on_delete {
-        OnDelete::Refuse => {
-            let message = format!("rows of {table} that {child} still references are passed over and counted");
-            found.push(finding("references_keep_rows", Severity::Info, message, "add a rule for that table"));
-        }
-        OnDelete::Set => {
-            let message = format!("deleting a row changes {columns} of the rows of {child} that reference it");
-            let fix = "delete those rows first, or change the foreign key's action, if that is not meant";
-            found.push(finding("references_are_set", Severity::Warning, message, fix));
-        }
-        OnDelete::Cascade => {}
+    let place = references::place(database, &other.name, &columns);
+    let message = format!(
+        "no index of {} begins with {}: every row of {} that may be due reads the whole of it",
+        other.name,
+        columns.join(", "),
+        step.table.name
+    );
+    let fix = format!("run `{}`", index(&other.name, &columns));
+    Some(by_size(Finding::warns(Notice::SinceNotIndexed, place, message, fix), other))
+}
+
+/// The same as good to know, where the table is known to be small.
+fn by_size(finding: Finding, table: &Table) -> Finding {
+    match table.rows_estimate {
+        Some(rows) if rows <= UNINDEXED_ROWS_MAX => Finding {
+            severity: Severity::Info,
+            fix: format!("nothing to do while the table is small; later, {}", finding.fix),
+            ..finding
+        },
+        _ => finding,
     }
-    found
 }

@@ -1,6 +1,6 @@
 //! Rules that mean the same rows. Pure.
 
-use forgetd_connector::{Check, Comparison, Finding, Predicate, Severity, TableRef, Test, Value};
+use forgetd_connector::{Check, Comparison, Finding, Notice, Predicate, TableRef, Test, Value};
 
 use crate::rules::{Policy, Rule};
 
@@ -9,16 +9,12 @@ pub fn overlaps(policy: &Policy) -> Vec<Finding> {
     let mut findings = vec![];
     for (i, rule) in policy.rules.iter().enumerate() {
         for other in policy.rules.iter().skip(i + 1).filter(|other| overlap(rule, other)) {
-            findings.push(Finding {
-                id: "rules_overlap".into(),
-                severity: Severity::Warning,
-                place: format!("{}.{}", rule.database, rule.table),
-                message: format!(
-                    "rules {} and {} can delete the same rows: whichever is due first",
-                    rule.name, other.name
-                ),
-                fix: "tell them apart by `where`, or keep one of them".into(),
-            });
+            findings.push(Finding::warns(
+                Notice::RulesOverlap,
+                format!("{}.{}", rule.database, rule.table),
+                format!("rules {} and {} can delete the same rows: whichever is due first", rule.name, other.name),
+                "tell them apart by `where`, or keep one of them",
+            ));
         }
     }
     findings
@@ -31,7 +27,7 @@ fn overlap(a: &Rule, b: &Rule) -> bool {
 }
 
 /// A name without a schema can be any of them.
-fn same_table(a: &TableRef, b: &TableRef) -> bool {
+pub(super) fn same_table(a: &TableRef, b: &TableRef) -> bool {
     a.name == b.name && (a.schema.is_none() || b.schema.is_none() || a.schema == b.schema)
 }
 

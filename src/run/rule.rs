@@ -1,7 +1,7 @@
 //! One run of one rule: look, guard, open, walk, recount, close.
 
 use forgetd_connector::{
-    Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, Measure, RowCap, RunRow, Severity, Step,
+    Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, Measure, RowCap, RunRow, Severity, Step, TableRef,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use super::job::Job;
 use super::{Pace, Report, Session, Site, Verdict};
 use crate::evidence::entry::{EntryBody, RunStarted};
 use crate::rules::{Mode, Rule};
-use crate::{guard, plan};
+use crate::{guard, plan, preflight};
 
 /// Counting stops here where no guard needs the exact number: a run must not begin with a scan of everything due.
 const COUNT_ROWS_MAX: u64 = 100_000;
@@ -103,7 +103,9 @@ async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Loo
     if let Some(row) = &resumed {
         step.selection.terms.cutoff = Cutoff(row.cutoff);
     }
-    let findings = connector.preflight(&step).await?;
+    let mut findings = connector.preflight(&step).await?;
+    let index = |table: &TableRef, columns: &[String]| connector.index_statement(table, columns);
+    findings.extend(preflight::notes(rule, &step, site.name, policy, index));
     if findings.iter().any(|finding| finding.blocking_cause().is_some()) {
         return Err(blocked_by(&findings));
     }

@@ -9,6 +9,7 @@ mod checkpoints;
 mod chinook;
 mod commitments;
 mod demo;
+mod findings;
 mod leaks;
 mod least_privilege;
 mod origin;

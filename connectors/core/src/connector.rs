@@ -110,6 +110,9 @@ pub trait Connector: Send + Sync {
     /// no roles.
     fn step_grants(&self, step: &Step, role: &str) -> String;
 
+    /// The statement with which an operator makes an index that leads with `columns`, while the application works on.
+    fn index_statement(&self, table: &TableRef, columns: &[String]) -> String;
+
     /// The control tables that live in this database.
     fn control(&self) -> &dyn Control;
 

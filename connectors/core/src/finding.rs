@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use crate::Cause;
+use crate::{Cause, Notice};
 
 /// One thing a check noticed. Findings name tables, columns, settings; never a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The stable id: lower case with underscores; where a finding stops runs, the cause's id.
+    /// The stable id: a [`Notice`]'s; where a finding stops runs, the [`Cause`]'s.
     pub id: String,
     /// How bad it is.
     pub severity: Severity,
@@ -43,6 +43,33 @@ impl Finding {
             message: message.into(),
             fix: cause.fix().into(),
         }
+    }
+
+    /// A finding that stops nothing and that somebody should act upon.
+    pub fn warns(notice: Notice, place: impl Into<String>, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            id: notice.id().into(),
+            severity: Severity::Warning,
+            place: place.into(),
+            message: message.into(),
+            fix: fix.into(),
+        }
+    }
+
+    /// A finding that is good to know.
+    pub fn informs(
+        notice: Notice,
+        place: impl Into<String>,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self { severity: Severity::Info, ..Self::warns(notice, place, message, fix) }
+    }
+
+    /// The same with another thing to do than the cause's.
+    #[must_use]
+    pub fn with_fix(self, fix: impl Into<String>) -> Self {
+        Self { fix: fix.into(), ..self }
     }
 
     /// The cause that stops the rule, if this finding does.

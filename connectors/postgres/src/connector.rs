@@ -220,6 +220,10 @@ impl Connector for Postgres {
         preflight::grants(step, role)
     }
 
+    fn index_statement(&self, table: &TableRef, columns: &[String]) -> String {
+        preflight::index(table, columns)
+    }
+
     fn control(&self) -> &dyn Control {
         &self.control
     }

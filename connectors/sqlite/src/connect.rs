@@ -120,15 +120,9 @@ impl Connector for SqliteConnector {
 
     async fn preflight(&self, step: &Step) -> Result<Vec<Finding>, Fault> {
         let place = step.place(&self.database);
-        let mut findings = preflight::structure(step, &place);
-        // Statements cannot be built for what is no table, and what is found already says why.
-        if findings.iter().any(|finding| finding.blocking_cause().is_some()) {
-            return Ok(findings);
-        }
         let (scope, step) = (self.scope(step).await?, step.clone());
         let job = move |session: &mut Session| preflight::check(session, &step, &scope, &place);
-        findings.extend(self.reads.call("preflight", job).await?);
-        Ok(findings)
+        self.reads.call("preflight", job).await
     }
 
     async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
@@ -152,6 +146,10 @@ impl Connector for SqliteConnector {
     fn step_grants(&self, _step: &Step, _role: &str) -> String {
         // SQLite has no roles.
         String::new()
+    }
+
+    fn index_statement(&self, table: &TableRef, columns: &[String]) -> String {
+        preflight::index(&table.name, columns)
     }
 
     fn control(&self) -> &dyn Control {

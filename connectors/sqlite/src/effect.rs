@@ -35,8 +35,17 @@ pub(crate) struct Reach {
     pub(crate) deletes: BTreeSet<String>,
     /// Tables it can insert into or update.
     pub(crate) writes: BTreeSet<String>,
-    /// Triggers that can fire.
-    pub(crate) triggers: BTreeSet<String>,
+    /// Triggers that can fire, each with the tables it can write and how.
+    pub(crate) triggers: BTreeMap<String, Written>,
+}
+
+/// What one trigger can write itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Tables it can delete from.
+    pub(crate) deletes: BTreeSet<String>,
+    /// Tables it can insert into or update.
+    pub(crate) writes: BTreeSet<String>,
 }
 
 /// Listens to one connection.
@@ -100,20 +109,24 @@ fn count(tally: &mut Tally, action: Action, table: &str) {
 }
 
 fn note(reach: &mut Reach, context: &AuthContext<'_>) -> Authorization {
-    if let Some(trigger) = context.accessor {
-        reach.triggers.insert(trigger.into());
-    }
+    let trigger = context.accessor.map(|name| reach.triggers.entry(name.into()).or_default());
     if context.database_name != Some("main") {
         return Authorization::Allow;
     }
     match context.action {
         AuthAction::Delete { table_name } => {
             reach.deletes.insert(table_name.into());
+            if let Some(written) = trigger {
+                written.deletes.insert(table_name.into());
+            }
             // Not a refusal: SQLite deletes row by row then, and the hook sees each of them.
             return Authorization::Ignore;
         }
         AuthAction::Insert { table_name } | AuthAction::Update { table_name, .. } => {
             reach.writes.insert(table_name.into());
+            if let Some(written) = trigger {
+                written.writes.insert(table_name.into());
+            }
         }
         _ => {}
     }
@@ -153,7 +166,7 @@ mod tests {
         recorder.listen(&mut connection).unwrap();
         let sql = "delete from p where at < 3";
         let reach = recorder.reach(&connection, sql).unwrap();
-        assert!(reach.triggers.contains("t"), "{reach:?}");
+        assert!(reach.triggers["t"].deletes.contains("pair"), "{reach:?}");
         for table in ["p", "emptied", "pair"] {
             assert!(reach.deletes.contains(table), "{table}: {reach:?}");
         }

@@ -25,6 +25,19 @@ pub(crate) fn control_fault(operation: &'static str, place: &str, error: &Error)
     fault
 }
 
+/// What a statement that could not be prepared misses, where the message holds names of the schema and nothing else.
+pub(crate) fn missing(error: &Error) -> Option<String> {
+    const FORMS: &[&str] = &[
+        "no such table: ",
+        "no such column: ",
+        "no such function: ",
+        "no such collation sequence: ",
+        "foreign key mismatch - ",
+    ];
+    let (_, message) = parts(error)?;
+    FORMS.iter().any(|form| message.starts_with(form)).then(|| message.to_owned())
+}
+
 /// Whether a primary key or a unique constraint refused the statement.
 pub(crate) fn is_unique(error: &Error) -> bool {
     let unique = [ffi::SQLITE_CONSTRAINT_PRIMARYKEY, ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_CONSTRAINT_ROWID];

@@ -1,17 +1,16 @@
 //! What would keep a step from doing what it says. Reads only.
 
+mod file;
+mod statements;
 mod triggers;
 
-use forgetd_connector::{Cause, Fault, FaultClass, Finding, OnDelete, Severity, SinceColumn, Step, TableKind};
+use forgetd_connector::{Cause, Fault, FaultClass, Finding, Notice, SinceColumn, Step};
 use rusqlite::Connection;
 
 use crate::effect::Recorder;
-use crate::facts;
 use crate::query::{Area, Scope, Walk};
 use crate::session::Session;
-
-/// From how many rows on a table without an index on `since` is worth a word.
-const BIG_TABLE_ROWS: u64 = 100_000;
+pub(crate) use statements::index;
 
 /// How many rows are looked at for values that are no time, at each end of the index.
 const SAMPLE_ROWS: u64 = 20_000;
@@ -23,39 +22,6 @@ pub(crate) fn check(session: &mut Session, step: &Step, scope: &Scope, place: &s
     found.map_err(|error| session.failed("preflight", &error))
 }
 
-/// What needs no statement, and no table that statements could be built for.
-pub(crate) fn structure(step: &Step, place: &str) -> Vec<Finding> {
-    let mut findings = vec![];
-    if step.table.kind != TableKind::Plain {
-        let message = "the object is a view or a virtual table; rows are deleted from plain tables only";
-        findings.push(Finding::blocks(Cause::TableKind, place, message));
-    }
-    let allowed = |name: &str| step.may_cascade.iter().any(|table| table.name == name);
-    for child in step.table.cascades_to().iter().filter(|child| !allowed(&child.name)) {
-        let message = format!("deleting a row here also deletes its rows in {child}, and no rule allows that");
-        findings.push(Finding::blocks(Cause::Cascade, place, message));
-    }
-    let own = step
-        .table
-        .referenced_by
-        .iter()
-        .find(|key| key.on_delete == OnDelete::Cascade && key.child.name == step.table.name.name);
-    if let Some(key) = own {
-        let message = format!("foreign key {} deletes other rows of the same table, due or not", key.name);
-        findings.push(Finding::blocks(Cause::Cascade, place, message));
-    }
-    for key in step.table.referenced_by.iter().filter(|key| !key.indexed) {
-        findings.push(Finding {
-            id: "child_unindexed".into(),
-            severity: Severity::Warning,
-            place: place.into(),
-            message: format!("every deleted row of {} makes SQLite read all of {}", key.parent, key.child),
-            fix: format!("create an index on {}", key.name),
-        });
-    }
-    findings
-}
-
 fn findings(
     connection: &Connection,
     recorder: &Recorder,
@@ -64,17 +30,13 @@ fn findings(
     place: &str,
 ) -> rusqlite::Result<Vec<Finding>> {
     let mut findings = vec![];
-    if connection.is_readonly("main")? {
-        findings.push(Finding::blocks(Cause::ReadOnly, place, "the file, or the folder it lies in, cannot be written"));
-    }
+    findings.extend(file::check(connection, place.split('.').next().unwrap_or_default())?);
     let every_row = Area::Rows { after: None, to: None };
     match recorder.reach(connection, &scope.delete(&every_row, false).sql) {
         Ok(reach) => findings.extend(triggers::check(connection, step, &reach, place)?),
         Err(error) => findings.push(unprepared(&error, place)),
     }
-    findings.extend(journal(connection, place)?);
     findings.extend(foreign_keys(step, place));
-    findings.extend(unindexed(connection, step, scope, place)?);
     findings.extend(unreadable(connection, step, scope, place)?);
     Ok(findings)
 }
@@ -87,57 +49,23 @@ fn unprepared(error: &rusqlite::Error, place: &str) -> Finding {
         FaultClass::Blocked(cause) => cause,
         _ => Cause::Unsupported,
     };
-    let code = fault.code.unwrap_or_default();
-    let message = format!(
-        "SQLite cannot prepare the delete ({code}): a trigger, foreign key or index of the table refers to a table, \
-         column, function or collation that is not there"
-    );
-    let fix = "mend the definition; functions and collations of the application are unknown to forgetd".into();
-    Finding { fix, ..Finding::blocks(cause, place, message) }
-}
-
-fn journal(connection: &Connection, place: &str) -> rusqlite::Result<Option<Finding>> {
-    let mode = facts::journal_mode(connection)?;
-    Ok((mode != "wal").then(|| Finding {
-        id: "journal_mode".into(),
-        severity: Severity::Warning,
-        place: place.split('.').next().unwrap_or_default().into(),
-        message: format!("journal mode {mode}: readers and forgetd's batches wait for each other"),
-        fix: "if nothing speaks against it, run `PRAGMA journal_mode = wal` once".into(),
-    }))
+    let what = crate::error::missing(error).unwrap_or_else(|| fault.code.unwrap_or_default());
+    let message = format!("SQLite cannot prepare the delete, because of a trigger, foreign key or index: {what}");
+    let fix = "mend the definition; functions and collations of the application are unknown to forgetd";
+    Finding::blocks(cause, place, message).with_fix(fix)
 }
 
 fn foreign_keys(step: &Step, place: &str) -> Option<Finding> {
     let mut names: Vec<&str> = step.table.referenced_by.iter().map(|key| key.name.as_str()).collect();
     names.dedup();
-    (!names.is_empty()).then(|| Finding {
-        id: "foreign_keys_on".into(),
-        severity: Severity::Info,
-        place: place.into(),
-        message: format!(
-            "forgetd enforces foreign keys ({}); an application that does not may differ",
-            names.join("; ")
-        ),
-        fix: "run `PRAGMA foreign_key_check` to see rows that already break them".into(),
+    (!names.is_empty()).then(|| {
+        Finding::informs(
+            Notice::ForeignKeysOn,
+            place,
+            format!("forgetd enforces foreign keys ({}); an application that does not may differ", names.join("; ")),
+            "run `pragma foreign_key_check` to see rows that already break them",
+        )
     })
-}
-
-fn unindexed(connection: &Connection, step: &Step, scope: &Scope, place: &str) -> rusqlite::Result<Option<Finding>> {
-    if scope.walk() == Walk::Since {
-        return Ok(None);
-    }
-    let rows = match step.table.rows_estimate {
-        Some(rows) => rows,
-        None => scope.total(Some(BIG_TABLE_ROWS)).number(connection)?,
-    };
-    let Some(SinceColumn { column, .. }) = step.lead() else { return Ok(None) };
-    Ok((rows > BIG_TABLE_ROWS).then(|| Finding {
-        id: "since_unindexed".into(),
-        severity: Severity::Warning,
-        place: format!("{place}.{column}"),
-        message: format!("no index leads with {column}: every run reads the whole table"),
-        fix: format!("create an index on {column}"),
-    }))
 }
 
 /// Values that are no time are kept for ever; somebody should know.
@@ -149,11 +77,12 @@ fn unreadable(connection: &Connection, step: &Step, scope: &Scope, place: &str) 
         rows = rows.max(scope.unreadable(SAMPLE_ROWS, *last_first).number(connection)?);
     }
     let Some(SinceColumn { column, .. }) = step.lead() else { return Ok(None) };
-    Ok((rows > 0).then(|| Finding {
-        id: "since_unreadable".into(),
-        severity: Severity::Warning,
-        place: format!("{place}.{column}"),
-        message: format!("at least {rows} rows hold something in {column} that is no time in this form; they are kept"),
-        fix: "mend the values, or name the form with `as:`".into(),
+    Ok((rows > 0).then(|| {
+        Finding::warns(
+            Notice::SinceUnreadable,
+            format!("{place}.{column}"),
+            format!("at least {rows} rows hold something in {column} that is no time in this form; they are kept"),
+            "mend the values, or name the form with `as:`",
+        )
     }))
 }

@@ -1,153 +1,133 @@
-//! Findings from what was looked at.
+//! Findings from what was looked at. Pure.
 
-use forgetd_connector::{Cause, Finding, OnDelete, Severity, Step};
+use forgetd_connector::{Cause, Finding, Notice, Step, TableRef};
 
-use crate::connector::Shared;
-
-/// Tables above this many rows want an index on `since`.
-const UNINDEXED_ROWS_MAX: u64 = 100_000;
-
-/// What a look at the server and the table showed.
-pub(super) struct Looked {
-    pub(super) row_security: bool,
-    pub(super) usage: bool,
-    pub(super) select: bool,
-    pub(super) delete: bool,
-    pub(super) update: bool,
-    pub(super) delete_rules: Vec<String>,
-    pub(super) delete_triggers: Vec<String>,
-    pub(super) track_counts: bool,
-    pub(super) read_only: bool,
-    /// Tables published with their deletes, and without a way to say which row went.
-    pub(super) unidentified: Vec<String>,
-    /// A table, and not one of the server's or our own.
-    pub(super) ordinary: bool,
-    pub(super) durable: bool,
-}
+use super::looked::Looked;
+use super::statements::update_grant;
+use crate::codec;
+use crate::connect::Link;
+use crate::query::table_name;
 
 // === impl Looked ===
 
 impl Looked {
     /// Every finding, the ones that stop the rule first.
-    pub(super) fn findings(&self, shared: &Shared, step: &Step, place: &str) -> Vec<Finding> {
-        let mut findings = self.blocking(shared.database(), place);
-        findings.extend(cascades(shared.database(), step, place));
-        findings.extend(self.warnings(shared, step, place));
+    pub(super) fn findings(&self, step: &Step, database: &str) -> Vec<Finding> {
+        let table = &step.table.name;
+        let place = format!("{database}.{table}");
+        let mut findings = self.of_the_server(database);
+        findings.extend(self.privileges(step, database));
+        findings.extend(self.of_the_table(table, database));
+        findings.extend(self.triggers.iter().flat_map(|trigger| trigger.findings(table, &place)));
         findings
     }
 
-    fn blocking(&self, database: &str, place: &str) -> Vec<Finding> {
+    fn of_the_server(&self, database: &str) -> Vec<Finding> {
         let mut findings = vec![];
-        let mut block = |cause, place: &str, message: String| findings.push(Finding::blocks(cause, place, message));
-        if !self.ordinary {
-            block(
-                Cause::TableKind,
-                place,
-                "the object is no plain table, or belongs to the server or to forgetd".into(),
+        let role = codec::quote(&self.role);
+        if self.standby {
+            findings.push(Finding::blocks(Cause::ReadOnly, database, "the server is a standby and refuses writes"));
+        } else if self.only_reads {
+            let message = format!("default_transaction_read_only is on for the role {}", self.role);
+            let fix = format!(
+                "run `alter role {role} set default_transaction_read_only = off`, if the role is forgetd's own"
             );
-        }
-        if self.read_only {
-            block(Cause::ReadOnly, database, "the server, or this role's default, refuses writes".into());
+            findings.push(Finding::blocks(Cause::ReadOnly, database, message).with_fix(fix));
         }
         if !self.track_counts {
-            block(Cause::TrackCounts, database, "track_counts is off: effects cannot be compared".into());
+            let message = "track_counts is off: what a delete did cannot be compared with what was announced";
+            let fix = "run `alter system set track_counts = on` and `select pg_reload_conf()`; see that neither the \
+                       database nor the role has it off";
+            findings.push(Finding::blocks(Cause::TrackCounts, database, message).with_fix(fix));
         }
-        if !self.usage {
+        findings
+    }
+
+    fn privileges(&self, step: &Step, database: &str) -> Vec<Finding> {
+        let mut findings = vec![];
+        let table = &step.table.name;
+        let role = codec::quote(&self.role);
+        if let (false, Some(schema)) = (self.usage, &table.schema) {
             // The schema's own place: its tables' rules all say the same thing, once.
-            let schema = place.rsplit_once('.').map_or(place, |(schema, _)| schema);
-            block(Cause::Privilege, schema, "the role lacks USAGE on the schema".into());
+            let message = format!("the role {} lacks USAGE on the schema {schema}", self.role);
+            let fix = format!("run `grant usage on schema {} to {role}`", codec::quote(schema));
+            findings.push(Finding::blocks(Cause::Privilege, format!("{database}.{schema}"), message).with_fix(fix));
         }
-        for (granted, what) in [
-            (self.select, "SELECT on the table"),
-            (self.delete, "DELETE on the table"),
-            (self.update, "UPDATE on one column, which FOR UPDATE SKIP LOCKED asks for"),
-        ] {
-            if !granted {
-                block(Cause::Privilege, place, format!("the role lacks {what}"));
-            }
+        let mut missing = vec![];
+        missing.extend((!self.select).then_some("SELECT"));
+        missing.extend((!self.delete).then_some("DELETE"));
+        let place = format!("{database}.{table}");
+        if !missing.is_empty() {
+            let message = format!("the role {} lacks {} on the table", self.role, missing.join(" and "));
+            let list = missing.join(", ").to_lowercase();
+            let fix = format!("run `grant {list} on table {} to {role}`", table_name(table));
+            findings.push(Finding::blocks(Cause::Privilege, &place, message).with_fix(fix));
+        }
+        if !self.update {
+            let message = format!(
+                "the role {} lacks UPDATE on any column, which FOR UPDATE SKIP LOCKED asks for; nothing is updated",
+                self.role
+            );
+            let fix = format!("run `{}`", update_grant(step, &self.role));
+            findings.push(Finding::blocks(Cause::Privilege, place, message).with_fix(fix));
+        }
+        findings
+    }
+
+    fn of_the_table(&self, table: &TableRef, database: &str) -> Vec<Finding> {
+        let mut findings = vec![];
+        let place = format!("{database}.{table}");
+        if !self.ordinary {
+            let message = "the table is one of the server's own or of forgetd's";
+            findings.push(Finding::blocks(Cause::TableKind, &place, message).with_fix("take it out of the policy"));
         }
         if self.row_security {
-            block(Cause::RowSecurity, place, "row security applies to the role: rows would be hidden from it".into());
+            findings.push(self.row_security(table, &place));
         }
         for rule in &self.delete_rules {
-            block(Cause::DeleteRule, place, format!("the rule {rule} rewrites deletes"));
+            let message = format!("the rule {rule} rewrites deletes");
+            let fix = format!(
+                "run `drop rule {} on {}`, or take the table out of the policy",
+                codec::quote(rule),
+                table_name(table)
+            );
+            findings.push(Finding::blocks(Cause::DeleteRule, &place, message).with_fix(fix));
         }
-        for table in &self.unidentified {
+        for (schema, name) in &self.unidentified {
+            let table = TableRef { schema: Some(schema.clone()), name: name.clone() };
             let message = format!("{table} is published with its deletes and has no replica identity");
-            block(Cause::ReplicaIdentity, place, message);
+            let fix = format!(
+                "give the table a primary key, or run `alter table {} replica identity full`",
+                table_name(&table)
+            );
+            findings
+                .push(Finding::blocks(Cause::ReplicaIdentity, format!("{database}.{table}"), message).with_fix(fix));
         }
         findings
     }
 
-    fn warnings(&self, shared: &Shared, step: &Step, place: &str) -> Vec<Finding> {
-        let mut findings = vec![];
-        let database = shared.database();
-        for trigger in &self.delete_triggers {
-            findings.push(warning(
-                "trigger_before_delete",
-                place.to_owned(),
-                format!("the trigger {trigger} runs before each delete and can cancel it"),
-                "make sure that it does not return NULL for rows that are due; a run that meets it ends blocked",
-            ));
-        }
-        if let Some(since) = step.lead().map(|since| &since.column)
-            && !step.table.leads_index(since)
-            && step.table.rows_estimate.is_some_and(|rows| rows > UNINDEXED_ROWS_MAX)
-        {
-            findings.push(warning(
-                "since_unindexed",
-                format!("{place}.{since}"),
-                "no index begins with the column: every run reads the whole table".into(),
-                "create an index on the column if the table is large and little of it is due",
-            ));
-        }
-        for key in step.table.referenced_by.iter().filter(|key| !key.indexed) {
-            findings.push(warning(
-                "child_unindexed",
-                format!("{database}.{}", key.child),
-                format!("no index serves the foreign key {}: every deleted row searches the whole table", key.name),
-                "create an index on the referencing columns",
-            ));
-        }
-        if !shared.link.target.is_local() && !shared.link.tls.is_verified() {
-            findings.push(warning(
-                "tls_unverified",
-                database.to_owned(),
-                format!("the connection is {}", shared.link.tls.words()),
-                "write sslmode=verify-full, and sslrootcert if the server's CA is private",
-            ));
-        }
-        if !self.durable {
-            findings.push(warning(
-                "weak_durability",
-                database.to_owned(),
-                "fsync or full_page_writes is off: a crash of the machine can lose commits and receipts".into(),
-                "switch both on",
-            ));
-        }
-        findings
+    fn row_security(&self, table: &TableRef, place: &str) -> Finding {
+        let bypass = format!("run `alter role {} bypassrls`", codec::quote(&self.role));
+        let (why, fix) = if self.forced {
+            let unforce = format!("alter table {} no force row level security", table_name(table));
+            ("is forced on the table's owner", format!("{bypass}, or `{unforce}`"))
+        } else {
+            ("applies to the role", format!("{bypass}: a policy that shows every row today may not do so tomorrow"))
+        };
+        let message = format!("row security {why}, {}: rows could be hidden from it", self.role);
+        Finding::blocks(Cause::RowSecurity, place, message).with_fix(fix)
     }
 }
 
-/// Cascades into tables that no rule allows to lose rows, and into the table itself.
-fn cascades(database: &str, step: &Step, place: &str) -> Vec<Finding> {
-    let refused = step.table.cascades_to().into_iter().filter(|table| !step.may_cascade.contains(table)).map(|table| {
-        let message = format!("a delete from {} cascades to {table}, which has no rule", step.table.name);
-        Finding::blocks(Cause::Cascade, format!("{database}.{table}"), message)
-    });
-    let own =
-        step.table.referenced_by.iter().find(|key| key.child == step.table.name && key.on_delete == OnDelete::Cascade);
-    let own = own.map(|key| {
-        warning(
-            "cascade_self",
-            place.to_owned(),
-            format!("the foreign key {} cascades inside the table: rows that are not due could go", key.name),
-            "a batch in which that happens is rolled back as effect_differs; change the foreign key's action",
-        )
-    });
-    refused.chain(own).collect()
-}
-
-fn warning(id: &str, place: String, message: String, fix: &str) -> Finding {
-    Finding { id: id.into(), severity: Severity::Warning, place, message, fix: fix.into() }
+/// A connection to another machine whose certificate is not checked.
+pub(super) fn tls(link: &Link, database: &str) -> Option<Finding> {
+    if link.target.is_local() || link.tls.is_verified() {
+        return None;
+    }
+    Some(Finding::warns(
+        Notice::TlsUnverified,
+        database,
+        format!("the connection is {}", link.tls.words()),
+        "write sslmode=verify-full in the URL, and sslrootcert if the server's CA is private",
+    ))
 }

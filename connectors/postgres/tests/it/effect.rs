@@ -74,7 +74,6 @@ async fn cascades_go_down_and_children_may_be_set_null() {
     assert_eq!(names, ["public.child", "public.grandchild"]);
     let findings = arena.connector.preflight(&step).await.unwrap();
     assert!(findings.iter().all(|finding| finding.blocking_cause().is_none()), "{findings:?}");
-    assert!(findings.iter().any(|finding| finding.id == "child_unindexed"), "{findings:?}");
     for compare in [Compare::All, Compare::Announced] {
         let effect = attempt(&arena, &step, &Order { compare, ..order(200) }).await.unwrap();
         assert_eq!(effect.changed, 200);
@@ -83,10 +82,6 @@ async fn cascades_go_down_and_children_may_be_set_null() {
     }
     arena.drain(&step, 50).await;
     assert_eq!(database.number("select count(*) from note where item is null and child is null").await, 40);
-    let mut bare = step.clone();
-    bare.may_cascade.clear();
-    let findings = arena.connector.preflight(&bare).await.unwrap();
-    assert_eq!(findings.iter().filter(|f| f.blocking_cause() == Some(Cause::Cascade)).count(), 2, "{findings:?}");
 }
 
 #[tokio::test]
@@ -114,9 +109,6 @@ async fn a_cascade_inside_the_table_takes_no_row_that_is_not_due() {
     )
     .await;
     differs(&arena, "crm.item").await;
-    let step = step(&arena, "item").await;
-    let findings = arena.connector.preflight(&step).await.unwrap();
-    assert!(findings.iter().any(|finding| finding.id == "cascade_self"), "{findings:?}");
 }
 
 #[tokio::test]

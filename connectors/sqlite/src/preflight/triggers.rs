@@ -1,12 +1,13 @@
 //! Triggers on the table: what they can do to a delete, as far as their definitions tell.
 
-use forgetd_connector::{Finding, Severity, Step};
+use std::collections::BTreeSet;
+
+use forgetd_connector::{Finding, Notice, Step};
 use rusqlite::Connection;
 
-use crate::effect::Reach;
+use crate::effect::{Reach, Written};
 
-/// One finding per trigger that can cancel or refuse a delete, and one for tables that triggers take rows from or write
-/// to.
+/// What every trigger that a delete fires can do: cancel or refuse it, take other rows, keep copies.
 pub(super) fn check(
     connection: &Connection,
     step: &Step,
@@ -19,12 +20,12 @@ pub(super) fn check(
     let mut rows = statement.query([&step.table.name.name])?;
     while let Some(row) = rows.next()? {
         let (name, sql): (String, Option<String>) = (row.get(0)?, row.get(1)?);
-        if reach.triggers.contains(&name) {
+        if reach.triggers.contains_key(&name) {
             findings.extend(raises(&name, &sql.unwrap_or_default(), place));
         }
     }
-    if !reach.triggers.is_empty() {
-        findings.extend(reaches(step, reach, place));
+    for (name, written) in &reach.triggers {
+        findings.extend(writes(step, name, written, place));
     }
     Ok(findings)
 }
@@ -33,43 +34,43 @@ fn raises(name: &str, sql: &str, place: &str) -> Option<Finding> {
     let words: String = sql.to_ascii_lowercase().split_whitespace().collect();
     let (message, fix) = if words.contains("raise(ignore") {
         (
-            format!("trigger {name} can cancel deletes without an error; rows that it keeps are reported as skipped"),
+            format!(
+                "the trigger {name} can cancel deletes without an error; rows that it keeps are reported as skipped"
+            ),
             "change the trigger, or exclude its rows with `where`",
         )
     } else if words.contains("raise(") {
         (
-            format!("trigger {name} can refuse deletes; rows that it refuses are reported as skipped"),
+            format!("the trigger {name} can refuse deletes; rows that it refuses are reported as skipped"),
             "change the trigger, or exclude its rows with `where`",
         )
     } else {
         return None;
     };
-    Some(warning("trigger_before_delete", place, message, fix))
+    Some(Finding::warns(Notice::TriggerBeforeDelete, place, message, fix))
 }
 
-fn reaches(step: &Step, reach: &Reach, place: &str) -> Vec<Finding> {
+fn writes(step: &Step, name: &str, written: &Written, place: &str) -> Vec<Finding> {
     let own = &step.table.name.name;
     let announced = step.table.referenced_by.iter().map(|key| key.child.name.as_str());
     let known: Vec<&str> = announced.chain([own.as_str()]).collect();
-    let strangers = |tables: &std::collections::BTreeSet<String>| -> Vec<String> {
-        tables.iter().filter(|table| !known.contains(&table.as_str())).cloned().collect()
+    let strangers = |tables: &BTreeSet<String>| -> Option<String> {
+        let strangers: Vec<&str> = tables.iter().map(String::as_str).filter(|table| !known.contains(table)).collect();
+        (!strangers.is_empty()).then(|| strangers.join(", "))
     };
     let mut findings = vec![];
-    let deletes = strangers(&reach.deletes);
-    if !deletes.is_empty() {
-        let message =
-            format!("a trigger can delete from {}: batches in which it does are rolled back", deletes.join(", "));
-        findings.push(warning("trigger_deletes", place, message, "add a rule for that table, or change the trigger"));
+    if let Some(tables) = strangers(&written.deletes) {
+        let message = format!("the trigger {name} deletes from {tables}: a batch in which it does is rolled back");
+        let fix = format!(
+            "change {name}, or let a foreign key with ON DELETE CASCADE take those rows and add a rule for them"
+        );
+        findings.push(Finding::warns(Notice::TriggerDeletes, place, message, fix));
     }
-    let writes = strangers(&reach.writes);
-    if !writes.is_empty() {
+    if let Some(tables) = strangers(&written.writes) {
         let message =
-            format!("a trigger can write to {}: what it copies there is not deleted by this rule", writes.join(", "));
-        findings.push(warning("trigger_writes", place, message, "add a rule for that table if it keeps copies"));
+            format!("the trigger {name} writes to {tables}: what it copies there is not deleted by this rule");
+        let fix = format!("add a rule for {tables} if it keeps copies");
+        findings.push(Finding::warns(Notice::TriggerCopies, place, message, fix));
     }
     findings
-}
-
-fn warning(id: &str, place: &str, message: String, fix: &str) -> Finding {
-    Finding { id: id.into(), severity: Severity::Warning, place: place.into(), message, fix: fix.into() }
 }

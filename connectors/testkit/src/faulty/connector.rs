@@ -69,6 +69,10 @@ impl Connector for Faulty {
         self.inner.step_grants(step, role)
     }
 
+    fn index_statement(&self, table: &TableRef, columns: &[String]) -> String {
+        self.inner.index_statement(table, columns)
+    }
+
     fn control(&self) -> &dyn Control {
         &self.control
     }

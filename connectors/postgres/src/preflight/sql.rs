@@ -1,0 +1,38 @@
+//! What a look asks the server. The table's schema, or NULL for the role's search path, is `$1`, its name `$2`.
+
+/// The table, the role, and the settings that concern both: one row where the table exists.
+pub(super) const TABLE: &str = "\
+select row_security_active(c.oid), c.relforcerowsecurity and pg_has_role(c.relowner, 'USAGE'), \
+  has_schema_privilege(n.oid, 'USAGE'), has_table_privilege(c.oid, 'SELECT'), \
+  has_table_privilege(c.oid, 'DELETE'), has_any_column_privilege(c.oid, 'UPDATE'), \
+  array(select r.rulename::text from pg_rewrite r \
+    where r.ev_class = c.oid and r.ev_type = '4' and r.ev_enabled in ('O', 'A') order by 1), \
+  current_setting('track_counts') = 'on', pg_is_in_recovery(), \
+  current_setting('default_transaction_read_only') = 'on', \
+  u.schemas, u.names, \
+  c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', $3), \
+  current_user::text \
+from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+cross join (select coalesce(array_agg(x.nspname), '{}') as schemas, coalesce(array_agg(x.relname), '{}') as names \
+  from (select w.s as nspname, w.t as relname, k.oid, k.relreplident from unnest($4::text[], $5::text[]) as w(s, t) \
+    join pg_namespace kn on kn.nspname = w.s join pg_class k on k.relnamespace = kn.oid and k.relname = w.t) x \
+  where exists (select from pg_publication_tables pt join pg_publication p on p.pubname = pt.pubname \
+    where p.pubdelete and pt.schemaname = x.nspname and pt.tablename = x.relname) \
+  and (x.relreplident = 'n' or (x.relreplident = 'd' \
+    and not exists (select from pg_index i where i.indrelid = x.oid and i.indisprimary)))) u \
+where c.relname = $2 and (n.nspname = $1 or ($1 is null and n.nspname = any (current_schemas(false))))";
+
+/// Triggers that a delete fires: name, function, language, when they fire (the bits of `tgtype`), what they call the
+/// old rows of a statement, the function's text, and the tables whose names are words of it.
+pub(super) const TRIGGERS: &str = "\
+select g.tgname::text, pn.nspname || '.' || p.proname, l.lanname::text, g.tgtype::int8, g.tgoldtable::text, p.prosrc, \
+  array(select distinct tn.nspname || '.' || t.relname \
+    from regexp_split_to_table(lower(p.prosrc), '[^[:alnum:]_$]+') w \
+    join pg_class t on lower(t.relname) = w.w join pg_namespace tn on tn.oid = t.relnamespace \
+    where t.relkind in ('r', 'p', 'f') and tn.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') order by 1 limit 10) \
+from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+join pg_trigger g on g.tgrelid = c.oid join pg_proc p on p.oid = g.tgfoid \
+join pg_namespace pn on pn.oid = p.pronamespace join pg_language l on l.oid = p.prolang \
+where c.relname = $2 and (n.nspname = $1 or ($1 is null and n.nspname = any (current_schemas(false)))) \
+and not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 8 = 8 \
+order by 1";

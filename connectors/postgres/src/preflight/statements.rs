@@ -1,0 +1,41 @@
+//! Statements for the operator: nothing here is ever run by forgetd.
+
+use forgetd_connector::{Step, TableRef};
+
+use crate::codec;
+use crate::query::table_name;
+
+/// What `role` needs on the step's table, and not more. PostgreSQL asks for UPDATE on one column before it skips
+/// locked rows; nothing is ever updated.
+pub(crate) fn grants(step: &Step, role: &str) -> String {
+    let table = table_name(&step.table.name);
+    let quoted = codec::quote(role);
+    let mut text = String::new();
+    if let Some(schema) = &step.table.name.schema {
+        text += &format!("grant usage on schema {} to {quoted};\n", codec::quote(schema));
+    }
+    text + &format!(
+        "grant select, delete on table {table} to {quoted};\n\
+         -- asked for by FOR UPDATE SKIP LOCKED; nothing is updated\n\
+         {};\n",
+        update_grant(step, role)
+    )
+}
+
+/// The smallest grant that lets `role` skip locked rows.
+pub(super) fn update_grant(step: &Step, role: &str) -> String {
+    let first = step.table.columns.first().map_or("", |column| &column.name);
+    let column = step.table.key.first().map_or(first, String::as_str);
+    format!(
+        "grant update ({}) on table {} to {}",
+        codec::quote(column),
+        table_name(&step.table.name),
+        codec::quote(role)
+    )
+}
+
+/// An index on columns of a table, made without keeping writers out.
+pub(crate) fn index(table: &TableRef, columns: &[String]) -> String {
+    let columns: Vec<String> = columns.iter().map(|column| codec::quote(column)).collect();
+    format!("create index concurrently on {} ({})", table_name(table), columns.join(", "))
+}

@@ -1,0 +1,17 @@
+//! What a connection alone says. Pure.
+
+use forgetd_connector::{Durability, Facts, Finding, Notice};
+
+/// What is worth knowing about a server before any table is looked at.
+pub fn of_facts(facts: &Facts, database: &str) -> Vec<Finding> {
+    let mut findings = vec![];
+    if facts.durability == Durability::Weak {
+        findings.push(Finding::warns(
+            Notice::DurabilityWeak,
+            database,
+            "a commit, and the receipt in it, does not survive a crash of the machine",
+            "switch fsync and full_page_writes on; evidence says so until then",
+        ));
+    }
+    findings
+}

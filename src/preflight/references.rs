@@ -1,0 +1,89 @@
+//! What foreign keys do to a step. Pure.
+
+use forgetd_connector::{Finding, ForeignKey, Notice, OnDelete, Step, TableRef};
+
+use super::overlap::same_table;
+use crate::rules::{Policy, Rule};
+
+/// What is worth knowing about every foreign key that a delete of the step reaches.
+pub(super) fn notes(
+    step: &Step,
+    database: &str,
+    policy: &Policy,
+    index: &impl Fn(&TableRef, &[String]) -> String,
+) -> Vec<Finding> {
+    let mut found = vec![];
+    for key in &step.table.referenced_by {
+        let place = place(database, &key.child, &key.child_columns);
+        if !key.indexed {
+            found.push(Finding::warns(
+                Notice::ForeignKeyNotIndexed,
+                place.clone(),
+                format!(
+                    "no index serves {}: every row deleted from {} reads the whole of {}",
+                    named(key),
+                    key.parent,
+                    key.child
+                ),
+                format!("run `{}`", index(&key.child, &key.child_columns)),
+            ));
+        }
+        match key.on_delete {
+            OnDelete::Refuse => found.push(kept(key, place, rule_of(policy, database, &key.child))),
+            OnDelete::Set => found.push(set(key, place)),
+            // What a cascade may take is the plan's business.
+            OnDelete::Cascade => {}
+        }
+    }
+    found
+}
+
+/// `database.table.column`; several columns in parentheses.
+pub(super) fn place(database: &str, table: &TableRef, columns: &[String]) -> String {
+    match columns {
+        [column] => format!("{database}.{table}.{column}"),
+        columns => format!("{database}.{table}.({})", columns.join(", ")),
+    }
+}
+
+fn named(key: &ForeignKey) -> String {
+    format!("the foreign key {}", key.name)
+}
+
+/// The rule that deletes from a table.
+pub(super) fn rule_of<'a>(policy: &'a Policy, database: &str, table: &TableRef) -> Option<&'a Rule> {
+    policy.rules.iter().find(|rule| rule.runs() && rule.database == database && same_table(&rule.table, table))
+}
+
+fn kept(key: &ForeignKey, place: String, rule: Option<&Rule>) -> Finding {
+    let fix = match rule {
+        _ if key.child == key.parent => "nothing to do: a row goes in the run after the rows that reference it".into(),
+        Some(rule) => format!("nothing to do: they go once rule {} has deleted what references them", rule.name),
+        None => format!("add a rule for {} if its rows should go too", key.child),
+    };
+    let message = format!(
+        "rows of {} that {} still references ({}) are passed over and counted",
+        key.parent,
+        key.child,
+        named(key)
+    );
+    Finding::informs(Notice::ReferencesKeepRows, place, message, fix)
+}
+
+fn set(key: &ForeignKey, place: String) -> Finding {
+    let columns = key.child_columns.join(", ");
+    Finding::warns(
+        Notice::ReferencesAreSet,
+        place,
+        format!(
+            "deleting a row of {} changes {columns} of the rows of {} that reference it ({})",
+            key.parent,
+            key.child,
+            named(key)
+        ),
+        format!(
+            "add a rule that deletes rows of {} first, or change the foreign key's action, if that is not meant",
+            key.child
+        ),
+    )
+}

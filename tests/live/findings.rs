@@ -1,0 +1,99 @@
+//! Every file of `tests/cases/findings` is a database, a policy, and exactly what `check --connect` says about them.
+//! `UPDATE=1` writes what was said into the files; read the difference before it is kept.
+
+mod case;
+mod coverage;
+
+use case::{Case, cases, expected};
+use serde_json::{Value, json};
+
+use crate::harness::{Database, Policy, Postgres, Program, Sqlite, through_pgbouncer};
+
+/// What the tests' own servers and policies are always told. It counts only in the cases that are about it.
+const EVERYWHERE: &[&str] = &["control_tables", "durability_weak", "evidence_unanchored", "tls_unverified"];
+
+/// A folder with a key, for every case of an engine: making one takes longer than a check.
+fn program() -> Program {
+    Program::new(&Policy::new("sqlite:none.db"))
+}
+
+/// What the program says about a case, in the case's own words.
+fn said(case: &Case, database: &dyn Database, program: &Program, url: &str, words: &[(&str, &str)]) -> Vec<Value> {
+    let url = if case.url.is_empty() { url.to_owned() } else { case.url.replace("{url}", url) };
+    program.write("forgetd.yaml", &fill(&case.config(&url).to_string(), words));
+    let output = program.call(&["check", "--connect", "--json"]);
+    if !case.teardown.is_empty() {
+        database.exec(&fill(&case.teardown, words));
+    }
+    let object = output.object();
+    let mut findings = object["findings"].as_array().expect("findings").clone();
+    let worst = if findings.iter().any(|finding| finding["severity"] == "error") { 4 } else { 0 };
+    let unreachable = findings.iter().any(|finding| finding["id"] == "unreachable");
+    assert_eq!(output.code, if unreachable { 69 } else { worst }, "{}: {}", case.name, output.stdout);
+    let named = |id: &Value| case.findings.iter().any(|finding| finding["id"] == *id);
+    findings.retain(|finding| named(&finding["id"]) || !EVERYWHERE.iter().any(|id| finding["id"] == *id));
+    for text in findings.iter_mut().flat_map(|finding| finding.as_object_mut().expect("an object").values_mut()) {
+        let mut plain = text.as_str().expect("text").to_owned();
+        for (word, meaning) in words {
+            plain = plain.replace(meaning, word);
+        }
+        *text = json!(plain);
+    }
+    findings
+}
+
+/// Puts the run's own names into a text.
+fn fill(text: &str, words: &[(&str, &str)]) -> String {
+    words.iter().fold(text.to_owned(), |text, (word, meaning)| text.replace(word, meaning))
+}
+
+fn on_postgres(case: &Case, program: &Program) -> Vec<Value> {
+    let database = Postgres::database();
+    let role = if case.setup.contains("{role}") { database.role() } else { String::new() };
+    let folder = program.folder().display().to_string();
+    let mut words = vec![("{database}", database.name()), ("{folder}", folder.as_str())];
+    if !role.is_empty() {
+        // Its name begins with the database's.
+        words.insert(0, ("{role}", role.as_str()));
+    }
+    database.exec(&fill(&case.setup, &words));
+    let url = match (case.pooled, role.is_empty()) {
+        (true, _) => through_pgbouncer(&database),
+        (false, true) => database.url(),
+        (false, false) => database.url_as(&role),
+    };
+    said(case, &database, program, &url, &words)
+}
+
+fn on_sqlite(case: &Case, program: &Program) -> Vec<Value> {
+    let database = Sqlite::database();
+    database.exec(&case.setup);
+    let folder = program.folder().display().to_string();
+    said(case, &database, program, &database.url(), &[("{folder}", folder.as_str())])
+}
+
+/// Runs every case of an engine and says every difference.
+fn every_case(engine: &str, say: impl Fn(&Case, &Program) -> Vec<Value>) {
+    let program = program();
+    let mut differences = vec![];
+    for case in cases().iter().filter(|case| case.engine == engine) {
+        let said = say(case, &program);
+        if std::env::var_os("UPDATE").is_some() {
+            case.update(&said);
+        } else if said != case.findings {
+            let (expected, said) = (expected(&case.findings), expected(&said));
+            differences.push(format!("--- {}: expected\n{expected}--- said\n{said}", case.name));
+        }
+    }
+    assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+}
+
+#[test]
+fn every_case_of_postgres_is_told_exactly() {
+    every_case("postgres", on_postgres);
+}
+
+#[test]
+fn every_case_of_sqlite_is_told_exactly() {
+    every_case("sqlite", on_sqlite);
+}
