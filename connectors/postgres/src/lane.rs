@@ -41,6 +41,8 @@ pub(crate) struct Atomic {
     open: Option<Open>,
     begun: Option<Begun>,
     last_open: Option<Duration>,
+    /// Whether a delete of this lane ever took a row: then a trigger that cancels chooses its rows.
+    took: bool,
 }
 
 /// A transaction that waits for its receipt.
@@ -91,6 +93,7 @@ impl Atomic {
             open: None,
             begun: None,
             last_open: None,
+            took: false,
         })
     }
 
@@ -128,6 +131,7 @@ impl Atomic {
             return Ok(Attempt::Overflow);
         }
         self.walker.went(&planned, changed.rows, changed.micros);
+        self.took |= changed.rows > 0;
         let (effect, xid, ahead) = self.effect(order, &planned, changed)?;
         if let Some(found) = ahead {
             self.walker.learn(&planned, found);

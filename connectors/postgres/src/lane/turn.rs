@@ -28,6 +28,8 @@ pub(super) struct Turn {
     after: Counting,
     looks_ahead: bool,
     locks: LockWait,
+    /// Whether the batch is down to one row.
+    single: bool,
 }
 
 /// What was looked up ahead, if it was: see [`crate::walk::Walker::learn`].
@@ -98,6 +100,7 @@ impl Atomic {
             after,
             looks_ahead,
             locks: order.locks,
+            single: order.rows_max <= 1,
         }
     }
 
@@ -112,7 +115,7 @@ impl Atomic {
         let left = if turn.left.is_some() { Some(self.left(next()?)?) } else { None };
         let exit = next()?.map_err(|error| error::fault(&error, "read counters", &self.place))?;
         if turn.locks == LockWait::Wait && left.is_some_and(|left| left > 0) {
-            return Err(Fault::new(FaultClass::Blocked(Cause::TriggerCancels), "change", &self.place));
+            return Err(self.cancelled(turn, change.affected));
         }
         let exit = exit.rows.first().ok_or_else(|| odd(&self.place))?;
         let after = turn.after.read(exit, 0, &self.place)?;
@@ -203,6 +206,16 @@ impl Atomic {
             fault.class = FaultClass::Row(Cause::Locked);
         }
         fault
+    }
+
+    /// A trigger that keeps single rows costs those rows; one that keeps everything stops the rule.
+    fn cancelled(&self, turn: &Turn, changed: u64) -> Fault {
+        let class = if changed > 0 || self.took || turn.single {
+            FaultClass::Row(Cause::TriggerCancels)
+        } else {
+            FaultClass::Blocked(Cause::TriggerCancels)
+        };
+        Fault::new(class, "change", &self.place)
     }
 
     fn left(&self, answer: Result<Answer, Error>) -> Result<u64, Fault> {

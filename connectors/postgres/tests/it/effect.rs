@@ -127,15 +127,22 @@ async fn a_deferred_key_is_met_before_the_receipt() {
 }
 
 #[tokio::test]
-async fn a_cancelled_delete_is_blocked_by_name() {
-    let sql = trigger("before", "if old.id = 77 then return null; end if");
-    let (arena, _) = arena(&sql).await;
-    let step = step(&arena, "item").await;
-    let findings = arena.connector.preflight(&step).await.unwrap();
+async fn a_trigger_that_cancels_all_stops_the_rule_and_one_that_chooses_costs_its_rows() {
+    let (arena, _) = arena(&trigger("before", "return null")).await;
+    let cancelled = step(&arena, "item").await;
+    let findings = arena.connector.preflight(&cancelled).await.unwrap();
     assert!(findings.iter().any(|finding| finding.id == "trigger_before_delete"), "{findings:?}");
-    let fault = attempt(&arena, &step, &order(200)).await.unwrap_err();
+    let fault = attempt(&arena, &cancelled, &order(200)).await.unwrap_err();
     assert_eq!(fault.class, FaultClass::Blocked(Cause::TriggerCancels), "{fault}");
     assert_eq!(arena.count("item").await, 200);
+
+    let (arena, _) = self::arena(&trigger("before", "if old.id in (77, 78) then return null; end if")).await;
+    let chosen = step(&arena, "item").await;
+    let fault = attempt(&arena, &chosen, &order(200)).await.unwrap_err();
+    assert_eq!(fault.class, FaultClass::Row(Cause::TriggerCancels), "{fault}");
+    assert_eq!(arena.count("item").await, 200);
+    let drained = arena.drain(&chosen, 100).await;
+    assert_eq!((drained.changed, drained.passed), (198, 2));
 }
 
 #[tokio::test]
