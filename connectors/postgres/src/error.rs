@@ -12,6 +12,8 @@ pub(crate) fn fault(error: &Error, operation: &'static str, place: &str) -> Faul
     let fault = Fault::new(class(db), operation, place).with_code(db.code().code());
     match name(db) {
         Some(name) => fault.with_detail(name),
+        // What it is about stands in the message only, and that may hold a row's values.
+        None if db.where_().is_some() => fault.with_detail("inside a trigger or another function"),
         None => fault,
     }
 }
