@@ -104,11 +104,35 @@ fn column_kind(declared: &str) -> ColumnKind {
 /// Indexes that a range or an equality on the column can use: neither partial nor on expressions, and led by the
 /// column's own collation.
 fn indexes(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Index>> {
+    listed(connection, table, false)
+}
+
+/// Indexes that leave nothing out but rows in which one of their columns is NULL: they serve an equality as well.
+fn indexes_without_nulls(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Index>> {
+    let mut found = vec![];
+    for index in listed(connection, table, true)? {
+        let sql: Option<String> = connection
+            .prepare_cached("select lower(sql) from sqlite_schema where type = 'index' and name = ?1")?
+            .query_row([&index.name], |row| row.get(0))?;
+        let plain: String =
+            sql.unwrap_or_default().chars().filter(|c| !c.is_whitespace() && !"\"`[]()".contains(*c)).collect();
+        let leaves_out = |column: &String| {
+            let column = column.to_lowercase();
+            plain.ends_with(&format!("where{column}isnotnull")) || plain.ends_with(&format!("where{column}notnull"))
+        };
+        if index.columns.iter().any(leaves_out) {
+            found.push(index);
+        }
+    }
+    Ok(found)
+}
+
+fn listed(connection: &Connection, table: &str, partial: bool) -> rusqlite::Result<Vec<Index>> {
     let mut lists = connection
-        .prepare_cached("select name, \"unique\" from pragma_index_list(?1) where partial = 0 order by name")?;
+        .prepare_cached("select name, \"unique\" from pragma_index_list(?1) where partial = ?2 order by name")?;
     let mut parts =
         connection.prepare_cached("select name, coll, cid from pragma_index_xinfo(?1) where key = 1 order by seqno")?;
-    let named = lists.query_map([table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))?;
+    let named = lists.query_map((table, partial), |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))?;
     let mut indexes = vec![];
     for found in named {
         let (name, unique) = found?;

@@ -43,7 +43,8 @@ where i.indrelid = any ($1::int8[]::oid[]) and am.amname = 'btree' and i.indisva
 order by i.indrelid, i.indisprimary desc, c.relname";
 
 /// Foreign keys that a delete can reach: table, name, child schema, child, its columns, parent schema, parent, action,
-/// indexed. The parent of partitions holds no rows, its partitions stand for it.
+/// indexed. The parent of partitions holds no rows, its partitions stand for it. An index without the NULLs serves too:
+/// no NULL references anything.
 pub(super) const FOREIGN_KEYS: &str = "\
 with recursive closure(root, con) as ( \
   select k.confrelid, k.oid from pg_constraint k \
@@ -56,7 +57,10 @@ select closure.root::int8, k.conname::text, cn.nspname::text, c.relname::text, \
   (select array_agg(a.attname::text order by p.n) from unnest(k.conkey) with ordinality as p(attnum, n) \
    join pg_attribute a on a.attrelid = k.conrelid and a.attnum = p.attnum), \
   pn.nspname::text, pc.relname::text, k.confdeltype::text, \
-  exists (select from pg_index x where x.indrelid = k.conrelid and x.indisvalid and x.indpred is null \
+  exists (select from pg_index x where x.indrelid = k.conrelid and x.indisvalid \
+    and (x.indpred is null or pg_get_expr(x.indpred, x.indrelid) in ( \
+      select format('(%I IS NOT NULL)', a.attname) from pg_attribute a \
+      where a.attrelid = k.conrelid and a.attnum = any (k.conkey))) \
     and (select array_agg(v order by v) from unnest((x.indkey::int2[])[0:cardinality(k.conkey) - 1]) v) \
       = (select array_agg(v order by v) from unnest(k.conkey) v)) \
 from closure join pg_constraint k on k.oid = closure.con \

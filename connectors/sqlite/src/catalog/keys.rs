@@ -101,5 +101,7 @@ fn indexed(connection: &Connection, reference: &Reference) -> rusqlite::Result<b
         columns.len() >= wanted.len()
             && columns[..wanted.len()].iter().all(|column| wanted.iter().any(|name| name.eq_ignore_ascii_case(column)))
     };
-    Ok(super::indexes(connection, &reference.child)?.iter().any(|index| leads(&index.columns)))
+    let mut indexes = super::indexes(connection, &reference.child)?;
+    indexes.extend(super::indexes_without_nulls(connection, &reference.child)?);
+    Ok(indexes.iter().any(|index| leads(&index.columns)))
 }

@@ -79,6 +79,24 @@ fn the_whole_reach_of_a_delete_is_listed() {
 }
 
 #[test]
+fn an_index_without_the_nulls_serves_a_foreign_key() {
+    for (index, serves) in [
+        ("on call (item) where item is not null", true),
+        ("on call (item, note) where \"ITEM\" NOTNULL", true),
+        ("on call (item) where note is not null", false),
+        ("on call (item) where item is not null and note > 1", false),
+        ("on call (item) where item > 1", false),
+    ] {
+        let connection = file(&format!(
+            "create table item (id integer primary key);
+             create table call (id integer primary key, note int, item int references item (id));
+             create index i {index}"
+        ));
+        assert_eq!(table(&connection, "item").referenced_by[0].indexed, serves, "{index}");
+    }
+}
+
+#[test]
 fn views_and_virtual_tables_are_no_tables() {
     let connection = file(
         "create table t (id integer primary key); create view v as select * from t;
