@@ -2,6 +2,8 @@
 
 mod keys;
 
+use std::collections::BTreeSet;
+
 use forgetd_connector::{Catalog, Column, ColumnKind, Index, Table, TableKind, TableRef};
 use rusqlite::{Connection, OptionalExtension as _};
 
@@ -209,6 +211,26 @@ pub(crate) fn without_row_ids(connection: &Connection) -> rusqlite::Result<Vec<S
         connection.prepare_cached("select name from pragma_table_list where schema = 'main' and wr = 1")?;
     let names = statement.query_map([], |row| row.get(0))?;
     names.collect()
+}
+
+/// The tables in which those of `tables` that are virtual keep what they know.
+pub(crate) fn shadows<'a>(
+    connection: &Connection,
+    tables: impl Iterator<Item = &'a String>,
+) -> rusqlite::Result<BTreeSet<String>> {
+    // SQLite tells what a shadow is, and by its name whose.
+    let mut statement = connection.prepare_cached(
+        "select s.name from pragma_table_list s join pragma_table_list v \
+         on v.schema = 'main' and v.type = 'virtual' and v.name = ?1 \
+         where s.schema = 'main' and s.type = 'shadow' and substr(s.name, 1, length(v.name) + 1) = v.name || '_'",
+    )?;
+    let mut shadows = BTreeSet::new();
+    for table in tables {
+        for name in statement.query_map([table], |row| row.get(0))? {
+            shadows.insert(name?);
+        }
+    }
+    Ok(shadows)
 }
 
 /// Rows by the statistics that ANALYZE left.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use rusqlite::hooks::{Action, AuthAction, AuthContext, Authorization};
 
-pub(crate) use announced::{Announced, Happened};
+pub(crate) use announced::{Announced, Happened, Terrain};
 
 /// Rows changed since [`Recorder::restart`], by table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,6 +6,17 @@ use forgetd_connector::{OnDelete, Table, TableRef};
 
 use super::{Reach, Tally};
 
+/// What the schema says about a statement, and the version of the schema that says it.
+#[derive(Clone, Debug)]
+pub(crate) struct Terrain {
+    pub(crate) version: i64,
+    pub(crate) reach: Reach,
+    pub(crate) without_row_ids: BTreeSet<String>,
+    /// Tables in which virtual tables that the statement writes to keep what they know: an index for searching forgets
+    /// what a trigger tells it to forget.
+    pub(crate) shadows: BTreeSet<String>,
+}
+
 /// The tables that a step may take rows from.
 #[derive(Clone, Debug)]
 pub(crate) struct Announced {
@@ -43,21 +54,18 @@ impl Announced {
         Self { own, children, sets_own }
     }
 
-    /// Announced tables whose loss the total alone cannot tell apart: they must be counted before and after.
-    pub(crate) fn uncounted(&self, without_row_ids: &BTreeSet<String>) -> Vec<&str> {
+    /// Announced tables whose loss the total alone cannot tell apart: they must be counted before and after. Indexes
+    /// for searching keep tables without row ids too.
+    pub(crate) fn uncounted(&self, terrain: &Terrain) -> Vec<&str> {
         let hidden: Vec<&str> =
-            self.children.keys().filter(|child| without_row_ids.contains(*child)).map(String::as_str).collect();
-        if hidden.len() > 1 { hidden } else { vec![] }
+            self.children.keys().filter(|child| terrain.without_row_ids.contains(*child)).map(String::as_str).collect();
+        if hidden.len() > 1 || !terrain.shadows.is_empty() { hidden } else { vec![] }
     }
 
     /// Rows that went from other announced tables; or the table where something else happened.
-    pub(crate) fn compare(
-        &self,
-        happened: &Happened,
-        reach: &Reach,
-        without_row_ids: &BTreeSet<String>,
-    ) -> Result<BTreeMap<TableRef, u64>, String> {
+    pub(crate) fn compare(&self, happened: &Happened, terrain: &Terrain) -> Result<BTreeMap<TableRef, u64>, String> {
         let Happened { changed, total, tally, counted } = happened;
+        let Terrain { reach, without_row_ids, shadows, .. } = terrain;
         let of = |rows: &BTreeMap<String, u64>| rows.get(&self.own).copied().unwrap_or_default();
         let own_is_hidden = without_row_ids.contains(&self.own);
         let own_agrees = own_is_hidden || of(&tally.deleted) == *changed;
@@ -65,7 +73,8 @@ impl Announced {
             return Err(self.own.clone());
         }
         let mut cascaded = BTreeMap::new();
-        for (table, rows) in tally.deleted.iter().filter(|(table, _)| **table != self.own) {
+        for (table, rows) in tally.deleted.iter().filter(|(table, _)| **table != self.own && !shadows.contains(*table))
+        {
             let announced = self.children.get(table).ok_or_else(|| table.clone())?;
             cascaded.insert(announced.clone(), *rows);
         }
@@ -98,7 +107,9 @@ impl Announced {
         let children: Vec<(&String, &TableRef)> =
             self.children.iter().filter(|(child, _)| without_row_ids.contains(*child)).collect();
         match children.as_slice() {
-            [(name, child)] if !reach.writes.iter().any(|table| without_row_ids.contains(table)) => {
+            [(name, child)]
+                if counted.is_empty() && !reach.writes.iter().any(|table| without_row_ids.contains(table)) =>
+            {
                 debug_assert!(!cascaded.contains_key(*child), "the hook is silent about {name}");
                 cascaded.insert((*child).clone(), rows);
             }

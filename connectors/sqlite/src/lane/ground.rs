@@ -1,13 +1,13 @@
 //! What a lane knows about its table, and how a delete on it is watched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use forgetd_connector::{Cause, Fault, FaultClass, Step, TableRef};
 use rusqlite::Connection;
 
 use crate::catalog;
-use crate::effect::{Announced, Happened, Reach, Recorder};
+use crate::effect::{Announced, Happened, Recorder, Terrain};
 use crate::query::{Area, Query, Scope, quote};
 use crate::session::Session;
 use crate::worker::Worker;
@@ -24,14 +24,6 @@ pub(crate) struct Ground {
     stable: bool,
     /// What the schema said when it was last asked.
     terrain: Mutex<Option<Terrain>>,
-}
-
-/// What the schema says about the statement, and the version of the schema that says it.
-#[derive(Clone, Debug)]
-struct Terrain {
-    version: i64,
-    reach: Reach,
-    without_row_ids: BTreeSet<String>,
 }
 
 /// What a watched delete did; nothing else happened.
@@ -94,7 +86,7 @@ impl Ground {
         delete: impl FnOnce() -> rusqlite::Result<(u64, T)>,
     ) -> Result<Watched<T>, Problem> {
         let terrain = self.terrain(connection, recorder)?;
-        let uncounted = self.announced.uncounted(&terrain.without_row_ids);
+        let uncounted = self.announced.uncounted(&terrain);
         let mut counted = rows_of(connection, &uncounted)?;
         let total = connection.total_changes();
         recorder.restart();
@@ -107,7 +99,7 @@ impl Ground {
             }
         }
         let happened = Happened { changed, total, tally, counted };
-        match self.announced.compare(&happened, &terrain.reach, &terrain.without_row_ids) {
+        match self.announced.compare(&happened, &terrain) {
             Ok(cascaded) => Ok(Watched { changed, cascaded, triggers: !terrain.reach.triggers.is_empty(), returned }),
             Err(table) => {
                 let fault = Fault::new(FaultClass::Blocked(Cause::EffectDiffers), "change", &self.place);
@@ -128,7 +120,8 @@ impl Ground {
         let every_row = Area::Rows { after: None, to: None };
         let reach = recorder.reach(connection, &self.scope.delete(&every_row, false).sql)?;
         let without_row_ids = catalog::without_row_ids(connection)?.into_iter().collect();
-        Ok(known.insert(Terrain { version, reach, without_row_ids }).clone())
+        let shadows = catalog::shadows(connection, reach.deletes.union(&reach.writes))?;
+        Ok(known.insert(Terrain { version, reach, without_row_ids, shadows }).clone())
     }
 
     /// The same fault with the table as its place.

@@ -98,6 +98,31 @@ async fn losses_that_nobody_announced_roll_back() {
 }
 
 #[tokio::test]
+async fn an_index_for_searching_forgets_with_its_rows() {
+    let tag = "create table tag (item int references item (id) on delete cascade, tag text, primary key (item, tag))
+      without rowid; insert into tag values (1, 'a'), (1, 'b'), (2, 'a')";
+    let found =
+        "create virtual table found using fts5 (body, content = ''); create virtual table kept using fts5 (body);
+      insert into found (rowid, body) select id, 'item ' || id from item;
+      insert into kept (rowid, body) select id, 'item ' || id from item";
+    for forgets in [
+        "insert into found (found, rowid, body) values ('delete', old.id, 'item ' || old.id)",
+        "delete from kept where rowid = old.id",
+    ] {
+        let trigger = format!("create trigger t after delete on item begin {forgets}; end");
+        let (effect, ..) = change(&format!("{found}; {tag}; {trigger};")).await;
+        let effect = effect.unwrap();
+        assert_eq!((effect.changed, cascaded(&effect)), (10, vec![("tag".into(), 3)]), "{forgets}");
+    }
+    // A table that only looks like a part of the index is nobody's shadow.
+    let stranger = "create table kept_mine (item int); insert into kept_mine values (1)";
+    let trigger =
+        "create trigger t after delete on item begin delete from kept where rowid = old.id; delete from kept_mine; end";
+    let (effect, ..) = change(&format!("{found}; {stranger}; {trigger};")).await;
+    assert_eq!(effect.unwrap_err().detail.as_deref(), Some("kept_mine"));
+}
+
+#[tokio::test]
 async fn a_foreign_key_made_after_the_plan_is_not_announced() {
     let (arena, file) = arena(TEN).await;
     let step = dated(&arena, "item").await;
