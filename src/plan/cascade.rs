@@ -52,7 +52,8 @@ fn undeclared<'a>(
     let Some(first) = deleting.first() else { return Some((child, "and no rule deletes from it".into())) };
     let own = rule.keep_for.cutoff(now, &rule.zone());
     let reason = |other: &Rule| {
-        if other.keep_for.cutoff(now, &other.zone()) < own {
+        // In one zone: half a year is half a year, wherever clocks are changed meanwhile.
+        if other.keep_for.cutoff(now, &rule.zone()) < own {
             return Some(format!(
                 "which rule {} keeps for {}, longer than {}",
                 other.name, other.keep_for, rule.keep_for

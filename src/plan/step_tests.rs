@@ -185,6 +185,19 @@ fn a_child_that_is_kept_longer_or_only_in_part_forbids_the_cascade() {
     }
 }
 
+/// Half a year ago the clocks of Sydney were one hour ahead of where they are now.
+#[test]
+fn the_same_period_in_another_zone_is_not_longer() {
+    let mut parent = table("lead", ColumnKind::Instant);
+    parent.referenced_by.push(reference("call", "lead", OnDelete::Cascade));
+    let half_a_year = |rule| Rule { keep_for: Period::parse("6mo").unwrap(), ..rule };
+    let mut child = half_a_year(rule("calls", "call"));
+    let zone = TimeZone::get("Australia/Sydney").ok();
+    child.since = Since::Column(SinceColumn { column: "closed_at".into(), zone, form: None });
+    let policy = Policy::new(vec![child]);
+    plan_in(&half_a_year(rule("leads", "lead")), parent, Atomicity::Atomic, &policy).unwrap();
+}
+
 #[test]
 fn rules_that_keep_stand_in_every_step_of_their_table() {
     let keeper = Rule {
