@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Cause, Commit, Count, Fault, FaultClass, Finding, RunRow};
+use forgetd_connector::{Cause, Commit, Count, Fault, FaultClass, Finding, ForeignKey, LockWait, OnDelete, RunRow};
 use serde_json::Value as Json;
 
 use super::clerk::{NO_LANE, Subject};
@@ -14,6 +14,9 @@ use crate::rules::Rule;
 
 /// How often a run's close is tried after a lost connection.
 const CLOSE_TRIES_MAX: u32 = 5;
+
+/// How often a lane is walked in one run: chains of rows that reference each other are rarely longer.
+const WALKS_MAX: u32 = 8;
 
 /// A run whose row and first receipt are written.
 pub(super) struct Opened<'a> {
@@ -68,22 +71,23 @@ pub(super) async fn note_skipped(session: &Session<'_>, rule: &Rule, cause: Caus
     }
 }
 
-/// Walks the lane, once more where rows were locked or are left unexplained, recounts, and closes the run.
+/// Walks the lane, again where that can help, recounts, and closes the run.
 pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut report: Report) -> Report {
     let before = match already_changed(opened).await {
         Ok(before) => before,
         Err(fault) => return failed(report, &fault),
     };
     let (mut walked, mut halt) = first_walk(opened, pace, before).await;
-    if halt.is_none() {
+    // Rows that went before a crash free others as well.
+    let (mut walks, mut changed) = (1, before + walked.changed);
+    while halt.is_none() {
         report.left = recount(opened).await;
-        if report.left.unwrap_or_default() > explained(&walked) || walked.skipped.contains_key(&Cause::Locked) {
-            let again = second_walk(opened, pace, before + walked.changed).await;
-            halt = again.1;
-            join(&mut walked, again.0);
-            report.left = recount(opened).await;
-        }
-    } else if !matches!(halt, Some(Halt::Fenced | Halt::Unknown(_))) {
+        let Some(locks) = again(opened, &report, &walked, walks, changed) else { break };
+        let (more, stopped) = next_walk(opened, pace, locks, before + walked.changed).await;
+        (walks, changed, halt) = (walks + 1, more.changed, stopped);
+        join(&mut walked, more);
+    }
+    if halt.as_ref().is_some_and(|halt| !matches!(halt, Halt::Fenced | Halt::Unknown(_))) {
         report.left = recount(opened).await;
     }
     report.changed = before + walked.changed;
@@ -110,14 +114,29 @@ async fn first_walk(opened: &Opened<'_>, pace: &Pace<'_>, before: u64) -> (Walke
     }
 }
 
-async fn second_walk(opened: &Opened<'_>, pace: &Pace<'_>, before: u64) -> (Walked, Option<Halt>) {
-    match Walk::again(opened.job, pace).await {
+/// How a walk that came to the lane's end is followed by another one, if it is: once where rows were locked or are left
+/// unexplained, and as long as it helps where rows of the table reference each other. One that is due can hold another
+/// one that is due, and the walk may meet the held one first.
+fn again(opened: &Opened<'_>, report: &Report, walked: &Walked, walks: u32, changed: u64) -> Option<LockWait> {
+    let locked = walked.skipped.contains_key(&Cause::Locked);
+    if walks == 1 && (locked || report.left.unwrap_or_default() > explained(walked)) {
+        return Some(LockWait::Skip);
+    }
+    let table = &opened.job.step.table;
+    let holds_itself = |key: &ForeignKey| key.child == table.name && key.on_delete == OnDelete::Refuse;
+    let frees = changed > 0 && walked.skipped.contains_key(&Cause::ForeignKey);
+    let helps = frees && walks < WALKS_MAX && table.referenced_by.iter().any(holds_itself);
+    helps.then_some(if locked { LockWait::Skip } else { LockWait::Wait })
+}
+
+async fn next_walk(opened: &Opened<'_>, pace: &Pace<'_>, locks: LockWait, before: u64) -> (Walked, Option<Halt>) {
+    match Walk::again(opened.job, pace, locks).await {
         Ok(walk) => walk.run(before).await,
         Err(fault) => (Walked::default(), Some(Halt::Fault(fault))),
     }
 }
 
-/// What the second walk skipped replaces what the first did: it passed over the same rows.
+/// What the next walk skipped replaces what the one before did: it passed over the same rows.
 fn join(walked: &mut Walked, again: Walked) {
     walked.changed += again.changed;
     walked.batches += again.batches;

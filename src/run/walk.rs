@@ -87,9 +87,9 @@ impl<'a, 'j> Walk<'a, 'j> {
         Self::at(job, pace, from, LockWait::Wait).await
     }
 
-    /// A walk from the lane's start that passes over locked rows: the second try at what was skipped.
-    pub(super) async fn again(job: &'a Job<'j>, pace: &'a Pace<'a>) -> Result<Self, Fault> {
-        Self::at(job, pace, None, LockWait::Skip).await
+    /// A walk from the lane's start: another try at what was skipped.
+    pub(super) async fn again(job: &'a Job<'j>, pace: &'a Pace<'a>, locks: LockWait) -> Result<Self, Fault> {
+        Self::at(job, pace, None, locks).await
     }
 
     async fn at(job: &'a Job<'j>, pace: &'a Pace<'a>, from: Option<Cursor>, locks: LockWait) -> Result<Self, Fault> {
