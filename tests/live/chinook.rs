@@ -3,7 +3,9 @@
 use jiff::civil::Date;
 use serde_json::json;
 
-use crate::harness::{Database, Policy, Program, Rule, every_engine};
+use crate::harness::{
+    Database, Findings, Policy, Program, Rows, Rule, assert_findings, assert_same, contents, every_engine,
+};
 
 /// Names of tables and columns, which the two scripts spell differently.
 struct Names {
@@ -19,6 +21,8 @@ struct Names {
     price: &'static str,
     /// The date's month, as `2023-07`.
     month: &'static str,
+    /// Everything that `check --connect` must say.
+    findings: &'static Findings,
 }
 
 const POSTGRES: Names = Names {
@@ -32,6 +36,14 @@ const POSTGRES: Names = Names {
     country: "billing_country",
     price: "unit_price",
     month: "to_char(invoice_date, 'YYYY-MM')",
+    findings: &[
+        ("durability_weak", &[""]),
+        ("evidence_unanchored", &[""]),
+        ("references_keep_rows", &["public.invoice.invoice_line_invoice_id_fkey"]),
+        ("since_not_indexed", &["public.invoice.invoice_date"]),
+        ("tls_unverified", &[""]),
+        ("weak_durability", &[""]),
+    ],
 };
 
 const SQLITE: Names = Names {
@@ -45,13 +57,17 @@ const SQLITE: Names = Names {
     country: "BillingCountry",
     price: "UnitPrice",
     month: "substr(InvoiceDate, 1, 7)",
+    findings: &[
+        ("evidence_unanchored", &[""]),
+        ("foreign_keys_on", &["Invoice"]),
+        ("references_keep_rows", &["Invoice.InvoiceLine (InvoiceId)"]),
+        ("since_not_indexed", &["Invoice.InvoiceDate"]),
+    ],
 };
 
 /// In the middle of the data, with no invoice on the days around it: it does not matter at which time of the day, or
 /// beside which midnight, the test runs.
 const CUTOFF: &str = "2023-07-01";
-
-type Rows = Vec<Vec<Option<String>>>;
 
 /// What is in the two tables from the cutoff on: totals per country and month in cents, by invoices and by lines.
 fn totals(database: &dyn Database, names: &Names) -> Rows {
@@ -86,7 +102,16 @@ fn purge(database: &dyn Database, names: &Names) -> (Rows, Rows) {
         .with(&format!("where: {{ {invoice_id}: [{}] }}", ids.join(", ")));
     let invoices_go = Rule::delete("invoices", invoice, "since").with(since).with(&keep_for);
     let program = Program::installed(&Policy::new(&database.url()).rule(&lines_go).rule(&invoices_go));
+    let expected = contents(
+        database,
+        &[
+            format!("delete from {line} where {invoice_id} in ({})", ids.join(", ")),
+            format!("delete from {invoice} where {column} < '{CUTOFF}'"),
+        ],
+        &[],
+    );
 
+    assert_findings(&program, "main", 0, names.findings);
     let plans = program.call(&["plan", "--json"]).expect(0).lines();
     let reports = program.call(&["run", "--json"]).expect(0).lines();
 
@@ -103,6 +128,11 @@ fn purge(database: &dyn Database, names: &Names) -> (Rows, Rows) {
     assert_eq!((due.len(), lines), (208, 1_137), "{engine}: the cutoff bites where it should");
     assert_eq!(program.rows_in_evidence(), lines + due.len() as u64, "{engine}");
     assert_eq!(totals(database, names), before, "{engine}: totals after the cutoff");
+    assert_same(&contents(database, &[], &[]), &expected);
+    for report in program.call(&["run", "--json"]).expect(0).lines() {
+        assert_eq!((&report["verdict"], &report["changed"]), (&json!("clean"), &json!(0)), "{engine}: {report}");
+    }
+    assert_same(&contents(database, &[], &[]), &expected);
     assert_eq!(database.count(&format!("select count(*) from {invoice} where {column} < '{CUTOFF}'")), 0, "{engine}");
     let keys = |id: &str, table: &str| database.rows(&format!("select {id} from {table} order by 1"));
     (keys(invoice_id, invoice), keys(line_id, line))

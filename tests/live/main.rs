@@ -12,6 +12,7 @@ mod demo;
 mod findings;
 mod leaks;
 mod least_privilege;
+mod nordvik;
 mod origin;
 mod poison;
 mod poolers;

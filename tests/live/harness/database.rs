@@ -2,6 +2,9 @@
 
 use super::{Postgres, Sqlite};
 
+/// Rows as text; NULL is `None`.
+pub(crate) type Rows = Vec<Vec<Option<String>>>;
+
 /// A database of the test's own. It is gone when dropped.
 pub(crate) trait Database {
     /// The engine's name, for messages and for the few statements that differ.
@@ -14,7 +17,13 @@ pub(crate) trait Database {
     fn exec(&self, sql: &str);
 
     /// Rows as text; NULL is `None`.
-    fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>>;
+    fn rows(&self, sql: &str) -> Rows;
+
+    /// The names of all tables but our own, ready to stand in a statement.
+    fn tables(&self) -> Vec<String>;
+
+    /// Rows of each query as they would be if these statements ran; nothing of it stays.
+    fn supposing(&self, statements: &[String], queries: &[String]) -> Vec<Rows>;
 
     /// The only value of the only row.
     fn value(&self, sql: &str) -> String {

@@ -1,6 +1,8 @@
 //! Databases of a test's own, and the program as its users run it.
 
+mod contents;
 mod database;
+mod findings;
 mod grants;
 mod pgbouncer;
 mod policy;
@@ -9,7 +11,9 @@ mod process;
 mod program;
 mod sqlite;
 
-pub(crate) use database::{Database, every_engine};
+pub(crate) use contents::{assert_same, contents};
+pub(crate) use database::{Database, Rows, every_engine};
+pub(crate) use findings::{Findings, assert_findings};
 pub(crate) use grants::{Granted, granted};
 pub(crate) use pgbouncer::through_pgbouncer;
 pub(crate) use policy::{Policy, Rule};

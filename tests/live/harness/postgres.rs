@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use url::Url;
 
-use super::Database;
+use super::{Database, Rows};
 
 /// A database of the test's own, on a server shared by all tests of the process.
 pub(crate) struct Postgres {
@@ -92,8 +92,23 @@ impl Database for Postgres {
         self.session.exec(sql);
     }
 
-    fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+    fn rows(&self, sql: &str) -> Rows {
         self.session.rows(sql)
+    }
+
+    fn tables(&self) -> Vec<String> {
+        let rows = self.rows(
+            "select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+             where c.relkind in ('r', 'm') and n.nspname !~ '^pg_|^information_schema$|^forgetd$'",
+        );
+        rows.into_iter().flatten().flatten().collect()
+    }
+
+    fn supposing(&self, statements: &[String], queries: &[String]) -> Vec<Rows> {
+        let session = self.session();
+        session.exec("begin");
+        statements.iter().for_each(|statement| session.exec(statement));
+        queries.iter().map(|query| session.rows(query)).collect()
     }
 }
 
@@ -142,7 +157,7 @@ impl Session {
 
     /// Rows as text; NULL is `None`.
     #[track_caller]
-    pub(crate) fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+    pub(crate) fn rows(&self, sql: &str) -> Rows {
         let messages = self.runtime.block_on(self.client.simple_query(sql));
         let messages = messages.unwrap_or_else(|error| panic!("{error:?}: {sql}"));
         let row = |message| match message {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
 
-use super::Database;
+use super::{Database, Rows};
 
 /// A file in a temporary folder, in WAL mode as an application would have it.
 pub(crate) struct Sqlite {
@@ -52,13 +52,33 @@ impl Database for Sqlite {
         self.session().execute_batch(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
     }
 
-    fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        let session = self.session();
-        let mut statement = session.prepare(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
-        let columns = statement.column_count();
-        let rows = statement.query_map([], |row| (0..columns).map(|n| row.get_ref(n).map(text)).collect());
-        rows.unwrap_or_else(|error| panic!("{error}: {sql}")).map(|row| row.expect("row")).collect()
+    fn rows(&self, sql: &str) -> Rows {
+        read(&self.session(), sql)
     }
+
+    fn tables(&self) -> Vec<String> {
+        let rows = self.rows(
+            "select '\"' || name || '\"' from pragma_table_list where schema = 'main' and type = 'table' \
+             and name not like 'sqlite%' and name not like 'forgetd%'",
+        );
+        rows.into_iter().flatten().flatten().collect()
+    }
+
+    fn supposing(&self, statements: &[String], queries: &[String]) -> Vec<Rows> {
+        let session = self.session();
+        session.execute_batch("begin").expect("begin");
+        for sql in statements {
+            session.execute_batch(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
+        }
+        queries.iter().map(|query| read(&session, query)).collect()
+    }
+}
+
+fn read(session: &rusqlite::Connection, sql: &str) -> Rows {
+    let mut statement = session.prepare(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
+    let columns = statement.column_count();
+    let rows = statement.query_map([], |row| (0..columns).map(|n| row.get_ref(n).map(text)).collect());
+    rows.unwrap_or_else(|error| panic!("{error}: {sql}")).map(|row| row.expect("row")).collect()
 }
 
 fn text(value: ValueRef<'_>) -> Option<String> {

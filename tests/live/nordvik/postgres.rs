@@ -1,0 +1,176 @@
+//! The company's main database.
+
+use super::{Company, Refused, Said, refused, said};
+use crate::harness::Findings;
+
+pub(super) const COMPANY: Company = Company {
+    name: "erp",
+    script: include_str!("../data/nordvik.sql"),
+    policy: include_str!("../data/nordvik.yaml"),
+    findings: FINDINGS,
+    rules: RULES,
+    refused: REFUSED,
+    compared: &[
+        ("audit.entry", r#"select "table", operation, old->>'id' from audit.entry"#),
+        (
+            "catalog.product",
+            "select id, sku, name, category_id, price, attributes, discontinued_at from catalog.product",
+        ),
+        ("hr.employee", "select id, department_id, manager_id, full_name, email, joined_on, left_on from hr.employee"),
+        // Whether a subordinate who goes as well lost the manager first is a matter of batches.
+        (
+            "hr.employee_history",
+            "select employee_id, old->>'full_name' from hr.employee_history where operation = 'delete'",
+        ),
+        ("ops.job_archive", "select id, queue, state from ops.job_archive"),
+    ],
+    codes: [4, 5, 5],
+};
+
+const FINDINGS: &Findings = &[
+    ("cascade", &["integration.webhook", "marketing.campaign"]),
+    ("child_unindexed", &["analytics.event_note", "catalog.category", "hr.department"]),
+    ("delete_rule", &["crm.lead"]),
+    ("durability_weak", &[""]),
+    ("evidence_unanchored", &[""]),
+    (
+        "foreign_key_not_indexed",
+        &[
+            "analytics.event_2022_11.event_note_happened_at_event_id_fkey1",
+            "analytics.event_2022_12.event_note_happened_at_event_id_fkey2",
+            "catalog.category.category_parent_id_fkey",
+            "hr.employee.department_head",
+        ],
+    ),
+    (
+        "references_are_set",
+        &[
+            "catalog.category.product_category_id_fkey",
+            "crm.customer.ticket_customer_id_fkey",
+            "hr.employee.customer_account_manager_id_fkey",
+            "hr.employee.document_owner_id_fkey",
+            "hr.employee.employee_manager_id_fkey",
+            "hr.employee.ticket_assignee_id_fkey",
+            "ops.job.job_parent_id_fkey",
+            "sales.order.shipment_order_id_fkey",
+            "support.ticket_message.upload_message_id_fkey",
+        ],
+    ),
+    (
+        "references_keep_rows",
+        &[
+            "analytics.event_2022_11.event_note_happened_at_event_id_fkey1",
+            "analytics.event_2022_12.event_note_happened_at_event_id_fkey2",
+            "catalog.category.category_parent_id_fkey",
+            "crm.customer.consent_customer_id_fkey",
+            "crm.customer.customer_referred_by_fkey",
+            "crm.customer.order_customer_id_fkey",
+            "docs.document.document_replaced_by_fkey",
+            "finance.invoice.payment_invoice_id_fkey",
+            "finance.payment.refund_payment_id_fkey",
+            "hr.employee.department_head",
+            "sales.order.invoice_order_id_fkey",
+        ],
+    ),
+    ("replica_identity", &["ops.device_ping"]),
+    ("row_security", &["hr.salary_note"]),
+    (
+        "since_not_indexed",
+        &[
+            "Legacy App.Notes v1.0.Created At",
+            "analytics.metric_eu.day",
+            "auth.api_token.revoked_at",
+            "auth.password_reset.expires_at",
+            "catalog.category.archived_on",
+            "community.post.posted_at",
+            "crm.address.valid_until",
+            "crm.contact.last_contacted_at",
+            "crm.customer.closed_at",
+            "crm.customer_tag.tagged_at",
+            "crm.lead.created_at",
+            "docs.document.updated_at",
+            "docs.document_version.saved_at",
+            "docs.upload.uploaded_at",
+            "finance.invoice.issued_on",
+            "finance.payment.received_at",
+            "hr.employee.left_on",
+            "hr.salary_note.noted_at",
+            "hr.time_entry.day",
+            "integration.webhook_delivery.attempted_at_ms",
+            "marketing.newsletter_subscription.unsubscribed_at",
+            "ops.access_log.at",
+            "ops.device_ping.at",
+            "sales.order_event_0.happened_at",
+            "sales.order_event_1.happened_at",
+            "sales.order_line.added_at",
+        ],
+    ),
+    ("table_kind", &["analytics.event", "crm.active_customer"]),
+    ("tls_unverified", &[""]),
+    ("trigger_before_delete", &["docs.upload", "finance.invoice"]),
+    ("weak_durability", &[""]),
+];
+
+const RULES: &[Said] = &[
+    said("access-log", "ops.access_log", 450, "to_timestamp(at) < now() - interval '30 days'"),
+    said("addresses", "crm.address", 100, "valid_until < now() - interval '1 year'"),
+    said("api-tokens", "auth.api_token", 20, "revoked_at < now() - interval '90 days'"),
+    said("audit-entries", "audit.entry", 200, "at < now() - interval '1 year'"),
+    said("call-notes", r#""Legacy App"."Notes v1.0""#, 70, r#""Created At" < now() - interval '2 years'"#),
+    said("categories", "catalog.category", 10, "archived_on < now() - interval '2 years'")
+        .but("exists (select from catalog.category c where c.parent_id = t.id)", &[("foreign_key", 7)]),
+    said("contacts", "crm.contact", 100, "last_contacted_at < now() - interval '3 years'"),
+    said("customer-tags", "crm.customer_tag", 80, "tagged_at < now() - interval '3 years'"),
+    said("document-versions", "docs.document_version", 100, "saved_at < now() - interval '1 year'"),
+    said("documents", "docs.document", 30, "kind = 'draft' and updated_at < now() - interval '1 year'")
+        .but("exists (select from docs.document d where d.replaced_by = t.id)", &[("foreign_key", 5)]),
+    said("events-2022-11", "analytics.event_2022_11", 240, "true")
+        .but("exists (select from analytics.event_note n where n.event_id = t.id)", &[("foreign_key", 4)]),
+    said("events-2022-12", "analytics.event_2022_12", 60, "kind = 'view'"),
+    said("jobs", "ops.job", 150, "state in ('done', 'failed') and finished_at < now() - interval '14 days'"),
+    said("login-attempts", "auth.login_attempt", 250, "at < now() - interval '90 days'"),
+    said("metrics-eu", "analytics.metric_eu", 100, "day < now() - interval '1 year'"),
+    said("newsletter", "marketing.newsletter_subscription", 45, "unsubscribed_at < now() - interval '1 year'"),
+    said("order-events-0", "sales.order_event_0", 126, "happened_at < now() - interval '10 years'"),
+    said("order-events-1", "sales.order_event_1", 114, "happened_at < now() - interval '10 years'"),
+    said("order-lines", "sales.order_line", 240, "added_at < now() - interval '10 years'"),
+    said("password-resets", "auth.password_reset", 50, "requested_at < now() - interval '7 days'"),
+    said("payments", "finance.payment", 35, "received_at < now() - interval '10 years'")
+        .but("exists (select from finance.refund r where r.payment_id = t.id)", &[("foreign_key", 3)]),
+    said("invoices", "finance.invoice", 40, "issued_on < now() - interval '10 years'").but(
+        "paid_on is null or exists (select from finance.payment p where p.invoice_id = t.id)",
+        &[("foreign_key", 3), ("trigger_cancels", 5)],
+    ),
+    said("orders", "sales.\"order\"", 120, "placed_at < now() - interval '10 years'")
+        .but("exists (select from finance.invoice i where i.order_id = t.id)", &[("foreign_key", 8)]),
+    said("time-entries", "hr.time_entry", 300, "day < now() - interval '2 years'"),
+    said("uploads", "docs.upload", 60, "not legal_hold and uploaded_at < now() - interval '2 years'"),
+    said("ticket-messages", "support.ticket_message", 200, "sent_at < now() - interval '2 years'"),
+    said("tickets", "support.ticket", 40, "status = 'closed' and closed_at < now() - interval '2 years'"),
+    said("web-sessions", "auth.web_session", 160, "last_seen_at < now() - interval '30 days'"),
+    said("customers", "crm.customer", 40, "closed_at < now() - interval '3 years'").but(
+        "exists (select from sales.\"order\" o where o.customer_id = t.id) \
+         or exists (select from crm.consent c where c.customer_id = t.id) \
+         or exists (select from crm.customer c where c.referred_by = t.id)",
+        &[("foreign_key", 18)],
+    ),
+    said("employees", "hr.employee", 15, "left_on < now() - interval '2 years'")
+        .but("exists (select from hr.department d where d.head_id = t.id)", &[("foreign_key", 1)]),
+    said(
+        "webhook-deliveries",
+        "integration.webhook_delivery",
+        300,
+        "to_timestamp(attempted_at_ms / 1000) < now() - interval '90 days'",
+    ),
+];
+
+const REFUSED: &[Refused] = &[
+    refused("active-customers", "blocked", "table_kind"),
+    refused("campaigns", "blocked", "cascade"),
+    refused("device-pings", "blocked", "replica_identity"),
+    refused("events", "blocked", "table_kind"),
+    refused("leads", "blocked", "delete_rule"),
+    Refused { planned: false, ..refused("posts", "blocked", "effect_differs") },
+    refused("salary-notes", "blind", "row_security"),
+    refused("webhooks", "blocked", "cascade"),
+];

@@ -1,0 +1,155 @@
+//! The database of a shop without a server.
+
+use super::{Company, Refused, Said, refused, said};
+use crate::harness::Findings;
+
+pub(super) const COMPANY: Company = Company {
+    name: "shop",
+    script: include_str!("../data/nordvik.sqlite.sql"),
+    policy: include_str!("../data/nordvik.sqlite.yaml"),
+    findings: FINDINGS,
+    rules: RULES,
+    refused: REFUSED,
+    compared: &[
+        ("audit_entry", r#"select "table", operation, row_id from audit_entry"#),
+        ("employee", "select id, department_id, manager_id, full_name, email, joined_on, left_on from employee"),
+        ("employee_history", "select employee_id, old from employee_history"),
+        ("job_archive", "select id, state from job_archive"),
+    ],
+    codes: [4, 4, 4],
+};
+
+const FINDINGS: &Findings = &[
+    ("cascade", &["campaign", "webhook"]),
+    ("child_unindexed", &["employee"]),
+    ("column_type", &["memo_search.body"]),
+    ("evidence_unanchored", &[""]),
+    ("foreign_key_not_indexed", &["employee.department (head_id)"]),
+    (
+        "foreign_keys_on",
+        &[
+            "category",
+            "customer",
+            "document",
+            "employee",
+            "invoice",
+            "job",
+            "order",
+            "payment",
+            "ticket",
+            "ticket_message",
+        ],
+    ),
+    (
+        "references_are_set",
+        &[
+            "category.product (category_id)",
+            "customer.ticket (customer_id)",
+            "employee.customer (account_manager_id)",
+            "employee.document (owner_id)",
+            "employee.employee (manager_id)",
+            "employee.ticket (assignee_id)",
+            "job.job (parent_id)",
+            "order.shipment (order_id)",
+            "ticket_message.upload (message_id)",
+        ],
+    ),
+    (
+        "references_keep_rows",
+        &[
+            "category.category (parent_id)",
+            "customer.consent (customer_id)",
+            "customer.customer (referred_by)",
+            "customer.order (customer_id)",
+            "document.document (replaced_by)",
+            "employee.department (head_id)",
+            "invoice.payment (invoice_id)",
+            "order.invoice (order_id)",
+            "payment.refund (payment_id)",
+        ],
+    ),
+    (
+        "since_not_indexed",
+        &[
+            "Notes v1.0.Created At",
+            "access_log.at",
+            "address.valid_until",
+            "announcement.posted_at",
+            "api_token.revoked_at",
+            "category.archived_on",
+            "contact.last_contacted_at",
+            "customer.closed_at",
+            "customer_tag.tagged_at",
+            "document.updated_at",
+            "document_version.saved_at",
+            "employee.left_on",
+            "invoice.issued_on",
+            "newsletter_subscription.unsubscribed_at",
+            "order_line.added_at",
+            "password_reset.used_at",
+            "payment.received_at",
+            "post.posted_at",
+            "time_entry.day",
+            "upload.uploaded_at",
+            "webhook_delivery.attempted_at_ms",
+        ],
+    ),
+    ("table_kind", &["active_customer", "memo_search"]),
+    ("trigger_before_delete", &["invoice", "upload"]),
+    ("trigger_deletes", &["announcement"]),
+    ("trigger_writes", &["contact", "customer", "employee", "job", "memo", "post"]),
+];
+
+const RULES: &[Said] = &[
+    said("access-log", "access_log", 450, "at < unixepoch('now', '-30 days')"),
+    said("addresses", "address", 100, "valid_until < date('now', '-1 year')"),
+    said("api-tokens", "api_token", 20, "revoked_at < unixepoch('now', '-90 days')"),
+    said("audit-entries", "audit_entry", 200, "at < datetime('now', '-1 year')"),
+    said("call-notes", "\"Notes v1.0\"", 70, "\"Created At\" < datetime('now', '-2 years')"),
+    said("categories", "category", 10, "archived_on < date('now', '-2 years')")
+        .but("exists (select 1 from category c where c.parent_id = t.id)", &[("foreign_key", 7)]),
+    said("contacts", "contact", 100, "last_contacted_at < datetime('now', '-3 years')"),
+    said("customer-tags", "customer_tag", 80, "tagged_at < datetime('now', '-3 years')"),
+    said("document-versions", "document_version", 100, "saved_at < datetime('now', '-1 year')"),
+    said("documents", "document", 30, "kind = 'draft' and updated_at < datetime('now', '-1 year')")
+        .but("exists (select 1 from document d where d.replaced_by = t.id)", &[("foreign_key", 5)]),
+    said("events", "event", 75, "kind = 'view' and day < date('now', '-2 years')"),
+    said("jobs", "job", 150, "state in ('done', 'failed') and finished_at < unixepoch('now', '-14 days')"),
+    said("login-attempts", "login_attempt", 250, "at < unixepoch('now', '-90 days')"),
+    said("memos", "memo", 20, "written_at < datetime('now', '-3 years')"),
+    said("newsletter", "newsletter_subscription", 45, "unsubscribed_at < datetime('now', '-1 year')"),
+    said("order-lines", "order_line", 240, "added_at < datetime('now', '-10 years')"),
+    said("password-resets", "password_reset", 50, "requested_at < datetime('now', '-7 days')"),
+    said("payments", "payment", 35, "received_at < datetime('now', '-10 years')")
+        .but("exists (select 1 from refund r where r.payment_id = t.id)", &[("foreign_key", 3)]),
+    said("invoices", "invoice", 40, "issued_on < date('now', '-10 years')").but(
+        "paid_on is null or exists (select 1 from payment p where p.invoice_id = t.id)",
+        &[("foreign_key", 3), ("trigger_cancels", 5)],
+    ),
+    said("orders", "\"order\"", 120, "placed_at < datetime('now', '-10 years')")
+        .but("exists (select 1 from invoice i where i.order_id = t.id)", &[("foreign_key", 8)]),
+    said("posts", "post", 30, "posted_at < datetime('now', '-5 years')"),
+    said("time-entries", "time_entry", 300, "day < date('now', '-2 years')"),
+    said("uploads", "upload", 66, "unixepoch(uploaded_at) < unixepoch('now', '-2 years')")
+        .but("legal_hold", &[("row_refused", 6)]),
+    said("ticket-messages", "ticket_message", 200, "sent_at < datetime('now', '-2 years')"),
+    said("tickets", "ticket", 40, "status = 'closed' and closed_at < datetime('now', '-2 years')"),
+    said("web-sessions", "web_session", 160, "last_seen_at < datetime('now', '-30 days')"),
+    said("customers", "customer", 40, "unixepoch(closed_at) < unixepoch('now', '-3 years')").but(
+        "exists (select 1 from \"order\" o where o.customer_id = t.id) \
+         or exists (select 1 from consent c where c.customer_id = t.id) \
+         or exists (select 1 from customer c where c.referred_by = t.id)",
+        &[("foreign_key", 18)],
+    ),
+    said("employees", "employee", 15, "left_on < date('now', '-2 years')")
+        .but("exists (select 1 from department d where d.head_id = t.id)", &[("foreign_key", 1)]),
+    said("webhook-deliveries", "webhook_delivery", 300, "attempted_at_ms < 1000 * unixepoch('now', '-90 days')"),
+];
+
+const REFUSED: &[Refused] = &[
+    refused("active-customers", "blocked", "table_kind"),
+    Refused { planned: false, ..refused("announcements", "blocked", "effect_differs") },
+    refused("campaigns", "blocked", "cascade"),
+    refused("memo-search", "blocked", "table_kind"),
+    refused("webhooks", "blocked", "cascade"),
+];
