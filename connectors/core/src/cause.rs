@@ -84,6 +84,8 @@ causes! {
     ColumnMissing = "column_missing", "correct the column's name in the rule";
     /// A column's type does not fit its use in the rule.
     ColumnType = "column_type", "use a date or timestamp column, or say `as:` for numbers and text";
+    /// The engine does not take a condition in its own language.
+    Native = "where_native", "correct `where_native`: one expression on the table's columns, in the engine's own SQL";
     /// The column holds naive times and the rule names no zone.
     ZoneMissing = "zone_missing", "write `since: { column: .., zone: Area/City }`";
     /// The column can be NULL and the rule does not say what that means.

@@ -95,6 +95,7 @@ fn column_kind(declared: &str) -> ColumnKind {
         "TIMESTAMPTZ" | "TIMESTAMP WITH TIME ZONE" | "DATETIMEOFFSET" => ColumnKind::Instant,
         "BOOL" | "BOOLEAN" => ColumnKind::Bool,
         "NUMERIC" | "DECIMAL" | "NUMBER" => ColumnKind::Number,
+        "JSON" | "JSONB" => ColumnKind::Json,
         "" | "ANY" => ColumnKind::Other,
         _ if base.contains("INT") => ColumnKind::Integer,
         _ if ["CHAR", "CLOB", "TEXT"].iter().any(|part| base.contains(part)) => ColumnKind::Text,
@@ -192,17 +193,20 @@ pub(crate) fn shape(connection: &Connection, table: &str) -> rusqlite::Result<Sh
         .query_row("select wr from pragma_table_list where schema = 'main' and name = ?1", [table], |row| row.get(0))
         .optional()?;
     let described = columns(connection, table)?;
+    let encoding: String = connection.query_row("pragma encoding", [], |row| row.get(0))?;
+    let code_points = encoding == "UTF-8";
     if without == Some(true) {
         let mut key: Vec<&Described> = described.iter().filter(|column| column.key > 0).collect();
         key.sort_by_key(|column| column.key);
         let primary_key = key.into_iter().map(|column| column.name.clone()).collect();
-        return Ok(Shape { row_id: None, primary_key, stable: true });
+        return Ok(Shape { row_id: None, primary_key, stable: true, code_points });
     }
     let taken = |name: &str| described.iter().any(|column| column.name.eq_ignore_ascii_case(name));
     let alias = row_id_alias(connection, table)?;
     let stable = alias.is_some();
     let free = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !taken(name)).map(str::to_owned);
-    Ok(Shape { row_id: free.or_else(|| alias.as_deref().map(crate::query::quote)), primary_key: vec![], stable })
+    let row_id = free.or_else(|| alias.as_deref().map(crate::query::quote));
+    Ok(Shape { row_id, primary_key: vec![], stable, code_points })
 }
 
 /// Whether a table has no row ids.

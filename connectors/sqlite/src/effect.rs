@@ -37,6 +37,8 @@ pub(crate) struct Reach {
     pub(crate) writes: BTreeSet<String>,
     /// Triggers that can fire, each with the tables it can write and how.
     pub(crate) triggers: BTreeMap<String, Written>,
+    /// Functions that it calls.
+    pub(crate) functions: BTreeSet<String>,
 }
 
 /// What one trigger can write itself.
@@ -110,6 +112,9 @@ fn count(tally: &mut Tally, action: Action, table: &str) {
 
 fn note(reach: &mut Reach, context: &AuthContext<'_>) -> Authorization {
     let trigger = context.accessor.map(|name| reach.triggers.entry(name.into()).or_default());
+    if let AuthAction::Function { function_name } = context.action {
+        reach.functions.insert(function_name.into());
+    }
     if context.database_name != Some("main") {
         return Authorization::Allow;
     }

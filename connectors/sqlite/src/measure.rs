@@ -4,7 +4,7 @@ use forgetd_connector::{Count, Fault, Measure, Outside, RowCap};
 use jiff::Timestamp;
 use rusqlite::{Connection, params_from_iter};
 
-use crate::query::{Reading, Scope};
+use crate::query::{Scope, earliest};
 use crate::session::Session;
 
 /// Counts in one snapshot, so that the numbers fit each other.
@@ -44,17 +44,14 @@ fn capped(rows: u64, cap: RowCap) -> Count {
 
 fn oldest(connection: &Connection, scope: &Scope) -> rusqlite::Result<Option<Timestamp>> {
     let mut oldest = None;
-    let readings: &[Reading] =
-        if scope.reads_another() { &[Reading::Since, Reading::Instead] } else { &[Reading::Since] };
-    for reading in readings {
-        let query = scope.oldest(*reading);
-        let moment = connection
-            .prepare_cached(&query.sql)?
-            .query_row(params_from_iter(&query.values), |row| Ok(scope.form().read(row.get_ref(0)?)))?;
-        oldest = match (oldest, moment) {
-            (Some(one), Some(other)) => Some(std::cmp::min::<Timestamp>(one, other)),
-            (one, other) => one.or(other),
-        };
+    let instead: &[bool] = if scope.moments().reads_another() { &[false, true] } else { &[false] };
+    for instead in instead {
+        let query = scope.oldest(*instead);
+        let mut statement = connection.prepare_cached(&query.sql)?;
+        let mut rows = statement.query(params_from_iter(&query.values))?;
+        while let Some(row) = rows.next()? {
+            oldest = earliest(oldest, scope.moments().read(row, 0)?.at());
+        }
     }
     Ok(oldest)
 }

@@ -1,14 +1,16 @@
 //! What would keep a step from doing what it says. Reads only.
 
 mod file;
+mod native;
+mod since;
 mod statements;
 mod triggers;
 
-use forgetd_connector::{Cause, Fault, FaultClass, Finding, Notice, SinceColumn, Step};
+use forgetd_connector::{Cause, Fault, FaultClass, Finding, Notice, Step};
 use rusqlite::Connection;
 
 use crate::effect::Recorder;
-use crate::query::{Area, Scope, Walk};
+use crate::query::{Area, Sample, Scope, unreadable};
 use crate::session::Session;
 pub(crate) use statements::index;
 
@@ -17,27 +19,34 @@ const SAMPLE_ROWS: u64 = 20_000;
 
 /// Everything that was found.
 pub(crate) fn check(session: &mut Session, step: &Step, scope: &Scope, place: &str) -> Result<Vec<Finding>, Fault> {
+    let samples = unreadable(step, scope.shape(), SAMPLE_ROWS, place)?;
     let (connection, recorder) = session.listened("preflight")?;
-    let found = findings(connection, recorder, step, scope, place);
+    let found = findings(connection, recorder, (step, scope, &samples), place);
     found.map_err(|error| session.failed("preflight", &error))
 }
 
 fn findings(
     connection: &Connection,
     recorder: &Recorder,
-    step: &Step,
-    scope: &Scope,
+    (step, scope, samples): (&Step, &Scope, &[Sample]),
     place: &str,
 ) -> rusqlite::Result<Vec<Finding>> {
     let mut findings = vec![];
-    findings.extend(file::check(connection, place.split('.').next().unwrap_or_default())?);
+    let database = place.split('.').next().unwrap_or_default();
+    findings.extend(file::check(connection, database)?);
+    let natives = native::check(connection, recorder, step, place);
+    if !natives.is_empty() {
+        // The delete could not be prepared for the same reason.
+        findings.extend(natives);
+        return Ok(findings);
+    }
     let every_row = Area::Rows { after: None, to: None };
     match recorder.reach(connection, &scope.delete(&every_row, false).sql) {
         Ok(reach) => findings.extend(triggers::check(connection, step, &reach, place)?),
         Err(error) => findings.push(unprepared(&error, place)),
     }
     findings.extend(foreign_keys(step, place));
-    findings.extend(unreadable(connection, step, scope, place)?);
+    findings.extend(since::unreadable(connection, samples, database)?);
     Ok(findings)
 }
 
@@ -66,23 +75,4 @@ fn foreign_keys(step: &Step, place: &str) -> Option<Finding> {
             "run `pragma foreign_key_check` to see rows that already break them",
         )
     })
-}
-
-/// Values that are no time are kept for ever; somebody should know.
-fn unreadable(connection: &Connection, step: &Step, scope: &Scope, place: &str) -> rusqlite::Result<Option<Finding>> {
-    let mut rows: u64 = 0;
-    let ends: &[bool] = if scope.walk() == Walk::Since { &[false, true] } else { &[false] };
-    for last_first in ends {
-        // Both ends of a short index are the same rows.
-        rows = rows.max(scope.unreadable(SAMPLE_ROWS, *last_first).number(connection)?);
-    }
-    let Some(SinceColumn { column, .. }) = step.lead() else { return Ok(None) };
-    Ok((rows > 0).then(|| {
-        Finding::warns(
-            Notice::SinceUnreadable,
-            format!("{place}.{column}"),
-            format!("at least {rows} rows hold something in {column} that is no time in this form; they are kept"),
-            "mend the values, or name the form with `as:`",
-        )
-    }))
 }

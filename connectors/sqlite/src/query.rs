@@ -4,16 +4,31 @@
 //! them are due, exactly). The predicate is the same text in every statement, and no index can serve any part of it:
 //! so SQLite has one lower and one upper bound to choose from, the carried ones, and never walks from the head again.
 
+mod check;
+mod composer;
 mod count;
+mod exact;
+mod form;
+mod json;
 mod keys;
-mod literal;
-mod since;
+mod like;
+mod moment;
+mod native;
+mod period;
+mod predicate;
+mod sample;
 mod span;
+mod terms;
 mod text;
 
-use forgetd_connector::{Cause, Cutoff, Fault, FaultClass, Statements, Step, TableKind, WhenNull};
+use forgetd_connector::{Cause, Cutoff, Fault, FaultClass, Statements, Step, TableKind};
 
-pub(crate) use since::{Form, Reading};
+use composer::Composer;
+use form::Form;
+use moment::Moments;
+pub(crate) use moment::earliest;
+pub(crate) use native::REFUSED_FUNCTIONS;
+pub(crate) use sample::{Sample, natives, unreadable};
 pub(crate) use span::{Area, Walk};
 use text::integer;
 pub(crate) use text::{Query, quote};
@@ -23,10 +38,13 @@ pub(crate) use text::{Query, quote};
 pub(crate) struct Scope {
     /// The quoted table.
     table: String,
-    /// The quoted `since`.
-    since: String,
-    form: Form,
-    when_null: WhenNull,
+    /// The column in whose order due rows lie, quoted; absent where the period counts from another table.
+    lead: Option<Lead>,
+    /// Whether rows whose leading column is NULL can be due.
+    walks_nulls: bool,
+    /// How a row's moment is read.
+    moments: Moments,
+    shape: Shape,
     /// How lanes walk.
     walk: Walk,
     /// The quoted columns of the walk's own key: the row id, or the primary key of a table without row ids.
@@ -40,6 +58,13 @@ pub(crate) struct Scope {
     predicate: Query,
 }
 
+/// A column that bounds what can be due.
+#[derive(Clone, Debug)]
+struct Lead {
+    column: String,
+    form: Form,
+}
+
 /// What the described table does not say and a scope needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -49,12 +74,14 @@ pub(crate) struct Shape {
     pub(crate) primary_key: Vec<String>,
     /// Whether VACUUM keeps them: only row ids that a column names stay.
     pub(crate) stable: bool,
+    /// Whether texts are stored in an encoding whose order of bytes is that of code points: in UTF-8.
+    pub(crate) code_points: bool,
 }
 
 impl Default for Shape {
     /// What nearly every table has.
     fn default() -> Self {
-        Self { row_id: Some("rowid".into()), primary_key: vec![], stable: true }
+        Self { row_id: Some("rowid".into()), primary_key: vec![], stable: true, code_points: true }
     }
 }
 
@@ -69,14 +96,6 @@ impl Scope {
         if step.table.kind != TableKind::Plain {
             return blocked(Cause::TableKind, "no plain table");
         }
-        let terms = &step.selection.terms;
-        let Some(lead) = terms.since.single() else {
-            return blocked(Cause::Unsupported, "since");
-        };
-        let column = &lead.column;
-        let Some(described) = step.table.column(column) else { return blocked(Cause::ColumnMissing, column) };
-        let form = Form::new(described.kind, lead)
-            .map_err(|cause| Fault::new(FaultClass::Blocked(cause), "build statements", format!("{place}.{column}")))?;
         let row: Vec<String> = match &shape.row_id {
             Some(row_id) => vec![row_id.clone()],
             None => shape.primary_key.iter().map(|name| quote(name)).collect(),
@@ -84,41 +103,27 @@ impl Scope {
         if row.is_empty() {
             return blocked(Cause::NoKey, "columns named rowid, _rowid_ and oid hide the row id");
         }
-        let index = span::index_for(&step.table, column);
-        let mut scope = Self {
+        let mut composer = Composer::new(step, shape);
+        let sql = composer.selection(&step.selection).map_err(|refused| refused.into_fault(place))?;
+        let counted = composer.counted(&step.selection.terms).map_err(|refused| refused.into_fault(place))?;
+        let lead = match step.lead() {
+            Some(lead) => Some(composer.written(lead).map_err(|refused| refused.into_fault(place))?),
+            None => None,
+        };
+        let index = step.lead().and_then(|lead| span::index_for(&step.table, &lead.column));
+        Ok(Self {
             table: format!("main.{}", quote(&step.table.name.name)),
-            since: quote(column),
-            form,
-            when_null: terms.when_null.clone(),
+            lead: lead.map(|written| Lead { column: written.column, form: written.form }),
+            walks_nulls: step.walks_nulls(),
+            moments: Moments::new(counted),
+            shape: shape.clone(),
             walk: if index.is_some() { Walk::Since } else { Walk::Rows },
             row,
             key: step.table.key.iter().map(|name| quote(name)).collect(),
             hint: index.map(|name| format!(" indexed by {}", quote(name))).unwrap_or_default(),
-            cutoff: terms.cutoff,
-            predicate: Query::default(),
-        };
-        scope.predicate = scope.due(step).map_err(|column| {
-            Fault::new(FaultClass::Blocked(Cause::ColumnType), "build statements", format!("{place}.{column}"))
-        })?;
-        Ok(scope)
-    }
-
-    /// Which rows are due: exact by type and code point, true or false or unknown, and due only where true.
-    fn due(&self, step: &Step) -> Result<Query, String> {
-        let mut query = Query::default();
-        let cutoff = self.cutoff;
-        let mut due = self.form.due(&self.since, cutoff, &mut query);
-        match &self.when_null {
-            WhenNull::Keep => {}
-            WhenNull::Delete => due = format!("({due}\n  or {} is null)", self.since),
-            WhenNull::Use(other) => {
-                let used = self.form.due(&quote(other), cutoff, &mut query);
-                due = format!("({due}\n  or ({} is null and {used}))", self.since);
-            }
-        }
-        query.push(&due);
-        literal::push(&step.selection.terms.predicate, &step.table, &mut query)?;
-        Ok(query)
+            cutoff: step.selection.terms.cutoff,
+            predicate: Query { sql, values: composer.query.values },
+        })
     }
 
     /// How lanes walk the table.
@@ -126,19 +131,19 @@ impl Scope {
         self.walk
     }
 
-    /// Whether rows with NULL in `since` can be due.
-    pub(crate) fn nulls_can_be_due(&self) -> bool {
-        self.when_null != WhenNull::Keep
+    /// Whether rows whose leading column is NULL can be due.
+    pub(crate) const fn walks_nulls(&self) -> bool {
+        self.walks_nulls
     }
 
-    /// Whether another column counts where `since` is NULL.
-    pub(crate) const fn reads_another(&self) -> bool {
-        matches!(self.when_null, WhenNull::Use(_))
+    /// How a row's moment is read.
+    pub(crate) const fn moments(&self) -> &Moments {
+        &self.moments
     }
 
-    /// How `since` writes time.
-    pub(crate) const fn form(&self) -> &Form {
-        &self.form
+    /// How the table's rows are named.
+    pub(crate) const fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// How many columns the table's key has.

@@ -78,7 +78,7 @@ fn ahead_by_since(
     scope: &Scope,
     rows: u64,
 ) -> rusqlite::Result<(Area, Option<Position>)> {
-    let nulls = if scope.nulls_can_be_due() { NullSegment::Walked } else { NullSegment::Absent };
+    let nulls = if scope.walks_nulls() { NullSegment::Walked } else { NullSegment::Absent };
     let mut position = position.clone();
     loop {
         // Physical positions are not made here; one that was read from elsewhere begins anew.

@@ -1,12 +1,14 @@
 //! Statements that count, for measuring and for findings.
 
-use forgetd_connector::WhenNull;
-
+use super::form::Until;
 use super::text::integer;
-use super::{Query, Reading, Scope, Walk, quote};
+use super::{Lead, Query, Scope};
 
-/// Among how many rows the oldest is looked for.
+/// Among how many rows the oldest is looked for, where they come in order.
 const OLDEST_ROWS: u64 = 1_000;
+
+/// And where they do not.
+const OLDEST_OF_SEVERAL_ROWS: u64 = 100_000;
 
 // === impl Scope ===
 
@@ -39,15 +41,18 @@ impl Scope {
         query
     }
 
-    /// Counts one row, if there is one, whose `since` no due row can have: an index leads to it.
+    /// Counts one row, if there is one, whose leading column no due row can have: an index leads to it.
     pub(crate) fn outside_by_since(&self) -> Query {
         let mut query = Query::default();
-        let (_, high) = self.since_bounds();
-        let high = query.bind(high);
-        query.sql = format!(
-            "select count(*)\nfrom (select 1 from {}{}\nwhere {} >= {high}\nlimit 1)",
-            self.table, self.hint, self.since
-        );
+        let beyond = match &self.lead {
+            Some(Lead { column, form }) => {
+                let (_, high) = form.bounds(Until::Cutoff(self.cutoff));
+                format!("{column} >= {}", query.bind(high))
+            }
+            None => "0".into(),
+        };
+        query.sql =
+            format!("select count(*)\nfrom (select 1 from {}{}\nwhere {beyond}\nlimit 1)", self.table, self.hint);
         query
     }
 
@@ -61,43 +66,25 @@ impl Scope {
         query
     }
 
-    /// The earliest due moment in `since` (or, among its NULLs, in the column used instead), as [`Form::read`] reads
-    /// it. Looked for among the first in the column's own order: exact where a column is written in one way, and less
-    /// than two days off where it mixes separators or offsets.
-    pub(crate) fn oldest(&self, reading: Reading) -> Query {
+    /// The moments of due rows among which the oldest is: the first in the leading column's own order, or (`instead`)
+    /// among its NULLs. Exact where one column is written in one way, and less than two days off where it mixes
+    /// separators or offsets; of several columns or another table, exact among the first of a table that has more.
+    pub(crate) fn oldest(&self, instead: bool) -> Query {
         let mut query = self.begin();
         let reach = self.reach(&mut query);
-        let (column, null) = match (reading, &self.when_null) {
-            (Reading::Since, _) => (self.since.clone(), "not null"),
-            (Reading::Instead, WhenNull::Use(other)) => (quote(other), "null"),
-            (Reading::Instead, _) => ("null".into(), "null"),
-        };
-        let limit = query.bind(integer(OLDEST_ROWS));
-        query.sql = format!(
-            "select min({})\nfrom (select {column} as moment from {}\nwhere {} is {null}\n  and {reach}\n  and {}\n\
-             order by {column}\nlimit {limit})",
-            self.form.moment("moment"),
-            self.table,
-            self.since,
-            self.predicate.sql
-        );
-        query
-    }
-
-    /// Counts values of `since` that are neither NULL nor time: they are kept. Looks at `rows` rows from one end.
-    pub(crate) fn unreadable(&self, rows: u64, last_first: bool) -> Query {
-        let mut query = Query::default();
-        let order = match (self.walk, last_first) {
-            (Walk::Since, false) => format!(" order by {}", self.since),
-            (Walk::Since, true) => format!(" order by {} desc", self.since),
-            (Walk::Rows, _) => String::new(),
+        let (order, rows) = match &self.lead {
+            Some(lead) if self.moments.is_ordered() => {
+                let null = if instead { "" } else { "not " };
+                (format!("\n  and {} is {null}null\norder by {}", lead.column, self.moments.select()), OLDEST_ROWS)
+            }
+            _ => (String::new(), OLDEST_OF_SEVERAL_ROWS),
         };
         let limit = query.bind(integer(rows));
         query.sql = format!(
-            "select count(*)\nfrom (select {0} from {1} where {0} is not null{order} limit {limit})\nwhere not {2}",
-            self.since,
+            "select {}\nfrom {}\nwhere {reach}\n  and {}{order}\nlimit {limit}",
+            self.moments.select(),
             self.table,
-            self.form.readable(&self.since)
+            self.predicate.sql
         );
         query
     }

@@ -2,10 +2,10 @@
 
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{Key, Table, Value};
-use rusqlite::types::Value as Sql;
 
+use super::form::Until;
 use super::text::integer;
-use super::{Query, Scope};
+use super::{Lead, Query, Scope};
 
 /// How a lane walks its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +59,11 @@ impl Scope {
     }
 
     fn within_since(&self, span: &Span, query: &mut Query) -> String {
-        let since = &self.since;
         let mut parts = vec![];
+        let Some(Lead { column: since, form }) = &self.lead else { return "0".into() };
         match span {
             Span::Range { from, inclusive, to } => {
-                let (low, high) = self.since_bounds();
+                let (low, high) = form.bounds(Until::Cutoff(self.cutoff));
                 let sign = if *inclusive { ">=" } else { ">" };
                 let from = match from {
                     Some(from) => query.bind_value(from),
@@ -100,27 +100,24 @@ impl Scope {
         }
     }
 
-    /// The condition that a row can be due, as far as bounds on the raw column say.
+    /// The condition that a row can be due, as far as bounds on the leading column say.
     pub(super) fn reach(&self, query: &mut Query) -> String {
-        let (low, high) = self.since_bounds();
+        // Without a column that bounds it, every row: said so that a statement always has a condition.
+        let Some(Lead { column, form }) = &self.lead else { return "1".into() };
+        let (low, high) = form.bounds(Until::Cutoff(self.cutoff));
         let (low, high) = (query.bind(low), query.bind(high));
-        let since = &self.since;
-        let range = format!("{since} >= {low} and {since} < {high}");
-        if self.nulls_can_be_due() { format!("(({range}) or {since} is null)") } else { range }
-    }
-
-    pub(super) fn since_bounds(&self) -> (Sql, Sql) {
-        self.form.bounds(self.cutoff)
+        let range = format!("{column} >= {low} and {column} < {high}");
+        if self.walks_nulls { format!("(({range}) or {column} is null)") } else { range }
     }
 
     /// Looks up what a position of the walk by `since` needs: one value of `since`, or the walk key of one row.
     pub(crate) fn peek(&self, peek: &Peek, rows: u64) -> Query {
         let mut query = Query::default();
-        let since = &self.since;
+        let since = self.lead.as_ref().map_or("null", |lead| lead.column.as_str());
         let (select, span, order, offset) = match peek {
             Peek::Since { from, inclusive } => {
                 let span = Span::Range { from: from.clone(), inclusive: *inclusive, to: None };
-                (since.clone(), span, since.clone(), rows)
+                (since.to_owned(), span, since.to_owned(), rows)
             }
             Peek::Inside { since, after } => {
                 let span = Span::Inside { since: since.clone(), after: after.clone(), to: None };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Acquired, Compare, ConnectContext, Connector, Cutoff, FenceRaise, Installed, LeaseClaim, LockWait, Order,
-    Predicate, Selection, Since, SinceColumn, SinceForm, Step, TableRef, Terms, WhenNull,
+    Acquired, Compare, ConnectContext, Connector, Count, Cutoff, FenceRaise, Installed, LeaseClaim, LockWait, Next,
+    Order, Predicate, RowCap, Selection, Since, SinceColumn, SinceForm, Step, TableRef, Terms, Value, WhenNull,
 };
 use forgetd_sqlite::Config;
 use forgetd_testkit::{Arena, ColumnSql, Fixture, HOLDER, Held, Kind, Snare, TestDatabase};
@@ -73,9 +73,14 @@ impl Fixture for SqliteFixture {
 impl File {
     /// An empty database with a write-ahead log.
     pub(crate) fn new() -> Self {
-        let file = Self { folder: Arc::new(TempDir::new().unwrap()) };
+        let file = Self::bare();
         file.open().execute_batch("pragma journal_mode = wal").unwrap();
         file
+    }
+
+    /// A file that is not there yet.
+    pub(crate) fn bare() -> Self {
+        Self { folder: Arc::new(TempDir::new().unwrap()) }
     }
 
     /// Where it lies.
@@ -179,4 +184,28 @@ pub(crate) fn ids(file: &File, table: &str) -> Vec<i64> {
     let connection = file.open();
     let mut statement = connection.prepare(&format!("select id from {table} order by id")).unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// The ids of the rows that are due, found the way a lane finds them; nothing is changed.
+pub(crate) async fn due(arena: &Arena, selection: Selection) -> Vec<i64> {
+    let step = arena.step(selection).await;
+    let mut lane = arena.lane(&step).await;
+    let mut due = vec![];
+    let mut from = None;
+    loop {
+        let effect = lane.change(&Order { from, want_keys: true, ..order(1_000) }).await.unwrap();
+        lane.undo().await.unwrap();
+        due.extend(effect.keys.unwrap().into_iter().map(|key| match key.0.as_slice() {
+            [Value::Int(id)] => *id,
+            key => panic!("{key:?}"),
+        }));
+        match effect.next {
+            Next::At(cursor) => from = Some(cursor),
+            Next::End => break,
+        }
+    }
+    due.sort_unstable();
+    let count = arena.connector.measure(&step, RowCap(None)).await.unwrap().due;
+    assert_eq!(count, Count::Exact(due.len() as u64), "measured and met");
+    due
 }

@@ -140,8 +140,9 @@ async fn numbers_are_seconds_or_milliseconds_and_nothing_else() {
         ("1700000001", true),
         ("-5", false),
         ("1699999999.9", false),
-        // A fraction next to the cutoff waits for the whole number.
-        ("1700000000.25", true),
+        ("1700000000.25", false),
+        ("1700000000.4999998", false),
+        ("1700000000.5", true),
         ("1700000000.75", true),
         ("'soon'", true),
         ("x'00'", true),

@@ -4,18 +4,22 @@
 //! on the raw column that every due value lies between (an index serves them), a test that a value is of the form at
 //! all, and the exact comparison. What is not of the form is never due. Texts are compared as texts once their shape is
 //! known: `12:00:00.5` before `12:00:00.51` before `12:00:01` is the order of their code points, to any number of
-//! digits, and `12:00:00.50` counts as behind `12:00:00.5`, so nothing goes early.
+//! digits, and `12:00:00.50` counts as behind `12:00:00.5`, so nothing goes early. Numbers are compared with the next
+//! double behind the cutoff, which none lies before that does not lie before the cutoff.
 
 use forgetd_connector::{Cause, ColumnKind, Cutoff, SinceColumn, SinceForm};
-use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use rusqlite::types::{Value as Sql, ValueRef};
+use jiff::{Timestamp, ToSpan as _};
+use rusqlite::types::Value as Sql;
 
 use super::Query;
+use super::exact::double_from_above;
 
-/// Seconds of 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z. Numbers outside are no time.
-const SECONDS: (i64, i64) = (-62_167_219_200, 253_402_300_799);
+/// Seconds of 0000-01-01T00:00:00Z and of the end of 9999-12-31. Numbers outside are no time.
+const SECONDS: (i128, i128) = (-62_167_219_200, 253_402_300_800);
+
+const SECOND: i128 = 1_000_000_000;
 
 /// How a column writes time.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,17 +30,68 @@ pub(crate) enum Form {
     Naive(TimeZone),
     /// The same with `Z` or `+HH:MM` behind it.
     Instant,
-    /// A number: this many to the second.
-    Unix(i64),
+    /// A number.
+    Number(Scale),
 }
 
-/// Which column a moment is read from.
+/// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
-    /// `since` itself.
-    Since,
-    /// The column that counts where `since` is NULL.
-    Instead,
+pub(crate) struct Scale {
+    /// Nanoseconds of one.
+    pub(super) unit: i128,
+    /// The epoch's number, in nanoseconds.
+    pub(super) epoch: i128,
+}
+
+/// What moments are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Over is what lies before the cutoff, a date with its last moment.
+    Cutoff(Cutoff),
+    #[allow(dead_code, reason = "for telling what lies in the future")]
+    /// Over is what this moment or an earlier one can write: a date of today too.
+    Now(Timestamp),
+}
+
+// === impl Scale ===
+
+impl Scale {
+    const SECONDS: Self = Self { unit: SECOND, epoch: 0 };
+    const MILLISECONDS: Self = Self { unit: SECOND / 1_000, epoch: 0 };
+    const DAYS: Self = Self { unit: 86_400 * SECOND, epoch: 210_866_760_000 * SECOND };
+
+    /// The smallest number that does not lie before this moment.
+    fn least(self, nanos: i128) -> f64 {
+        double_from_above(nanos + self.epoch, self.unit)
+    }
+}
+
+// === impl Until ===
+
+impl Until {
+    fn date(self, zone: &TimeZone) -> Date {
+        match self {
+            Self::Cutoff(cutoff) => cutoff.date(zone),
+            Self::Now(now) => {
+                let today = zone.to_datetime(now).date();
+                today.tomorrow().unwrap_or(today)
+            }
+        }
+    }
+
+    fn naive(self, zone: &TimeZone) -> DateTime {
+        match self {
+            Self::Cutoff(cutoff) => cutoff.naive(zone),
+            Self::Now(_) => zone.to_datetime(self.instant()),
+        }
+    }
+
+    fn instant(self) -> Timestamp {
+        match self {
+            Self::Cutoff(cutoff) => cutoff.0,
+            Self::Now(now) => now.checked_add(1.nanosecond()).unwrap_or(now),
+        }
+    }
 }
 
 // === impl Form ===
@@ -58,57 +113,55 @@ impl Form {
             SinceForm::Timestamp if kind == ColumnKind::Instant => Self::Instant,
             SinceForm::Timestamp => Self::Naive(zone?),
             SinceForm::Iso8601 => Self::Instant,
-            SinceForm::UnixS => Self::Unix(1),
-            SinceForm::UnixMs => Self::Unix(1_000),
-            SinceForm::Julian => return Err(Cause::ColumnType),
+            SinceForm::UnixS => Self::Number(Scale::SECONDS),
+            SinceForm::UnixMs => Self::Number(Scale::MILLISECONDS),
+            SinceForm::Julian => Self::Number(Scale::DAYS),
         })
     }
 
-    /// Bounds on the raw column, with and without: every due value lies between them.
-    pub(super) fn bounds(&self, cutoff: Cutoff) -> (Sql, Sql) {
+    /// Bounds on the raw column, with and without: every value that is over lies between them.
+    pub(super) fn bounds(&self, until: Until) -> (Sql, Sql) {
         // In the order of code points ' ' and 'T' both come before 'U'.
         let day = |date: Date| Sql::Text(format!("{}U", date_text(date)));
         let first_digit = Sql::Text("0".into());
         match self {
-            Self::Date(zone) => (first_digit, Sql::Text(date_text(cutoff.date(zone)))),
-            Self::Naive(zone) => (first_digit, day(cutoff.naive(zone).date())),
+            Self::Date(zone) => (first_digit, Sql::Text(date_text(until.date(zone)))),
+            Self::Naive(zone) => (first_digit, day(until.naive(zone).date())),
             // An offset can put the local date a day ahead of UTC's.
             Self::Instant => {
-                let date = cutoff.date(&TimeZone::UTC);
+                let date = until.date(&TimeZone::UTC);
                 (first_digit, day(date.tomorrow().unwrap_or(date)))
             }
-            Self::Unix(per_second) => {
-                (Sql::Integer(SECONDS.0 * per_second), Sql::Integer(ceiling(cutoff.0, *per_second)))
+            Self::Number(scale) => {
+                let low = scale.least(SECONDS.0 * SECOND);
+                (Sql::Real(low), Sql::Real(scale.least(until.instant().as_nanosecond())))
             }
         }
     }
 
-    /// Whether the value is before the cutoff, exactly. No index can serve any part of it.
-    pub(super) fn due(&self, column: &str, cutoff: Cutoff, query: &mut Query) -> String {
+    /// Whether the value is over, exactly: 0 or 1 for what is not NULL, and never 1 for NULL. No index can serve any part
+    /// of it.
+    pub(super) fn over(&self, column: &str, until: Until, query: &mut Query) -> String {
         let readable = self.readable(column);
         match self {
             Self::Date(zone) => {
-                let bound = query.bind(Sql::Text(date_text(cutoff.date(zone))));
+                let bound = query.bind(Sql::Text(date_text(until.date(zone))));
                 format!("({readable} and +{column} < {bound} collate binary)")
             }
             Self::Naive(zone) => {
-                let bound = query.bind(Sql::Text(naive_text(cutoff.naive(zone))));
+                let bound = query.bind(Sql::Text(naive_text(until.naive(zone))));
                 format!("({readable} and replace({column}, 'T', ' ') < {bound})")
             }
             Self::Instant => {
-                let nanos = cutoff.0.as_nanosecond();
-                let second = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MIN);
+                let nanos = until.instant().as_nanosecond();
+                let second = i64::try_from(nanos.div_euclid(SECOND)).unwrap_or(i64::MIN);
                 let second = query.bind(Sql::Integer(second));
-                let fraction = query.bind(Sql::Text(fraction_text(nanos.rem_euclid(1_000_000_000))));
+                let fraction = query.bind(Sql::Text(fraction_text(nanos.rem_euclid(SECOND))));
                 format!("({readable} and ({}, {}) < ({second}, {fraction}))", epoch(column), fraction_of(column))
             }
-            Self::Unix(per_second) => {
-                let ceiling = query.bind(Sql::Integer(ceiling(cutoff.0, *per_second)));
-                let floor = query.bind(Sql::Integer(floor(cutoff.0, *per_second)));
-                // A fraction next to the cutoff is kept until the next whole number.
-                format!(
-                    "({readable} and +{column} < case typeof({column}) when 'integer' then {ceiling} else {floor} end)"
-                )
+            Self::Number(scale) => {
+                let bound = query.bind(Sql::Real(scale.least(until.instant().as_nanosecond())));
+                format!("({readable} and +{column} < {bound})")
             }
         }
     }
@@ -127,40 +180,20 @@ impl Form {
             Self::Instant => {
                 format!("{text} and {seconds} and {} is not null and {}", epoch(column), digits(&fraction_of(column)))
             }
-            Self::Unix(per_second) => format!(
-                "typeof({column}) in ('integer', 'real') and +{column} between {} and {}",
-                SECONDS.0 * per_second,
-                SECONDS.1 * per_second
-            ),
+            Self::Number(scale) => {
+                let [low, high] = [SECONDS.0, SECONDS.1].map(|second| scale.least(second * SECOND));
+                format!("typeof({column}) in ('integer', 'real') and +{column} >= {low:?} and +{column} < {high:?}")
+            }
         };
         format!("ifnull({test}, 0)")
     }
 
-    /// An expression whose smallest value is the earliest moment.
-    pub(super) fn moment(&self, column: &str) -> String {
+    /// What values of this form are ordered by, earlier ones first.
+    pub(super) fn order(&self, column: &str) -> Vec<String> {
         match self {
-            Self::Date(_) => column.to_owned(),
-            Self::Naive(_) => format!("replace({column}, 'T', ' ')"),
-            Self::Instant => epoch(column),
-            Self::Unix(_) => format!("cast({column} as integer)"),
-        }
-    }
-
-    /// Reads what [`Form::moment`] computed; absent where it lies outside of time.
-    pub(crate) fn read(&self, value: ValueRef<'_>) -> Option<Timestamp> {
-        match self {
-            // A date counts until its last moment.
-            Self::Date(zone) => {
-                let day: Date = value.as_str().ok()?.parse().ok()?;
-                Some(day.tomorrow().ok()?.to_zoned(zone.clone()).ok()?.timestamp())
-            }
-            Self::Naive(zone) => {
-                let local: DateTime = value.as_str().ok()?.parse().ok()?;
-                Some(zone.to_ambiguous_zoned(local).later().ok()?.timestamp())
-            }
-            Self::Instant => Timestamp::from_second(value.as_i64().ok()?).ok(),
-            Self::Unix(1) => Timestamp::from_second(value.as_i64().ok()?).ok(),
-            Self::Unix(_) => Timestamp::from_millisecond(value.as_i64().ok()?).ok(),
+            Self::Date(_) | Self::Number(_) => vec![column.to_owned()],
+            Self::Naive(_) => vec![format!("replace({column}, 'T', ' ')")],
+            Self::Instant => vec![epoch(column), fraction_of(column)],
         }
     }
 }
@@ -211,14 +244,4 @@ fn fraction_text(nanos: i128) -> String {
         return String::new();
     }
     format!(".{nanos:09}").trim_end_matches('0').to_owned()
-}
-
-fn floor(cutoff: Timestamp, per_second: i64) -> i64 {
-    let unit = i128::from(1_000_000_000 / per_second);
-    i64::try_from(cutoff.as_nanosecond().div_euclid(unit)).unwrap_or(i64::MIN)
-}
-
-fn ceiling(cutoff: Timestamp, per_second: i64) -> i64 {
-    let unit = i128::from(1_000_000_000 / per_second);
-    floor(cutoff, per_second) + i64::from(cutoff.as_nanosecond().rem_euclid(unit) != 0)
 }

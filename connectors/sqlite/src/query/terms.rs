@@ -1,0 +1,61 @@
+//! What makes a row due, as one condition: the same text in every statement.
+
+use forgetd_connector::{Cause, Except, Predicate, Selection, Terms};
+
+use super::composer::{Composer, Refused};
+use super::form::Until;
+use super::native;
+
+// === impl Composer ===
+
+impl Composer<'_> {
+    /// Which rows a selection means. Parts are joined with `and`, each on a line of its own.
+    pub(super) fn selection(&mut self, selection: &Selection) -> Result<String, Refused> {
+        let mut parts = vec![self.over(&selection.terms, Until::Cutoff(selection.terms.cutoff))?];
+        parts.extend(self.conditions(&selection.terms)?);
+        for except in &selection.except {
+            parts.push(self.except(except)?);
+        }
+        Ok(parts.join("\n  and "))
+    }
+
+    /// `where` and `where_native`: everything but the period.
+    pub(super) fn conditions(&mut self, terms: &Terms) -> Result<Vec<String>, Refused> {
+        let mut parts = vec![];
+        for part in top_level(&terms.predicate) {
+            parts.push(self.predicate(part)?);
+        }
+        if let Some(native) = &terms.native {
+            parts.push(self.native(native)?);
+        }
+        Ok(parts)
+    }
+
+    /// The operator's own condition.
+    pub(super) fn native(&self, native: &str) -> Result<String, Refused> {
+        let refused = |why| Refused::new(Cause::Native, "").with_detail(format!("where_native: {why}"));
+        native::expression(native).map_err(refused)
+    }
+
+    fn except(&mut self, except: &Except) -> Result<String, Refused> {
+        Ok(match except {
+            Except::Kept { terms, .. } => format!("not {}", self.kept(terms)?),
+            Except::Due(selection) => format!("not ifnull(({}), 0)", self.selection(selection)?),
+        })
+    }
+
+    /// Whether the rule of these terms keeps a row: 0 or 1. What is not known to be over is kept.
+    pub(super) fn kept(&mut self, terms: &Terms) -> Result<String, Refused> {
+        let mut parts = self.conditions(terms)?;
+        parts.push(format!("not ifnull({}, 0)", self.over(terms, Until::Cutoff(terms.cutoff))?));
+        Ok(format!("ifnull({}, 0)", parts.join("\n    and ")))
+    }
+}
+
+/// The parts that all must hold.
+pub(super) fn top_level(predicate: &Predicate) -> &[Predicate] {
+    match predicate {
+        Predicate::All(parts) => parts,
+        one => std::slice::from_ref(one),
+    }
+}
