@@ -3,7 +3,6 @@
 use super::{
     node::{Key, Kind, Node},
     place::Span,
-    raw_where::{KEYWORDS, OPERATORS},
     words,
 };
 
@@ -39,10 +38,6 @@ const SHOWN: &[&str] = &[
     "keep_for",
     "since",
     "column",
-    "greatest",
-    "latest",
-    "on",
-    "or",
     "as",
     "action",
     "mode",
@@ -51,7 +46,7 @@ const SHOWN: &[&str] = &[
 ];
 
 /// Mappings and lists whose keys may be shown, and, below keys of [`SHOWN`], their values. `where` is not among them:
-/// even a key there may be a value that lost its column, so only the grammar's own words are shown.
+/// even a key there may be a value that lost its column.
 const ENTERED: &[&str] =
     &["databases", "throttle", "evidence", "defaults", "rules", "guard", "cap", "url", "signing_key", "remember"];
 
@@ -73,12 +68,7 @@ fn collect(node: &Node, name: &str, shown: bool, spans: &mut Vec<Span>) {
         Kind::Map(entries) => {
             for (key, value) in entries {
                 spans.push(span(key, shown));
-                // Both sides of `on` are columns.
-                let below = if name == "on" { name } else { key.name.as_str() };
-                if below == "where" {
-                    condition(value, spans);
-                    continue;
-                }
+                let below = key.name.as_str();
                 let container = matches!(value.kind, Kind::Map(_) | Kind::List(_));
                 // The names of databases are free.
                 let entered = container && (ENTERED.contains(&below) || name == "databases");
@@ -97,20 +87,5 @@ fn collect(node: &Node, name: &str, shown: bool, spans: &mut Vec<Span>) {
         | Kind::Text { .. }
         | Kind::Untyped(_)
         | Kind::Odd(_) => spans.push(Span { bytes: node.span.clone(), visible: shown && SHOWN.contains(&name) }),
-    }
-}
-
-/// What stands below `where`.
-fn condition(node: &Node, spans: &mut Vec<Span>) {
-    match &node.kind {
-        Kind::Map(entries) => {
-            for (key, value) in entries {
-                let word = key.name.as_str();
-                spans.push(span(key, KEYWORDS.contains(&word) || OPERATORS.contains(&word)));
-                condition(value, spans);
-            }
-        }
-        Kind::List(items) => items.iter().for_each(|item| condition(item, spans)),
-        _ => spans.push(Span { bytes: node.span.clone(), visible: false }),
     }
 }

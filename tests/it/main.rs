@@ -3,6 +3,5 @@
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
-mod conditions;
 mod lost_answers;
 mod properties;

@@ -87,6 +87,7 @@ fn column_kind(type_name: &str, category: &str) -> ColumnKind {
         ("pg_catalog.int2" | "pg_catalog.int4" | "pg_catalog.int8", _) => ColumnKind::Integer,
         ("pg_catalog.numeric" | "pg_catalog.float4" | "pg_catalog.float8", _) => ColumnKind::Number,
         ("pg_catalog.bool", _) => ColumnKind::Bool,
+        ("pg_catalog.json" | "pg_catalog.jsonb", _) => ColumnKind::Json,
         ("pg_catalog.char", _) => ColumnKind::Text,
         (_, "S") => ColumnKind::Text,
         _ => ColumnKind::Other,

@@ -4,6 +4,7 @@ use forgetd_connector::{Cause, Column, ColumnKind, Cutoff, Fault, FaultClass, Si
 use jiff::tz::TimeZone;
 use tokio_postgres::types::Type;
 
+use crate::julian;
 use crate::query::{Param, Sql, Written};
 
 /// An identifier in quotes.
@@ -16,12 +17,12 @@ pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// The expression that reads `expr`, a column like `column`, as text.
+/// The expression that reads `expr`, a value of this kind, as text.
 ///
 /// Times are read through JSON, which ignores DateStyle, and instants in UTC, because two texts of one instant would
 /// look like two positions.
-pub(crate) fn read(column: &Column, expr: &str) -> String {
-    match column.kind {
+pub(crate) fn read(kind: ColumnKind, expr: &str) -> String {
+    match kind {
         ColumnKind::Instant => format!("to_json({expr} at time zone 'UTC') #>> '{{}}'"),
         ColumnKind::NaiveTime | ColumnKind::Date => format!("to_json({expr}) #>> '{{}}'"),
         _ => format!("{expr}::text"),
@@ -133,6 +134,15 @@ pub(crate) fn cutoff(
         }
         (ColumnKind::Number, Some(SinceForm::UnixS)) => number(micros, |p| format!("({p}::text::numeric / 1000000)")),
         (ColumnKind::Number, Some(SinceForm::UnixMs)) => number(micros, |p| format!("({p}::text::numeric / 1000)")),
+        (ColumnKind::Integer, Some(SinceForm::Julian)) => {
+            number(julian::whole_days(micros), |p| format!("{p}::text::bigint"))
+        }
+        (ColumnKind::Number, Some(SinceForm::Julian)) if column.type_name == "numeric" => {
+            Ok((Param::Text(Some(julian::decimal(micros))), |p| format!("{p}::text::numeric")))
+        }
+        (ColumnKind::Number, Some(SinceForm::Julian)) => {
+            Ok((Param::Text(Some(julian::binary(micros))), |p| format!("{p}::text::double precision")))
+        }
         _ => refuse(Cause::ColumnType),
     }
 }
@@ -163,6 +173,8 @@ mod tests {
             (ColumnKind::Date, None, "2026-01-10"),
             (ColumnKind::Integer, Some(SinceForm::UnixS), "1768001400"),
             (ColumnKind::Integer, Some(SinceForm::UnixMs), "1768001400750"),
+            // Noon of the 9th began this day, noon of the 10th ends it.
+            (ColumnKind::Integer, Some(SinceForm::Julian), "2461050"),
         ] {
             let text = match cutoff(&column(kind), form, Some(&zone), at, "p").unwrap().0 {
                 Param::Text(text) | Param::Typed(Written(text), _) => text,

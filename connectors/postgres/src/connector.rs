@@ -198,14 +198,14 @@ impl Connector for Postgres {
 
     fn statements(&self, step: &Step) -> Result<Statements, Fault> {
         let query = Query::new(step, self.shared.database())?;
-        let shown = || Value::Typed { kind: query.since().type_name.clone(), text: String::new() };
         let walk = self.shared.walk(step);
-        let (span, peek) = match walk {
-            Walk::Since => {
+        let (span, peek) = match (walk, query.lead()) {
+            (Walk::Since, Some(lead)) => {
+                let shown = || Value::Typed { kind: lead.type_name.clone(), text: String::new() };
                 let peek = query.peek_since(&Peek::Since { from: Some(shown()), inclusive: true }, 1);
                 (Span::Range { from: Some(shown()), inclusive: true, to: Some(shown()) }, peek)
             }
-            Walk::Physical => (Span::Physical { from: 0, to: 1 }, Some(query.peek_physical(0, 1, 1))),
+            _ => (Span::Physical { from: 0, to: 1 }, Some(query.peek_physical(0, 1, 1))),
         };
         Ok(Statements {
             predicate: query.predicate().to_owned(),

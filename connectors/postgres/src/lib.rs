@@ -15,6 +15,7 @@ mod connector;
 mod control;
 mod error;
 mod facts;
+mod julian;
 mod lane;
 mod measure;
 mod pooler;

@@ -1,14 +1,13 @@
 //! How much is due, counted with the predicate of the lanes and never through row security.
 
-use forgetd_connector::{
-    Cause, ColumnKind, Count, Fault, FaultClass, Measure, Outside, RowCap, SinceColumn, SinceForm, Step,
-};
+use forgetd_connector::{Cause, ColumnKind, Count, Fault, FaultClass, Measure, Outside, RowCap, SinceForm, Step};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::connect::Answer;
 use crate::connector::Shared;
+use crate::julian;
 use crate::preflight;
 use crate::query::{Query, Sql};
 use crate::survey::{get, odd};
@@ -27,12 +26,13 @@ pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result
     let query = Query::new(step, shared.database())?;
     let total = query.total(TOTAL_MAX + 1);
     let (due, oldest) = match cap.0 {
-        None => (query.count_and_oldest(), None),
+        None => (query.count_and_oldest()?, None),
         // One more than the cap tells "exactly the cap" from "more".
-        Some(cap) => (query.count(Some(cap.saturating_add(1))), Some(query.oldest_first())),
+        Some(cap) => (query.count(Some(cap.saturating_add(1))), Some(query.oldest_first()?)),
     };
-    let outside = query.outside_by_since(step.table.leads_index(&query.since().name));
-    let mut queries = vec![&total, &due, &outside];
+    let outside = query.outside_by_since();
+    let mut queries = vec![&total, &due];
+    queries.extend(&outside);
     queries.extend(&oldest);
     let answers = match read(shared, step, query.pins(), &queries, &place).await? {
         Ok(answers) => answers,
@@ -40,9 +40,9 @@ pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result
     };
     let total = number(&answers, 0, &place)?;
     let due = number(&answers, 1, &place)?;
-    // Behind the count where one scan found both.
-    let oldest = if oldest.is_some() { (3, 0) } else { (1, 1) };
-    let oldest = earliest(&answers, oldest, &query, step, &place)?;
+    // In the count's answer where one scan found both.
+    let oldest = if oldest.is_some() { answers.len() - 1 } else { 1 };
+    let oldest = earliest(&answers, oldest, &query, &place)?;
     let total = if total <= TOTAL_MAX {
         Count::Exact(total)
     } else {
@@ -54,7 +54,7 @@ pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result
     };
     let outside = match Outside::by_counts(due, total) {
         Some(outside) => outside,
-        None if answers.get(2).is_some_and(|answer| !answer.rows.is_empty()) => Outside::Rows,
+        None if outside.is_some() && answers.get(2).is_some_and(|answer| !answer.rows.is_empty()) => Outside::Rows,
         None => match read(shared, step, query.pins(), &[&query.outside()], &place).await? {
             Ok(answers) => Outside::found(answers.first().is_some_and(|answer| !answer.rows.is_empty())),
             Err(_) => Outside::Unknown,
@@ -69,8 +69,9 @@ pub(crate) async fn survivors(shared: &Shared, step: &Step) -> Result<Count, Fau
     let place = step.place(shared.database());
     let query = Query::new(step, shared.database())?;
     let settings = match shared.walk(step) {
-        Walk::Since => query.pins().to_owned(),
-        Walk::Physical => format!("{}{BY_BLOCKS}", query.pins()),
+        // Lookups in another table go through its indexes.
+        Walk::Physical if !query.looks_elsewhere() => format!("{}{BY_BLOCKS}", query.pins()),
+        _ => query.pins().to_owned(),
     };
     match read(shared, step, &settings, &[&query.count(None)], &place).await? {
         Ok(answers) => Ok(Count::Exact(number(&answers, 0, &place)?)),
@@ -110,19 +111,13 @@ fn number(answers: &[Answer], n: usize, place: &str) -> Result<u64, Fault> {
     Ok(get::<i64>(row, 0, place)?.unsigned_abs())
 }
 
-/// The earliest of the moments in one answer, from one column on.
-fn earliest(
-    answers: &[Answer],
-    (answer, column): (usize, usize),
-    query: &Query,
-    step: &Step,
-    place: &str,
-) -> Result<Option<Timestamp>, Fault> {
+/// The earliest of the moments in one answer, behind its first column.
+fn earliest(answers: &[Answer], answer: usize, query: &Query, place: &str) -> Result<Option<Timestamp>, Fault> {
     let row = answers.get(answer).and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
     let mut earliest: Option<Timestamp> = None;
-    for n in column..row.len() {
-        let text: Option<String> = get(row, n, place)?;
-        let moment = text.and_then(|text| instant(&text, query.since().kind, step.lead()?));
+    for (n, (moment, _)) in query.moments(&mut Sql::default())?.iter().enumerate() {
+        let text: Option<String> = get(row, n + 1, place)?;
+        let moment = text.and_then(|text| instant(&text, moment.kind, moment.form, moment.zone.as_ref()));
         earliest = match (earliest, moment) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -132,17 +127,23 @@ fn earliest(
 }
 
 /// A moment as the column writes it; absent where it lies outside what a calendar here can say.
-fn instant(text: &str, kind: ColumnKind, since: &SinceColumn) -> Option<Timestamp> {
-    let zone = since.zone.clone().unwrap_or(TimeZone::UTC);
-    match (kind, since.form) {
-        (ColumnKind::Instant, _) => TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok(),
-        (ColumnKind::NaiveTime, _) => zone.to_timestamp(text.parse::<DateTime>().ok()?).ok(),
-        (ColumnKind::Date, _) => zone.to_timestamp(text.parse::<Date>().ok()?.at(0, 0, 0, 0)).ok(),
-        (_, form) => {
-            let whole: i64 = text.split('.').next()?.parse().ok()?;
+pub(crate) fn instant(
+    text: &str,
+    kind: ColumnKind,
+    form: Option<SinceForm>,
+    zone: Option<&TimeZone>,
+) -> Option<Timestamp> {
+    let zone = || zone.cloned().unwrap_or(TimeZone::UTC);
+    match kind {
+        ColumnKind::Instant => TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok(),
+        ColumnKind::NaiveTime => zone().to_timestamp(text.parse::<DateTime>().ok()?).ok(),
+        ColumnKind::Date => zone().to_timestamp(text.parse::<Date>().ok()?.at(0, 0, 0, 0)).ok(),
+        _ => {
+            let whole = || text.split('.').next()?.parse::<i64>().ok();
             match form? {
-                SinceForm::UnixMs => Timestamp::from_millisecond(whole).ok(),
-                SinceForm::UnixS => Timestamp::from_second(whole).ok(),
+                SinceForm::UnixMs => Timestamp::from_millisecond(whole()?).ok(),
+                SinceForm::UnixS => Timestamp::from_second(whole()?).ok(),
+                SinceForm::Julian => julian::instant(text),
                 _ => None,
             }
         }
@@ -151,24 +152,25 @@ fn instant(text: &str, kind: ColumnKind, since: &SinceColumn) -> Option<Timestam
 
 #[cfg(test)]
 mod tests {
-    use forgetd_connector::{ColumnKind, SinceColumn, SinceForm};
+    use forgetd_connector::{ColumnKind, SinceForm};
     use jiff::tz::TimeZone;
 
     use super::instant;
 
     #[test]
     fn moments_are_read_in_their_zone() {
-        let zone = Some(TimeZone::get("Europe/Stockholm").unwrap());
+        let zone = TimeZone::get("Europe/Stockholm").unwrap();
         for (text, kind, form, expected) in [
             ("2026-01-10T12:00:00.5", ColumnKind::Instant, None, Some("2026-01-10T12:00:00.5Z")),
             ("2026-01-10T12:00:00", ColumnKind::NaiveTime, None, Some("2026-01-10T11:00:00Z")),
             ("2026-01-10", ColumnKind::Date, None, Some("2026-01-09T23:00:00Z")),
             ("1768001400", ColumnKind::Integer, Some(SinceForm::UnixS), Some("2026-01-09T23:30:00Z")),
+            ("2440587.75", ColumnKind::Number, Some(SinceForm::Julian), Some("1970-01-01T06:00:00Z")),
+            ("2440588", ColumnKind::Integer, Some(SinceForm::Julian), Some("1970-01-01T12:00:00Z")),
             ("0044-03-15T00:00:00 BC", ColumnKind::Instant, None, None),
         ] {
-            let since = SinceColumn { column: "c".into(), zone: zone.clone(), form };
             let expected = expected.map(|text| text.parse().unwrap());
-            assert_eq!(instant(text, kind, &since), expected, "{text}");
+            assert_eq!(instant(text, kind, form, Some(&zone)), expected, "{text}");
         }
     }
 }

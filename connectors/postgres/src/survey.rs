@@ -6,7 +6,7 @@ use forgetd_connector::{Cause, Fault, FaultClass, OnDelete, Step, TableRef};
 use tokio_postgres::Row;
 
 use crate::connect::Session;
-use crate::query::{Param, Query, Sql};
+use crate::query::{Param, Query, Reading, Sql};
 use crate::walk::Walk;
 
 /// Below this correlation between physical order and `since`, a walk in order of `since` jumps over the heap.
@@ -89,14 +89,21 @@ impl Survey {
             vec![
                 Param::Text(name.schema.clone()),
                 name.name.as_str().into(),
-                query.since().name.as_str().into(),
+                Param::Text(query.lead().map(|lead| lead.name.clone())),
                 Param::Text(key),
             ],
         );
         let oids = Sql::new(OIDS, vec![Param::Texts(schemas), Param::Texts(names)]);
         let guess = query.guess();
-        let answers = session.read("survey", place, query.pins(), &[&table, &oids, &guess]).await?;
-        let [table, oids, guess] = answers.as_slice() else { return Err(odd(place)) };
+        let mut asked = vec![&table, &oids];
+        // Before the guess, which reads the same literals and cannot say whose they are.
+        asked.extend(query.readings().iter().map(|reading| &reading.sql));
+        asked.push(&guess);
+        let answers = match session.read("survey", place, query.pins(), &asked).await {
+            Ok(answers) => answers,
+            Err(fault) => return Err(unreadable(session, query, place).await.unwrap_or(fault)),
+        };
+        let [table, oids, .., guess] = answers.as_slice() else { return Err(odd(place)) };
         let row =
             table.rows.first().ok_or_else(|| Fault::new(FaultClass::Blocked(Cause::TableMissing), "survey", place))?;
         let reltuples: f64 = get(row, 3, place)?;
@@ -141,6 +148,20 @@ impl Survey {
             _ => None,
         }
     }
+}
+
+/// Which literal, or native condition, the server cannot read, if that is what is wrong.
+async fn unreadable(session: &Session, query: &Query, place: &str) -> Option<Fault> {
+    for Reading { of, sql } in query.readings() {
+        let Err(mut fault) = session.read("read condition", place, query.pins(), &[sql]).await else { continue };
+        match fault.class {
+            FaultClass::Internal | FaultClass::Row(_) => fault.class = FaultClass::Blocked(Cause::ColumnType),
+            FaultClass::Blocked(_) => {}
+            _ => return None,
+        }
+        return Some(fault.with_detail(of));
+    }
+    None
 }
 
 /// How to walk a table that was not surveyed: what its description alone says.

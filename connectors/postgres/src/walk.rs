@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forgetd_connector::walk::{NullSegment, Peek, Peeked, Position, Span};
-use forgetd_connector::{Column, Fault, Key, Next, Step, Value};
+use forgetd_connector::{Fault, Key, Next, Step, Value};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 
@@ -274,7 +274,7 @@ impl Walker {
         let Some(position) = planned.after.clone() else { return };
         // The bound by due rows, else the one by rows looked at; neither: fewer rows remain.
         let text = found.into_iter().flatten().flatten().next();
-        let peeked = Peeked::Since(text.map(|text| codec::value(self.query.since(), text)));
+        let peeked = Peeked::Since(text.zip(self.query.lead()).map(|(text, lead)| codec::value(lead, text)));
         // No span: a whole window shares one `since`, and the next plan looks inside.
         if let Some((span, after)) = position.span(peeked, self.nulls) {
             self.planned = Some(Planned { position, span, after, ..*planned });
@@ -354,21 +354,23 @@ impl Walker {
 
     fn since_value(&self, row: Option<&Row>) -> Result<Option<Value>, Fault> {
         match row {
-            Some(row) => self.value(row, 0, self.query.since()),
+            Some(row) => self.lead(row, 0),
             None => Ok(None),
         }
     }
 
     /// The bound by due rows, else the one by rows looked at.
     fn since_by_due(&self, row: &Row) -> Result<Option<Value>, Fault> {
-        match self.value(row, 0, self.query.since())? {
+        match self.lead(row, 0)? {
             Some(value) => Ok(Some(value)),
-            None => self.value(row, 1, self.query.since()),
+            None => self.lead(row, 1),
         }
     }
 
-    fn value(&self, row: &Row, n: usize, column: &Column) -> Result<Option<Value>, Fault> {
-        Ok(get::<Option<String>>(row, n, &self.place)?.map(|text| codec::value(column, text)))
+    /// A value of the leading column.
+    fn lead(&self, row: &Row, n: usize) -> Result<Option<Value>, Fault> {
+        let lead = self.query.lead().ok_or_else(|| odd(&self.place))?;
+        Ok(get::<Option<String>>(row, n, &self.place)?.map(|text| codec::value(lead, text)))
     }
 
     fn key(&self, row: &Row, at: usize) -> Result<Option<Key>, Fault> {

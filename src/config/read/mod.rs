@@ -5,7 +5,6 @@
 
 mod error;
 mod field;
-mod key;
 mod reader;
 
 use std::{cell::RefCell, collections::BTreeSet};
@@ -13,7 +12,7 @@ use std::{cell::RefCell, collections::BTreeSet};
 use serde::de::DeserializeOwned;
 
 pub(super) use error::ReadError;
-pub(super) use field::{At, Field, KeyAt, TextOr};
+pub(super) use field::{At, Field, TextOr};
 
 use super::{
     node::Node,

@@ -91,9 +91,13 @@ impl Query {
         for (n, column) in self.key.iter().enumerate() {
             let texts = keys.iter().map(|key| key.0.get(n).and_then(codec::text)).collect();
             arrays.push(format!("{}::text[]", sql.bind(Param::Texts(texts))));
-            equal.push(format!("{} = {}", of(&column.name), codec::from_text(column, &format!("forgetd_keys.c{n}"))));
+            equal.push(format!(
+                "{} = {}",
+                of(&column.name),
+                codec::from_text(column, &format!("forgetd_keys.forgetd_c{n}"))
+            ));
         }
-        let names: Vec<String> = (0..self.key.len()).map(|n| format!("c{n}")).collect();
+        let names: Vec<String> = (0..self.key.len()).map(|n| format!("forgetd_c{n}")).collect();
         format!("unnest({}) as forgetd_keys({}) where {}", arrays.join(", "), names.join(", "), equal.join(" and "))
     }
 }

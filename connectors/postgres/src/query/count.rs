@@ -1,8 +1,9 @@
 //! Statements that count, and the planner's own guess.
 
-use forgetd_connector::{Column, ColumnKind};
+use forgetd_connector::{Fault, Since, SinceColumn, Terms, WhenNull};
 
-use super::{ALIAS, Query, Sql, of};
+use super::moment::Rows;
+use super::{ALIAS, Moment, Query, Sql, of};
 use crate::codec;
 
 impl Query {
@@ -23,47 +24,66 @@ impl Query {
         sql.say(text)
     }
 
-    /// Counts all that is due, and finds the earliest finite `since` among it, and the earliest of the column that
-    /// counts in its place; as text. One scan for all.
-    pub(crate) fn count_and_oldest(&self) -> Sql {
-        let least = |(column, counts): (&Column, String)| {
-            let name = of(&column.name);
-            codec::read(column, &format!("min({name}) filter (where {counts})"))
-        };
-        let texts: Vec<String> = self.moments().into_iter().map(least).collect();
-        let text = format!("select count(*), {} from {} where {}", texts.join(", "), self.from(), self.predicate);
-        self.with_predicate().say(text)
+    /// Counts all that is due, and finds the earliest moments among it, as texts: see [`Query::moments`]. One scan for
+    /// all.
+    pub(crate) fn count_and_oldest(&self) -> Result<Sql, Fault> {
+        let mut sql = self.with_predicate();
+        let moments = self.moments(&mut sql)?;
+        let text = format!("select count(*){} from {}", self.least(&moments), self.due_beside(&moments));
+        Ok(sql.say(text))
     }
 
-    /// The earliest moments alone, in order of the columns: right when counting stops early. All of a count would walk
-    /// over every dead entry that a purge left in an index.
-    pub(crate) fn oldest_first(&self) -> Sql {
-        let first = |(column, counts): (&Column, String)| {
-            let name = of(&column.name);
-            format!(
-                "(select {} from {} where {counts} and {} order by {name} limit 1)",
-                codec::read(column, &name),
-                self.from(),
-                self.predicate,
-            )
+    /// The earliest moments alone, right when counting stops early: where a single column is counted from, its order is
+    /// followed. All of a count would walk over every dead entry that a purge left in an index.
+    pub(crate) fn oldest_first(&self) -> Result<Sql, Fault> {
+        let mut sql = self.with_predicate();
+        let moments = self.moments(&mut sql)?;
+        if self.step.selection.terms.since.single().is_none() {
+            let text = format!("select null{} from {}", self.least(&moments), self.due_beside(&moments));
+            return Ok(sql.say(text));
+        }
+        let first = |(moment, counts): &(Moment, String)| {
+            let (from, text, expr) = (self.from(), moment.text(), &moment.expr);
+            format!(", (select {text} from {from} where {counts} and {} order by {expr} limit 1)", self.predicate)
         };
-        let texts: Vec<String> = self.moments().into_iter().map(first).collect();
-        self.with_predicate().say(format!("select {}", texts.join(", ")))
+        let texts: String = moments.iter().map(first).collect();
+        Ok(sql.say(format!("select null{texts}")))
     }
 
-    /// The columns that hold moments, and where each of them counts.
-    fn moments(&self) -> Vec<(&Column, String)> {
-        let finite = |column: &Column| {
-            let name = of(&column.name);
-            match column.kind {
-                ColumnKind::Instant | ColumnKind::NaiveTime | ColumnKind::Date => format!("isfinite({name})"),
-                _ => format!("{name} is not null"),
+    /// The least of each, behind commas.
+    fn least(&self, moments: &[(Moment, String)]) -> String {
+        let least = |(moment, counts): &(Moment, String)| {
+            let least = codec::read(moment.kind, &format!("min({}) filter (where {counts})", moment.expr));
+            format!(", {least}")
+        };
+        moments.iter().map(least).collect()
+    }
+
+    /// The due rows, and what their moments need.
+    fn due_beside(&self, moments: &[(Moment, String)]) -> String {
+        let beside: String = moments.iter().map(|(moment, _)| moment.beside.as_str()).collect();
+        format!("{}{beside} where {}", self.from(), self.predicate)
+    }
+
+    /// The moments that due rows count from, and where each of them counts. Columns that stand for each other are two,
+    /// so that each is read in its own order.
+    pub(crate) fn moments(&self, sql: &mut Sql) -> Result<Vec<(Moment, String)>, Fault> {
+        let mut moments = vec![];
+        let terms = &self.step.selection.terms;
+        let plain = Terms { when_null: WhenNull::Keep, ..terms.clone() };
+        if let Some(moment) = self.moment(&plain, Rows::Many, sql)? {
+            let finite = moment.is_finite();
+            moments.push((moment, finite));
+        }
+        if let (Some(since), Some(other)) = (terms.since.single(), &self.other) {
+            let used = SinceColumn { column: other.name.clone(), ..since.clone() };
+            if let Some(moment) = self.moment(&Terms { since: Since::Column(used), ..plain }, Rows::Many, sql)? {
+                // Where `since` is there, the other column does not count.
+                let counts = format!("{} is null and {}", of(&since.column), moment.is_finite());
+                moments.push((moment, counts));
             }
-        };
-        let mut moments = vec![(&self.since, finite(&self.since))];
-        // Where `since` is there, the other column does not count.
-        moments.extend(self.other.iter().map(|other| (other, format!("{} and {}", self.null_since(), finite(other)))));
-        moments
+        }
+        Ok(moments)
     }
 
     /// Counts the whole table, at most `limit`.
@@ -76,11 +96,13 @@ impl Query {
 
     /// One row whose `since` is not before the cutoff, and which is not due therefore; or no row. Where an index leads
     /// with `since`, its end is looked at: told to take any row, the planner may read all the due ones first.
-    pub(crate) fn outside_by_since(&self, indexed: bool) -> Sql {
-        let since = of(&self.since.name);
+    pub(crate) fn outside_by_since(&self) -> Option<Sql> {
+        let lead = self.lead.as_ref()?;
+        let since = lead.name();
+        let indexed = self.step.table.leads_index(&lead.column.name);
         let order = if indexed { format!(" order by {since} desc") } else { String::new() };
-        let text = format!("select 1 from {} where {since} >= {}{order} limit 1", self.from(), self.cutoff);
-        self.with_cutoff().say(text)
+        let text = format!("select 1 from {} where {since} >= {}{order} limit 1", self.from(), lead.cutoff);
+        Some(self.with_cutoff().say(text))
     }
 
     /// One row that is not due for whatever reason; or no row.

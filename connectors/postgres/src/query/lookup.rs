@@ -8,18 +8,18 @@ use crate::codec;
 impl Query {
     /// The `since` of the row `window` rows on, by the index alone. One row, one column; or no row.
     pub(crate) fn peek_since(&self, peek: &Peek, window: u64) -> Option<Sql> {
-        let Peek::Since { from, inclusive } = peek else { return None };
+        let (Peek::Since { from, inclusive }, Some(lead)) = (peek, &self.lead) else { return None };
         let mut sql = self.with_cutoff();
-        let since = of(&self.since.name);
-        let mut bounds = vec![format!("{since} < {}", self.cutoff)];
+        let since = lead.name();
+        let mut bounds = vec![format!("{since} < {}", lead.cutoff)];
         if let Some(from) = from {
-            bounds.insert(0, self.above_since(from, *inclusive, &mut sql));
+            bounds.insert(0, lead.above(from, *inclusive, &mut sql));
         }
         let window = sql.bind(window.into());
         // Read as text outside: inside it would be done for every row that is passed.
         let text = format!(
             "select {} from (select {since} from {} where {} order by {since} offset {window} limit 1) as {ALIAS}",
-            codec::read(&self.since, &since),
+            codec::read(lead.column.kind, &since),
             self.from(),
             bounds.join(" and "),
         );
@@ -52,12 +52,12 @@ impl Query {
         // A range ends before the row that is one too many, a range of keys with the last row that fits.
         let (read, columns, rows, beyond) = match peek {
             Peek::Since { from, inclusive } => {
-                let since = of(&self.since.name);
-                let mut rows = format!("{since} < {}", self.cutoff);
+                let lead = self.lead.as_ref()?;
+                let mut rows = format!("{} < {}", lead.name(), lead.cutoff);
                 if let Some(from) = from {
-                    rows = format!("{} and {rows}", self.above_since(from, *inclusive, &mut sql));
+                    rows = format!("{} and {rows}", lead.above(from, *inclusive, &mut sql));
                 }
-                (vec![&self.since], vec![since], rows, 0)
+                (vec![&lead.column], vec![lead.name()], rows, 0)
             }
             Peek::Inside { .. } | Peek::Nulls { .. } => {
                 (self.key.iter().collect(), self.key_columns(), self.rows_of_keys(peek, &mut sql)?, 1)
@@ -70,7 +70,7 @@ impl Query {
         let named: Vec<String> = columns.iter().enumerate().map(|(n, column)| format!("{column} as b{n}")).collect();
         let pick = |what: &str, at: &str| {
             let one = |n: usize| {
-                let text = codec::read(read[n], &format!("b{n}"));
+                let text = codec::read(read[n].kind, &format!("b{n}"));
                 format!(
                     "(select {text} from (select b{n} from forgetd_rows {what} order by n offset {at} limit 1) as b)"
                 )
@@ -105,16 +105,14 @@ impl Query {
 
     /// The rows that a lookup of keys walks, whatever else holds for them.
     fn rows_of_keys(&self, peek: &Peek, sql: &mut Sql) -> Option<String> {
+        let lead = self.lead.as_ref()?;
         Some(match peek {
             Peek::Since { .. } => return None,
-            Peek::Inside { since, after } => {
-                let shared = format!("{} = {}", of(&self.since.name), codec::bind(&self.since, since, sql));
-                self.between_keys(shared, after.as_ref(), None, sql)
-            }
+            Peek::Inside { since, after } => self.between_keys(lead.at(since, sql), after.as_ref(), None, sql),
             Peek::Nulls { after } => {
-                let mut shared = self.null_since();
+                let mut shared = lead.is_null();
                 if let Some(other) = &self.other {
-                    shared = format!("{shared} and {} < {}", of(&other.name), self.cutoff);
+                    shared = format!("{shared} and {} < {}", of(&other.name), lead.cutoff);
                 }
                 self.between_keys(shared, after.as_ref(), None, sql)
             }

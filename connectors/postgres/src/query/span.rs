@@ -3,7 +3,7 @@
 use forgetd_connector::walk::Span;
 use forgetd_connector::{Key, Value};
 
-use super::{ALIAS, Param, Query, Sql, of};
+use super::{ALIAS, Lead, Param, Query, Sql, of};
 use crate::codec;
 
 /// Physical row ids as one number: the block above, 16 bits of line pointer below.
@@ -20,40 +20,38 @@ pub(crate) fn tid_from(text: &str) -> Option<u64> {
     Some((block.parse::<u64>().ok()? << LINE_BITS) | line.parse::<u64>().ok()?)
 }
 
+/// A span in the order of a column that there is not.
+const NOWHERE: &str = "false";
+
 impl Query {
     /// The condition that a row lies in the span. The predicate stands beside it and repeats the cutoff.
     pub(super) fn within(&self, span: &Span, sql: &mut Sql) -> String {
         match span {
             Span::Range { from, inclusive, to } => {
+                let Some(lead) = &self.lead else { return NOWHERE.into() };
                 let upper = match to {
-                    Some(to) => format!("{} < {}", of(&self.since.name), codec::bind(&self.since, to, sql)),
-                    None => format!("{} < {}", of(&self.since.name), self.cutoff),
+                    Some(to) => format!("{} < {}", lead.name(), codec::bind(&lead.column, to, sql)),
+                    None => format!("{} < {}", lead.name(), lead.cutoff),
                 };
                 match from {
-                    Some(from) => format!("{} and {upper}", self.above_since(from, *inclusive, sql)),
+                    Some(from) => format!("{} and {upper}", lead.above(from, *inclusive, sql)),
                     None => upper,
                 }
             }
             Span::Inside { since, after, to } => {
-                let shared = format!("{} = {}", of(&self.since.name), codec::bind(&self.since, since, sql));
-                self.between_keys(shared, after.as_ref(), to.as_ref(), sql)
+                let Some(lead) = &self.lead else { return NOWHERE.into() };
+                self.between_keys(lead.at(since, sql), after.as_ref(), to.as_ref(), sql)
             }
-            Span::Nulls { after, to } => self.between_keys(self.null_since(), after.as_ref(), to.as_ref(), sql),
+            Span::Nulls { after, to } => {
+                let Some(lead) = &self.lead else { return NOWHERE.into() };
+                self.between_keys(lead.is_null(), after.as_ref(), to.as_ref(), sql)
+            }
             Span::Physical { from, to } => {
                 let from = sql.bind(Param::Text(Some(tid(*from))));
                 let to = sql.bind(Param::Text(Some(tid(*to))));
                 format!("{ALIAS}.ctid >= {from}::text::tid and {ALIAS}.ctid < {to}::text::tid")
             }
         }
-    }
-
-    pub(super) fn above_since(&self, from: &Value, inclusive: bool, sql: &mut Sql) -> String {
-        let sign = if inclusive { ">=" } else { ">" };
-        format!("{} {sign} {}", of(&self.since.name), codec::bind(&self.since, from, sql))
-    }
-
-    pub(super) fn null_since(&self) -> String {
-        format!("{} is null", of(&self.since.name))
     }
 
     pub(super) fn between_keys(&self, shared: String, after: Option<&Key>, to: Option<&Key>, sql: &mut Sql) -> String {
@@ -80,7 +78,29 @@ impl Query {
 
     /// The key's columns, read as text.
     pub(super) fn key_texts(&self) -> Vec<String> {
-        self.key.iter().map(|column| codec::read(column, &of(&column.name))).collect()
+        self.key.iter().map(|column| codec::read(column.kind, &of(&column.name))).collect()
+    }
+}
+
+// === impl Lead ===
+
+impl Lead {
+    pub(super) fn name(&self) -> String {
+        of(&self.column.name)
+    }
+
+    pub(super) fn is_null(&self) -> String {
+        format!("{} is null", self.name())
+    }
+
+    /// At this very value.
+    pub(super) fn at(&self, value: &Value, sql: &mut Sql) -> String {
+        format!("{} = {}", self.name(), codec::bind(&self.column, value, sql))
+    }
+
+    pub(super) fn above(&self, from: &Value, inclusive: bool, sql: &mut Sql) -> String {
+        let sign = if inclusive { ">=" } else { ">" };
+        format!("{} {sign} {}", self.name(), codec::bind(&self.column, from, sql))
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::{BufMut as _, BytesMut};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 /// A parameter. Its type is always given, so nothing has to be prepared.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum Param {
     Text(Option<String>),
     /// The text of a value of this type, which the server reads once, when it binds. A cast of a text in the statement
@@ -19,7 +19,7 @@ pub(crate) enum Param {
 }
 
 /// A value in its type's own text form.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Written(pub(crate) Option<String>);
 
 /// One statement.
@@ -91,6 +91,19 @@ impl Sql {
     pub(crate) fn bind(&mut self, param: Param) -> String {
         self.params.push(param);
         format!("${}", self.params.len())
+    }
+
+    /// The placeholder of this parameter; adds it where there is none yet.
+    pub(crate) fn bind_once(&mut self, param: Param) -> String {
+        match self.params.iter().position(|bound| *bound == param) {
+            Some(at) => format!("${}", at + 1),
+            None => self.bind(param),
+        }
+    }
+
+    /// The first parameter alone.
+    pub(crate) fn first(&self) -> Self {
+        Self { text: String::new(), params: self.params.first().cloned().into_iter().collect() }
     }
 
     /// The same parameters under this text.

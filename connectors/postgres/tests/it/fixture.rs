@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Acquired, Compare, ConnectContext, Connector, Cutoff, Effect, Fault, FenceRaise, Installed, LeaseClaim, LockWait,
-    Order, Predicate, Selection, Since, SinceColumn, Step, TableRef, Terms, WhenNull,
+    Acquired, Atomicity, Compare, ConnectContext, Connector, Cutoff, Effect, Fault, FenceRaise, Installed, Lane,
+    LeaseClaim, LockWait, Next, Order, Predicate, Selection, Since, SinceColumn, Step, TableRef, Terms, WhenNull,
 };
 use forgetd_postgres::Config;
 use forgetd_testkit::{Arena, ColumnSql, Fixture, HOLDER, Held, Kind, Snare, TestDatabase};
@@ -177,6 +177,27 @@ pub(crate) async fn step(arena: &Arena, table: &str) -> Step {
 
 pub(crate) fn order(rows_max: u32) -> Order {
     Order { from: None, rows_max, locks: LockWait::Wait, compare: Compare::All, want_keys: false }
+}
+
+/// The ids, or whatever the key's first column holds, of all rows that the step means, in order; by the sealed lane, which
+/// picks before it changes.
+pub(crate) async fn due(arena: &Arena, mut step: Step) -> Result<Vec<String>, Fault> {
+    step.atomicity = Atomicity::Sealed;
+    let Lane::Sealed(mut lane) = arena.connector.lane(&step, &arena.claim()).await? else { panic!("a sealed step") };
+    let mut ids = vec![];
+    let mut order = order(1_000);
+    for _ in 0..1_000 {
+        let picked = lane.pick(&order).await?;
+        ids.extend(picked.keys.iter().map(|key| key.0[0].canonical_text().into_owned()));
+        match picked.next {
+            Next::At(cursor) => order.from = Some(cursor),
+            Next::End => {
+                ids.sort_by_key(|id| (id.len(), id.clone()));
+                return Ok(ids);
+            }
+        }
+    }
+    panic!("picking does not end");
 }
 
 /// One batch from the start, undone again.

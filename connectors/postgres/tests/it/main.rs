@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
 
 mod blind;
+mod conditions;
 mod conformance;
 mod control;
 mod effect;
 mod faults;
 mod fixture;
+mod json;
+mod native;
 mod predicate;
 mod server;
+mod since;
 mod tls;
 mod transaction;
 mod walk;

@@ -1,0 +1,178 @@
+//! A selection as conditions in SQL: the period, `where`, the native condition, and what other rules keep.
+
+use forgetd_connector::{
+    Cause, ClauseOf, Column, Except, Fault, FaultClass, Predicate, Selection, Step, Table, TableRef, Terms,
+};
+
+use super::said::{Said, joined};
+use super::{Param, Sql, native};
+
+/// What a native condition is called in a policy.
+pub(super) const NATIVE: &str = "where_native";
+
+/// One condition of a selection, in the order they stand in the predicate.
+#[expect(dead_code, reason = "for judging a row condition by condition")]
+pub(crate) struct Condition {
+    /// Which; absent for what only the comparison of two policies asks.
+    pub(crate) what: Option<ClauseOf>,
+    /// As it stands in the predicate.
+    pub(crate) text: String,
+    /// Whether it is true, as people are told: unknown where there is no moment, true where another rule keeps the row.
+    pub(crate) holds: String,
+    /// The terms whose moment it compares with a cutoff.
+    pub(crate) terms: Option<Terms>,
+}
+
+/// Text that the server has to be able to read before anything is changed by it.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    /// The column whose type it is read as, or the native condition.
+    pub(crate) of: String,
+    /// Fails where it cannot be read. Returns nothing.
+    pub(crate) sql: Sql,
+}
+
+/// Puts conditions into SQL; collects the parameters that they bind.
+pub(super) struct Compiler<'a> {
+    pub(super) step: &'a Step,
+    pub(super) place: &'a str,
+    pub(super) sql: Sql,
+    pub(super) readings: Vec<Reading>,
+    /// Makes names of subqueries different from each other.
+    pub(super) subqueries: usize,
+}
+
+// === impl Compiler ===
+
+impl<'a> Compiler<'a> {
+    /// Goes on behind the parameters that `sql` binds already.
+    pub(super) fn new(step: &'a Step, place: &'a str, sql: Sql) -> Self {
+        Self { step, place, sql, readings: vec![], subqueries: 0 }
+    }
+
+    pub(super) fn refuse(&self, cause: Cause, detail: &str) -> Fault {
+        Fault::new(FaultClass::Blocked(cause), "build statements", self.place).with_detail(detail)
+    }
+
+    /// A column of the step's own table.
+    pub(super) fn own(&self, name: &str) -> Result<&'a Column, Fault> {
+        self.step.table.column(name).ok_or_else(|| self.refuse(Cause::ColumnMissing, name))
+    }
+
+    /// The description of another table.
+    pub(super) fn other(&self, name: &TableRef) -> Result<&'a Table, Fault> {
+        self.step.other(name).ok_or_else(|| self.refuse(Cause::TableMissing, &name.to_string()))
+    }
+
+    /// A literal, as text.
+    pub(super) fn text(&mut self, text: &str) -> String {
+        self.sql.bind(Param::Text(Some(text.into())))
+    }
+
+    pub(super) fn selection(&mut self, selection: &Selection) -> Result<Vec<Condition>, Fault> {
+        let mut conditions = vec![self.since(&selection.terms)?];
+        conditions.extend(self.matching(&selection.terms)?);
+        for except in &selection.except {
+            conditions.push(self.except(except)?);
+        }
+        Ok(conditions)
+    }
+
+    fn since(&mut self, terms: &Terms) -> Result<Condition, Fault> {
+        let over = self.over(terms)?;
+        let text = over.beside();
+        let holds = match self.unknown_without_moment(terms)? {
+            Some(missing) => format!("case when {missing} then null else {text} end"),
+            None => text.clone(),
+        };
+        Ok(Condition { what: Some(ClauseOf::Since), text, holds, terms: Some(terms.clone()) })
+    }
+
+    /// Everything of the terms but the period.
+    pub(super) fn matching(&mut self, terms: &Terms) -> Result<Vec<Condition>, Fault> {
+        let mut conditions = vec![];
+        for part in top_level(&terms.predicate) {
+            let text = self.predicate(part)?.beside();
+            let what = Some(ClauseOf::Where(paths(part)));
+            conditions.push(Condition { what, holds: text.clone(), text, terms: None });
+        }
+        if let Some(native) = &terms.native {
+            let text = self.native(native)?;
+            conditions.push(Condition { what: Some(ClauseOf::Native), holds: text.clone(), text, terms: None });
+        }
+        Ok(conditions)
+    }
+
+    /// On lines of its own, because it may end with a comment.
+    fn native(&mut self, native: &str) -> Result<String, Fault> {
+        if let Some(complaint) = native::complaint(native) {
+            return Err(self.refuse(Cause::ColumnType, &format!("{NATIVE}: {complaint}")));
+        }
+        let from = super::from(&self.step.table.name);
+        let sql = Sql::new(format!("select from {from} where (\n{native}\n) limit 0"), vec![]);
+        self.readings.push(Reading { of: NATIVE.into(), sql });
+        Ok(format!("(\n{native}\n)"))
+    }
+
+    fn except(&mut self, except: &Except) -> Result<Condition, Fault> {
+        match except {
+            Except::Kept { rule, terms } => {
+                let kept = self.kept(terms)?;
+                Ok(Condition {
+                    what: Some(ClauseOf::Kept(rule.clone())),
+                    text: format!("not coalesce({kept}, false)"),
+                    holds: kept,
+                    terms: Some(terms.clone()),
+                })
+            }
+            Except::Due(selection) => {
+                let due = joined(self.selection(selection)?.into_iter().map(|condition| condition.text));
+                let text = format!("not coalesce({due}, false)");
+                Ok(Condition { what: None, holds: text.clone(), text, terms: None })
+            }
+        }
+    }
+
+    /// Whether these terms keep a row: it matches, and its period is not known to be over.
+    pub(super) fn kept(&mut self, terms: &Terms) -> Result<String, Fault> {
+        let mut parts: Vec<String> = self.matching(terms)?.into_iter().map(|condition| condition.text).collect();
+        parts.push(format!("not coalesce({}, false)", self.over(terms)?.beside()));
+        Ok(joined(parts))
+    }
+
+    pub(super) fn predicate(&mut self, predicate: &Predicate) -> Result<Said, Fault> {
+        let parts = |compiler: &mut Self, parts: &[Predicate]| {
+            parts.iter().map(|part| compiler.predicate(part)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(match predicate {
+            Predicate::All(all) => Said::all(parts(self, all)?),
+            Predicate::Any(any) => Said::any(parts(self, any)?),
+            Predicate::Not { part, or_null: false } => self.predicate(part)?.not(),
+            Predicate::Not { part, or_null: true } => self.predicate(part)?.not().or(true),
+            Predicate::Test(test) => {
+                let said = self.test(test)?;
+                if test.or_null { said.or(true) } else { said }
+            }
+        })
+    }
+}
+
+/// The parts that stand beside each other.
+fn top_level(predicate: &Predicate) -> Vec<&Predicate> {
+    match predicate {
+        Predicate::All(parts) => parts.iter().flat_map(top_level).collect(),
+        other => vec![other],
+    }
+}
+
+/// The paths that a part asks, each once.
+fn paths(part: &Predicate) -> String {
+    let mut paths: Vec<String> = vec![];
+    for test in part.tests() {
+        let path = test.path.to_string();
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths.join(", ")
+}
