@@ -39,10 +39,9 @@ const POSTGRES: Names = Names {
     findings: &[
         ("durability_weak", &[""]),
         ("evidence_unanchored", &[""]),
-        ("references_keep_rows", &["public.invoice.invoice_line_invoice_id_fkey"]),
+        ("references_keep_rows", &["public.invoice_line.invoice_id"]),
         ("since_not_indexed", &["public.invoice.invoice_date"]),
         ("tls_unverified", &[""]),
-        ("weak_durability", &[""]),
     ],
 };
 
@@ -60,7 +59,7 @@ const SQLITE: Names = Names {
     findings: &[
         ("evidence_unanchored", &[""]),
         ("foreign_keys_on", &["Invoice"]),
-        ("references_keep_rows", &["Invoice.InvoiceLine (InvoiceId)"]),
+        ("references_keep_rows", &["InvoiceLine.InvoiceId"]),
         ("since_not_indexed", &["Invoice.InvoiceDate"]),
     ],
 };
