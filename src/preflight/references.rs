@@ -57,7 +57,7 @@ pub(super) fn rule_of<'a>(policy: &'a Policy, database: &str, table: &TableRef) 
 
 fn kept(key: &ForeignKey, place: String, rule: Option<&Rule>) -> Finding {
     let fix = match rule {
-        _ if key.child == key.parent => "nothing to do: a row goes in the run after the rows that reference it".into(),
+        _ if key.child == key.parent => "nothing to do: a row goes once the rows that reference it have gone".into(),
         Some(rule) => format!("nothing to do: they go once rule {} has deleted what references them", rule.name),
         None => format!("add a rule for {} if its rows should go too", key.child),
     };

@@ -63,7 +63,7 @@ impl Trigger {
             let message = format!("the trigger {name} runs {function} before each delete and can cancel it");
             let fix = format!(
                 "see that {function} returns OLD for rows that are due (NEW is NULL in a delete, and cancels it); \
-                 a run that meets it ends blocked"
+                 rows that it keeps are passed over and counted"
             );
             Finding::warns(Notice::TriggerBeforeDelete, place, message, fix)
         })
