@@ -63,6 +63,9 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, mut report
         if let Some(fault) = session.sick() {
             return Err(Blocked { verdict: Verdict::Blocked, cause: fault.cause, detail: fault.to_string() });
         }
+        if let Some(fault) = session.stuck(&rule.name) {
+            return Err(fault.into());
+        }
         if site.connector.facts().read_only {
             return Err(Fault::new(FaultClass::Blocked(Cause::ReadOnly), "begin run", site.name).into());
         }

@@ -111,9 +111,28 @@ async fn settle(
         return Ok(everything_gone(open));
     };
     if sealed.rule.digest() == intent.rule_digest {
-        return batch::finish(lane.as_mut(), &open.keys).await;
+        match batch::finish(lane.as_mut(), &open.keys).await {
+            Err(fault) if forbids(&fault) => {}
+            finished => return finished,
+        }
     }
     Ok(Finished { outcome: lane.look(&open.keys).await?, ..Finished::default() })
+}
+
+/// Whether the change was taken back and would be again, whoever repeats it: what a trigger does, a missing privilege.
+/// The seal ends then with what is still there; left open, it would keep every rule of the instance from acting.
+pub(super) const fn forbids(fault: &Fault) -> bool {
+    matches!(fault.class, FaultClass::Blocked(cause) if !matches!(cause, Cause::Fenced))
+}
+
+/// Whether a seal that could not be brought to its end stands open for a reason of its rule's rows alone: that rule
+/// waits, and no other.
+pub(super) const fn stays(fault: &Fault) -> bool {
+    match fault.class {
+        FaultClass::Blocked(cause) => !matches!(cause, Cause::Fenced),
+        FaultClass::Blind(_) | FaultClass::Locked | FaultClass::LockedWhole | FaultClass::Timeout => true,
+        _ => false,
+    }
 }
 
 /// The rule's step with the sealed cutoff; absent where the table no longer fits the rule.

@@ -1,6 +1,7 @@
 //! A session: the lease, the fences, the evidence log, and the rules that run under them.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forgetd_connector::{Atomicity, Cause, Commit, Fault, FaultClass, FenceRaise, Lease};
@@ -43,6 +44,8 @@ pub struct Session<'a> {
     relay: Relay,
     /// What the look at the evidence log found; not set before it was taken.
     sick: OnceCell<Option<EvidenceFault>>,
+    /// Rules whose open seals could not be brought to their end, and why.
+    stuck: RefCell<BTreeMap<String, Fault>>,
     backlog: Cell<u64>,
     stop: watch::Receiver<bool>,
     progress: &'a dyn Progress,
@@ -69,8 +72,8 @@ impl<'a> Session<'a> {
         };
         tracing::info!(term = claim.term(), "lease taken");
         let relay = relay(config, key).map_err(Refused::Evidence)?;
-        let (backlog, sick) = (Cell::new(0), OnceCell::new());
-        Ok(Self { config, sites, key, claim, relay, sick, backlog, stop, progress })
+        let (backlog, sick, stuck) = (Cell::new(0), OnceCell::new(), RefCell::default());
+        Ok(Self { config, sites, key, claim, relay, sick, stuck, backlog, stop, progress })
     }
 
     /// Raises the fences, checks the evidence log, announces the policy and brings to an end what earlier holders left
@@ -102,6 +105,11 @@ impl<'a> Session<'a> {
     /// Why nothing may change at all, if so.
     pub(super) fn sick(&self) -> Option<&EvidenceFault> {
         self.sick.get().and_then(Option::as_ref)
+    }
+
+    /// Why this rule may not change anything, if so.
+    pub(super) fn stuck(&self, rule: &str) -> Option<Fault> {
+        self.stuck.borrow().get(rule).cloned()
     }
 
     /// Whether the evidence log was checked and can be extended.
@@ -169,7 +177,10 @@ impl<'a> Session<'a> {
             }
             let sealed =
                 SealedRule { rule, connector: site.connector, control: site.control, clerk: self.clerk(site)? };
-            seals::take_over(&sealed, &self.config.policy, &self.claim).await?;
+            match seals::take_over(&sealed, &self.config.policy, &self.claim).await {
+                Err(fault) if seals::stays(&fault) => drop(self.stuck.borrow_mut().insert(rule.name.clone(), fault)),
+                taken => taken?,
+            }
         }
         Ok(())
     }

@@ -276,10 +276,12 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
     }
 
-    /// Brings our own open seal to its end after a fault between seal and unseal.
+    /// Brings our own open seal to its end after a fault between seal and unseal. Where the change is forbidden the walk
+    /// ends with it.
     async fn adopt(&mut self, mut fault: Fault) -> Result<(), Halt> {
         self.done.resealed = true;
         self.lane = None;
+        let forbidden = seals::forbids(&fault).then(|| fault.clone());
         loop {
             let open = fault.clone();
             self.pause(fault).await.map_err(|_| Halt::SealOpen(open))?;
@@ -293,6 +295,9 @@ impl<'a, 'j> Walk<'a, 'j> {
                     _ => fault,
                 },
             };
+        }
+        if let Some(fault) = forbidden {
+            return Err(Halt::Fault(fault));
         }
         self.sequence = self.job.control.next_sequence(&self.job.rule.name, LANE).await.map_err(Halt::Fault)?;
         Ok(())

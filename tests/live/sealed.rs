@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::harness::{Database, Postgres, Process, Program, Sqlite};
+use super::harness::{Database, Output, Postgres, Process, Program, Rule, Sqlite};
 use super::shop::{self, start_with_fault, until_frozen};
 use super::two_at_once::ended_fenced;
 
@@ -180,8 +180,7 @@ fn a_seal_of_a_rule_that_left_the_policy_is_closed_and_its_keys_go() {
         let holder = freeze(&program, "finish.before=stop@2");
         holder.signal("KILL");
         drop(holder.wait());
-        let other = super::harness::Rule::delete("others", "web_session", "{ column: last_seen_at, zone: UTC }")
-            .with("keep_for: 300d");
+        let other = Rule::delete("others", "web_session", "{ column: last_seen_at, zone: UTC }").with("keep_for: 300d");
         program.policy(&shop::sealed_policy(database, control, LEASE, &other));
         program.call(&["run", "--json", "--wait", "60s"]).expect(0);
         assert_eq!(shop::rows(database), DUE + FRESH - shop::BATCH_ROWS, "an unknown rule's seal is not applied");
@@ -216,6 +215,81 @@ fn a_lock_that_outlasts_all_tries_leaves_the_run_open_and_its_evidence_complete(
     let migration = database.session();
     let lock = || migration.exec("begin; lock table web_session in share mode");
     locked(&database, &control, lock, || migration.exec("rollback"));
+}
+
+/// A policy with a second rule on a table of its own, in which two rows are due.
+fn with_leads(database: &dyn Database, control: &dyn Database) -> Program {
+    database.exec("create table lead (id integer primary key, since bigint not null)");
+    database.exec("insert into lead values (1, 1000000000), (2, 1000000000), (3, 9000000000)");
+    let leads = Rule::delete("leads", "lead", "{ column: since, as: unix_s }").with("database: crm");
+    shop::create(database, DUE, FRESH);
+    Program::installed(&shop::sealed_policy(database, control, LEASE, &shop::rule()).rule(&leads))
+}
+
+/// What became of each rule, by its name.
+fn ends(output: &Output) -> Vec<(String, String, u64)> {
+    let end = |report: &Value| {
+        let text = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
+        (text("rule"), format!("{} {}", text("verdict"), text("cause")), number(&report["changed"]))
+    };
+    output.lines().iter().map(end).collect()
+}
+
+/// The change is taken back, whoever repeats it: its seal is closed, and the other rules act.
+#[test]
+fn a_change_that_is_forbidden_stops_its_own_rule_alone() {
+    every_pair(|database, control| {
+        let program = with_leads(database, control);
+        database.exec("create table note (id integer primary key); insert into note values (1)");
+        database.exec(match database.engine() {
+            "postgres" => {
+                "create function more() returns trigger language plpgsql as
+                   $$ begin delete from note where id = old.id; return null; end $$;
+                 create trigger more after delete on web_session for each row execute function more()"
+            }
+            _ => "create trigger more after delete on web_session begin delete from note where id = old.id; end",
+        });
+        for leads in [2, 0] {
+            let output = program.call(&["run", "--json"]).expect(4);
+            let expected = [
+                ("leads".to_owned(), "clean ".to_owned(), leads),
+                ("web-sessions".to_owned(), "blocked effect_differs".to_owned(), 0),
+            ];
+            assert_eq!(ends(&output), expected);
+            let open = format!("select count(*) from {} where state = 'sealed'", receipts(control));
+            assert_eq!(control.count(&open), 0);
+        }
+        assert_eq!((shop::rows(database), database.count("select count(*) from note")), (DUE + FRESH, 1));
+        let finished = program.entries("run.finished");
+        let blocked = finished.iter().filter(|entry| entry["cause"] == "effect_differs");
+        assert_eq!(blocked.count(), 2, "every run is closed: {finished:?}");
+
+        database.exec(if database.engine() == "postgres" {
+            "drop trigger more on web_session"
+        } else {
+            "drop trigger more"
+        });
+        assert_eq!(ends(&program.call(&["run", "--json"]).expect(0))[1].2, DUE);
+    });
+}
+
+/// A seal whose rows cannot be looked at waits for them; the other rules do not.
+#[test]
+fn a_seal_that_stays_open_stops_its_own_rule_alone() {
+    let (database, control) = (Postgres::database(), Postgres::database());
+    let program = with_leads(&database, &control);
+    let killed = start_with_fault(&program, &["run", "web-sessions", "--json"], "seal.after=kill@2").wait();
+    assert_eq!(killed.code, -1, "{}", killed.stderr);
+    let migration = database.session();
+    migration.exec("begin; lock table web_session in access exclusive mode");
+    let output = program.call(&["run", "--json", "--wait", "60s"]).expect(3);
+    let expected =
+        [("leads".to_owned(), "clean ".to_owned(), 2), ("web-sessions".to_owned(), "partial locked".to_owned(), 0)];
+    assert_eq!(ends(&output), expected);
+    migration.exec("rollback");
+    program.call(&["run", "--json"]).expect(0);
+    assert_eq!(shop::rows(&database), FRESH);
+    assert_eq!(program.rows_in_evidence(), DUE + 2);
 }
 
 fn receipts(control: &dyn Database) -> &'static str {
