@@ -37,8 +37,16 @@ pub(super) const CONTROL_NAME: &str = "forgetd";
 /// Names of instances, databases and rules; they become labels and keys.
 pub(super) const NAME_BYTES_MAX: usize = 63;
 
-/// Values of one `in` list: they travel with every statement.
-pub(super) const IN_VALUES_MAX: usize = 1000;
+/// Values of one `where`: they travel with every statement.
+pub(super) const VALUES_MAX: usize = 1000;
+/// Tests of one `where`.
+pub(super) const TESTS_MAX: usize = 200;
+/// How deep `any`, `all` and `not` are nested in one `where`, and how many steps a path has.
+pub(super) const NESTING_MAX: usize = 16;
+/// Columns of `greatest` and of `on`.
+pub(super) const COLUMNS_MAX: usize = 16;
+/// Bytes of `where_native`: it travels with every statement.
+pub(super) const NATIVE_BYTES_MAX: usize = 10_000;
 
 /// Files in `conf.d`.
 pub(super) const FILES_MAX: usize = 1000;

@@ -128,18 +128,7 @@ fn load_file(path: &Path, main: bool, sources: &mut Sources, problems: &mut Vec<
         }
     };
     let source = sources.add(name, text);
-    let yaml::Parsed { mut node, duplicates } = match yaml::parse(sources, source) {
-        Ok(parsed) => parsed,
-        Err(problem) => {
-            problems.push(problem);
-            return None;
-        }
-    };
-    sources.show(source, visible::spans(&node, &duplicates));
-    for (key, first) in &duplicates {
-        let message = format!("{} is written twice", words::key(&key.name));
-        problems.push(sources.problem(key.place, message, format!("keep one of them; the first is in line {first}")));
-    }
+    let mut node = tree(sources, source, true, problems)?;
     if node.kind == Kind::Null {
         // A file of comments says nothing.
         node.kind = Kind::Map(vec![]);
@@ -149,6 +138,25 @@ fn load_file(path: &Path, main: bool, sources: &mut Sources, problems: &mut Vec<
     let raw = raw?;
     check_version(&raw, main, Place { source, line: 0, column: 0 }, sources, problems);
     Some((node, raw))
+}
+
+/// The tree of one text, its keys each once. `whole` says whether it is a configuration, whose lines may be shown.
+pub(super) fn tree(sources: &mut Sources, source: u32, whole: bool, problems: &mut Vec<Problem>) -> Option<Node> {
+    let yaml::Parsed { node, duplicates } = match yaml::parse(sources, source) {
+        Ok(parsed) => parsed,
+        Err(problem) => {
+            problems.push(problem);
+            return None;
+        }
+    };
+    if whole {
+        sources.show(source, visible::spans(&node, &duplicates));
+    }
+    for (key, first) in &duplicates {
+        let message = format!("{} is written twice", words::key(&key.name));
+        problems.push(sources.problem(key.place, message, format!("keep one of them; the first is in line {first}")));
+    }
+    Some(node)
 }
 
 fn check_version(raw: &RawFile, main: bool, file: Place, sources: &Sources, problems: &mut Vec<Problem>) {

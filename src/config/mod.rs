@@ -6,9 +6,9 @@
 
 #[cfg(test)]
 mod cases;
+mod fragment;
 mod layers;
 mod limits;
-mod literal;
 mod load;
 #[cfg(test)]
 mod mutations;
@@ -17,6 +17,8 @@ mod place;
 mod problem;
 mod raw;
 mod raw_rule;
+mod raw_since;
+mod raw_where;
 mod read;
 mod resolve;
 mod schema;
@@ -25,9 +27,11 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod visible;
+mod where_schema;
 mod words;
 mod yaml;
 
+pub use fragment::{condition, since};
 pub use load::{LoadOptions, load};
 pub use problem::{Problem, Problems};
 pub use schema::schema;

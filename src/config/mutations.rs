@@ -38,8 +38,24 @@ rules:
     since: { column: closed_on, zone: Europe/Stockholm, as: date }
     when_null: { use: created_on }
     where: { status: MARKER0123456789, tier: [1, MARKER0123456789], vip: false }
+    where_native: note = 'MARKER0123456789'
     action: delete
     evidence: { rows: commitments }
+  - name: books
+    database: crm
+    table: public.lead
+    keep_for: 7y
+    since: { greatest: [a, { column: b, zone: UTC }], as: iso8601 }
+    where:
+      any: [{ mail: { like: 'MARKER0123456789%', or_null: true } }, { a.b: { in: [MARKER0123456789] } }]
+      not: { 'c[].d': { ge: MARKER0123456789 }, e: { prefix: MARKER0123456789 }, or_null: true }
+    action: keep
+  - name: visits
+    database: crm
+    table: public.person
+    keep_for: 1y
+    since: { latest: { table: visit, column: at, on: { person: id } }, or: made_at }
+    action: delete
 ";
 
 /// Shorter than the way from a marker to a setting whose value may be shown.

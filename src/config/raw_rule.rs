@@ -1,22 +1,25 @@
 //! Rules as they are written; see `raw` for what these structs are.
 
-use forgetd_connector::SinceForm;
 use schemars::JsonSchema;
 
 use super::{
-    literal::RawWhere,
     raw::PeriodText,
+    raw_since::RawSince,
+    raw_where::RawWhere,
     read::{Field, TextOr},
 };
 use crate::rules::{LegalBasis, Mode, RowEvidence};
 
-/// What holds for every rule that does not say otherwise.
+/// What holds for every rule that does not say otherwise. Rules that keep take from it what they know.
 #[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Defaults")]
 pub(super) struct RawDefaults {
     /// When rules fire.
     pub(super) schedule: Field<TextOr<RawSchedule>>,
+    /// The zone of `since` columns that name none, as `Area/City`; it does no harm to columns that hold instants. Months
+    /// and days of `keep_for` are counted in it.
+    pub(super) zone: Field<String>,
     /// The legal basis of keeping the data until then.
     pub(super) legal_basis: Field<LegalBasis>,
     /// Why the data is there at all.
@@ -25,7 +28,7 @@ pub(super) struct RawDefaults {
     pub(super) guard: Field<RawGuard>,
     /// Where a run stops to go on in the next.
     pub(super) cap: Field<RawCap>,
-    /// What NULL in `since` means.
+    /// What it means that there is no moment to count from.
     pub(super) when_null: Field<RawWhenNull>,
     /// Whether rules act.
     pub(super) mode: Field<Mode>,
@@ -50,14 +53,18 @@ pub(super) struct RawRule {
     pub(super) legal_basis: Field<LegalBasis>,
     /// How long a row is kept after its `since`: calendar arithmetic, so `6mo` are six months and not 180 days.
     pub(super) keep_for: Field<PeriodText>,
-    /// The column that holds the moment the period counts from, or `{ column, zone, as }`.
+    /// The moment the period counts from: a column, or one of `{ column, zone, as }`, `{ greatest: [a, b] }` and
+    /// `{ latest: { table, column, on }, or }`.
     pub(super) since: Field<TextOr<RawSince>>,
-    /// What NULL in `since` means: `keep`, `delete`, or `{ use: column }`. Required where the column can be NULL.
+    /// What it means that there is no moment (NULL in the column, in all of `greatest`, or no activity): `keep`,
+    /// `delete`, or, beside a single column, `{ use: column }`. Required where that can be.
     pub(super) when_null: Field<RawWhenNull>,
     /// What must hold beside the period. All rows of the table if left out.
     #[serde(rename = "where")]
     pub(super) condition: Field<RawWhere>,
-    /// What happens to rows that are due: `delete`.
+    /// What must hold too, in the database's own SQL: the escape hatch for what `where` cannot say. It is taken as it is.
+    pub(super) where_native: Field<String>,
+    /// What happens: `delete` rows that are due, or `keep` rows that are not, whatever other rules say.
     pub(super) action: Field<RawAction>,
     /// `observe` (the default) looks and reports; `enforce` acts.
     pub(super) mode: Field<Mode>,
@@ -71,38 +78,7 @@ pub(super) struct RawRule {
     pub(super) schedule: Field<TextOr<RawSchedule>>,
 }
 
-/// The moment a period counts from.
-#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(rename = "Since", extend("required" = ["column"]))]
-pub(super) struct RawSince {
-    /// The column.
-    pub(super) column: Field<String>,
-    /// The zone of its times, as `Area/City`; required for dates and for times without a zone.
-    pub(super) zone: Field<String>,
-    /// How it writes time, where its type does not tell (numbers and text).
-    #[serde(rename = "as")]
-    pub(super) form: Field<RawForm>,
-}
-
-/// How a column writes time.
-#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "SinceForm")]
-pub(super) enum RawForm {
-    /// A date and time, as text `YYYY-MM-DD HH:MM:SS`.
-    Timestamp,
-    /// A date, as text `YYYY-MM-DD`.
-    Date,
-    /// Text in ISO 8601 with an offset or `Z`.
-    Iso8601,
-    /// Seconds since 1970-01-01T00:00:00Z.
-    UnixS,
-    /// Milliseconds since 1970-01-01T00:00:00Z.
-    UnixMs,
-}
-
-/// What NULL in `since` means.
+/// What it means that there is no moment to count from.
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "WhenNull")]
@@ -111,17 +87,19 @@ pub(super) enum RawWhenNull {
     Keep,
     /// The row is always due.
     Delete,
-    /// This column counts instead; if it is NULL too, the row is kept.
+    /// This column counts instead; if it is NULL too, the row is kept. Only beside a single column.
     Use(String),
 }
 
-/// What happens to rows that are due.
+/// What happens to rows.
 #[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Action")]
 pub(super) enum RawAction {
-    /// They go.
+    /// Rows that are due go.
     Delete,
+    /// Rows whose period is not over stay, whatever other rules say. Such a rule never runs.
+    Keep,
 }
 
 /// Where a run stops to go on in the next.
@@ -165,18 +143,4 @@ pub(super) struct RawSchedule {
     pub(super) cron: Field<String>,
     /// The zone the fields are read in, as `Area/City`. Default: UTC.
     pub(super) zone: Field<String>,
-}
-
-// === impl RawForm ===
-
-impl From<RawForm> for SinceForm {
-    fn from(form: RawForm) -> Self {
-        match form {
-            RawForm::Timestamp => Self::Timestamp,
-            RawForm::Date => Self::Date,
-            RawForm::Iso8601 => Self::Iso8601,
-            RawForm::UnixS => Self::UnixS,
-            RawForm::UnixMs => Self::UnixMs,
-        }
-    }
 }

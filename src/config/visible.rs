@@ -3,6 +3,7 @@
 use super::{
     node::{Key, Kind, Node},
     place::Span,
+    raw_where::{KEYWORDS, OPERATORS},
     words,
 };
 
@@ -38,6 +39,10 @@ const SHOWN: &[&str] = &[
     "keep_for",
     "since",
     "column",
+    "greatest",
+    "latest",
+    "on",
+    "or",
     "as",
     "action",
     "mode",
@@ -46,7 +51,7 @@ const SHOWN: &[&str] = &[
 ];
 
 /// Mappings and lists whose keys may be shown, and, below keys of [`SHOWN`], their values. `where` is not among them:
-/// even a key there may be a value that lost its column.
+/// even a key there may be a value that lost its column, so only the grammar's own words are shown.
 const ENTERED: &[&str] =
     &["databases", "throttle", "evidence", "defaults", "rules", "guard", "cap", "url", "signing_key", "remember"];
 
@@ -68,7 +73,12 @@ fn collect(node: &Node, name: &str, shown: bool, spans: &mut Vec<Span>) {
         Kind::Map(entries) => {
             for (key, value) in entries {
                 spans.push(span(key, shown));
-                let below = key.name.as_str();
+                // Both sides of `on` are columns.
+                let below = if name == "on" { name } else { key.name.as_str() };
+                if below == "where" {
+                    condition(value, spans);
+                    continue;
+                }
                 let container = matches!(value.kind, Kind::Map(_) | Kind::List(_));
                 // The names of databases are free.
                 let entered = container && (ENTERED.contains(&below) || name == "databases");
@@ -87,5 +97,20 @@ fn collect(node: &Node, name: &str, shown: bool, spans: &mut Vec<Span>) {
         | Kind::Text { .. }
         | Kind::Untyped(_)
         | Kind::Odd(_) => spans.push(Span { bytes: node.span.clone(), visible: shown && SHOWN.contains(&name) }),
+    }
+}
+
+/// What stands below `where`.
+fn condition(node: &Node, spans: &mut Vec<Span>) {
+    match &node.kind {
+        Kind::Map(entries) => {
+            for (key, value) in entries {
+                let word = key.name.as_str();
+                spans.push(span(key, KEYWORDS.contains(&word) || OPERATORS.contains(&word)));
+                condition(value, spans);
+            }
+        }
+        Kind::List(items) => items.iter().for_each(|item| condition(item, spans)),
+        _ => spans.push(Span { bytes: node.span.clone(), visible: false }),
     }
 }

@@ -16,7 +16,6 @@ const LATER: &[&str] = &[
     "sweep",
     "times_usual",
     "transform",
-    "where_native",
 ];
 
 /// The key in backquotes, if it looks like a key at all.

@@ -2,6 +2,7 @@
 
 mod change;
 mod digest;
+mod normal;
 mod period;
 mod policy;
 mod published;
@@ -9,8 +10,10 @@ mod rule;
 mod schedule;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod written;
 
 pub use change::{Change, changes};
+pub use normal::normal;
 pub use period::{Period, PeriodError};
 pub use policy::Policy;
 pub use rule::{Action, Cap, Guard, LegalBasis, Mode, RowEvidence, Rule};

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use forgetd::config::{self, LoadOptions};
+use forgetd::config::{self, LoadOptions, Problems};
 use forgetd::evidence::log::{checkpoint, note, tile, tlog_proof};
-use forgetd::rules::Period;
+use forgetd::rules::{Period, written};
+use forgetd_connector::Path as FieldPath;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -13,10 +14,47 @@ pub(crate) fn config(bytes: &[u8], folder: &Path) {
     let file = folder.join("forgetd.yaml");
     std::fs::write(&file, bytes).expect("the folder is writable");
     if let Err(problems) = config::load(&LoadOptions { file: Some(file), ..LoadOptions::default() }) {
-        assert!(!problems.0.is_empty(), "refused without a reason");
-        for problem in problems.0 {
-            assert!(!problem.place.is_empty() && !problem.fix.is_empty(), "{problem}");
+        refused(problems);
+    }
+}
+
+fn refused(problems: Problems) {
+    assert!(!problems.0.is_empty(), "refused without a reason");
+    for problem in problems.0 {
+        assert!(!problem.place.is_empty() && !problem.fix.is_empty(), "{problem}");
+    }
+}
+
+/// A condition of `where` is refused with reasons, or written again it means the same. So is a moment of `since`.
+pub(crate) fn condition(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match config::condition(text) {
+        Ok(condition) => {
+            let shown = written::condition(&condition).expect("what was read can be written").to_string();
+            let again = config::condition(&shown).unwrap_or_else(|problems| panic!("{shown}: {problems}"));
+            assert_eq!(again, condition, "{shown}");
         }
+        Err(problems) => refused(problems),
+    }
+    match config::since(text) {
+        Ok(since) => {
+            let shown = written::since(&since).expect("what was read can be written").to_string();
+            let again = config::since(&shown).unwrap_or_else(|problems| panic!("{shown}: {problems}"));
+            assert_eq!(again, since, "{shown}");
+        }
+        Err(problems) => refused(problems),
+    }
+}
+
+/// A path is refused with a place inside it, or reads back from its one form.
+pub(crate) fn path(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match FieldPath::parse(text) {
+        Ok(path) => {
+            let shown = path.to_string();
+            assert_eq!(FieldPath::parse(&shown).as_ref(), Ok(&path), "{text:?} is shown as {shown:?}");
+        }
+        Err(error) => assert!((1..=text.chars().count() + 1).contains(&error.at), "{text:?}: {error}"),
     }
 }
 

@@ -3,5 +3,6 @@
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
+mod conditions;
 mod lost_answers;
 mod properties;

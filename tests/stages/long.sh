@@ -79,7 +79,7 @@ long_fuzz() {
   local seconds=600 target
   [ "${1:-}" != --seconds ] || seconds="${2:?a number}"
   stage fuzz-tools cargo_tool cargo-fuzz
-  for target in config period note tile; do
+  for target in config condition path period note tile; do
     stage "fuzz $target" fuzz "$target" "$seconds"
   done
 }

@@ -5,9 +5,7 @@
 //! another type than the literal's is unknown: it never matches, and neither does its negation. Numbers are one type
 //! and compare by value.
 
-use std::fmt;
-
-use crate::Value;
+use crate::{Path, Value};
 
 /// A condition on a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,25 +34,6 @@ pub struct Test {
     pub check: Check,
     /// Whether unknown counts as a match.
     pub or_null: bool,
-}
-
-/// A column, or a place inside a JSON column.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Path {
-    /// The column.
-    pub column: String,
-    /// The way from there; empty: the column's own value.
-    pub steps: Vec<PathStep>,
-}
-
-/// One step into a JSON value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PathStep {
-    /// The member of this name of an object. Anything else has none: missing.
-    Field(String),
-    /// Every element of an array: the test is true if it is true for one of them, false if it is false for all of them
-    /// and there is one, else unknown. Anything else than an array: missing.
-    Each,
 }
 
 /// What is asked of a value.
@@ -137,43 +116,4 @@ impl Check {
             Self::Like(_) | Self::Prefix(_) | Self::Null(_) | Self::Exists(_) => &[],
         }
     }
-}
-
-// === impl Path ===
-
-impl Path {
-    /// A column's own value.
-    pub fn column(name: &str) -> Self {
-        Self { column: name.into(), steps: vec![] }
-    }
-
-    /// Whether it goes through every element of an array.
-    pub fn is_many(&self) -> bool {
-        self.steps.contains(&PathStep::Each)
-    }
-}
-
-impl fmt::Display for Path {
-    /// As it is written in a policy.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escaped(&self.column))?;
-        for step in &self.steps {
-            match step {
-                PathStep::Field(name) => write!(f, ".{}", escaped(name))?,
-                PathStep::Each => f.write_str("[]")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-fn escaped(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for c in name.chars() {
-        if matches!(c, '.' | '\\' | '[' | ']') {
-            text.push('\\');
-        }
-        text.push(c);
-    }
-    text
 }

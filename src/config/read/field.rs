@@ -9,6 +9,8 @@ use crate::config::place::Place;
 
 /// How the reader recognises a [`Field`].
 pub(super) const FIELD: &str = "$field";
+/// How the reader recognises a [`KeyAt`].
+pub(super) const KEY: &str = "$key";
 /// How the reader recognises a [`TextOr`].
 pub(super) const TEXT_OR: &str = "$text_or";
 /// The forms of a [`TextOr`].
@@ -32,6 +34,10 @@ pub(crate) enum Field<T> {
     /// It is there.
     Given(At<T>),
 }
+
+/// A key of a mapping whose keys are free, and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyAt(pub(crate) At<String>);
 
 /// A text, or the mapping that says more.
 #[derive(Clone, Debug)]
@@ -88,15 +94,19 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for FieldVisitor<T> {
         Ok(Field::Broken)
     }
 
-    /// The reader hands over source, line, column and the value.
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Field<T>, A::Error> {
-        let lost = || A::Error::custom("a value without a place");
-        let source = access.next_element()?.ok_or_else(lost)?;
-        let line = access.next_element()?.ok_or_else(lost)?;
-        let column = access.next_element()?.ok_or_else(lost)?;
-        let value = access.next_element()?.ok_or_else(lost)?;
-        Ok(Field::Given(At { value, place: Place { source, line, column } }))
+    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Field<T>, A::Error> {
+        located(access).map(Field::Given)
     }
+}
+
+/// The reader hands over source, line, column and the value.
+fn located<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(mut access: A) -> Result<At<T>, A::Error> {
+    let lost = || A::Error::custom("a value without a place");
+    let source = access.next_element()?.ok_or_else(lost)?;
+    let line = access.next_element()?.ok_or_else(lost)?;
+    let column = access.next_element()?.ok_or_else(lost)?;
+    let value = access.next_element()?.ok_or_else(lost)?;
+    Ok(At { value, place: Place { source, line, column } })
 }
 
 impl<T: JsonSchema> JsonSchema for Field<T> {
@@ -114,6 +124,28 @@ impl<T: JsonSchema> JsonSchema for Field<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         T::json_schema(generator)
+    }
+}
+
+// === impl KeyAt ===
+
+impl<'de> Deserialize<'de> for KeyAt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(KEY, KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = KeyAt;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<KeyAt, A::Error> {
+        located(access).map(KeyAt)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod error;
 mod field;
+mod key;
 mod reader;
 
 use std::{cell::RefCell, collections::BTreeSet};
@@ -12,7 +13,7 @@ use std::{cell::RefCell, collections::BTreeSet};
 use serde::de::DeserializeOwned;
 
 pub(super) use error::ReadError;
-pub(super) use field::{At, Field, TextOr};
+pub(super) use field::{At, Field, KeyAt, TextOr};
 
 use super::{
     node::Node,

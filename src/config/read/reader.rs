@@ -8,10 +8,11 @@ use serde::de::{
 use super::{
     ReadError, Session,
     field::{FIELD, TEXT_OR},
+    key::{KeyReader, Located},
 };
 use crate::config::{
-    literal::LITERAL,
     node::{Key, Kind, Node},
+    raw_where::WHERE,
     words,
 };
 
@@ -159,7 +160,7 @@ impl<'a> Deserializer<'a> for Reader<'a> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'a>>(self, name: &'static str, visitor: V) -> Result<V::Value, ReadError> {
-        if name == LITERAL && matches!(self.node.kind, Kind::Text { bare_word: true, .. }) {
+        if name == WHERE && matches!(self.node.kind, Kind::Text { bare_word: true, .. }) {
             let message = "yes, no, on and off are text to some readers of YAML and truth values to others";
             return Err(ReadError::new(message, "put it in quotes, or write true or false").at(self.node));
         }
@@ -169,7 +170,7 @@ impl<'a> Deserializer<'a> for Reader<'a> {
         if self.session.is_broken(self.node) {
             return visitor.visit_unit();
         }
-        visitor.visit_seq(Located { reader: self, step: 0 }).map_err(|error| error.absorbed_by(self.node))
+        visitor.visit_seq(Located::new(self.node.place, self)).map_err(|error| error.absorbed_by(self.node))
     }
 
     fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
@@ -258,28 +259,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Hands a [`super::Field`] its place and its value.
-struct Located<'a> {
-    reader: Reader<'a>,
-    step: u8,
-}
-
-impl<'a> SeqAccess<'a> for Located<'a> {
-    type Error = ReadError;
-
-    fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
-        self.step += 1;
-        let place = self.reader.node.place;
-        match self.step {
-            1 => seed.deserialize(place.source.into_deserializer()).map(Some),
-            2 => seed.deserialize(place.line.into_deserializer()).map(Some),
-            3 => seed.deserialize(place.column.into_deserializer()).map(Some),
-            4 => seed.deserialize(self.reader).map(Some),
-            _ => Ok(None),
-        }
-    }
-}
-
 /// The items of a list.
 struct Items<'a> {
     rest: std::slice::Iter<'a, Node>,
@@ -317,8 +296,7 @@ impl<'a> MapAccess<'a> for Entries<'a> {
                 continue;
             }
             self.value = Some(value);
-            let name: StrDeserializer<'_, ReadError> = key.name.as_str().into_deserializer();
-            return seed.deserialize(name).map(Some);
+            return seed.deserialize(KeyReader(key)).map(Some);
         }
         Ok(None)
     }

@@ -1,20 +1,27 @@
 //! From what was written to what it means: defaults, bounds, names that must exist, and what belongs together. Says
 //! everything that is wrong; knows no file and opens nothing.
 
+mod condition;
 mod databases;
 mod evidence;
+mod native;
 mod rules;
 mod say;
+mod schedule;
 mod since;
 
 use std::path::{Path, PathBuf};
+
+use forgetd_connector::{Predicate, Since};
 
 use super::{
     Config, Coordination, Problem, limits,
     place::Sources,
     raw::{RawCoordination, RawFile},
     raw_rule::RawRule,
-    read::Field,
+    raw_since::RawSince,
+    raw_where::RawWhere,
+    read::{At, Field, TextOr},
 };
 use say::Say;
 
@@ -71,4 +78,14 @@ fn coordination(raw: &RawFile, say: &mut Say<'_>) -> Option<Coordination> {
         return None;
     }
     Some(Coordination::Lease(duration))
+}
+
+/// A condition that stands alone.
+pub(super) fn condition(raw: &At<RawWhere>, sources: &Sources, problems: &mut Vec<Problem>) -> Option<Predicate> {
+    condition::predicate(raw, &mut Say { sources, problems })
+}
+
+/// A `since` that stands alone.
+pub(super) fn since(raw: &At<TextOr<RawSince>>, sources: &Sources, problems: &mut Vec<Problem>) -> Option<Since> {
+    since::since(raw, None, &mut Say { sources, problems })
 }

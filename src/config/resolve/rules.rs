@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Predicate, TableRef, Value};
+use forgetd_connector::{Predicate, Since, TableRef, WhenNull};
+use jiff::tz::TimeZone;
 
 use super::{
+    condition, native,
     say::{Say, is_name},
-    since,
+    schedule, since,
 };
 use crate::{
     config::{
         Database, limits,
-        literal::{Literal, RawCondition, RawWhere},
         place::Place,
         raw_rule::{RawAction, RawCap, RawDefaults, RawGuard, RawRule},
         read::{At, Field},
         words,
     },
-    rules::{Action, Cap, Guard, Period, Policy, Rule},
+    rules::{Action, Cap, Guard, Mode, Period, Policy, RowEvidence, Rule, Schedule},
 };
 
 /// The policy. Broken rules are left out; their problems have been said.
@@ -28,7 +29,9 @@ pub(super) fn policy(
     say: &mut Say<'_>,
 ) -> Policy {
     let empty = RawDefaults::default();
-    let reading = Reading { defaults: defaults.value().unwrap_or(&empty), databases };
+    let defaults = defaults.value().unwrap_or(&empty);
+    let zone = defaults.zone.get().and_then(|zone| say.zone(zone));
+    let reading = Reading { defaults, zone, databases };
     let mut places: BTreeMap<String, Place> = BTreeMap::new();
     let mut rules = vec![];
     let broken = files.iter().any(|file| matches!(file, Field::Broken));
@@ -53,7 +56,19 @@ pub(super) fn policy(
 
 struct Reading<'a> {
     defaults: &'a RawDefaults,
+    /// The zone of `defaults`.
+    zone: Option<TimeZone>,
     databases: Option<&'a [(Database, Place)]>,
+}
+
+/// How a rule acts; a rule that keeps does not.
+#[derive(Default)]
+struct Acting {
+    mode: Mode,
+    cap: Cap,
+    guard: Guard,
+    row_evidence: RowEvidence,
+    schedule: Option<Schedule>,
 }
 
 // === impl Reading ===
@@ -72,20 +87,28 @@ impl Reading<'_> {
         required(raw.table.is_absent(), "table", "write `table: schema.name`");
         required(raw.keep_for.is_absent(), "keep_for", "write how long rows are kept, for example `keep_for: 30d`");
         required(raw.since.is_absent(), "since", "name the column the period counts from");
-        required(raw.action.is_absent(), "action", "write `action: delete`");
+        required(raw.action.is_absent(), "action", "write `action: delete`, or `action: keep`");
         let database = self.database(raw, at.place, say);
         let table = raw.table.get().and_then(|table| self::table(table, say));
         let keep_for = raw.keep_for.get().and_then(|keep| say.period(&keep.value, keep.place));
-        let since = raw.since.get().and_then(|since| since::since(since, say));
-        let when_null = raw.when_null.or(&defaults.when_null).get();
-        let when_null = when_null.map(|when_null| since::when_null(when_null, since.as_ref(), say));
-        let predicate = predicate(&raw.condition, say);
-        let schedule = raw.schedule.or(&defaults.schedule).get().map(|schedule| since::schedule(schedule, say));
-        let cap = cap(&raw.cap, &defaults.cap, say);
-        let guard = guard(&raw.guard, &defaults.guard, say);
-        let row_evidence = raw.evidence.value().map(|evidence| &evidence.rows);
-        let row_evidence = row_evidence.and_then(Field::value);
-        let default_evidence = defaults.evidence.value().and_then(|evidence| evidence.rows.value());
+        let since = raw.since.get().and_then(|since| since::since(since, self.zone.as_ref(), say));
+        let when_null = self.when_null(raw, since.as_ref(), say);
+        let predicate = match &raw.condition {
+            Field::Absent => Some(Predicate::always()),
+            field => field.get().and_then(|condition| condition::predicate(condition, say)),
+        };
+        let native = native::native(&raw.where_native, say);
+        let action = raw.action.value().map(|action| match action {
+            RawAction::Delete => Action::Delete,
+            RawAction::Keep => Action::Keep,
+        });
+        let acting = match action {
+            Some(Action::Keep) => {
+                keeps(raw, say);
+                Acting::default()
+            }
+            Some(Action::Delete) | None => self.acting(raw, say),
+        };
         Some(Rule {
             purpose: say.text(raw.purpose.or(&defaults.purpose)),
             name: name?,
@@ -94,19 +117,39 @@ impl Reading<'_> {
             legal_basis: raw.legal_basis.or(&defaults.legal_basis).value().copied(),
             keep_for: keep_for?,
             since: since?,
-            when_null: when_null.unwrap_or_default(),
+            when_null,
             predicate: predicate?,
-            native: None,
-            action: match raw.action.value()? {
-                RawAction::Delete => Action::Delete,
-            },
+            native,
+            action: action?,
             kept_by: BTreeMap::new(),
+            mode: acting.mode,
+            cap: acting.cap,
+            guard: acting.guard,
+            row_evidence: acting.row_evidence,
+            schedule: acting.schedule,
+        })
+    }
+
+    fn when_null(&self, raw: &RawRule, since: Option<&Since>, say: &mut Say<'_>) -> Option<WhenNull> {
+        let at = raw.when_null.or(&self.defaults.when_null).get()?;
+        let rule = raw.since.get().filter(|_| raw.when_null.is_absent()).map(|since| since.place);
+        since::when_null(at, since, rule, say)
+    }
+
+    /// How a rule acts.
+    fn acting(&self, raw: &RawRule, say: &mut Say<'_>) -> Acting {
+        let defaults = self.defaults;
+        let schedule = raw.schedule.or(&defaults.schedule).get().map(|schedule| schedule::schedule(schedule, say));
+        let row_evidence = raw.evidence.value().map(|evidence| &evidence.rows);
+        let row_evidence = row_evidence.and_then(Field::value);
+        let default_evidence = defaults.evidence.value().and_then(|evidence| evidence.rows.value());
+        Acting {
             mode: raw.mode.or(&defaults.mode).value().copied().unwrap_or_default(),
-            cap,
-            guard,
+            cap: cap(&raw.cap, &defaults.cap, say),
+            guard: guard(&raw.guard, &defaults.guard, say),
             row_evidence: row_evidence.or(default_evidence).copied().unwrap_or_default(),
             schedule: schedule.unwrap_or_default(),
-        })
+        }
     }
 
     fn database(&self, raw: &RawRule, place: Place, say: &mut Say<'_>) -> Option<String> {
@@ -145,7 +188,7 @@ fn name(raw: &RawRule, place: Place, say: &mut Say<'_>) -> Option<String> {
     Some(name.value.clone())
 }
 
-fn table(at: &At<String>, say: &mut Say<'_>) -> Option<TableRef> {
+pub(super) fn table(at: &At<String>, say: &mut Say<'_>) -> Option<TableRef> {
     let table = TableRef::parse(&at.value);
     let empty = table.name.is_empty() || table.schema.as_deref().is_some_and(str::is_empty);
     if empty || at.value.contains(['\0', '*', '%']) {
@@ -155,43 +198,21 @@ fn table(at: &At<String>, say: &mut Say<'_>) -> Option<TableRef> {
     Some(table)
 }
 
-/// A mapping is AND; a value is equality; a list is IN.
-fn predicate(field: &Field<RawWhere>, say: &mut Say<'_>) -> Option<Predicate> {
-    let columns = match field {
-        Field::Absent => return Some(Predicate::All(vec![])),
-        field => &field.get()?.value.0,
-    };
-    let parts: Vec<Option<Predicate>> = columns
-        .iter()
-        .map(|(column, condition)| {
-            let At { value, place } = condition.get()?;
-            if column.is_empty() {
-                say.at(*place, "a column's name is empty", "name a column");
-                return None;
-            }
-            let column = column.clone();
-            match value {
-                RawCondition::One(value) => Some(Predicate::equal(&column, value.clone())),
-                RawCondition::Many(values) => {
-                    values_of(values, *place, say).map(|values| Predicate::one_of(&column, values))
-                }
-            }
-        })
-        .collect();
-    Some(Predicate::All(parts.into_iter().collect::<Option<_>>()?))
-}
-
-fn values_of(values: &[Field<Literal>], place: Place, say: &mut Say<'_>) -> Option<Vec<Value>> {
-    if values.is_empty() {
-        say.at(place, "the list is empty, so no row would ever match", "write values, or remove the column");
-        return None;
+/// A rule that keeps changes nothing, so nothing that says how to act stands in it.
+fn keeps(raw: &RawRule, say: &mut Say<'_>) {
+    let places = [
+        ("mode", raw.mode.get().map(|at| at.place), "it holds whether other rules observe or enforce"),
+        ("cap", raw.cap.get().map(|at| at.place), "it changes no rows"),
+        ("guard", raw.guard.get().map(|at| at.place), "it changes no rows"),
+        ("schedule", raw.schedule.get().map(|at| at.place), "it never fires; rules that delete ask it each time"),
+        ("evidence", raw.evidence.get().map(|at| at.place), "it changes no rows"),
+    ];
+    for (key, place, why) in places {
+        if let Some(place) = place {
+            let message = format!("`{key}` says nothing beside `action: keep`");
+            say.at(place, message, format!("remove it from a rule that keeps: {why}"));
+        }
     }
-    if values.len() > limits::IN_VALUES_MAX {
-        let fix = format!("write at most {}, or select by another column", limits::IN_VALUES_MAX);
-        say.at(place, "the list has too many values", fix);
-        return None;
-    }
-    values.iter().map(|value| value.value().map(|Literal(value)| value.clone())).collect()
 }
 
 fn cap(rule: &Field<RawCap>, defaults: &Field<RawCap>, say: &mut Say<'_>) -> Cap {
