@@ -2,6 +2,7 @@
 //!
 //! `check`, `plan` and the engine look through [`look`], so what is said beforehand is what stops or passes a run.
 
+mod apart;
 mod facts;
 mod notes;
 mod overlap;
@@ -17,6 +18,7 @@ use crate::{
     rules::{Policy, Rule},
 };
 
+pub use apart::apart;
 pub use facts::of_facts;
 pub use notes::notes;
 pub use overlap::overlaps;

@@ -1,7 +1,8 @@
 //! Rules that mean the same rows. Pure.
 
-use forgetd_connector::{Check, Comparison, Finding, Notice, Predicate, TableRef, Test, Value};
+use forgetd_connector::{Finding, Notice, TableRef};
 
+use super::apart::apart;
 use crate::rules::{Policy, Rule};
 
 /// Pairs of rules that can delete the same row: the shorter period decides, which somebody may not expect.
@@ -29,24 +30,4 @@ fn overlap(a: &Rule, b: &Rule) -> bool {
 /// A name without a schema can be any of them.
 pub(super) fn same_table(a: &TableRef, b: &TableRef) -> bool {
     a.name == b.name && (a.schema.is_none() || b.schema.is_none() || a.schema == b.schema)
-}
-
-/// Whether some column must hold different values for the two.
-fn apart(a: &Predicate, b: &Predicate) -> bool {
-    let (a, b) = (conditions(a), conditions(b));
-    a.iter().any(|(column, values)| {
-        b.iter().any(|(other, others)| other == column && !values.iter().any(|value| others.contains(value)))
-    })
-}
-
-fn conditions(predicate: &Predicate) -> Vec<(&str, &[Value])> {
-    match predicate {
-        Predicate::All(parts) => parts.iter().flat_map(conditions).collect(),
-        Predicate::Test(Test { path, check, or_null: false }) if path.steps.is_empty() => match check {
-            Check::Compare(Comparison::Equal, value) => vec![(&path.column, std::slice::from_ref(value))],
-            Check::In(values) => vec![(&path.column, values)],
-            _ => vec![],
-        },
-        _ => vec![],
-    }
 }

@@ -1,8 +1,11 @@
 //! Tests that need no server.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod apart;
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod conditions;
 mod lost_answers;
 mod properties;
+mod reference;
+mod schema;
