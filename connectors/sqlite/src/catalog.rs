@@ -18,6 +18,17 @@ struct Described {
     key: u32,
 }
 
+/// The ordinary tables, by name: neither SQLite's own, nor those that begin with `prefix`, nor what virtual tables keep
+/// their contents in.
+pub(crate) fn tables(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<TableRef>> {
+    let mut statement = connection.prepare_cached(
+        "select name from pragma_table_list where schema = 'main' and type = 'table' \
+         and substr(name, 1, 7) <> 'sqlite_' and substr(name, 1, length(?1)) <> ?1 order by name",
+    )?;
+    let names = statement.query_map([prefix], |row| Ok(TableRef { schema: None, name: row.get(0)? }))?;
+    names.collect()
+}
+
 /// Describes the tables that exist among these.
 pub(crate) fn describe(connection: &Connection, tables: &[TableRef]) -> rusqlite::Result<Catalog> {
     let references = keys::all(connection)?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, ConnectContext, Connector, Control, Count, Facts, Fault, FaultClass, Finding,
-    Lane, LaneClaim, Measure, RowCap, Statements, Step, TableRef,
+    Atomicity, Capabilities, Catalog, ConnectContext, Connector, Control, Count, Explained, Facts, Fault, FaultClass,
+    Finding, Judged, Key, Lane, LaneClaim, Measure, Profile, RowCap, Statements, Step, TableRef,
 };
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ use crate::query::{Scope, Shape};
 use crate::sealed::SqliteSealedLane;
 use crate::session::{Opening, Role, Session, Turn};
 use crate::worker::Worker;
-use crate::{catalog, facts, measure, preflight};
+use crate::{catalog, explain, facts, judge, measure, preflight, profile};
 
 struct SqliteConnector {
     database: String,
@@ -103,6 +103,14 @@ impl Connector for SqliteConnector {
         self.reads.call("read clock", job).await
     }
 
+    async fn tables(&self) -> Result<Vec<TableRef>, Fault> {
+        let prefix = self.tables.prefix();
+        let job = move |session: &mut Session| {
+            session.snapshot("list tables", |connection| catalog::tables(connection, &prefix))
+        };
+        self.reads.call("list tables", job).await
+    }
+
     async fn describe(&self, tables: &[TableRef]) -> Result<Catalog, Fault> {
         let tables = tables.to_vec();
         let job = move |session: &mut Session| {
@@ -135,6 +143,22 @@ impl Connector for SqliteConnector {
     async fn survivors(&self, step: &Step) -> Result<Count, Fault> {
         let scope = self.scope(step).await?;
         self.reads.call("count survivors", move |session: &mut Session| measure::survivors(session, &scope)).await
+    }
+
+    async fn profile(&self, step: &Step, cap: RowCap) -> Result<Profile, Fault> {
+        let (now, scope, step) = (self.now().await?, self.scope(step).await?, step.clone());
+        let job = move |session: &mut Session| profile::profile(session, &step, &scope, now, cap);
+        self.reads.call("profile", job).await
+    }
+
+    async fn judge(&self, step: &Step, key: &Key) -> Result<Option<Judged>, Fault> {
+        let (scope, step, key) = (self.scope(step).await?, step.clone(), key.clone());
+        self.reads.call("judge", move |session: &mut Session| judge::judge(session, &step, &scope, &key)).await
+    }
+
+    async fn explain(&self, step: &Step) -> Result<Vec<Explained>, Fault> {
+        let scope = self.scope(step).await?;
+        self.reads.call("explain", move |session: &mut Session| explain::explain(session, &scope)).await
     }
 
     fn statements(&self, step: &Step) -> Result<Statements, Fault> {

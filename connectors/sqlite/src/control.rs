@@ -72,6 +72,11 @@ impl Tables {
         }
     }
 
+    /// How the names of all of them begin.
+    pub(crate) fn prefix(&self) -> String {
+        format!("{}_", self.prefix)
+    }
+
     /// Checks that the fence holds `term`, and, where it is given, that the tables are still of this generation.
     ///
     /// A later term is another holder's. An earlier one, or another generation, is not the database we took over.

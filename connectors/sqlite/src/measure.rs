@@ -14,7 +14,7 @@ pub(crate) fn measure(
     estimate: Option<u64>,
     cap: RowCap,
 ) -> Result<Measure, Fault> {
-    session.snapshot("measure", |connection| {
+    let measured = session.snapshot("measure", |connection| {
         let due = capped(scope.count(cap.0).number(connection)?, cap);
         let total = match (capped(scope.total(cap.0).number(connection)?, cap), estimate) {
             (Count::Capped(rows), Some(estimate)) => Count::Estimate(estimate.max(rows)),
@@ -27,12 +27,14 @@ pub(crate) fn measure(
             None => Outside::found(scope.outside().number(connection)? > 0),
         };
         Ok(Measure { due, oldest, total, outside })
-    })
+    });
+    measured.map_err(|fault| scope.blamed(fault))
 }
 
 /// Counts all that is due and nothing else.
 pub(crate) fn survivors(session: &mut Session, scope: &Scope) -> Result<Count, Fault> {
-    session.snapshot("count survivors", |connection| scope.count(None).number(connection).map(Count::Exact))
+    let counted = session.snapshot("count survivors", |connection| scope.count(None).number(connection));
+    counted.map(Count::Exact).map_err(|fault| scope.blamed(fault))
 }
 
 fn capped(rows: u64, cap: RowCap) -> Count {

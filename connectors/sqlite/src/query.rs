@@ -4,6 +4,7 @@
 //! them are due, exactly). The predicate is the same text in every statement, and no index can serve any part of it:
 //! so SQLite has one lower and one upper bound to choose from, the carried ones, and never walks from the head again.
 
+mod account;
 mod check;
 mod composer;
 mod count;
@@ -21,12 +22,14 @@ mod span;
 mod terms;
 mod text;
 
-use forgetd_connector::{Cause, Cutoff, Fault, FaultClass, Statements, Step, TableKind};
+use forgetd_connector::walk::{Peek, Span};
+use forgetd_connector::{Cause, Cutoff, Fault, FaultClass, Key, Statements, Step, TableKind, Value};
 
+pub(crate) use account::{Account, Reason};
 use composer::Composer;
 use form::Form;
 use moment::Moments;
-pub(crate) use moment::earliest;
+pub(crate) use moment::{Moment, earliest};
 pub(crate) use native::REFUSED_FUNCTIONS;
 pub(crate) use sample::{Sample, natives, unreadable};
 pub(crate) use span::{Area, Walk};
@@ -45,6 +48,8 @@ pub(crate) struct Scope {
     /// How a row's moment is read.
     moments: Moments,
     shape: Shape,
+    /// Whether a condition in SQLite's own language is part of the predicate.
+    native: bool,
     /// How lanes walk.
     walk: Walk,
     /// The quoted columns of the walk's own key: the row id, or the primary key of a table without row ids.
@@ -117,6 +122,7 @@ impl Scope {
             walks_nulls: step.walks_nulls(),
             moments: Moments::new(counted),
             shape: shape.clone(),
+            native: !natives(step).is_empty(),
             walk: if index.is_some() { Walk::Since } else { Walk::Rows },
             row,
             key: step.table.key.iter().map(|name| quote(name)).collect(),
@@ -144,6 +150,16 @@ impl Scope {
     /// How the table's rows are named.
     pub(crate) const fn shape(&self) -> &Shape {
         &self.shape
+    }
+
+    /// The fault of a statement, with its cause where a native condition is in it: no other part of ours fails on a row.
+    pub(crate) fn blamed(&self, fault: Fault) -> Fault {
+        let failed = fault.code.as_deref().is_some_and(|code| code.starts_with("SQLITE_ERROR"));
+        if self.native && failed && fault.class == FaultClass::Internal {
+            let fault = Fault { class: FaultClass::Blocked(Cause::Native), ..fault };
+            return fault.with_detail("where_native, or a trigger, fails on a row");
+        }
+        fault
     }
 
     /// How many columns the table's key has.
@@ -193,6 +209,17 @@ impl Scope {
             self.predicate.sql
         );
         query
+    }
+
+    /// The statements with bounds like those of a lane's first batch, by their names in [`Statements`].
+    pub(crate) fn explainable(&self) -> Vec<(&'static str, Query)> {
+        let span = Span::Range { from: None, inclusive: true, to: None };
+        let rows = Some(Key(vec![Value::Int(0); self.row.len()]));
+        let (area, peek) = match self.walk {
+            Walk::Since => (Area::Since(span), self.peek(&Peek::Since { from: None, inclusive: true }, 1)),
+            Walk::Rows => (Area::Rows { after: rows.clone(), to: rows.clone() }, self.peek_rows(rows.as_ref(), 1)),
+        };
+        vec![("peek", peek), ("change", self.delete(&area, false)), ("count", self.count(None))]
     }
 
     /// What is shown to people: the texts that the lanes send.

@@ -96,6 +96,14 @@ fn ahead_by_since(
     }
 }
 
+/// The row at this place in the table's own order, counted from 1; absent where there are fewer, and where it is the last.
+pub(crate) fn row_at(connection: &Connection, scope: &Scope, rows: u64) -> rusqlite::Result<Option<Key>> {
+    let key = row_key(connection, &scope.peek_rows(None, rows), scope.row_width())?;
+    let Some(key) = key else { return Ok(None) };
+    let next = row_key(connection, &scope.peek_rows(Some(&key), 1), scope.row_width())?;
+    Ok(next.map(|_| key))
+}
+
 fn row_key(connection: &Connection, query: &Query, width: usize) -> rusqlite::Result<Option<Key>> {
     first(connection, query, |row| (0..width).map(|at| value(row, at)).collect::<Result<_, _>>().map(Key))
 }

@@ -127,7 +127,7 @@ impl Ground {
     /// The same fault with the table as its place.
     pub(crate) fn at_table(&self, mut fault: Fault) -> Fault {
         fault.place.clone_from(&self.place);
-        fault
+        self.scope.blamed(fault)
     }
 
     /// The fault of a problem.

@@ -48,7 +48,6 @@ pub(crate) struct Scale {
 pub(super) enum Until {
     /// Over is what lies before the cutoff, a date with its last moment.
     Cutoff(Cutoff),
-    #[allow(dead_code, reason = "for telling what lies in the future")]
     /// Over is what this moment or an earlier one can write: a date of today too.
     Now(Timestamp),
 }
@@ -136,6 +135,19 @@ impl Form {
                 let low = scale.least(SECONDS.0 * SECOND);
                 (Sql::Real(low), Sql::Real(scale.least(until.instant().as_nanosecond())))
             }
+        }
+    }
+
+    /// A bound on the raw column: no value of this form that lies behind `now` is below it.
+    pub(super) fn beyond(&self, now: Timestamp) -> Sql {
+        match self {
+            Self::Date(zone) | Self::Naive(zone) => Sql::Text(date_text(zone.to_datetime(now).date())),
+            // An offset can put the local date a day behind UTC's.
+            Self::Instant => {
+                let date = TimeZone::UTC.to_datetime(now).date();
+                Sql::Text(date_text(date.yesterday().unwrap_or(date)))
+            }
+            Self::Number(scale) => Sql::Real(scale.least(now.as_nanosecond())),
         }
     }
 

@@ -23,7 +23,7 @@ impl Scope {
         query
     }
 
-    fn key_list(&self, keys: &[Key], query: &mut Query) -> String {
+    pub(super) fn key_list(&self, keys: &[Key], query: &mut Query) -> String {
         let tuples: Vec<String> = keys
             .iter()
             .map(|key| {

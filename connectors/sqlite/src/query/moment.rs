@@ -72,6 +72,11 @@ impl Moments {
         self.expressions.join(", ")
     }
 
+    /// How many columns that is.
+    pub(crate) const fn width(&self) -> usize {
+        self.forms.len()
+    }
+
     /// Reads what was selected, from the column `at` on.
     pub(crate) fn read(&self, row: &Row<'_>, at: usize) -> rusqlite::Result<Moment> {
         let mut latest = Moment::Missing;

@@ -1,6 +1,6 @@
 //! Conditions in SQLite's own language: kept in their parentheses, and checked before anything runs.
 
-use forgetd_connector::{Cause, Except, Finding, Predicate, Selection, SinceForm, Value};
+use forgetd_connector::{Cause, Except, FaultClass, Finding, Predicate, RowCap, Selection, SinceForm, Value};
 
 use crate::fixture::{arena, due, selection};
 
@@ -97,4 +97,21 @@ async fn another_rule_s_condition_is_checked_and_named_too() {
     let findings = arena.connector.preflight(&arena.step(selection).await).await.unwrap();
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].message.contains("where_native of the rule keeper: no such column: gone"), "{findings:?}");
+}
+
+#[tokio::test]
+async fn what_fails_on_a_row_is_said_to() {
+    let (arena, file) = arena(ITEMS).await;
+    let step = arena.step(native("json_extract(state, '$.marker') is null")).await;
+    assert_eq!(arena.connector.preflight(&step).await.unwrap(), []);
+    let mut lane = arena.lane(&step).await;
+    for fault in [
+        arena.connector.measure(&step, RowCap(None)).await.unwrap_err(),
+        arena.connector.survivors(&step).await.unwrap_err(),
+        lane.change(&crate::fixture::order(10)).await.unwrap_err(),
+    ] {
+        assert_eq!(fault.class, FaultClass::Blocked(Cause::Native));
+        assert!(!format!("{fault} {fault:?}").contains("marker"), "{fault}");
+    }
+    assert_eq!(crate::fixture::ids(&file, "item").len(), 5);
 }
