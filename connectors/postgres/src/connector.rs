@@ -211,7 +211,13 @@ impl Connector for Postgres {
             predicate: query.predicate().to_owned(),
             walk: lane::word(walk).into(),
             peek: peek.map(|sql| sql.text().to_owned()).unwrap_or_default(),
-            change: query.delete(&span, LockWait::Wait, Returning::Nothing).text().to_owned(),
+            change: if query.looks_elsewhere() {
+                let (lock, delete) =
+                    (query.lock(&span, LockWait::Wait, 1), query.delete_locked(&[], Returning::Nothing));
+                format!("{};\n{}", lock.text(), delete.text())
+            } else {
+                query.delete(&span, LockWait::Wait, Returning::Nothing).text().to_owned()
+            },
             count: query.count(None).text().to_owned(),
         })
     }

@@ -4,7 +4,12 @@
 //! and looks the next span up. Turn 2 inserts the receipt and commits: right only because a failed statement dooms a
 //! transaction here, and sent only after everything of turn 1 was read and agreed. Where the next span is known, its
 //! turn 1 goes out behind the COMMIT: it is a transaction of its own, and nothing of it stays unless it is asked for.
+//!
+//! Where deciding about a row looks elsewhere (another table, a native condition), turn 1 locks the rows and nothing
+//! else, and a turn between the two judges them again: a statement that began before a lock was granted does not see
+//! what was committed while it waited.
 
+mod act;
 mod commit;
 mod turn;
 
@@ -25,7 +30,8 @@ use crate::preflight;
 use crate::query::Query;
 use crate::survey::{Survey, get, odd};
 use crate::walk::{Counted, Planned, Walk, Walker, read_key};
-use turn::{Ahead, Changed, Turn};
+use act::{Ahead, Changed};
+use turn::{Locked, Met, Turn};
 
 /// How often a batch that turned out too large is planned again.
 const OVERFLOWS_MAX: usize = 8;
@@ -58,7 +64,7 @@ struct Begun {
     held: Held,
     order: Order,
     planned: Planned,
-    changed: Result<Changed, Fault>,
+    met: Result<Met, Fault>,
     began: Instant,
 }
 
@@ -105,7 +111,12 @@ impl Atomic {
             }
             None => self.begin_now(order).await?,
         };
-        let Begun { held, planned, changed, began, .. } = begun;
+        let Begun { held, planned, met, began, .. } = begun;
+        let changed = match met {
+            Ok(Met::Changed(changed)) => Ok(changed),
+            Ok(Met::Locked(locked)) => self.judge(&held, order, &planned, locked).await,
+            Err(fault) => Err(fault),
+        };
         let changed = match changed {
             Ok(changed) => changed,
             Err(fault) if fault.class == FaultClass::Disconnected => return Err(fault),
@@ -124,7 +135,7 @@ impl Atomic {
             held.give_back();
             return Ok(Attempt::Moved);
         }
-        if changed.rows > u64::from(order.rows_max) {
+        if changed.met > u64::from(order.rows_max) {
             self.roll_back(&held).await?;
             held.give_back();
             self.walker.overflowed();
@@ -150,8 +161,10 @@ impl Atomic {
         };
         fault_point::before("change")?;
         let began = Instant::now();
-        let changed = self.send(&held, &self.turn(order, &planned)).await;
-        Ok(Begun { held, order: order.clone(), planned, changed, began })
+        let turn = self.turn(order, &planned);
+        let answers = held.turn("change", &turn.asks()).await;
+        let met = answers.and_then(|answers| self.answered(&turn, answers));
+        Ok(Begun { held, order: order.clone(), planned, met, began })
     }
 
     /// Turn 1 of the order, if it can be sent without a look first. Not through a pooler, which would lend us its
@@ -169,7 +182,7 @@ impl Atomic {
     async fn forget(&mut self) -> Result<(), Fault> {
         let Some(begun) = self.begun.take() else { return Ok(()) };
         // After a lost connection there is nothing that could be rolled back.
-        if !matches!(&begun.changed, Err(fault) if fault.class == FaultClass::Disconnected) {
+        if !matches!(&begun.met, Err(fault) if fault.class == FaultClass::Disconnected) {
             self.roll_back(&begun.held).await?;
             begun.held.give_back();
         }
@@ -191,8 +204,8 @@ impl Atomic {
             held.give_back();
             return done.commit;
         };
-        let changed = answers.and_then(|answers| self.answered(&turn, answers));
-        self.begun = Some(Begun { held, order: order.clone(), planned, changed, began: sent });
+        let met = answers.and_then(|answers| self.answered(&turn, answers));
+        self.begun = Some(Begun { held, order: order.clone(), planned, met, began: sent });
         if done.commit != Commit::Committed {
             // Where it cannot be rolled back its session is gone, and the server does it.
             drop(self.forget().await);

@@ -5,6 +5,7 @@
 mod change;
 mod count;
 mod json;
+mod lock;
 mod lookup;
 mod moment;
 mod native;

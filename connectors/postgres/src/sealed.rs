@@ -9,11 +9,11 @@ use forgetd_connector::{
 };
 
 use crate::compare::{self, Counting};
-use crate::connect::{Ask, Held};
+use crate::connect::{Answer, Ask, Held};
 use crate::connector::Shared;
 use crate::error;
 use crate::preflight;
-use crate::query::{Query, Sql};
+use crate::query::{Query, Returning, Sql};
 use crate::survey::{get, odd};
 use crate::walk::{Counted, Walker, read_key};
 
@@ -83,32 +83,55 @@ impl SealedKeys {
         let mut counters = Sql::default();
         let counting = Counting::new(Compare::All, survey.oid, &survey.announced, &context.control_name, &mut counters);
         let counters = counters.say(format!("select current_setting('track_counts') = 'on', {}", counting.columns()));
-        let change = self.query.delete_keys(keys, locks);
-        let asks = [Ask::Batch(&begin), Ask::Query(&counters), Ask::Query(&change), Ask::Query(&counters)];
+        let judged = self.query.looks_elsewhere();
+        let first = if judged { self.query.lock_keys(keys, locks) } else { self.query.delete_keys(keys, locks) };
+        let mut asks = vec![Ask::Batch(&begin), Ask::Query(&counters), Ask::Query(&first)];
+        if !judged {
+            asks.push(Ask::Query(&counters));
+        }
         let mut answers = held.turn("finish", &asks).await?.into_iter();
-        let mut next =
-            |operation| answers.next().ok_or_else(|| odd(&self.place))?.map_err(|error| self.fault(&error, operation));
+        let mut next = |operation| self.next(&mut answers, operation, locks);
         next("begin")?;
         let before = next("read counters")?;
         let before = before.rows.first().ok_or_else(|| odd(&self.place))?;
         if !get::<bool>(before, 0, &self.place)? {
             return Err(Fault::new(FaultClass::Blocked(Cause::TrackCounts), "finish", &self.place));
         }
-        let mut changed = next("finish");
-        if let Err(fault) = &mut changed
-            && fault.class == FaultClass::Locked
-            && locks == LockWait::Skip
-        {
-            // Not the row itself but something that goes with it is locked.
-            fault.class = FaultClass::Row(Cause::Locked);
-        }
-        let changed = changed?.affected;
-        let after = next("read counters")?;
+        let first = next("finish")?;
+        let (changed, after) = if judged {
+            // What was locked is judged again by what is there now.
+            let ids: Vec<String> = first.rows.iter().map(|row| get(row, 0, &self.place)).collect::<Result<_, _>>()?;
+            let change = self.query.delete_locked(&ids, Returning::Nothing);
+            let asks = [Ask::Query(&change), Ask::Query(&counters)];
+            let mut answers = held.turn("finish", &asks).await?.into_iter();
+            let changed = self.next(&mut answers, "finish", locks)?.affected;
+            (changed, self.next(&mut answers, "read counters", locks)?)
+        } else {
+            (first.affected, next("read counters")?)
+        };
         let after = after.rows.first().ok_or_else(|| odd(&self.place))?;
         let before = counting.read(before, 1, &self.place)?;
         let after = counting.read(after, 1, &self.place)?;
         compare::agree(&before, &after, survey.oid, changed, &survey.announced, &self.place)?;
         Ok(changed)
+    }
+
+    /// The next of a turn's answers.
+    fn next(
+        &self,
+        answers: &mut impl Iterator<Item = Result<Answer, tokio_postgres::Error>>,
+        operation: &'static str,
+        locks: LockWait,
+    ) -> Result<Answer, Fault> {
+        let answer = answers.next().ok_or_else(|| odd(&self.place))?;
+        answer.map_err(|error| {
+            let mut fault = self.fault(&error, operation);
+            if fault.class == FaultClass::Locked && locks == LockWait::Skip {
+                // Not the row itself but something that goes with it is locked.
+                fault.class = FaultClass::Row(Cause::Locked);
+            }
+            fault
+        })
     }
 
     fn fault(&self, error: &tokio_postgres::Error, operation: &'static str) -> Fault {

@@ -19,10 +19,7 @@ impl Query {
         let mut sql = self.with_predicate();
         let within = self.within(span, &mut sql);
         let rows = format!("{within} and {}", self.predicate);
-        let returning = match returning {
-            Returning::Nothing => String::new(),
-            Returning::Keys => format!(" returning {}", self.key_texts().join(", ")),
-        };
+        let returning = self.returning(returning);
         let from = self.from();
         let text = match locks {
             LockWait::Wait => format!("delete from {from} where {rows}{returning}"),
@@ -35,6 +32,13 @@ impl Query {
             ),
         };
         sql.say(text)
+    }
+
+    pub(super) fn returning(&self, returning: Returning) -> String {
+        match returning {
+            Returning::Nothing => String::new(),
+            Returning::Keys => format!(" returning {}", self.key_texts().join(", ")),
+        }
     }
 
     /// Counts the due rows of a span.
@@ -85,7 +89,7 @@ impl Query {
     }
 
     /// `(the list) as k where t.key = k.key`: arrays of texts, one per key column.
-    fn listed(&self, keys: &[Key], sql: &mut Sql) -> String {
+    pub(super) fn listed(&self, keys: &[Key], sql: &mut Sql) -> String {
         let mut arrays = vec![];
         let mut equal = vec![];
         for (n, column) in self.key.iter().enumerate() {

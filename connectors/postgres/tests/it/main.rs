@@ -10,6 +10,7 @@ mod effect;
 mod faults;
 mod fixture;
 mod json;
+mod judging;
 mod native;
 mod predicate;
 mod server;

@@ -39,7 +39,7 @@ async fn purge(arena: &Arena) -> u64 {
 }
 
 /// The same database through a proxy that counts turns.
-async fn counted(arena: Arena, database: &Database) -> (Arena, Proxy) {
+pub(crate) async fn counted(arena: Arena, database: &Database) -> (Arena, Proxy) {
     let proxy = Proxy::start(Server::get().address()).await.unwrap();
     let url: tokio_postgres::Config = database.url.parse().unwrap();
     let through = format!(
