@@ -110,10 +110,10 @@ async fn explain(
 }
 
 /// The next fire times, in the schedule's zone and in UTC.
-fn fires(rule: &Rule, _: Timestamp) -> Vec<(String, Timestamp)> {
+fn fires(rule: &Rule, now: Timestamp) -> Vec<(String, Timestamp)> {
     let Some(schedule) = &rule.schedule else { return vec![] };
-    let local = |at: Timestamp| (at.to_zoned(schedule.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string(), at);
-    std::iter::empty().take(FIRES).map(local).collect()
+    let local = |at: Timestamp| (at.to_zoned(schedule.zone().clone()).strftime("%Y-%m-%d %H:%M %Z").to_string(), at);
+    schedule.fires(now).take(FIRES).map(local).collect()
 }
 
 fn whole(

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use forgetd::config::{self, LoadOptions, Problems};
 use forgetd::evidence::log::{checkpoint, note, tile, tlog_proof};
-use forgetd::rules::{Period, written};
+use forgetd::rules::{Period, Schedule, written};
 use forgetd_connector::Path as FieldPath;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// A policy file is loaded, or refused with problems that each say where and what to do.
 pub(crate) fn config(bytes: &[u8], folder: &Path) {
@@ -72,6 +72,31 @@ pub(crate) fn period(bytes: &[u8]) {
         if let Some(cutoff) = period.cutoff(now, &zone) {
             let over = cutoff.to_zoned(zone.clone()).checked_add(span).expect("it came from going back");
             assert!(cutoff < now && over.timestamp() <= now, "{shown} before {now} is early: {cutoff}");
+        }
+    }
+}
+
+/// A schedule reads back from its normal form, and fires: later each time, on whole minutes, within its interval.
+pub(crate) fn schedule(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    // They change their clocks at the end of a day, have left out a day, and change them by half an hour.
+    for zone in ["America/Nuuk", "Pacific/Apia", "Australia/Lord_Howe"] {
+        let zone = TimeZone::get(zone).expect("the zones are bundled");
+        let Ok(schedule) = Schedule::parse(text, zone.clone()) else { continue };
+        let again = Schedule::parse(schedule.cron(), zone);
+        assert_eq!(again.as_ref(), Ok(&schedule), "{text:?} has the normal form {:?}", schedule.cron());
+        // Before the day that was left out, and before changes of autumn and spring.
+        for now in [1_325_152_800, 1_729_987_200, 1_774_742_399] {
+            let now = Timestamp::from_second(now).expect("a time of this age of the world");
+            // An hour that is shown twice may lie between two times of one day.
+            let longest =
+                schedule.interval(now).expect("it fires again before the year 2100") + SignedDuration::from_hours(1);
+            let fires: Vec<Timestamp> = std::iter::once(now).chain(schedule.fires(now).take(8)).collect();
+            assert_eq!(fires.len(), 9, "{schedule} after {now} fires {fires:?}");
+            for (last, fire) in fires.iter().zip(&fires[1..]) {
+                assert!(fire > last && fire.as_second() % 60 == 0, "{schedule}: {fire} after {last}");
+                assert!(*last == now || fire.duration_since(*last) <= longest, "{schedule}: {fire} after {last}");
+            }
         }
     }
 }

@@ -8,4 +8,5 @@ mod conditions;
 mod lost_answers;
 mod properties;
 mod reference;
+mod schedules;
 mod schema;

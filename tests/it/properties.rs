@@ -108,6 +108,14 @@ proptest! {
     }
 
     #[test]
+    fn schedules_read_back_and_fire_later_each_time(
+        times in "@(daily|weekly|monthly)|([0-9]|[1-5][0-9]|\\*|\\*/[0-9]{1,2}|[0-9,]{1,6}) ([0-9]|[12][0-9]|\\*|\\*/[0-9]|[0-9]-[0-9]{2}(/[0-9])?)",
+        days in "| (\\*|[0-9]{1,2}|[12][0-9]-[23][0-9]|[0-9,/*-]{1,5}) ([*]|[0-9]{1,2}|FEB|feb-Apr|[0-9,/*-]{1,5}) [*]| [*] ([*]|1[0-2]|sep) ([0-7]|mon|Sun-fri|[0-7]-[0-7]|[0-9,/*-]{1,5})",
+    ) {
+        checks::schedule(format!("{times}{days}").as_bytes());
+    }
+
+    #[test]
     fn notes_are_read_or_refused(text in "([a-z./+]{1,12}\n[0-9]{1,20}\n[A-Za-z0-9+/]{43}=\n)?(\n?\u{2014} [a-z+]{1,8} [A-Za-z0-9+/]{4,100}={0,2}\n){0,3}") {
         checks::note(text.as_bytes());
     }

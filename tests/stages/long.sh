@@ -10,6 +10,7 @@ full() {
   for lane in postgres sqlite; do
     stage "naive-$lane" with_servers naive_is_caught "$lane"
   done
+  long_schedules
   long_live
   long_mutants
   long_fuzz --seconds 600
@@ -21,6 +22,12 @@ long_live() {
   build_once
   stage live-full with_servers env FORGETD_TEST_FULL=1 \
     cargo test --locked "${features[@]}" --test live -- --test-threads 1 "$@"
+}
+
+# Every schedule in every zone, where the quick tier takes each in a few.
+long_schedules() {
+  build_once
+  stage schedules env FORGETD_TEST_FULL=1 cargo test --locked "${features[@]}" --test it -- schedules:: "$@"
 }
 
 long_bench() {
@@ -79,7 +86,7 @@ long_fuzz() {
   local seconds=600 target
   [ "${1:-}" != --seconds ] || seconds="${2:?a number}"
   stage fuzz-tools cargo_tool cargo-fuzz
-  for target in config condition path period note tile; do
+  for target in config condition path period schedule note tile; do
     stage "fuzz $target" fuzz "$target" "$seconds"
   done
 }
