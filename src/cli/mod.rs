@@ -9,6 +9,7 @@ use crate::config::{self, Config, LoadOptions};
 
 pub mod approve;
 pub mod check;
+pub mod completions;
 #[cfg(feature = "sqlite")]
 pub mod demo;
 pub mod evidence;
@@ -69,6 +70,8 @@ pub enum Verb {
     Demo(demo::Args),
     /// Print the JSON Schema of the policy file.
     Schema,
+    /// Print a completion script for a shell.
+    Completions(completions::Args),
 }
 
 /// Bad usage, by sysexits.
@@ -95,6 +98,7 @@ pub async fn main(cli: Cli) -> ExitCode {
         #[cfg(feature = "sqlite")]
         Verb::Demo(args) => Box::pin(demo::run(&args)).await,
         Verb::Schema => schema::run(),
+        Verb::Completions(args) => completions::run(&args),
     };
     ExitCode::from(code)
 }

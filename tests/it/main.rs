@@ -4,6 +4,7 @@
 mod apart;
 #[path = "../fuzz/checks.rs"]
 mod checks;
+mod completions;
 mod conditions;
 mod lost_answers;
 mod properties;
