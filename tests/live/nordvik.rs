@@ -121,7 +121,9 @@ impl Company {
         for Refused { rule, cause, planned, .. } in self.refused {
             assert_eq!(errors(&plans[*rule]).contains(cause), *planned, "{}", plans[*rule]);
         }
-        assert_eq!(plans.len(), self.rules.len() + self.refused.len());
+        // One more: the tickets that are disputed are kept.
+        assert_eq!(plans["disputes"]["action"], "keep");
+        assert_eq!(plans.len(), self.rules.len() + self.refused.len() + 1);
     }
 
     /// The first run: what is due goes, but for the rows that are counted as skipped.

@@ -98,7 +98,8 @@ impl Database for Postgres {
 
     fn tables(&self) -> Vec<String> {
         let rows = self.rows(
-            "select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+            "select format('%I.%I', n.nspname, c.relname) \
+             from pg_class c join pg_namespace n on n.oid = c.relnamespace \
              where c.relkind in ('r', 'm') and n.nspname !~ '^pg_|^information_schema$|^forgetd$'",
         );
         rows.into_iter().flatten().flatten().collect()

