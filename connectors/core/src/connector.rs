@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    Atomicity, Capabilities, Catalog, Cause, Control, Count, Explained, Facts, Fault, FaultClass, Finding, Judged, Key,
-    Lane, LaneClaim, Measure, Profile, RowCap, Selection, Since, SinceColumn, Statements, Table, TableRef, WhenNull,
+    Atomicity, Capabilities, Catalog, Control, Count, Explained, Facts, Fault, Finding, Judged, Key, Lane, LaneClaim,
+    Measure, Profile, RowCap, Selection, Since, SinceColumn, Statements, Table, TableRef, WhenNull,
 };
 
 /// What every connector is told when it connects, beside its own configuration.
@@ -67,9 +67,7 @@ pub trait Connector: Send + Sync {
     async fn now(&self) -> Result<Timestamp, Fault>;
 
     /// The tables that the role can see, in order of their names; neither the server's nor forgetd's own.
-    async fn tables(&self) -> Result<Vec<TableRef>, Fault> {
-        Err(unsupported("list tables"))
-    }
+    async fn tables(&self) -> Result<Vec<TableRef>, Fault>;
 
     /// Describes the tables that exist among these.
     async fn describe(&self, tables: &[TableRef]) -> Result<Catalog, Fault>;
@@ -85,23 +83,14 @@ pub trait Connector: Send + Sync {
     async fn survivors(&self, step: &Step) -> Result<Count, Fault>;
 
     /// How rows are spread and which are kept, for a plan; at most `cap` due rows are looked at. Reads only.
-    async fn profile(&self, step: &Step, cap: RowCap) -> Result<Profile, Fault> {
-        let _ = (step, cap);
-        Err(unsupported("profile"))
-    }
+    async fn profile(&self, step: &Step, cap: RowCap) -> Result<Profile, Fault>;
 
     /// Why the row with this key goes or stays; absent: there is no such row. Reads only, and returns no value of the row
     /// but the moments that were compared.
-    async fn judge(&self, step: &Step, key: &Key) -> Result<Option<Judged>, Fault> {
-        let _ = (step, key);
-        Err(unsupported("judge"))
-    }
+    async fn judge(&self, step: &Step, key: &Key) -> Result<Option<Judged>, Fault>;
 
     /// How the engine would run the step's statements, by its own account. Runs none of them.
-    async fn explain(&self, step: &Step) -> Result<Vec<Explained>, Fault> {
-        let _ = step;
-        Err(unsupported("explain"))
-    }
+    async fn explain(&self, step: &Step) -> Result<Vec<Explained>, Fault>;
 
     /// The statements of a step; the lanes send the same.
     fn statements(&self, step: &Step) -> Result<Statements, Fault>;
@@ -159,8 +148,4 @@ impl Step {
             _ => self.selection.terms.when_null != WhenNull::Keep,
         }
     }
-}
-
-fn unsupported(operation: &'static str) -> Fault {
-    Fault::new(FaultClass::Blocked(Cause::Unsupported), operation, "connector")
 }

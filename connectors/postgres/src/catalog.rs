@@ -11,6 +11,15 @@ use crate::connect::{Answer, Session};
 use crate::query::{Param, Sql};
 use crate::survey::{get, odd};
 
+/// The tables that the role can read something of, in order of their names; neither the server's, nor temporary ones, nor
+/// those of `control`.
+pub(crate) async fn tables(session: &Session, control: &str, place: &str) -> Result<Vec<TableRef>, Fault> {
+    let sql = Sql::new(sql::TABLES, vec![control.into()]);
+    let answers = session.read("list tables", place, "", &[&sql]).await?;
+    let table = |row: &Row| Ok(TableRef { schema: Some(get(row, 0, place)?), name: get(row, 1, place)? });
+    rows(&answers, 0, place)?.iter().map(table).collect()
+}
+
 /// Describes those of the tables that exist. A name without a schema is looked up as the role's search path does.
 pub(crate) async fn describe(session: &Session, tables: &[TableRef], place: &str) -> Result<Catalog, Fault> {
     let schemas = tables.iter().map(|table| table.schema.clone()).collect();

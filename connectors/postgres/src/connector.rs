@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, Facts, Fault, FaultClass,
-    Finding, Lane, LaneClaim, LockWait, Measure, RowCap, Statements, Step, TableRef, Value,
+    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, Explained, Facts, Fault,
+    FaultClass, Finding, Judged, Key, Lane, LaneClaim, LockWait, Measure, Profile, RowCap, Statements, Step, TableRef,
+    Value,
 };
 use jiff::Timestamp;
 
@@ -20,7 +21,7 @@ use crate::query::{Query, Returning, Sql};
 use crate::sealed::SealedKeys;
 use crate::survey::{Survey, get, odd, walk_by_description};
 use crate::walk::Walk;
-use crate::{catalog, error, facts, measure, preflight, tls};
+use crate::{catalog, error, explain, facts, measure, preflight, profile, tls};
 
 /// What everything of one database shares.
 pub(crate) struct Shared {
@@ -177,6 +178,13 @@ impl Connector for Postgres {
         Timestamp::from_microsecond(get(row, 0, place)?).map_err(|_| odd(place))
     }
 
+    async fn tables(&self) -> Result<Vec<TableRef>, Fault> {
+        let held = self.shared.lanes.take().await?;
+        let tables = catalog::tables(&held, self.shared.names.plain(), self.shared.database()).await?;
+        held.give_back();
+        Ok(tables)
+    }
+
     async fn describe(&self, tables: &[TableRef]) -> Result<Catalog, Fault> {
         let held = self.shared.lanes.take().await?;
         let catalog = catalog::describe(&held, tables, self.shared.database()).await?;
@@ -194,6 +202,19 @@ impl Connector for Postgres {
 
     async fn survivors(&self, step: &Step) -> Result<Count, Fault> {
         measure::survivors(&self.shared, step).await
+    }
+
+    async fn profile(&self, step: &Step, cap: RowCap) -> Result<Profile, Fault> {
+        let now = self.now().await?;
+        profile::profile(&self.shared, step, now, cap).await
+    }
+
+    async fn judge(&self, step: &Step, key: &Key) -> Result<Option<Judged>, Fault> {
+        profile::judge(&self.shared, step, key).await
+    }
+
+    async fn explain(&self, step: &Step) -> Result<Vec<Explained>, Fault> {
+        explain::explain(&self.shared, step).await
     }
 
     fn statements(&self, step: &Step) -> Result<Statements, Fault> {

@@ -2,6 +2,7 @@
 //!
 //! The predicate's parameters come first in every statement, so its text is the same wherever it stands.
 
+mod account;
 mod change;
 mod count;
 mod json;
@@ -35,7 +36,6 @@ pub(crate) struct Query {
     /// The column that counts where the leading one is NULL.
     other: Option<Column>,
     key: Vec<Column>,
-    #[expect(dead_code, reason = "for judging a row condition by condition")]
     conditions: Vec<Condition>,
     predicate: String,
     /// The parameters of the predicate. The first is what the leading column is compared with.

@@ -1,5 +1,13 @@
 //! Statements on the system catalogs.
 
+/// Tables that are there, and that the role can see into: schema, name. Partitions are tables like their parents.
+pub(super) const TABLES: &str = "\
+select n.nspname::text, c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+where c.relkind in ('r', 'p') and c.relpersistence <> 't' \
+  and n.nspname not in ('pg_catalog', 'information_schema', $1) and n.nspname !~ '^pg_' \
+  and has_schema_privilege(n.oid, 'USAGE') and has_any_column_privilege(c.oid, 'SELECT') \
+order by n.nspname collate \"C\", c.relname collate \"C\"";
+
 /// Tables by name: oid, schema, name, kind, rows. In the order asked for.
 pub(super) const RESOLVE: &str = "\
 select c.oid::int8, c.nspname::text, c.relname::text, c.relkind::text, c.reltuples::float8 \

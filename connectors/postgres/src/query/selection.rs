@@ -11,7 +11,6 @@ use super::{Param, Sql, native};
 pub(super) const NATIVE: &str = "where_native";
 
 /// One condition of a selection, in the order they stand in the predicate.
-#[expect(dead_code, reason = "for judging a row condition by condition")]
 pub(crate) struct Condition {
     /// Which; absent for what only the comparison of two policies asks.
     pub(crate) what: Option<ClauseOf>,

@@ -102,7 +102,6 @@ impl<'a> Compiler<'a> {
     }
 
     /// Whether the moment that counts lies behind `now`.
-    #[expect(dead_code, reason = "for counting rows that lie in the future")]
     pub(super) fn future(&mut self, terms: &Terms, now: Cutoff) -> Result<Said, Fault> {
         match &terms.since {
             Since::Column(since) => {

@@ -102,10 +102,9 @@ async fn what_is_begun_ahead_is_judged_when_it_is_asked_for() {
     let next = Order { from: first.next.cursor().cloned(), ..order(500) };
     let receipt = arena.receipt("0", 1, next.from.clone());
     assert_eq!(lane.commit_then(&receipt, &next).await, Commit::Committed);
-    let ahead = format!(
-        "select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'"
-    );
-    assert_eq!(database.number(&ahead).await, 1, "something is begun ahead");
+    let ahead =
+        "select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'";
+    assert_eq!(database.number(ahead).await, 1, "something is begun ahead");
     database.sql("insert into orders select id, now() from item").await;
     let second = lane.change(&next).await.unwrap();
     assert_eq!((second.changed, first.changed > 0), (0, true));

@@ -11,6 +11,7 @@ mod faults;
 mod fixture;
 mod json;
 mod judging;
+mod looking;
 mod native;
 mod predicate;
 mod server;

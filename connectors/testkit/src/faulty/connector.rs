@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Capabilities, Catalog, Connector, Control, Count, Facts, Fault, Finding, Lane, LaneClaim, Measure, RowCap,
-    Statements, Step, TableRef,
+    Capabilities, Catalog, Connector, Control, Count, Explained, Facts, Fault, Finding, Judged, Key, Lane, LaneClaim,
+    Measure, Profile, RowCap, Statements, Step, TableRef,
 };
 use jiff::Timestamp;
 
@@ -45,6 +45,10 @@ impl Connector for Faulty {
         scripted!(self.script, Now, self.inner.now().await)
     }
 
+    async fn tables(&self) -> Result<Vec<TableRef>, Fault> {
+        self.inner.tables().await
+    }
+
     async fn describe(&self, tables: &[TableRef]) -> Result<Catalog, Fault> {
         scripted!(self.script, Describe, self.inner.describe(tables).await)
     }
@@ -59,6 +63,18 @@ impl Connector for Faulty {
 
     async fn survivors(&self, step: &Step) -> Result<Count, Fault> {
         scripted!(self.script, Survivors, self.inner.survivors(step).await)
+    }
+
+    async fn profile(&self, step: &Step, cap: RowCap) -> Result<Profile, Fault> {
+        self.inner.profile(step, cap).await
+    }
+
+    async fn judge(&self, step: &Step, key: &Key) -> Result<Option<Judged>, Fault> {
+        self.inner.judge(step, key).await
+    }
+
+    async fn explain(&self, step: &Step) -> Result<Vec<Explained>, Fault> {
+        self.inner.explain(step).await
     }
 
     fn statements(&self, step: &Step) -> Result<Statements, Fault> {
