@@ -14,6 +14,7 @@ mod leaks;
 mod least_privilege;
 mod nordvik;
 mod origin;
+mod planning;
 mod poison;
 mod poolers;
 mod restore;

@@ -1,6 +1,6 @@
 //! A running program: watched, signalled, waited for with a deadline.
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -31,8 +31,15 @@ pub(crate) struct Output {
 impl Process {
     /// Starts `command` with its output caught.
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        Self::spawn_with(command, "")
+    }
+
+    /// The same with this on its standard input.
+    pub(crate) fn spawn_with(command: &mut Command, input: &str) -> Self {
         let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("spawn");
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("spawn");
+        // A program that never reads may be gone already.
+        drop(child.stdin.take().expect("piped").write_all(input.as_bytes()));
         let stdout = drain(child.stdout.take().expect("piped"));
         let stderr = drain(child.stderr.take().expect("piped"));
         Self { child, stdout, stderr }
