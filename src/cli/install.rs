@@ -9,7 +9,7 @@ use crate::app;
 use crate::config::{Config, Control, Secret};
 use crate::rules::Rule;
 use crate::run::Databases;
-use crate::{clock, plan};
+use crate::{clock, plan, preflight};
 
 /// Options of `install`.
 #[derive(Debug, Default, clap::Args)]
@@ -105,7 +105,7 @@ async fn one(
         let atomicity = if here { connector.capabilities().atomicity } else { Atomicity::Sealed };
         let here = |rule: &&Rule| rule.database == database.name && rule.runs();
         for rule in config.policy.rules.iter().filter(here) {
-            let catalog = connector.describe(&plan::tables(rule, &config.policy)).await?;
+            let catalog = preflight::describe(rule, &config.policy, connector).await?;
             match plan::step(rule, &catalog, &database.name, clock::now(), atomicity, &config.policy) {
                 Ok(step) => print(connector.step_grants(&step, &args.role)),
                 Err(findings) => {

@@ -1,24 +1,26 @@
 //! What a delete takes with it through foreign keys: only rows that their own rule would let go as well.
 
-use forgetd_connector::{Cause, Finding, ForeignKey, OnDelete, Table, TableRef};
-use jiff::Timestamp;
+use forgetd_connector::{Catalog, Cause, Child, Except, Finding, ForeignKey, Joined, OnDelete, Table, TableRef};
 
+use super::step::Looked;
 use crate::rules::{Action, Mode, Policy, Rule};
 
-/// The tables that lose rows with this one, or why that is refused.
-pub(super) fn cascades(
-    rule: &Rule,
-    table: &Table,
-    database: &str,
-    policy: &Policy,
-    place: &str,
-    now: Timestamp,
-) -> Result<Vec<TableRef>, Vec<Finding>> {
-    let reached = table.cascades_to();
-    let refuse = |message: String, fix: String| Finding { fix, ..Finding::blocks(Cause::Cascade, place, message) };
-    let mut findings: Vec<Finding> = reached
+/// What a delete takes along.
+pub(super) struct Cascade {
+    /// The tables that may lose rows with this one.
+    pub(super) may_cascade: Vec<TableRef>,
+    /// Rows that stay because a child of theirs must.
+    pub(super) children: Vec<Except>,
+}
+
+/// The tables that lose rows with the one of `looked`, and the children that hold their parents; or why it is refused.
+pub(super) fn cascades(rule: &Rule, table: &Table, looked: &Looked<'_>) -> Result<Cascade, Vec<Finding>> {
+    let place = format!("{}.{}", looked.database, rule.table);
+    let may_cascade = table.cascades_to();
+    let refuse = |message: String, fix: String| Finding { fix, ..Finding::blocks(Cause::Cascade, &place, message) };
+    let mut findings: Vec<Finding> = may_cascade
         .iter()
-        .filter_map(|child| undeclared(rule, child, database, policy, now))
+        .filter_map(|child| undeclared(rule, child, looked))
         .map(|(child, why)| {
             let message = format!("deleting from {} removes rows of {child}, {why}", table.name);
             refuse(message, choices(table, child, rule))
@@ -29,26 +31,78 @@ pub(super) fn cascades(
         let fix = "change the foreign key's action: rows that are not due may hang on rows that are";
         findings.push(refuse(message, fix.into()));
     }
-    if findings.is_empty() { Ok(reached) } else { Err(findings) }
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    if looked.depth == DEPTH_MAX {
+        let message =
+            format!("deletes from {} cascade in a circle, or through more tables than {DEPTH_MAX}", table.name);
+        let fix = "change the action of one of the foreign keys".into();
+        return Err(vec![refuse(message, fix)]);
+    }
+    let children = children(rule, table, looked)?;
+    Ok(Cascade { may_cascade, children })
+}
+
+/// More tables one below the other are not followed: foreign keys that cascade in a circle end here.
+pub(super) const DEPTH_MAX: usize = 16;
+
+/// What holds the rows of `table`: for every foreign key of its own that cascades, the children that are not due.
+fn children(rule: &Rule, table: &Table, looked: &Looked<'_>) -> Result<Vec<Except>, Vec<Finding>> {
+    let below = Looked { depth: looked.depth + 1, ..*looked };
+    let mut children = vec![];
+    for key in table.referenced_by.iter().filter(|key| key.on_delete == OnDelete::Cascade && key.parent == table.name) {
+        let mut due = vec![];
+        for other in deleting(rule, &key.child, looked) {
+            due.push(below.step(other)?);
+        }
+        let on = key.child_columns.iter().zip(&key.parent_columns);
+        let on = on.map(|(other, own)| Joined { other: other.clone(), own: own.clone() }).collect();
+        let child = Child { foreign_key: key.name.clone(), table: key.child.clone(), on, due };
+        children.push(Except::Child(child));
+    }
+    Ok(children)
+}
+
+/// The rules that delete from `child`, as far as they allow something to `rule`: one that only observes allows nothing to
+/// one that acts.
+fn deleting<'a>(rule: &Rule, child: &TableRef, looked: &Looked<'a>) -> Vec<&'a Rule> {
+    let in_force = |other: &&Rule| rule.mode == Mode::Observe || other.mode == Mode::Enforce;
+    let on_child = |other: &&Rule| other.runs() && other.database == looked.database && child.is(&other.table);
+    looked.policy.rules.iter().filter(on_child).filter(in_force).collect()
+}
+
+/// The tables that have to be described as well before the rule can be planned: those of rules whose rows go with the
+/// rows of tables in `catalog`.
+pub fn tables_below(rule: &Rule, catalog: &Catalog, policy: &Policy) -> Vec<TableRef> {
+    let mut tables: Vec<TableRef> = vec![];
+    let reached = catalog.tables.iter().flat_map(Table::cascades_to);
+    for child in reached {
+        let on_child = |other: &&Rule| other.runs() && other.database == rule.database && child.is(&other.table);
+        for other in policy.rules.iter().filter(on_child) {
+            // By its full name: a name without a schema could mean another table by the time it is looked up.
+            let mut needed = super::tables(other, policy);
+            needed[0].clone_from(&child);
+            for table in needed {
+                if catalog.table(&table).is_none() && !tables.contains(&table) {
+                    tables.push(table);
+                }
+            }
+        }
+    }
+    tables
 }
 
 /// Why the policy does not let the rows of `child` go with their parents.
 ///
 /// A rule that only observes allows nothing to a rule that acts.
-fn undeclared<'a>(
-    rule: &Rule,
-    child: &'a TableRef,
-    database: &str,
-    policy: &Policy,
-    now: Timestamp,
-) -> Option<(&'a TableRef, String)> {
-    let on_child = |other: &&Rule| other.database == database && child.is(&other.table);
-    let rules: Vec<&Rule> = policy.rules.iter().filter(on_child).collect();
-    if let Some(keeper) = rules.iter().find(|other| other.action == Action::Keep) {
+fn undeclared<'c>(rule: &Rule, child: &'c TableRef, looked: &Looked<'_>) -> Option<(&'c TableRef, String)> {
+    let now = looked.now;
+    let on_child = |other: &&Rule| other.database == looked.database && child.is(&other.table);
+    if let Some(keeper) = looked.policy.rules.iter().filter(on_child).find(|other| other.action == Action::Keep) {
         return Some((child, format!("which rule {} keeps", keeper.name)));
     }
-    let in_force = |other: &&&Rule| rule.mode == Mode::Observe || other.mode == Mode::Enforce;
-    let deleting: Vec<&&Rule> = rules.iter().filter(in_force).collect();
+    let deleting = deleting(rule, child, looked);
     let Some(first) = deleting.first() else { return Some((child, "and no rule deletes from it".into())) };
     let own = rule.keep_for.cutoff(now, &rule.zone());
     let reason = |other: &Rule| {

@@ -11,6 +11,7 @@ mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use cascade::tables_below;
 pub use order::order;
 pub use references::{Does, Reference, references};
 pub use step::step;

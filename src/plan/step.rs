@@ -21,32 +21,54 @@ pub fn step(
     atomicity: Atomicity,
     policy: &Policy,
 ) -> Result<Step, Vec<Finding>> {
-    let place = format!("{database}.{}", rule.table);
-    let Some(table) = catalog.table(&rule.table) else {
-        let message = "the table does not exist, or the role cannot see it";
-        return Err(vec![Finding::blocks(Cause::TableMissing, place, message)]);
-    };
-    let mut findings = vec![];
-    findings.extend(kind(table, &place));
-    let terms = terms(rule, table, catalog, &place, now).map_err(|found| findings.extend(found));
-    let except = shields(table, catalog, database, policy, now).map_err(|found| findings.extend(found));
-    findings.extend(key(rule, table, atomicity, &place));
-    let may_cascade = cascades(rule, table, database, policy, &place, now).map_err(|found| findings.extend(found));
-    match (terms, except, may_cascade) {
-        (Ok(terms), Ok(except), Ok(may_cascade)) if findings.is_empty() => {
-            let selection = Selection { table: table.name.clone(), terms, except };
-            let looked_into = |other: &&Table| selection.other_tables().iter().any(|name| other.name.is(name));
-            Ok(Step {
-                rule: rule.name.clone(),
-                others: catalog.tables.iter().filter(looked_into).cloned().collect(),
-                selection,
-                table: table.clone(),
-                action: Action::Delete,
-                atomicity,
-                may_cascade,
-            })
+    Looked { catalog, database, now, atomicity, policy, depth: 0 }.step(rule)
+}
+
+/// Everything that a step depends on beside its rule.
+#[derive(Clone, Copy)]
+pub(super) struct Looked<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) database: &'a str,
+    pub(super) now: Timestamp,
+    pub(super) atomicity: Atomicity,
+    pub(super) policy: &'a Policy,
+    /// How many tables above this one lose rows first.
+    pub(super) depth: usize,
+}
+
+// === impl Looked ===
+
+impl Looked<'_> {
+    pub(super) fn step(&self, rule: &Rule) -> Result<Step, Vec<Finding>> {
+        let Self { catalog, database, now, atomicity, policy, .. } = *self;
+        let place = format!("{database}.{}", rule.table);
+        let Some(table) = catalog.table(&rule.table) else {
+            let message = "the table does not exist, or the role cannot see it";
+            return Err(vec![Finding::blocks(Cause::TableMissing, place, message)]);
+        };
+        let mut findings = vec![];
+        findings.extend(kind(table, &place));
+        let terms = terms(rule, table, catalog, &place, now).map_err(|found| findings.extend(found));
+        let except = shields(table, catalog, database, policy, now).map_err(|found| findings.extend(found));
+        findings.extend(key(rule, table, atomicity, &place));
+        let cascade = cascades(rule, table, self).map_err(|found| findings.extend(found));
+        match (terms, except, cascade) {
+            (Ok(terms), Ok(mut except), Ok(cascade)) if findings.is_empty() => {
+                except.extend(cascade.children);
+                let selection = Selection { table: table.name.clone(), terms, except };
+                let looked_into = |other: &&Table| selection.other_tables().iter().any(|name| other.name.is(name));
+                Ok(Step {
+                    rule: rule.name.clone(),
+                    others: catalog.tables.iter().filter(looked_into).cloned().collect(),
+                    selection,
+                    table: table.clone(),
+                    action: Action::Delete,
+                    atomicity,
+                    may_cascade: cascade.may_cascade,
+                })
+            }
+            _ => Err(findings),
         }
-        _ => Err(findings),
     }
 }
 

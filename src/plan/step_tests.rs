@@ -5,6 +5,7 @@ use forgetd_connector::{
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::step;
+use crate::plan::tables_below;
 use crate::plan::testing::{reference, rule, table};
 use crate::rules::{Action, Mode, Period, Policy, RowEvidence, Rule};
 
@@ -16,7 +17,7 @@ fn plan(rule: &Rule, table: Table) -> Result<Step, Vec<Cause>> {
 
 fn plan_in(rule: &Rule, table: Table, atomicity: Atomicity, policy: &Policy) -> Result<Step, Vec<Cause>> {
     let now: Timestamp = NOW.parse().unwrap();
-    let catalog = Catalog { tables: vec![table] };
+    let catalog = Catalog { tables: vec![table, self::table("call", ColumnKind::Instant)] };
     step(rule, &catalog, "crm", now, atomicity, policy)
         .map_err(|findings| findings.iter().map(|finding| finding.blocking_cause().unwrap()).collect())
 }
@@ -252,4 +253,33 @@ fn activity_is_looked_for_in_a_described_table() {
     ] {
         assert_eq!(plan(&rule(since.clone())), Err(vec![refused]), "{since}");
     }
+}
+
+#[test]
+fn children_that_are_not_due_by_their_own_rule_hold_their_parents() {
+    let mut lead = table("lead", ColumnKind::Instant);
+    lead.referenced_by.push(reference("call", "lead", OnDelete::Cascade));
+    let policy = Policy::new(vec![rule("calls", "call"), rule("leads", "lead")]);
+    let step = plan_in(&rule("leads", "lead"), lead.clone(), Atomicity::Atomic, &policy).unwrap();
+    let [Except::Child(child)] = step.selection.except.as_slice() else { panic!("{:?}", step.selection.except) };
+    assert_eq!(child.on, [Joined { other: "lead_id".into(), own: "id".into() }]);
+    assert_eq!(child.due.iter().map(|step| step.rule.as_str()).collect::<Vec<_>>(), ["calls"]);
+    assert!(step.selection.looks_elsewhere());
+    let known = Catalog { tables: vec![lead.clone()] };
+    assert_eq!(tables_below(&rule("leads", "lead"), &known, &policy), [TableRef::parse("main.call")]);
+    let all = Catalog { tables: vec![lead, table("call", ColumnKind::Instant)] };
+    assert_eq!(tables_below(&rule("leads", "lead"), &all, &policy), []);
+}
+
+#[test]
+fn cascades_in_a_circle_are_refused() {
+    let mut lead = table("lead", ColumnKind::Instant);
+    lead.referenced_by.push(reference("call", "lead", OnDelete::Cascade));
+    let mut call = table("call", ColumnKind::Instant);
+    call.referenced_by.push(reference("lead", "call", OnDelete::Cascade));
+    let policy = Policy::new(vec![rule("calls", "call"), rule("leads", "lead")]);
+    let catalog = Catalog { tables: vec![lead, call] };
+    let found = step(&rule("leads", "lead"), &catalog, "crm", NOW.parse().unwrap(), Atomicity::Atomic, &policy);
+    let findings = found.unwrap_err();
+    assert!(findings[0].message.contains("in a circle"), "{findings:?}");
 }

@@ -37,6 +37,7 @@ pub(crate) fn reference(child: &str, parent: &str, on_delete: OnDelete) -> Forei
         child: main(child),
         child_columns: vec![format!("{parent}_id")],
         parent: main(parent),
+        parent_columns: vec!["id".into()],
         on_delete,
         indexed: true,
     }

@@ -45,7 +45,7 @@ pub async fn look(
     atomicity: Atomicity,
 ) -> Result<Look, Fault> {
     let now = connector.now().await?;
-    let catalog = connector.describe(&plan::tables(rule, policy)).await?;
+    let catalog = describe(rule, policy, connector).await?;
     if !rule.runs() {
         return Ok(Look { now, step: None, findings: kept(rule, &catalog, database, now) });
     }
@@ -59,6 +59,24 @@ pub async fn look(
         Err(findings) => (None, findings),
     };
     Ok(Look { now, step, findings: ranked(findings) })
+}
+
+/// Describes every table that planning the rule depends on: its own, those it looks into, and those whose rows go with its
+/// rows.
+pub async fn describe(rule: &Rule, policy: &Policy, connector: &dyn Connector) -> Result<Catalog, Fault> {
+    let mut tables = plan::tables(rule, policy);
+    let mut catalog = connector.describe(&tables).await?;
+    // Each turn describes at least one more table of the policy.
+    for _ in &policy.rules {
+        let below = plan::tables_below(rule, &catalog, policy);
+        let more: Vec<TableRef> = below.into_iter().filter(|table| !tables.contains(table)).collect();
+        if more.is_empty() {
+            break;
+        }
+        tables.extend(more);
+        catalog = connector.describe(&tables).await?;
+    }
+    Ok(catalog)
 }
 
 /// What keeps a rule from keeping what it says.

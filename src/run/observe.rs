@@ -6,8 +6,8 @@ use tokio::time::Instant;
 use super::rule::{self, Blocked};
 use super::{Report, Sites, Verdict};
 use crate::config::Config;
-use crate::plan;
 use crate::rules::{Mode, Rule};
+use crate::{plan, preflight};
 
 /// Looks at what each rule would do. A rule in enforce mode is blocked: without control tables nothing may change.
 pub async fn observe(config: &Config, sites: &Sites<'_>, rules: &[&Rule]) -> Vec<Report> {
@@ -34,7 +34,7 @@ async fn look(config: &Config, sites: &Sites<'_>, rule: &Rule, mut report: Repor
     }
     let connector = site.connector;
     let now = connector.now().await?;
-    let catalog = connector.describe(&plan::tables(rule, &config.policy)).await?;
+    let catalog = preflight::describe(rule, &config.policy, connector).await?;
     let step = plan::step(rule, &catalog, site.name, now, site.atomicity, &config.policy)
         .map_err(|findings| rule::blocked_by(&findings))?;
     let measure = connector.measure(&step, RowCap(None)).await?;

@@ -96,7 +96,7 @@ async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Loo
     let connector = site.connector;
     let database_time = connector.now().await?;
     let policy = &session.config.policy;
-    let catalog = connector.describe(&plan::tables(rule, policy)).await?;
+    let catalog = preflight::describe(rule, policy, connector).await?;
     let mut step = plan::step(rule, &catalog, site.name, database_time, site.atomicity, policy)
         .map_err(|findings| blocked_by(&findings))?;
     let resumed = match rule.mode {

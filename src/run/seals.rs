@@ -16,9 +16,9 @@ use super::clerk::{Clerk, Subject};
 use super::job::Job;
 use crate::evidence::entry::{Batch, EntryBody, SealedCounts};
 use crate::lease::Claim;
-use crate::plan;
 use crate::rules::{Policy, Rule};
 use crate::run::LANE;
+use crate::{plan, preflight};
 
 /// How often a takeover receipt is tried: each loss means that somebody sealed meanwhile.
 const TRIES_MAX: u32 = 16;
@@ -137,7 +137,7 @@ pub(super) const fn stays(fault: &Fault) -> bool {
 
 /// The rule's step with the sealed cutoff; absent where the table no longer fits the rule.
 async fn step(sealed: &SealedRule<'_>, policy: &Policy, cutoff: Timestamp) -> Result<Option<Step>, Fault> {
-    let catalog = sealed.connector.describe(&plan::tables(sealed.rule, policy)).await?;
+    let catalog = preflight::describe(sealed.rule, policy, sealed.connector).await?;
     let planned = plan::step(sealed.rule, &catalog, sealed.clerk.database, cutoff, Atomicity::Sealed, policy);
     Ok(planned.ok().map(|mut step| {
         step.selection.terms.cutoff = forgetd_connector::Cutoff(cutoff);

@@ -50,7 +50,7 @@ fn a_plan_shows_the_spread_and_what_stays() {
         assert_eq!(months.iter().map(|month| month["rows"].as_u64().unwrap()).sum::<u64>(), due, "{engine}: {plan}");
         assert!((5..=7).contains(&months.len()), "{engine}: {months:?}");
         assert!(months.is_sorted_by_key(|month| month["month"].as_str().unwrap().to_owned()), "{engine}: {months:?}");
-        let nulls = json!({ "why": "null", "rule": null, "rows": 10, "rows_exact": true });
+        let nulls = json!({ "why": "null", "name": null, "rows": 10, "rows_exact": true });
         assert!(plan["kept"].as_array().unwrap().contains(&nulls), "{engine}: {plan}");
         assert_eq!(plan["index"], "web_session_ended", "{engine}");
         let text = program.call(&["plan"]).expect(0).stdout;

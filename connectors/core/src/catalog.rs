@@ -106,6 +106,8 @@ pub struct ForeignKey {
     pub child_columns: Vec<String>,
     /// The table it points at.
     pub parent: TableRef,
+    /// The columns it points at, one for each of the referencing ones.
+    pub parent_columns: Vec<String>,
     /// What happens to the child when the parent goes.
     pub on_delete: OnDelete,
     /// Whether an index of the child leads with the referencing columns.

@@ -54,7 +54,7 @@ pub use profile::{Clause, ClauseOf, Explained, Judged, KeptRows, KeptWhy, Month,
 pub use receipt::{CursorMove, Generation, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled};
 pub use rulebook::{ApprovedRow, LastRow, PendingRow, Rulebook, RulebookRow};
 pub use run::{RunRow, Runs};
-pub use selection::{Except, Selection, Terms, WhenNull};
+pub use selection::{Child, Except, Selection, Terms, WhenNull};
 pub use since::{Joined, Latest, Since, SinceColumn, SinceForm};
 pub use statements::Statements;
 pub use table::TableRef;

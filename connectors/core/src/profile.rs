@@ -46,6 +46,8 @@ pub enum KeptWhy {
     Unreadable,
     /// They would be due, and this rule keeps them.
     Rule(String),
+    /// They would be due, and children of theirs must stay; the foreign key's name.
+    Child(String),
 }
 
 /// Why one row goes or stays.
@@ -79,6 +81,8 @@ pub enum ClauseOf {
     Native,
     /// Another rule keeps the row.
     Kept(String),
+    /// A child of the row must stay; the foreign key's name. True means that the row stays with it.
+    Child(String),
 }
 
 /// The engine's own account of how it would run a statement.

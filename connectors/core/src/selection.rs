@@ -1,6 +1,6 @@
 //! Which rows a rule means.
 
-use crate::{Cutoff, Predicate, Since, TableRef};
+use crate::{Cutoff, Joined, Predicate, Since, Step, TableRef};
 
 /// The rows of one table that are due at one cutoff. Every statement that looks at or changes a row is built from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +42,22 @@ pub enum Except {
     },
     /// Rows that this selection means. For comparing two policies.
     Due(Box<Selection>),
+    /// Rows whose children must stay.
+    Child(Child),
+}
+
+/// The rows of another table that a delete would take along, by a foreign key that cascades. A row one of whose children
+/// is not due by a rule of that child's own table stays with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Child {
+    /// The foreign key's name.
+    pub foreign_key: String,
+    /// The table that holds it.
+    pub table: TableRef,
+    /// Which rows belong together; never empty.
+    pub on: Vec<Joined>,
+    /// The steps of the rules that delete from it; a child goes if one of them means it. Never run from here.
+    pub due: Vec<Step>,
 }
 
 /// What it means that there is no moment to count from: NULL, all of several NULL, no activity at all.
@@ -70,6 +86,10 @@ impl Selection {
             match except {
                 Except::Kept { terms, .. } => tables.extend(terms.since.other_table()),
                 Except::Due(selection) => tables.extend(selection.other_tables()),
+                Except::Child(child) => {
+                    tables.push(&child.table);
+                    tables.extend(child.due.iter().flat_map(|step| step.selection.other_tables()));
+                }
             }
         }
         tables
@@ -85,6 +105,7 @@ impl Selection {
             || self.except.iter().any(|except| match except {
                 Except::Kept { terms, .. } => native(terms),
                 Except::Due(selection) => selection.looks_elsewhere(),
+                Except::Child(_) => true,
             })
     }
 }

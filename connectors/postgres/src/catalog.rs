@@ -114,6 +114,7 @@ fn foreign_key(row: &Row, place: &str) -> Result<ForeignKey, Fault> {
         child: TableRef { schema: Some(get(row, 2, place)?), name: get(row, 3, place)? },
         child_columns: get(row, 4, place)?,
         parent: TableRef { schema: Some(get(row, 5, place)?), name: get(row, 6, place)? },
+        parent_columns: get(row, 9, place)?,
         on_delete: match get(row, 7, place)? {
             "c" => OnDelete::Cascade,
             "n" | "d" => OnDelete::Set,

@@ -50,7 +50,7 @@ fn over(rule: &Rule, since: Option<&Clause>) -> String {
 
 fn stands_in_the_way(clause: &Clause) -> bool {
     match clause.what {
-        ClauseOf::Kept(_) => clause.holds == Some(true),
+        ClauseOf::Kept(_) | ClauseOf::Child(_) => clause.holds == Some(true),
         _ => clause.holds != Some(true),
     }
 }
@@ -67,6 +67,7 @@ fn obstacle(rule: &Rule, policy: &Policy, clause: &Clause) -> (String, Option<Ti
         },
         ClauseOf::Where(path) => (unmet("where", path, clause.holds), None),
         ClauseOf::Native => (unmet("where_native", "", clause.holds), None),
+        ClauseOf::Child(key) => (format!("a row that references it must stay ({key})"), None),
         ClauseOf::Kept(name) => {
             let keeper = policy.rule(name);
             let ends = keeper.zip(clause.moment).and_then(|(rule, moment)| rule.keep_for.end(moment, &rule.zone()));

@@ -142,6 +142,7 @@ const fn word(why: &KeptWhy) -> &'static str {
         KeptWhy::Future => "future",
         KeptWhy::Unreadable => "unreadable",
         KeptWhy::Rule(_) => "rule",
+        KeptWhy::Child(_) => "child",
     }
 }
 

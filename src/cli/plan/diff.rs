@@ -17,7 +17,7 @@ use crate::{
         complain, load, print, report,
     },
     config::Config,
-    plan,
+    plan, preflight,
     rules::{Change, Policy, Rule, changes},
 };
 
@@ -154,7 +154,7 @@ impl At<'_> {
         findings: &mut Vec<Finding>,
     ) -> Result<Option<Step>, Fault> {
         let Some(rule) = rule else { return Ok(None) };
-        let catalog = self.connector.describe(&plan::tables(rule, policy)).await?;
+        let catalog = preflight::describe(rule, policy, self.connector).await?;
         match plan::step(rule, &catalog, &rule.database, self.now, self.atomicity, policy) {
             Ok(step) => Ok(Some(step)),
             Err(found) => {

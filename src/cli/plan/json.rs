@@ -48,23 +48,26 @@ impl RulePlan {
         .to_string()
     }
 
-    /// Rows that would be due, and another rule keeps them.
+    /// Rows that would be due, and another rule or a child keeps them.
     fn held(&self) -> u64 {
         let kept = self.profile.iter().flat_map(|profile| &profile.kept);
-        kept.filter(|kept| matches!(kept.why, KeptWhy::Rule(_))).filter_map(|kept| kept.rows.rows()).sum()
+        kept.filter(|kept| matches!(kept.why, KeptWhy::Rule(_) | KeptWhy::Child(_)))
+            .filter_map(|kept| kept.rows.rows())
+            .sum()
     }
 }
 
 fn kept(kept: &forgetd_connector::KeptRows) -> Json {
-    let (why, rule) = match &kept.why {
+    let (why, name) = match &kept.why {
         KeptWhy::Null => ("null", None),
         KeptWhy::Future => ("future", None),
         KeptWhy::Unreadable => ("unreadable", None),
         KeptWhy::Rule(name) => ("rule", Some(name)),
+        KeptWhy::Child(key) => ("child", Some(key)),
     };
     json!({
         "why": why,
-        "rule": rule,
+        "name": name,
         "rows": kept.rows.rows(),
         "rows_exact": matches!(kept.rows, Count::Exact(_)),
     })

@@ -98,7 +98,7 @@ fn the_spread_and_what_is_kept_are_shown() {
     let json: serde_json::Value = serde_json::from_str(&plan.json()).unwrap();
     assert_eq!(json["held"], 1_234);
     assert_eq!(json["months"][1], serde_json::json!({ "month": "2024-02", "rows": 10 }));
-    assert_eq!(json["kept"][0], serde_json::json!({ "why": "null", "rule": null, "rows": 3, "rows_exact": true }));
+    assert_eq!(json["kept"][0], serde_json::json!({ "why": "null", "name": null, "rows": 3, "rows_exact": true }));
 }
 
 #[test]

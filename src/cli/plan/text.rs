@@ -47,6 +47,7 @@ pub(super) fn kept(kept: &KeptRows) -> String {
         KeptWhy::Future => format!("{rows} count from a moment in the future"),
         KeptWhy::Unreadable => format!("{rows} hold something that is no time"),
         KeptWhy::Rule(rule) => format!("{rows} are kept by rule {rule}"),
+        KeptWhy::Child(key) => format!("{rows} have children that must stay ({key})"),
     }
 }
 

@@ -51,7 +51,7 @@ where i.indrelid = any ($1::int8[]::oid[]) and am.amname = 'btree' and i.indisva
 order by i.indrelid, i.indisprimary desc, c.relname";
 
 /// Foreign keys that a delete can reach: table, name, child schema, child, its columns, parent schema, parent, action,
-/// indexed. The parent of partitions holds no rows, its partitions stand for it. An index without the NULLs serves too:
+/// indexed, the parent's columns. The parent of partitions holds no rows, its partitions stand for it. An index without the NULLs serves too:
 /// no NULL references anything.
 pub(super) const FOREIGN_KEYS: &str = "\
 with recursive closure(root, con) as ( \
@@ -70,7 +70,9 @@ select closure.root::int8, k.conname::text, cn.nspname::text, c.relname::text, \
       select format('(%I IS NOT NULL)', a.attname) from pg_attribute a \
       where a.attrelid = k.conrelid and a.attnum = any (k.conkey))) \
     and (select array_agg(v order by v) from unnest((x.indkey::int2[])[0:cardinality(k.conkey) - 1]) v) \
-      = (select array_agg(v order by v) from unnest(k.conkey) v)) \
+      = (select array_agg(v order by v) from unnest(k.conkey) v)), \
+  (select array_agg(a.attname::text order by p.n) from unnest(k.confkey) with ordinality as p(attnum, n) \
+   join pg_attribute a on a.attrelid = k.confrelid and a.attnum = p.attnum) \
 from closure join pg_constraint k on k.oid = closure.con \
 join pg_class c on c.oid = k.conrelid and c.relkind <> 'p' join pg_namespace cn on cn.oid = c.relnamespace \
 join pg_class pc on pc.oid = k.confrelid join pg_namespace pn on pn.oid = pc.relnamespace \

@@ -1,11 +1,13 @@
 //! A selection as conditions in SQL: the period, `where`, the native condition, and what other rules keep.
 
 use forgetd_connector::{
-    Cause, ClauseOf, Column, Except, Fault, FaultClass, Predicate, Selection, Step, Table, TableRef, Terms,
+    Cause, Child, ClauseOf, Column, Except, Fault, FaultClass, Joined, Predicate, Selection, Step, Table, TableRef,
+    Terms,
 };
 
 use super::said::{Said, joined};
-use super::{Param, Sql, native};
+use super::{ALIAS, Param, Sql, native, of, table_name};
+use crate::codec;
 
 /// What a native condition is called in a policy.
 pub(super) const NATIVE: &str = "where_native";
@@ -129,7 +131,50 @@ impl<'a> Compiler<'a> {
                 let text = format!("not coalesce({due}, false)");
                 Ok(Condition { what: None, holds: text.clone(), text, terms: None })
             }
+            Except::Child(child) => {
+                let holds = self.held(child)?;
+                let what = Some(ClauseOf::Child(child.foreign_key.clone()));
+                Ok(Condition { what, text: format!("not {holds}"), holds, terms: None })
+            }
         }
+    }
+
+    /// Whether a child that must stay hangs on a row.
+    ///
+    /// The child's row stands once more under the alias that its conditions are written for; the planner sees through it.
+    pub(super) fn held(&mut self, child: &Child) -> Result<String, Fault> {
+        self.subqueries += 1;
+        let alias = format!("forgetd_child{}", self.subqueries);
+        let belongs =
+            child.on.iter().map(|Joined { other, own }| format!("{alias}.{} = {}", codec::quote(other), of(own)));
+        let belongs = joined(belongs.collect::<Vec<_>>());
+        let mut stays = vec![];
+        for step in &child.due {
+            let due = self.on_rows_of(step, |inner| {
+                Ok(joined(inner.selection(&step.selection)?.into_iter().map(|condition| condition.text)))
+            })?;
+            stays.push(format!("not coalesce({due}, false)"));
+        }
+        let stays = if stays.is_empty() { "true".into() } else { joined(stays) };
+        Ok(format!(
+            "exists (select from only {} as {alias} where {belongs} and (select {stays} from (select {alias}.*) as {ALIAS}))",
+            table_name(&child.table),
+        ))
+    }
+
+    /// Writes something about the rows of another step's table, which stand under the same alias further in; parameters go
+    /// on in the same statement.
+    fn on_rows_of<T>(
+        &mut self,
+        step: &Step,
+        write: impl FnOnce(&mut Compiler<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let mut inner = Compiler::new(step, self.place, std::mem::take(&mut self.sql));
+        inner.subqueries = self.subqueries;
+        let written = write(&mut inner);
+        // What cannot be read there is said by the rule of that table.
+        (self.sql, self.subqueries) = (inner.sql, inner.subqueries);
+        written
     }
 
     /// Whether these terms keep a row: it matches, and its period is not known to be over.

@@ -9,6 +9,8 @@ pub(crate) struct Reference {
     child: String,
     child_columns: Vec<String>,
     parent: String,
+    /// Empty: the parent's primary key.
+    parent_columns: Vec<String>,
     on_delete: OnDelete,
 }
 
@@ -18,7 +20,7 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Reference>> {
         .prepare_cached("select name from pragma_table_list where schema = 'main' and type = 'table' order by name")?;
     let names: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut keys = connection.prepare_cached(
-        "select id, \"table\", \"from\", on_delete from pragma_foreign_key_list(?1) order by id, seq",
+        "select id, \"table\", \"from\", on_delete, \"to\" from pragma_foreign_key_list(?1) order by id, seq",
     )?;
     let mut references = vec![];
     for child in &names {
@@ -35,12 +37,14 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Reference>> {
                     child: child.clone(),
                     child_columns: vec![],
                     parent,
+                    parent_columns: vec![],
                     on_delete: action(&on_delete),
                 });
             }
             last = Some(id);
             if let Some(reference) = references.last_mut() {
                 reference.child_columns.push(row.get(2)?);
+                reference.parent_columns.extend(row.get::<_, Option<String>>(4)?);
             }
         }
     }
@@ -77,12 +81,28 @@ pub(super) fn closure(
                 child: local(&reference.child),
                 child_columns: reference.child_columns.clone(),
                 parent: local(&reference.parent),
+                parent_columns: parent_columns(connection, reference)?,
                 on_delete: reference.on_delete,
                 indexed: indexed(connection, reference)?,
             });
         }
     }
     Ok(found)
+}
+
+/// The columns that are pointed at, by the names they were created by; where the foreign key names none, the primary key.
+fn parent_columns(connection: &Connection, reference: &Reference) -> rusqlite::Result<Vec<String>> {
+    let mut columns = connection.prepare_cached(
+        "select name from pragma_table_xinfo(?1) where pk > 0 or ?2 order by case when ?2 then cid else pk end",
+    )?;
+    let named = !reference.parent_columns.is_empty();
+    let there: Vec<String> =
+        columns.query_map((&reference.parent, named), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    if !named {
+        return Ok(there);
+    }
+    let found = |name: &String| there.iter().find(|column| column.eq_ignore_ascii_case(name)).unwrap_or(name).clone();
+    Ok(reference.parent_columns.iter().map(found).collect())
 }
 
 fn local(name: &str) -> TableRef {

@@ -15,7 +15,7 @@ pub(super) struct Composer<'a> {
     /// Whether texts are stored in an encoding whose order of bytes is that of code points.
     pub(super) code_points: bool,
     pub(super) query: Query,
-    /// How many JSON values were opened so far.
+    /// How many JSON values and children were opened so far.
     opened: usize,
 }
 
@@ -44,6 +44,28 @@ impl<'a> Composer<'a> {
     /// A name for the rows of another table.
     pub(super) fn other_alias(&self) -> &'static str {
         if self.own.eq_ignore_ascii_case("`other`") { "another" } else { "other" }
+    }
+
+    /// A new name for the rows of a child.
+    pub(super) fn child_alias(&mut self) -> String {
+        self.opened += 1;
+        format!("forgetd_child{}", self.opened)
+    }
+
+    /// Writes something about the rows of another step's table, which stand under this alias; values go on in the same
+    /// statement.
+    pub(super) fn on_rows_of<T>(
+        &mut self,
+        step: &Step,
+        alias: &str,
+        write: impl FnOnce(&mut Composer<'_>) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        let query = std::mem::take(&mut self.query);
+        let (own, code_points, opened) = (alias.to_owned(), self.code_points, self.opened);
+        let mut inner = Composer { step, own, code_points, query, opened };
+        let written = write(&mut inner);
+        (self.query, self.opened) = (inner.query, inner.opened);
+        written
     }
 
     /// A new name for the parts of a JSON value. Never that of the table.

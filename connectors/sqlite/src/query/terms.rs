@@ -1,10 +1,10 @@
 //! What makes a row due, as one condition: the same text in every statement.
 
-use forgetd_connector::{Cause, Except, Predicate, Selection, Terms};
+use forgetd_connector::{Cause, Child, Except, Joined, Predicate, Selection, Terms};
 
 use super::composer::{Composer, Refused};
 use super::form::Until;
-use super::native;
+use super::{native, quote};
 
 // === impl Composer ===
 
@@ -41,7 +41,26 @@ impl Composer<'_> {
         Ok(match except {
             Except::Kept { terms, .. } => format!("not {}", self.kept(terms)?),
             Except::Due(selection) => format!("not ifnull(({}), 0)", self.selection(selection)?),
+            Except::Child(child) => format!("not {}", self.held(child)?),
         })
+    }
+
+    /// Whether a child that must stay hangs on a row: 0 or 1.
+    ///
+    /// Inside the subquery a bare column is the child's, because the innermost table that has it is meant.
+    pub(super) fn held(&mut self, child: &Child) -> Result<String, Refused> {
+        let alias = self.child_alias();
+        let mut parts = vec![];
+        for Joined { other, own } in &child.on {
+            // The parent's column first: a foreign key compares by its collation.
+            parts.push(format!("{} = {alias}.{}", self.own(own), quote(other)));
+        }
+        for step in &child.due {
+            let due = self.on_rows_of(step, &alias, |inner| inner.selection(&step.selection))?;
+            parts.push(format!("not ifnull(({due}), 0)"));
+        }
+        let table = quote(&child.table.name);
+        Ok(format!("exists (select 1 from main.{table} as {alias} where {})", parts.join("\n    and ")))
     }
 
     /// Whether the rule of these terms keeps a row: 0 or 1. What is not known to be over is kept.

@@ -12,7 +12,7 @@ mod number;
 mod period;
 mod truth;
 
-use forgetd_connector::{Except, Selection, TableRef, Terms};
+use forgetd_connector::{Child, Except, Selection, TableRef, Terms};
 
 pub use native::Native;
 pub use truth::Truth;
@@ -53,10 +53,19 @@ fn is_due(world: &World<'_>, table: &TableSpec, row: &Row, selection: &Selection
             matches(table, row, terms) && period::over(world, table, row, terms) != Truth::True
         }
         Except::Due(other) => is_due(world, table, row, other),
+        Except::Child(child) => stays_with_a_child(world, table, row, child),
     };
     matches(table, row, &selection.terms)
         && period::over(world, table, row, &selection.terms) == Truth::True
         && !selection.except.iter().any(excepted)
+}
+
+/// Whether a child of the row is due by none of the rules of its own table.
+fn stays_with_a_child(world: &World<'_>, table: &TableSpec, row: &Row, child: &Child) -> bool {
+    let other = world.table(&child.table);
+    let belongs = |theirs: &&Row| period::belongs(&child.on, (other, theirs), (table, row));
+    let goes = |theirs: &Row| child.due.iter().any(|step| is_due(world, other, theirs, &step.selection));
+    other.rows.iter().filter(belongs).any(|theirs| !goes(theirs))
 }
 
 /// Whether everything beside the period is true. Unknown is not.

@@ -1,6 +1,6 @@
 //! Whether the period of a row is over.
 
-use forgetd_connector::{Latest, Since, SinceColumn, Terms, WhenNull};
+use forgetd_connector::{Joined, Latest, Since, SinceColumn, Terms, WhenNull};
 use jiff::Timestamp;
 
 use super::moment::{Moment, read};
@@ -60,11 +60,14 @@ fn activity(moments: impl IntoIterator<Item = Moment>, cutoff: Timestamp) -> Act
 
 fn elsewhere(world: &World<'_>, table: &TableSpec, row: &Row, latest: &Latest, cutoff: Timestamp) -> Activity {
     let other = world.table(&latest.table);
-    let belongs = |theirs: &&Row| {
-        latest.on.iter().all(|joined| same(&other.cell(theirs, &joined.other), &table.cell(row, &joined.own)))
-    };
+    let belongs = |theirs: &&Row| belongs(&latest.on, (other, theirs), (table, row));
     let rows = other.rows.iter().filter(belongs);
     activity(rows.map(|theirs| read(&other.cell(theirs, &latest.at.column), &latest.at)), cutoff)
+}
+
+/// Whether a row of another table belongs to a row.
+pub(super) fn belongs(on: &[Joined], (other, theirs): (&TableSpec, &Row), (table, row): (&TableSpec, &Row)) -> bool {
+    on.iter().all(|joined| same(&other.cell(theirs, &joined.other), &table.cell(row, &joined.own)))
 }
 
 /// Whether two columns hold the same value. NULL is the same as nothing.

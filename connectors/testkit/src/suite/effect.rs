@@ -1,9 +1,10 @@
 //! Effects: what happened is compared with what was announced, before there is a receipt.
 
-use forgetd_connector::{Cause, Compare, Order, TableRef, Value};
+use forgetd_connector::{Cause, Child, Compare, Count, Except, Joined, Order, RowCap, Step, TableRef, Value};
+use jiff::{Timestamp, ToSpan as _};
 
 use super::fence::{late, order, ten};
-use crate::{Arena, Cell, Fixture, Kind, Snare, TableSpec};
+use crate::{Arena, Cell, Fixture, Kind, Snare, TableSpec, oracle};
 
 const CASCADE: &str = "foreign key (item_id) references item (id) on delete cascade";
 
@@ -29,6 +30,52 @@ pub async fn an_announced_cascade_is_counted(fixture: &dyn Fixture) {
         lane.undo().await.unwrap();
     }
     assert_eq!(arena.count("child").await, 4);
+}
+
+/// A cascade takes no row that its own rule still keeps: its parent stays with it, and so does the parent's parent.
+pub async fn children_that_must_stay_keep_their_parents(fixture: &dyn Fixture) {
+    let arena = Arena::new(fixture).await;
+    let cutoff = Timestamp::from_second(1_750_000_000).unwrap();
+    let (old, new) = (cutoff - 1.hour(), cutoff + 1.hour());
+    let items = TableSpec::new("item").column("at", Kind::Instant).rows((1..=6).map(|_| vec![Cell::Instant(old)]));
+    let below = |name: &'static str, parent: &'static str, constraint, rows: &[(i64, Timestamp)]| {
+        let rows = rows.iter().map(|(id, at)| vec![Cell::Instant(*at), Cell::Int(*id)]).collect::<Vec<_>>();
+        TableSpec::new(name).column("at", Kind::Instant).column(parent, Kind::Int).constraint(constraint).rows(rows)
+    };
+    let children = below("child", "item_id", CASCADE, &[(1, old), (2, old), (2, new), (3, new), (4, old), (5, old)]);
+    let grandchildren = below(
+        "grandchild",
+        "child_id",
+        "foreign key (child_id) references child (id) on delete cascade",
+        &[(1, old), (5, new)],
+    );
+    let world = [items.clone(), children.clone(), grandchildren.clone()];
+    for table in &world {
+        arena.create(fixture, table).await;
+    }
+    let held = |table: &TableSpec, own: &str, due: Step| {
+        let on = vec![Joined { other: own.into(), own: "id".into() }];
+        let table = TableRef::parse(table.name);
+        Except::Child(Child { foreign_key: format!("{own}_fk"), table, on, due: vec![due] })
+    };
+    let last = arena.step(grandchildren.selection(fixture, "at", cutoff)).await;
+    let mut selection = children.selection(fixture, "at", cutoff);
+    selection.except.push(held(&grandchildren, "child_id", last));
+    let middle = arena.step(selection).await;
+    let mut selection = items.selection(fixture, "at", cutoff);
+    selection.except.push(held(&children, "item_id", middle));
+    // 2 and 3 have a fresh child; a child of 4 has a fresh child.
+    assert_eq!(oracle::due(&world[..], &selection), [1, 5, 6]);
+    let mut step = arena.step(selection).await;
+    step.may_cascade = step.table.cascades_to();
+    let measure = arena.connector.measure(&step, RowCap(None)).await.unwrap();
+    assert_eq!(measure.due, Count::Exact(3));
+    let done = arena.drain(&step, 2).await;
+    assert_eq!((done.changed, done.passed), (3, 0));
+    for id in [2, 3, 4] {
+        assert!(arena.has("item", id).await, "item {id} had to stay");
+    }
+    assert_eq!((arena.count("item").await, arena.count("child").await, arena.count("grandchild").await), (3, 4, 1));
 }
 
 /// A trigger that takes rows of another table: nothing of the batch remains, and the cause is named.

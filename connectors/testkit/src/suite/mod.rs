@@ -95,6 +95,7 @@ macro_rules! conformance_areas {
             }
             effect {
                 an_announced_cascade_is_counted
+                children_that_must_stay_keep_their_parents
                 an_unannounced_loss_rolls_back
                 a_cancelled_delete_is_not_counted_as_done
                 keys_of_changed_rows
