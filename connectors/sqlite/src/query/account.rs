@@ -69,20 +69,25 @@ impl Scope {
             let composed = self.reason(step, (within, area), limit, |composer| match why {
                 KeptWhy::Null => Ok(counted.missing()),
                 KeptWhy::Future => Ok(counted.future(now, composer)),
-                KeptWhy::Unreadable | KeptWhy::Rule(_) => Ok(counted.unreadable()),
+                KeptWhy::Unreadable | KeptWhy::Rule(_) | KeptWhy::Child(_) => Ok(counted.unreadable()),
             });
             let query = composed.map_err(|refused| refused.into_fault(place))?;
             reasons.push(Reason { why, query, within });
         }
         for except in &step.selection.except {
-            let Except::Kept { rule, terms: kept } = except else { continue };
+            let why = match except {
+                Except::Kept { rule, .. } => KeptWhy::Rule(rule.clone()),
+                Except::Child(child) => KeptWhy::Child(child.foreign_key.clone()),
+                Except::Due(_) => continue,
+            };
             let composed = self.reason(step, (false, area), limit, |composer| {
                 let over = composer.over(terms, Until::Cutoff(terms.cutoff))?;
                 let reach = self.reach(&mut composer.query);
-                Ok(format!("{reach}\n  and {over}\n  and {}", composer.kept(kept)?))
+                let kept = composer.excepted(except)?;
+                Ok(format!("{reach}\n  and {over}\n  and {kept}"))
             });
             let query = composed.map_err(|refused| refused.into_fault(place))?;
-            reasons.push(Reason { why: KeptWhy::Rule(rule.clone()), query, within: false });
+            reasons.push(Reason { why, query, within: false });
         }
         Ok(reasons)
     }
@@ -134,11 +139,18 @@ impl Scope {
             clauses.push((ClauseOf::Native, None));
         }
         for except in &step.selection.except {
-            let Except::Kept { rule, terms } = except else { continue };
-            let moments = Moments::new(composer.counted(terms)?);
-            select.push(composer.kept(terms)?);
-            select.push(moments.select());
-            clauses.push((ClauseOf::Kept(rule.clone()), Some(moments)));
+            match except {
+                Except::Kept { rule, terms } => {
+                    let moments = Moments::new(composer.counted(terms)?);
+                    select.extend([composer.excepted(except)?, moments.select()]);
+                    clauses.push((ClauseOf::Kept(rule.clone()), Some(moments)));
+                }
+                Except::Child(child) => {
+                    select.push(composer.excepted(except)?);
+                    clauses.push((ClauseOf::Child(child.foreign_key.clone()), None));
+                }
+                Except::Due(_) => {}
+            }
         }
         let mut query = composer.query;
         // A key that a person wrote has only the type that the column gives it.

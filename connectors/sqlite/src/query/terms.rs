@@ -14,7 +14,7 @@ impl Composer<'_> {
         let mut parts = vec![self.over(&selection.terms, Until::Cutoff(selection.terms.cutoff))?];
         parts.extend(self.conditions(&selection.terms)?);
         for except in &selection.except {
-            parts.push(self.except(except)?);
+            parts.push(format!("not {}", self.excepted(except)?));
         }
         Ok(parts.join("\n  and "))
     }
@@ -37,18 +37,19 @@ impl Composer<'_> {
         native::expression(native).map_err(refused)
     }
 
-    fn except(&mut self, except: &Except) -> Result<String, Refused> {
-        Ok(match except {
-            Except::Kept { terms, .. } => format!("not {}", self.kept(terms)?),
-            Except::Due(selection) => format!("not ifnull(({}), 0)", self.selection(selection)?),
-            Except::Child(child) => format!("not {}", self.held(child)?),
-        })
+    /// Whether a row is not due whatever the terms say: 0 or 1.
+    pub(super) fn excepted(&mut self, except: &Except) -> Result<String, Refused> {
+        match except {
+            Except::Kept { terms, .. } => self.kept(terms),
+            Except::Due(selection) => Ok(format!("ifnull(({}), 0)", self.selection(selection)?)),
+            Except::Child(child) => self.held(child),
+        }
     }
 
     /// Whether a child that must stay hangs on a row: 0 or 1.
     ///
     /// Inside the subquery a bare column is the child's, because the innermost table that has it is meant.
-    pub(super) fn held(&mut self, child: &Child) -> Result<String, Refused> {
+    fn held(&mut self, child: &Child) -> Result<String, Refused> {
         let alias = self.child_alias();
         let mut parts = vec![];
         for Joined { other, own } in &child.on {
@@ -64,7 +65,7 @@ impl Composer<'_> {
     }
 
     /// Whether the rule of these terms keeps a row: 0 or 1. What is not known to be over is kept.
-    pub(super) fn kept(&mut self, terms: &Terms) -> Result<String, Refused> {
+    fn kept(&mut self, terms: &Terms) -> Result<String, Refused> {
         let mut parts = self.conditions(terms)?;
         parts.push(format!("not ifnull({}, 0)", self.over(terms, Until::Cutoff(terms.cutoff))?));
         Ok(format!("ifnull({}, 0)", parts.join("\n    and ")))
