@@ -56,7 +56,8 @@ fn activity_not_indexed(
     let Since::Latest(latest) = &step.selection.terms.since else { return None };
     let other = step.others.iter().find(|table| table.name.is(&latest.table))?;
     let columns: Vec<String> = latest.on.iter().map(|joined| joined.other.clone()).collect();
-    if columns.iter().any(|column| other.leads_index(column)) {
+    // A key is found by itself where it is SQLite's number of the row, which no index holds.
+    if columns.iter().any(|column| other.leads_index(column) || other.key.first() == Some(column)) {
         return None;
     }
     let place = references::place(database, &other.name, &columns);

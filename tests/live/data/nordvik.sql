@@ -239,7 +239,6 @@ create table sales.order_line (
   quantity int not null check (quantity > 0),
   unit_price finance.amount not null,
   total numeric(14, 2) generated always as (quantity * unit_price) stored,
-  added_at timestamptz not null,
   primary key (order_id, line)
 );
 create index on sales.order_line (product_id);
@@ -524,11 +523,13 @@ select n, 1 + n % 6, case when n > 12 then 1 + n % 12 end, 'Employee ' || n, 'E'
   case when n % 4 = 0 then date '2021-03-01' + n when n % 4 = 1 and n > 40 then ago(100)::date end
 from generate_series(1, 60) n;
 
-update hr.department set head_id = id;
+-- One head left and was never replaced.
+update hr.department set head_id = case id when 4 then 16 else id end;
 
 insert into hr.time_entry
 select e, case when d <= 5 then date '2022-05-02' + d else ago(d)::date end, 450
-from generate_series(1, 60) e, generate_series(1, 10) d;
+from generate_series(1, 60) e, generate_series(1, 10) d
+where d <= 5 or e % 4 <> 0;
 
 insert into hr.salary_note
 select md5('salary' || n)::uuid, n, '2015-06-01 09:00+00', 'confidential' from generate_series(1, 20) n;
@@ -544,7 +545,8 @@ update crm.customer set referred_by = id - 100 where id > 100 and id % 10 = 0;
 insert into crm.contact
 select md5('contact' || n || '.' || k)::uuid, n, 'Contact ' || n, 'c' || n || '.' || k || '@customer.example', '0123',
   case
-    when k = 1 and n % 2 = 0 then '2021-06-01 08:00'::timestamp + make_interval(hours => n)
+    when k = 2 and n % 40 = 35 then ago(n)::timestamp
+    when k = 1 and n % 2 = 0 or n % 5 = 0 then '2021-06-01 08:00'::timestamp + make_interval(hours => n)
     when k = 2 and n % 7 = 0 then null
     else ago(n)::timestamp
   end
@@ -557,7 +559,8 @@ insert into crm.consent select n, 'newsletter', '2018-05-25 00:00+00', null from
 
 insert into crm.tag select n, 'tag ' || n from generate_series(1, 10) n;
 insert into crm.customer_tag
-select n, 1 + n % 10, case when n <= 80 then '2016-01-01 12:00+00' else ago(n) end from generate_series(1, 200) n;
+select n, 1 + n % 10, case when n <= 80 or n % 5 = 0 then '2016-01-01 12:00+00' else ago(n) end
+from generate_series(1, 200) n;
 
 insert into crm.lead select n, 'lead' || n || '@example.com', '2016-01-01 12:00+00' from generate_series(1, 40) n;
 
@@ -580,8 +583,8 @@ select 1 + (n * 3) % 150, (array['placed', 'shipped', 'cancelled'])[1 + n % 3]::
   case when n <= 120 then '2012-02-01 12:00+00'::timestamptz + make_interval(days => n) else ago(n - 100) end
 from generate_series(1, 300) n;
 
-insert into sales.order_line (order_id, line, product_id, quantity, unit_price, added_at)
-select o.id, k, 1 + (o.id * 7 + k) % 150, k, 100, o.placed_at
+insert into sales.order_line (order_id, line, product_id, quantity, unit_price)
+select o.id, k, 1 + (o.id * 7 + k) % 150, k, 100
 from sales."order" o, generate_series(1, 3) k where k <= 1 + o.id % 3;
 
 insert into sales.shipment
@@ -616,7 +619,7 @@ select n, 1 + n % 60, case when n % 5 < 2 then 'open' else 'closed' end::support
 from generate_series(1, 100) n;
 
 insert into support.ticket_message (ticket_id, sent_at, body)
-select n, case when k <= 2 then '2019-06-01 12:00+00'::timestamptz + make_interval(days => n, hours => k) else ago(n) end,
+select n, case when k <= 2 or n % 5 in (2, 3) and n % 10 <> 3 then '2019-06-01 12:00+00'::timestamptz + make_interval(days => n, hours => k) else ago(n) end,
   'message ' || k
 from generate_series(1, 100) n, generate_series(1, 4) k;
 
@@ -635,11 +638,11 @@ from generate_series(1, 100) n;
 update docs.document d set replaced_by = md5('document' || d.number - 50)::uuid where number between 51 and 55;
 
 insert into docs.document_version
-select md5('document' || n)::uuid, v, case when v = 1 then '2015-01-01 12:00+00' else ago(n) end, '\x00'
+select md5('document' || n)::uuid, v, case when v = 1 or n <= 25 then '2015-01-01 12:00+00' else ago(n) end, '\x00'
 from generate_series(1, 100) n, generate_series(1, 3) v;
 
 insert into auth.web_session
-select md5('session' || n)::uuid, case when n % 3 > 0 then n % 200 + 1 end, ago(case when n <= 160 then 30 + n else n % 30 end)
+select md5('session' || n)::uuid, case when n % 5 <> 4 then n % 200 + 1 end, ago(case when n <= 160 then 30 + n else n % 30 end)
 from generate_series(1, 300) n;
 
 insert into auth.api_token (employee_id, hash, revoked_at)
@@ -656,8 +659,8 @@ select md5('reset' || n)::uuid, (case when n <= 50 then '2023-10-29 02:15' else 
 from generate_series(1, 100) n;
 
 insert into marketing.newsletter_subscription
-select n, 'offers', case when n % 2 = 0 then 'unsubscribed' else 'active' end,
-  case when n % 4 = 0 then '2022-02-02 12:00+00' when n % 2 = 0 then ago(60) end
+select n, 'offers', case when n % 2 = 0 or n % 5 = 0 then 'unsubscribed' else 'active' end,
+  case when n % 4 = 0 or n % 5 = 0 then '2022-02-02 12:00+00' when n % 2 = 0 then ago(60) end
 from generate_series(1, 180) n;
 
 insert into marketing.campaign select n, 'Campaign ' || n, '2020-01-01' from generate_series(1, 5) n;

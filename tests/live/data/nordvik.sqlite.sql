@@ -152,7 +152,6 @@ create table order_line (
   quantity int not null check (quantity > 0),
   unit_price real not null,
   total real generated always as (quantity * unit_price) stored,
-  added_at text not null,
   primary key (order_id, line)
 );
 create index order_line_product on order_line (product_id);
@@ -361,11 +360,12 @@ select n, 1 + n % 6, case when n > 12 then 1 + n % 12 end, 'Employee ' || n, 'E'
   '2020-01-01 12:00:00'
 from n where n <= 60;
 
-update department set head_id = id;
+-- One head left and was never replaced.
+update department set head_id = case id when 4 then 16 else id end;
 
 insert into time_entry
 select e.n, case when d.n <= 5 then date('2022-05-02', d.n || ' days') else date('now', -d.n || ' days') end, 450
-from n e, n d where e.n <= 60 and d.n <= 10;
+from n e, n d where e.n <= 60 and d.n <= 10 and (d.n <= 5 or e.n % 4 <> 0);
 
 insert into customer (number, name, email, account_manager_id, created_at, closed_at)
 select printf('K-%04d', n), 'Customer ' || n, 'Info' || n || '@customer.example', 1 + n % 60, '2012-01-01T12:00:00Z',
@@ -380,7 +380,8 @@ update customer set referred_by = id - 100 where id > 100 and id % 10 = 0;
 insert into contact
 select 'contact-' || c.n || '.' || k.n, c.n, 'Contact ' || c.n, 'c' || c.n || '.' || k.n || '@customer.example',
   case
-    when k.n = 1 and c.n % 2 = 0 then datetime('2021-06-01 08:00:00', c.n || ' hours')
+    when k.n = 2 and c.n % 40 = 35 then datetime('now', -c.n || ' days', '-12 hours')
+    when k.n = 1 and c.n % 2 = 0 or c.n % 5 = 0 then datetime('2021-06-01 08:00:00', c.n || ' hours')
     when k.n = 2 and c.n % 7 = 0 then null
     else datetime('now', -c.n || ' days', '-12 hours')
   end
@@ -393,7 +394,7 @@ insert into consent select n, 'newsletter', '2018-05-25' from n where n <= 60;
 
 insert into tag select n, 'tag ' || n from n where n <= 10;
 insert into customer_tag
-select n, 1 + n % 10, case when n <= 80 then '2016-01-01 12:00:00.5' else datetime('now', -n || ' days', '-12 hours') end
+select n, 1 + n % 10, case when n <= 80 or n % 5 = 0 then '2016-01-01 12:00:00.5' else datetime('now', -n || ' days', '-12 hours') end
 from n where n <= 200;
 
 insert into category
@@ -413,8 +414,8 @@ select n, 1 + (n * 3) % 150, case n % 3 when 0 then 'placed' when 1 then 'shippe
   case when n <= 120 then datetime('2012-02-01 12:00:00', n || ' days') else datetime('now', (100 - n) || ' days', '-12 hours') end
 from n where n <= 300;
 
-insert into order_line (order_id, line, product_id, quantity, unit_price, added_at)
-select o.id, n, 1 + (o.id * 7 + n) % 150, n, 100, o.placed_at from "order" o, n where n <= 1 + o.id % 3;
+insert into order_line (order_id, line, product_id, quantity, unit_price)
+select o.id, n, 1 + (o.id * 7 + n) % 150, n, 100 from "order" o, n where n <= 1 + o.id % 3;
 
 insert into shipment select 'shipment-' || id, id, datetime(placed_at, '2 days') from "order" where id <= 200;
 
@@ -443,7 +444,7 @@ from n where n <= 100;
 insert into ticket_message (ticket_id, sent_at, body)
 select t.n,
   case
-    when k.n <= 2 then datetime('2019-06-01 12:00:00', t.n || ' days', k.n || ' hours')
+    when k.n <= 2 or t.n % 5 in (2, 3) and t.n % 10 <> 3 then datetime('2019-06-01 12:00:00', t.n || ' days', k.n || ' hours')
     else datetime('now', -t.n || ' days', '-12 hours')
   end, 'message ' || k.n
 from n t, n k where t.n <= 100 and k.n <= 4;
@@ -463,7 +464,7 @@ from n where n <= 100;
 update document set replaced_by = id - 50 where id between 51 and 55;
 
 insert into document_version
-select d.n, v.n, case when v.n = 1 then '2015-01-01 12:00:00' else datetime('now', -d.n || ' days', '-12 hours') end, x'00'
+select d.n, v.n, case when v.n = 1 or d.n <= 25 then '2015-01-01 12:00:00' else datetime('now', -d.n || ' days', '-12 hours') end, x'00'
 from n d, n v where d.n <= 100 and v.n <= 3;
 
 create trigger memo_insert after insert on memo begin
@@ -477,7 +478,7 @@ select n, case when n <= 20 then '2019-01-01 12:00:00' else datetime('now', -n |
 from n where n <= 50;
 
 insert into web_session
-select 'session-' || n, case when n % 3 > 0 then n % 200 + 1 end,
+select 'session-' || n, case when n % 5 <> 4 then n % 200 + 1 end,
   datetime('now', -case when n <= 160 then 30 + n else n % 30 end || ' days', '-12 hours')
 from n where n <= 300;
 
@@ -494,8 +495,8 @@ select 'reset-' || n, case when n <= 50 then '2023-10-29 02:15:00' else datetime
 from n where n <= 100;
 
 insert into newsletter_subscription
-select n, 'offers', case when n % 2 = 0 then 'unsubscribed' else 'active' end,
-  case when n % 4 = 0 then '2022-02-02 12:00:00' when n % 2 = 0 then datetime('now', '-60 days') end
+select n, 'offers', case when n % 2 = 0 or n % 5 = 0 then 'unsubscribed' else 'active' end,
+  case when n % 4 = 0 or n % 5 = 0 then '2022-02-02 12:00:00' when n % 2 = 0 then datetime('now', '-60 days') end
 from n where n <= 180;
 
 insert into campaign select n, 'Campaign ' || n, '2020-01-01' from n where n <= 5;

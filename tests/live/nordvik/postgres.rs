@@ -82,7 +82,6 @@ const FINDINGS: &Findings = &[
             "auth.password_reset.expires_at",
             "catalog.category.archived_on",
             "community.post.posted_at",
-            "crm.address.valid_until",
             "crm.contact.last_contacted_at",
             "crm.customer_tag.tagged_at",
             "crm.lead.created_at",
@@ -100,7 +99,6 @@ const FINDINGS: &Findings = &[
             "ops.device_ping.at",
             "sales.order_event_0.happened_at",
             "sales.order_event_1.happened_at",
-            "sales.order_line.added_at",
         ],
     ),
     ("table_kind", &["analytics.event", "crm.active_customer"]),
@@ -111,20 +109,27 @@ const FINDINGS: &Findings = &[
 
 const RULES: &[Said] = &[
     said("access-log", "ops.access_log", 450, "to_timestamp(at) < now() - interval '30 days'"),
-    said("addresses", "crm.address", 100, "valid_until < now() - interval '1 year'"),
+    said(
+        "addresses",
+        "crm.address",
+        60,
+        "(select c.closed_at from crm.customer c where c.id = t.customer_id) < now() - interval '3 years'",
+    ),
     said("api-tokens", "auth.api_token", 20, "revoked_at < now() - interval '90 days'"),
     said("audit-entries", "audit.entry", 200, "at < now() - interval '1 year'"),
     said("call-notes", r#""Legacy App"."Notes v1.0""#, 70, r#""Created At" < now() - interval '2 years'"#),
     said("categories", "catalog.category", 10, "archived_on < now() - interval '2 years'")
         .but("exists (select from catalog.category c where c.parent_id = t.id)", &[("foreign_key", 7)]),
-    said("contacts", "crm.contact", 100, "last_contacted_at < now() - interval '3 years'"),
-    said("customer-tags", "crm.customer_tag", 80, "tagged_at < now() - interval '3 years'"),
-    said("document-versions", "docs.document_version", 100, "saved_at < now() - interval '1 year'"),
+    said("contacts", "crm.contact", 155, "last_contacted_at < now() - interval '3 years'"),
+    said("customer-tags", "crm.customer_tag", 104, "tagged_at < now() - interval '3 years'"),
+    said("document-versions", "docs.document_version", 150, "saved_at < now() - interval '1 year'"),
     said(
         "documents",
         "docs.document",
-        28,
-        "kind = 'draft' and number <= 28 and updated_at < now() - interval '1 year'",
+        25,
+        "kind = 'draft' and number <= 28 and updated_at < now() - interval '1 year' \
+         and not exists (select from docs.document_version v where v.document_id = t.id \
+                         and v.saved_at >= now() - interval '1 year')",
     )
     .but("exists (select from docs.document d where d.replaced_by = t.id)", &[("foreign_key", 5)]),
     said("events-2022-11", "analytics.event_2022_11", 240, "true")
@@ -133,10 +138,15 @@ const RULES: &[Said] = &[
     said("jobs", "ops.job", 150, "state in ('done', 'failed') and finished_at < now() - interval '14 days'"),
     said("login-attempts", "auth.login_attempt", 250, "at < now() - interval '90 days'"),
     said("metrics-eu", "analytics.metric_eu", 100, "day < now() - interval '1 year'"),
-    said("newsletter", "marketing.newsletter_subscription", 45, "unsubscribed_at < now() - interval '1 year'"),
+    said("newsletter", "marketing.newsletter_subscription", 72, "unsubscribed_at < now() - interval '1 year'"),
     said("order-events-0", "sales.order_event_0", 126, "happened_at < now() - interval '10 years'"),
     said("order-events-1", "sales.order_event_1", 114, "happened_at < now() - interval '10 years'"),
-    said("order-lines", "sales.order_line", 240, "added_at < now() - interval '10 years'"),
+    said(
+        "order-lines",
+        "sales.order_line",
+        240,
+        "(select o.placed_at from sales.\"order\" o where o.id = t.order_id) < now() - interval '10 years'",
+    ),
     said("password-resets", "auth.password_reset", 50, "requested_at < now() - interval '7 days'"),
     said("payments", "finance.payment", 35, "received_at < now() - interval '10 years'")
         .but("exists (select from finance.refund r where r.payment_id = t.id)", &[("foreign_key", 3)]),
@@ -148,28 +158,40 @@ const RULES: &[Said] = &[
         .but("exists (select from finance.invoice i where i.order_id = t.id)", &[("foreign_key", 8)]),
     said("time-entries", "hr.time_entry", 300, "day < now() - interval '2 years'"),
     said("uploads", "docs.upload", 60, "not legal_hold and uploaded_at < now() - interval '2 years'"),
-    said("ticket-messages", "support.ticket_message", 200, "sent_at < now() - interval '2 years'"),
+    said("ticket-messages", "support.ticket_message", 260, "sent_at < now() - interval '2 years'"),
     said(
         "tickets",
         "support.ticket",
-        38,
-        "status = 'closed' and closed_at < now() - interval '2 years' and id not in (2, 3)",
+        29,
+        "status = 'closed' and closed_at < now() - interval '2 years' and id not in (2, 3) \
+         and not exists (select from support.ticket_message m where m.ticket_id = t.id \
+                         and m.sent_at >= now() - interval '2 years')",
     ),
     said("web-sessions", "auth.web_session", 160, "last_seen_at < now() - interval '30 days'"),
+    // Of all that goes with a customer only contacts hold one back.
     said(
         "customers",
         "crm.customer",
-        30,
+        26,
         "coalesce((select max(o.placed_at) from sales.\"order\" o where o.customer_id = t.id), closed_at) \
-         < now() - interval '3 years'",
+         < now() - interval '3 years' and not exists (select from crm.contact c where c.customer_id = t.id \
+                                                      and c.last_contacted_at >= now() - interval '3 years')",
     )
     .but(
         "exists (select from crm.consent c where c.customer_id = t.id) \
          or exists (select from crm.customer c where c.referred_by = t.id)",
-        &[("foreign_key", 8)],
+        &[("foreign_key", 7)],
     ),
-    said("employees", "hr.employee", 15, "left_on < now() - interval '2 years'")
-        .but("exists (select from hr.department d where d.head_id = t.id)", &[("foreign_key", 1)]),
+    said(
+        "employees",
+        "hr.employee",
+        7,
+        "left_on < now() - interval '2 years' \
+         and not exists (select from hr.time_entry e where e.employee_id = t.id and e.day >= now() - interval '2 years') \
+         and not exists (select from auth.api_token a where a.employee_id = t.id \
+                         and (a.revoked_at is null or a.revoked_at >= now() - interval '90 days'))",
+    )
+    .but("exists (select from hr.department d where d.head_id = t.id)", &[("foreign_key", 1)]),
     said(
         "webhook-deliveries",
         "integration.webhook_delivery",
