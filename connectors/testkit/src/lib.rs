@@ -1,7 +1,8 @@
 //! What every connector of forgetd must show, and the tools to show it.
 //!
 //! [`suite`] holds the conformance tests, one file per area: a connector's own tests implement [`Fixture`] and call
-//! [`conformance!`]. [`oracle`] says which rows are due without asking any connector. [`faulty`] wraps a connector so
+//! [`conformance!`]. [`oracle`] says which rows are due without asking any connector; [`generator`]
+//! draws tables and rules for it to judge. [`faulty`] wraps a connector so
 //! that the n-th call of an operation fails, or is done and its answer lost. [`proxy`] stands between a client and a
 //! server, counts turns and delays bytes.
 #![allow(
@@ -13,6 +14,7 @@
 mod arena;
 pub mod faulty;
 mod fixture;
+pub mod generator;
 pub mod oracle;
 pub mod proxy;
 pub mod suite;

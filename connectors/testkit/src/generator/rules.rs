@@ -1,0 +1,245 @@
+//! A case: a table, its rules, and a table beside it where a rule looks for activity.
+
+use forgetd_connector::{Joined, Latest, Since, SinceColumn, TableRef, WhenNull};
+use jiff::Timestamp;
+
+use super::columns::{Column, Stock, name, other, time};
+use super::moments::When;
+use super::predicates::Literals;
+use super::words::words;
+use super::{Case, Dice, Features, RuleSpec, columns};
+use crate::oracle::Native;
+use crate::{Cell, KeySpec, Kind, Row, TableSpec};
+
+/// Names of tables; some need their quotes.
+const TABLES: &[&str] = &["item", "Order", "quo\"ted", "two words", "n\u{e9}e", "select"];
+
+/// The table beside it.
+const CHILD: &str = "child of \"item\"";
+
+pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
+    let mut when = When::random(dice);
+    let julian = features.julian && dice.chance(15);
+    if julian {
+        when.coarse();
+    }
+    let (keep_for, now) = when.period(dice);
+    let others: Vec<(String, Timestamp)> = (0..2).map(|_| when.cutoff(dice, now)).collect();
+    let cutoffs: Vec<Timestamp> =
+        [when.target, when.target].into_iter().chain(others.iter().map(|(_, cutoff)| *cutoff)).collect();
+    let stock = Stock {
+        moments: when.moments(dice, &cutoffs),
+        words: words(dice),
+        features: Features { julian, ..features },
+        when: &when,
+    };
+    let columns = columns(dice, &stock);
+    let child = (features.latest && dice.chance(30)).then(|| Child::draw(dice, &stock, &columns));
+    let literals = Literals { columns: &columns, words: &stock.words, features };
+    let rules = Rules { stock: &stock, columns: &columns, literals, child: child.as_ref() };
+    let rule = rules.draw(dice, keep_for);
+    let mut keepers = vec![];
+    while features.keepers && keepers.len() < 2 && dice.chance(30) {
+        keepers.push(rules.draw(dice, others[keepers.len()].0.clone()));
+    }
+    let counted = (0..dice.below(3)).map(|n| rules.draw(dice, others[n].0.clone())).collect();
+    let key = key(dice, &columns);
+    let mut table = TableSpec::new(*dice.pick(TABLES)).key(key);
+    let how_many = how_many(dice);
+    table.rows = rows(dice, &columns, how_many);
+    if let KeySpec::Columns(key) = &table.key
+        && key.as_slice() != ["id"]
+    {
+        unique(&mut table.rows, &columns, key);
+    }
+    for _ in 0..dice.below(3) {
+        let name = dice.pick(&columns).spec.name;
+        let is_json = columns.iter().any(|column| column.spec.name == name && column.spec.kind == Kind::Json);
+        if !is_json && !table.indexes.contains(&vec![name]) {
+            table = if dice.chance(70) { table.index(&[name]) } else { table.index(&[name, "id"]) };
+        }
+    }
+    let rows_max = *dice.pick(&[1, 2, 3, 5, 7, 10, 20, 100]);
+    table.columns = columns.into_iter().map(|column| column.spec).collect();
+    Case {
+        now,
+        rule,
+        keepers,
+        counted,
+        // So that no case has many more batches than a dozen.
+        rows_max: rows_max.max(table.rows.len() as u32 / 12),
+        sealed: table.key != KeySpec::None && dice.chance(15),
+        tables: std::iter::once(table).chain(child.map(|child| child.table)).collect(),
+    }
+}
+
+/// One column that holds moments at least, and up to five more of any kind.
+fn columns(dice: &mut Dice, stock: &Stock<'_>) -> Vec<Column> {
+    let mut columns: Vec<Column> = vec![];
+    for n in 0..1 + dice.below(6) {
+        let kind = match n {
+            0 if stock.features.julian && dice.chance(60) => Kind::Julian,
+            0 => time(dice, stock.features),
+            // The same kind again, so that `use` and `greatest` have something to work with.
+            1 if dice.chance(40) => columns[0].spec.kind,
+            _ if dice.chance(25) => time(dice, stock.features),
+            _ => other(dice, stock.features),
+        };
+        let name = name(dice, &columns);
+        columns.push(Column::new(dice, name, kind, stock));
+    }
+    let mut order: Vec<Column> = columns;
+    dice.shuffle(&mut order);
+    order
+}
+
+fn how_many(dice: &mut Dice) -> usize {
+    match dice.below(100) {
+        0..20 => dice.below(6),
+        20..90 => 5 + dice.below(36),
+        90..99 => 40 + dice.below(21),
+        _ => 100 + dice.below(200),
+    }
+}
+
+fn rows(dice: &mut Dice, columns: &[Column], how_many: usize) -> Vec<Row> {
+    let ids = 1..=i64::try_from(how_many).expect("a few rows");
+    ids.map(|id| (id, columns.iter().map(|column| column.draw(dice)).collect())).collect()
+}
+
+/// What tells rows apart: mostly `id`, else a text that looks like an identifier, several columns, or nothing.
+fn key(dice: &mut Dice, columns: &[Column]) -> KeySpec {
+    let fits = |column: &&Column| {
+        !column.spec.nullable
+            && matches!(column.spec.kind, Kind::Int | Kind::Bool | Kind::Text | Kind::Instant | Kind::Date)
+    };
+    let names: Vec<&'static str> = columns.iter().filter(fits).map(|column| column.spec.name).collect();
+    let text = columns.iter().find(|column| !column.spec.nullable && column.spec.kind == Kind::Text);
+    match dice.below(10) {
+        0..5 => KeySpec::Id,
+        5 => KeySpec::None,
+        6 if text.is_some() => KeySpec::Columns(text.map(|column| column.spec.name).into_iter().collect()),
+        _ if names.is_empty() => KeySpec::Columns(vec!["id"]),
+        _ => {
+            let mut key = vec![*dice.pick(&names), "id"];
+            dice.shuffle(&mut key);
+            KeySpec::Columns(key)
+        }
+    }
+}
+
+/// Makes the texts of a key of one text column differ.
+fn unique(rows: &mut [Row], columns: &[Column], key: &[&'static str]) {
+    let [only] = key else { return };
+    let at = columns.iter().position(|column| column.spec.name == *only).expect("a column of the key");
+    for (id, cells) in rows {
+        // Order by key is not order by id.
+        let scattered = id.wrapping_mul(0x9e37_79b9) & 0xffff_ffff;
+        if let Cell::Text(text) = &mut cells[at] {
+            *text = format!("{scattered:08x}-{id}-{text}");
+        }
+    }
+}
+
+/// A table whose rows are activity.
+struct Child {
+    table: TableSpec,
+    at: Column,
+    on: Vec<Joined>,
+}
+
+impl Child {
+    fn draw(dice: &mut Dice, stock: &Stock<'_>, own: &[Column]) -> Self {
+        let kind = time(dice, stock.features);
+        let at = Column::new(dice, "seen", kind, stock);
+        let mut columns = vec![at.clone()];
+        let mut on = vec![];
+        let joinable =
+            |column: &&Column| matches!(column.spec.kind, Kind::Int | Kind::Text | Kind::LaxText | Kind::Bool);
+        let candidates: Vec<&Column> = own.iter().filter(joinable).collect();
+        if candidates.is_empty() || dice.chance(70) {
+            let mut theirs = Column::new(dice, "item id", Kind::Int, stock);
+            theirs.pool = (1..=40).map(Cell::Int).collect();
+            columns.push(theirs);
+            on.push(Joined { other: "item id".into(), own: "id".into() });
+        }
+        if !candidates.is_empty() && (on.is_empty() || dice.chance(30)) {
+            let theirs = (*dice.pick(&candidates)).clone();
+            let own = theirs.spec.name;
+            columns.push(Column { spec: crate::ColumnSpec { name: "theirs", ..theirs.spec }, ..theirs });
+            on.push(Joined { other: "theirs".into(), own: own.into() });
+        }
+        let how_many = dice.below(80);
+        let mut table = TableSpec::new(CHILD);
+        table.rows = rows(dice, &columns, how_many);
+        table.columns = columns.into_iter().map(|column| column.spec).collect();
+        if dice.chance(50) {
+            let first = table.columns[1].name;
+            table = table.index(&[first]);
+        }
+        Self { table, at, on }
+    }
+}
+
+/// What rules of one case share.
+struct Rules<'a> {
+    stock: &'a Stock<'a>,
+    columns: &'a [Column],
+    literals: Literals<'a>,
+    child: Option<&'a Child>,
+}
+
+impl Rules<'_> {
+    fn draw(&self, dice: &mut Dice, keep_for: String) -> RuleSpec {
+        let times: Vec<&Column> =
+            self.columns.iter().filter(|column| columns::TIMES.contains(&column.spec.kind)).collect();
+        let features = self.stock.features;
+        let (since, can_be_missing) = match self.child {
+            Some(child) if dice.chance(60) => self.latest(dice, child, &times),
+            _ if times.len() > 1 && features.greatest && dice.chance(45) => {
+                let mut chosen = times.clone();
+                dice.shuffle(&mut chosen);
+                chosen.truncate(2 + dice.below(2));
+                let missing = chosen.iter().all(|column| column.spec.nullable);
+                (Since::Greatest(chosen.into_iter().map(|column| self.moment(dice, column)).collect()), missing)
+            }
+            _ => {
+                let column = *dice.pick(&times);
+                (Since::Column(self.moment(dice, column)), column.spec.nullable)
+            }
+        };
+        let when_null = (can_be_missing || dice.chance(20)).then(|| self.when_null(dice, &since, &times));
+        let native = (features.natives && dice.chance(15)).then(|| *dice.pick(Native::ALL));
+        RuleSpec { keep_for, since, when_null, predicate: self.literals.predicate(dice), native }
+    }
+
+    fn moment(&self, dice: &mut Dice, column: &Column) -> SinceColumn {
+        let naive = matches!(column.spec.kind, Kind::Naive | Kind::Date | Kind::NaiveText | Kind::DateText);
+        let zone = (naive || dice.chance(30)).then(|| self.stock.when.zone.clone());
+        SinceColumn { column: column.spec.name.into(), zone, form: None }
+    }
+
+    fn latest(&self, dice: &mut Dice, child: &Child, times: &[&Column]) -> (Since, bool) {
+        let or = dice.chance(60).then(|| *dice.pick(times));
+        let latest = Latest {
+            table: TableRef { schema: None, name: child.table.name.into() },
+            at: self.moment(dice, &child.at),
+            on: child.on.clone(),
+            or: or.map(|column| self.moment(dice, column)),
+        };
+        (Since::Latest(Box::new(latest)), or.is_none_or(|column| column.spec.nullable))
+    }
+
+    fn when_null(&self, dice: &mut Dice, since: &Since, times: &[&Column]) -> WhenNull {
+        if let Some(single) = since.single()
+            && dice.chance(50)
+        {
+            let kind = times.iter().find(|column| column.spec.name == single.column).map(|column| column.spec.kind);
+            let alike = |column: &&&Column| Some(column.spec.kind) == kind && column.spec.name != single.column;
+            if let Some(other) = times.iter().find(alike) {
+                return WhenNull::Use(other.spec.name.into());
+            }
+        }
+        if dice.chance(50) { WhenNull::Keep } else { WhenNull::Delete }
+    }
+}
