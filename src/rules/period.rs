@@ -2,7 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan as _, tz::TimeZone};
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, ToSpan as _, Zoned};
 use thiserror::Error;
 
 /// How long rows are kept. Written `30d`, `6mo`, `2y` or in ISO 8601 (`P30D`); years, months, weeks, days and whole
@@ -60,24 +62,58 @@ impl Period {
         Some(since.to_zoned(zone.clone()).checked_add(self.0).ok()?.timestamp())
     }
 
-    /// The latest instant whose period is over at `now`, in the calendar of `zone`, never early.
+    /// An instant before which every period is over at `now`, in the calendar of `zone`; as late as is known to be right.
     ///
-    /// Going back from `now` clamps to the last day of a short month: a row of 28 February with a period of a month
-    /// would be over on 28 March, and going back from 31 March gives 28 February too. But a row of 31 January plus a
-    /// month is clamped forward to 28 February, so going back and forward can differ; the earlier cutoff wins:
-    /// `cutoff + period <= now` holds for what is returned.
+    /// A row of 28 February with a period of a month would be over on 28 March, and going back from 31 March gives
+    /// 28 February too. But a row of 31 January plus a month is clamped forward to 28 February, so going back and
+    /// forward can differ; the earlier cutoff wins. It can lie three days before the latest that would do.
     pub fn cutoff(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-        let local = now.to_zoned(zone.clone());
-        let mut cutoff = local.checked_sub(self.0).ok()?;
-        // Clamping moves a date by three days at most; a transition of the zone by some hours.
-        for _ in 0..6 {
-            if cutoff.checked_add(self.0).ok()? <= local {
-                return Some(cutoff.timestamp());
+        let back = now.to_zoned(zone.clone()).checked_sub(self.0).ok()?;
+        // Going back and forward again can miss by the three days that months differ, either way; clocks do the rest.
+        for days in (-6..=3).rev() {
+            let cutoff = self.before_all(&back.checked_add(days.days()).ok()?)?;
+            if self.end(cutoff, zone)? <= now {
+                return Some(cutoff);
             }
-            cutoff = cutoff.checked_sub(1.day()).ok()?;
         }
         None
     }
+
+    /// The cutoff, or a little earlier where a moment before it would be over later than the cutoff itself: in the hour
+    /// that clocks showed twice, behind time that they skipped, and on days that the month in which the period ends lacks.
+    fn before_all(&self, cutoff: &Zoned) -> Option<Timestamp> {
+        let months = Span::new().years(self.0.get_years()).months(self.0.get_months());
+        let calendar = months.weeks(self.0.get_weeks()).days(self.0.get_days());
+        if calendar.is_zero() {
+            return Some(cutoff.timestamp());
+        }
+        let zone = cutoff.time_zone();
+        let mut local = cutoff.datetime();
+        // Once for the time that was skipped, once for the day that this may have led to.
+        for _ in 0..2 {
+            let day = local.checked_add(months).ok()?.day();
+            if day < local.day() {
+                local = local.with().day(day).build().ok()?;
+            }
+            local = local.checked_sub(skipped_before(local.checked_add(calendar).ok()?, zone)?).ok()?;
+        }
+        // Of an hour that clocks showed twice the first.
+        Some(local.to_zoned(zone.clone()).ok()?.timestamp())
+    }
+}
+
+/// How far clocks were set forward right before they showed this time: as far as that, times that end in between end
+/// later. Zero where they were not.
+fn skipped_before(local: DateTime, zone: &TimeZone) -> Option<SignedDuration> {
+    let ambiguous = zone.to_ambiguous_timestamp(local);
+    let at = ambiguous.compatible().ok()?;
+    let change = zone.preceding(at.checked_add(1.nanosecond()).ok()?).next();
+    let (AmbiguousOffset::Unambiguous { .. }, Some(change)) = (ambiguous.offset(), change) else {
+        return Some(SignedDuration::ZERO);
+    };
+    let before = zone.to_offset(change.timestamp().checked_sub(1.nanosecond()).ok()?);
+    let skipped = change.offset().duration_since(before);
+    Some(if at.duration_since(change.timestamp()) < skipped { skipped } else { SignedDuration::ZERO })
 }
 
 impl fmt::Display for Period {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod apart;
+mod calendar;
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod completions;

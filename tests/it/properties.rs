@@ -2,7 +2,12 @@
 
 use proptest::prelude::*;
 
-use crate::checks;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use forgetd::rules::Period;
+
+use crate::{calendar, checks};
 
 /// A policy file that loads; changed in one or two places it mostly does not.
 const POLICY: &str = "version: 1
@@ -79,7 +84,61 @@ fn a_period_that_begins_in_the_hour_that_summer_time_skips_is_not_early() {
     }
 }
 
+/// Zones with ordinary changes, a change of half an hour, changes at midnight and over it, and a day that never was.
+const ZONES: [&str; 7] = [
+    "UTC",
+    "Europe/Stockholm",
+    "Australia/Lord_Howe",
+    "America/Sao_Paulo",
+    "America/St_Johns",
+    "Pacific/Apia",
+    "Asia/Beirut",
+];
+
+/// Checks the cutoff of a period against arithmetic that is not its own.
+fn cutoff_is_right(period: &str, zone: &str, now: Timestamp) {
+    let zone = TimeZone::get(zone).unwrap();
+    let cutoff = Period::parse(period).unwrap().cutoff(now, &zone).unwrap();
+    assert_eq!(calendar::complaint(cutoff, period, &zone, now), None, "{period} in {zone:?}");
+}
+
+#[test]
+fn no_row_is_early_whose_period_ends_where_the_calendar_is_uneven() {
+    for (period, zone, now) in [
+        // A period that began at 02:30 ends at 03:30, behind one that began at 03:10.
+        ("30d", "Europe/Stockholm", "2026-03-29T01:10:00Z"),
+        ("1mo 12h", "Europe/Stockholm", "2026-03-29T13:10:00Z"),
+        // Twelve hours after the second 02:10, a month after it: the first 02:50 is before it and ends later.
+        ("1mo 12h", "Europe/Stockholm", "2026-11-25T13:10:00Z"),
+        // 31 March ends on 30 April, as 30 March does: late on the 30th ends later than early on the 31st.
+        ("1mo 7d 2h", "UTC", "2029-05-08T01:00:00Z"),
+        // Going back leads to 30 January, but 1 February is over too.
+        ("1mo 49d", "UTC", "2009-04-20T15:30:00Z"),
+        // What ends on the day that never was ends on the next.
+        ("10d", "Pacific/Apia", "2011-12-31T01:00:00Z"),
+    ] {
+        cutoff_is_right(period, zone, now.parse().unwrap());
+    }
+}
+
 proptest! {
+    #[test]
+    fn calendar_periods_end_neither_early_nor_late(
+        second in 631_152_000_i64..2_208_988_800,
+        (years, months, days, hours) in (0..4_u32, 0..14_u32, 0..70_u32, 0..40_u32),
+        zone in proptest::sample::select(&ZONES[..]),
+        around in proptest::option::of(-90_000..90_000_i64),
+    ) {
+        // Half of the moments lie around a change of the zone's offset.
+        let at = Timestamp::from_second(second).unwrap();
+        let change = TimeZone::get(zone).unwrap().following(at).next().map(|change| change.timestamp());
+        let now = change.zip(around).map_or(at, |(change, around)| change + jiff::SignedDuration::from_secs(around));
+        let period = format!("{years}y {months}mo {days}d {hours}h");
+        if (years, months, days, hours) != (0, 0, 0, 0) {
+            cutoff_is_right(&period, zone, now);
+        }
+    }
+
     #[test]
     fn a_changed_policy_is_loaded_or_refused_with_reasons(
         edits in proptest::collection::vec((0..POLICY.len(), 0..20_usize, piece()), 1..3),
