@@ -11,10 +11,20 @@ full() {
     stage "naive-$lane" with_servers naive_is_caught "$lane"
   done
   long_schedules
+  long_diff
   long_live
   long_mutants
   long_fuzz --seconds 600
   long_bench
+}
+
+long_diff() {
+  build_once
+  stage diff with_servers differential --long "$@"
+}
+
+differential() {
+  cargo test --locked "${features[@]}" --test diff --quiet -- "$@" | sed 's/^cases=/note: &/'
 }
 
 # The same tests as in the quick tier, told to use the full numbers.

@@ -63,11 +63,12 @@ pub enum SinceForm {
     Date,
     /// Text in ISO 8601 with an offset or `Z`.
     Iso8601,
-    /// Seconds since 1970-01-01T00:00:00Z.
+    /// Seconds since 1970-01-01T00:00:00Z. An integer counts until its second is over.
     UnixS,
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// Milliseconds since 1970-01-01T00:00:00Z. An integer counts until its millisecond is over.
     UnixMs,
     /// A Julian day number with a fraction: days since noon of 24 November 4714 BC (proleptic Gregorian), in UTC.
+    /// An integer counts until its day is over, at the next noon.
     Julian,
 }
 

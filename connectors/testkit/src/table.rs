@@ -160,6 +160,14 @@ impl TableSpec {
         self
     }
 
+    /// The kind of a column.
+    pub fn kind(&self, column: &str) -> Kind {
+        if column == "id" {
+            return Kind::Int;
+        }
+        self.columns.iter().find(|spec| spec.name == column).expect("a column of the table").kind
+    }
+
     /// The cell of `column` in a row.
     pub fn cell(&self, row: &Row, column: &str) -> Cell {
         if column == "id" {
@@ -171,7 +179,7 @@ impl TableSpec {
 
     /// The rows of this table that are due: everything before `cutoff` in `since`, NULL kept, no further condition.
     pub fn selection(&self, fixture: &dyn Fixture, since: &str, cutoff: Timestamp) -> Selection {
-        let kind = self.columns.iter().find(|spec| spec.name == since).expect("a column of the table").kind;
+        let kind = self.kind(since);
         let zoned = matches!(kind, Kind::Naive | Kind::Date);
         let terms = Terms {
             since: Since::Column(SinceColumn {
@@ -214,16 +222,17 @@ impl TableSpec {
             statements.push(format!("create index {index} on {name} ({})", list(columns)));
         }
         for rows in self.rows.chunks(500) {
-            let tuples: Vec<String> = rows.iter().map(|row| self.tuple(row)).collect();
+            let tuples: Vec<String> = rows.iter().map(|row| self.tuple(fixture, row)).collect();
             statements.push(format!("insert into {name} values {}", tuples.join(", ")));
         }
         statements
     }
 
-    fn tuple(&self, (id, cells): &Row) -> String {
+    fn tuple(&self, fixture: &dyn Fixture, (id, cells): &Row) -> String {
         assert_eq!(cells.len(), self.columns.len(), "one cell per column of {}", self.name);
         let mut values = vec![id.to_string()];
-        values.extend(self.columns.iter().zip(cells).map(|(column, cell)| literal(column.kind, cell)));
+        let written = |kind, cell| fixture.literal(kind, cell).unwrap_or_else(|| literal(kind, cell));
+        values.extend(self.columns.iter().zip(cells).map(|(column, cell)| written(column.kind, cell)));
         format!("({})", values.join(", "))
     }
 }

@@ -4,8 +4,9 @@
 //! on the raw column that every due value lies between (an index serves them), a test that a value is of the form at
 //! all, and the exact comparison. What is not of the form is never due. Texts are compared as texts once their shape is
 //! known: `12:00:00.5` before `12:00:00.51` before `12:00:01` is the order of their code points, to any number of
-//! digits, and `12:00:00.50` counts as behind `12:00:00.5`, so nothing goes early. Numbers are compared with the next
-//! double behind the cutoff, which none lies before that does not lie before the cutoff.
+//! digits, and `12:00:00.50` counts as behind `12:00:00.5`, so nothing goes early. Numbers with a fraction are compared with
+//! the next double behind the cutoff, which none lies before that does not lie before the cutoff; an integer is over when
+//! the second, millisecond or day that it names is.
 
 use forgetd_connector::{Cause, ColumnKind, Cutoff, SinceColumn, SinceForm};
 use jiff::civil::{Date, DateTime};
@@ -62,6 +63,11 @@ impl Scale {
     /// The smallest number that does not lie before this moment.
     fn least(self, nanos: i128) -> f64 {
         double_from_above(nanos + self.epoch, self.unit)
+    }
+
+    /// The first integer whose whole unit is not over at this moment.
+    fn first_not_over(self, nanos: i128) -> i64 {
+        i64::try_from((nanos + self.epoch).div_euclid(self.unit)).unwrap_or(i64::MIN)
     }
 }
 
@@ -173,6 +179,14 @@ impl Form {
             }
             Self::Number(scale) => {
                 let bound = query.bind(Sql::Real(scale.least(until.instant().as_nanosecond())));
+                // An integer names all of its second or day, which is over when the next one begins.
+                let bound = match until {
+                    Until::Cutoff(cutoff) => {
+                        let first = query.bind(Sql::Integer(scale.first_not_over(cutoff.0.as_nanosecond())));
+                        format!("case typeof({column}) when 'integer' then {first} else {bound} end")
+                    }
+                    Until::Now(_) => bound,
+                };
                 format!("({readable} and +{column} < {bound})")
             }
         }

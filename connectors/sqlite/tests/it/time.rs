@@ -136,7 +136,9 @@ async fn offsets_are_honoured_exactly() {
 #[tokio::test]
 async fn numbers_are_seconds_or_milliseconds_and_nothing_else() {
     let values = [
-        ("1700000000", false),
+        ("1699999999", false),
+        // A whole second, which the cutoff lies in.
+        ("1700000000", true),
         ("1700000001", true),
         ("-5", false),
         ("1699999999.9", false),

@@ -45,8 +45,21 @@ pub(super) const TIMES: &[Kind] = &[
 ];
 
 /// Kinds that hold something else.
-const OTHERS: &[Kind] =
-    &[Kind::Int, Kind::Bool, Kind::Text, Kind::Text, Kind::LaxText, Kind::Real, Kind::Numeric, Kind::Json, Kind::Json];
+const OTHERS: &[Kind] = &[
+    Kind::Int,
+    Kind::Bool,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::LaxText,
+    Kind::LaxText,
+    Kind::Real,
+    Kind::Numeric,
+    Kind::Json,
+    Kind::Json,
+    Kind::Json,
+    Kind::Json,
+];
 
 /// A column with what it draws from.
 #[derive(Clone, Debug)]

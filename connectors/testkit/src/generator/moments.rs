@@ -60,7 +60,7 @@ impl When {
         {
             return when;
         }
-        let zone = zone(*dice.pick(ZONES));
+        let zone = zone(dice.pick::<&str>(ZONES));
         let from: i64 = 631_152_000;
         let second = from + dice.between(0, 45 * 365 * 86_400);
         let target = match dice.below(5) {
@@ -83,7 +83,7 @@ impl When {
             let (name, at) = *dice.pick(ODD);
             (zone(name), at.parse().expect("an instant"))
         } else {
-            let zone = zone(*dice.pick(ZONES));
+            let zone = zone(dice.pick::<&str>(ZONES));
             let from = moment(dice.between(504_921_600, 1_893_456_000));
             let change = zone.following(from).next()?.timestamp();
             (zone, change)

@@ -96,6 +96,10 @@ impl Literals<'_> {
         if dice.chance(10) {
             return Some((path, Check::Null(dice.chance(50))));
         }
+        // Some engines have types of their own for these.
+        if matches!(column.spec.kind, Kind::Iso8601 | Kind::NaiveText | Kind::DateText) {
+            return None;
+        }
         Some(match value {
             Cell::Json(document) => {
                 if !self.features.json {
@@ -122,8 +126,14 @@ impl Literals<'_> {
                 Check::Like(pattern(dice, &word))
             }
             _ => {
+                let word = self.word(dice, text);
                 let letters = 1 + dice.below(3);
-                Check::Prefix(self.word(dice, text).chars().take(letters).collect())
+                // A policy refuses a prefix that every text has.
+                if word.is_empty() {
+                    Check::Like("_%".into())
+                } else {
+                    Check::Prefix(word.chars().take(letters).collect())
+                }
             }
         }
     }
@@ -207,7 +217,7 @@ fn listed(dice: &mut Dice, mut value: impl FnMut(&mut Dice) -> Value) -> Check {
     if dice.chance(60) { Check::In(values) } else { Check::NotIn(values) }
 }
 
-/// A pattern that the word fits, or nearly.
+/// A pattern that the word fits, or nearly. A policy refuses patterns that only one text fits.
 fn pattern(dice: &mut Dice, word: &str) -> String {
     let escaped = |letters: &[char]| {
         letters.iter().fold(String::new(), |mut text, letter| {
@@ -221,7 +231,7 @@ fn pattern(dice: &mut Dice, word: &str) -> String {
     let letters: Vec<char> = word.chars().collect();
     let at = dice.below(letters.len() + 1);
     match dice.below(7) {
-        0 => escaped(&letters),
+        0 => format!("{}%", escaped(&letters)),
         1 => format!("{}%", escaped(&letters[..at])),
         2 => format!("%{}", escaped(&letters[at..])),
         3 => format!("%{}%", escaped(&letters[at..letters.len().min(at + 2)])),

@@ -44,7 +44,7 @@ pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
     }
     let counted = (0..dice.below(3)).map(|n| rules.draw(dice, others[n].0.clone())).collect();
     let key = key(dice, &columns);
-    let mut table = TableSpec::new(*dice.pick(TABLES)).key(key);
+    let mut table = TableSpec::new(dice.pick::<&str>(TABLES)).key(key);
     let how_many = how_many(dice);
     table.rows = rows(dice, &columns, how_many);
     if let KeySpec::Columns(key) = &table.key

@@ -14,6 +14,7 @@ mod truth;
 
 use forgetd_connector::{Child, Except, Selection, TableRef, Terms};
 
+pub use moment::is_time;
 pub use native::Native;
 pub use truth::Truth;
 

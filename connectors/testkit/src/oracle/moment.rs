@@ -32,6 +32,12 @@ pub(super) enum Moment {
     Counted(Number, i128, i128),
 }
 
+/// Whether a text can be read as time in this form.
+pub fn is_time(text: &str, form: SinceForm) -> bool {
+    let since = SinceColumn { column: String::new(), zone: None, form: Some(form) };
+    !matches!(read(&Cell::Text(text.into()), &since), Moment::Unreadable)
+}
+
 /// Reads a cell the way the rule says.
 pub(super) fn read(cell: &Cell, since: &SinceColumn) -> Moment {
     let zone = || since.zone.clone().unwrap_or(TimeZone::UTC);

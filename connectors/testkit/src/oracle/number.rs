@@ -22,10 +22,11 @@ impl Number {
         }
     }
 
-    /// Whether `self` times `unit` lies before `instant`, both counted from the same moment.
+    /// Whether `self` times `unit` lies before `instant`, both counted from the same moment. An integer stands for all of
+    /// its unit, to the end.
     pub(super) fn times_is_before(self, unit: i128, instant: i128) -> bool {
         match self {
-            Self::Int(value) => i128::from(value) * unit < instant,
+            Self::Int(value) => (i128::from(value) + 1) * unit <= instant,
             Self::Real(value) => scaled_is_before(value, unit, instant),
         }
     }

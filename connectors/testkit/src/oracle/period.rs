@@ -1,11 +1,12 @@
 //! Whether the period of a row is over.
 
-use forgetd_connector::{Joined, Latest, Since, SinceColumn, Terms, WhenNull};
+use forgetd_connector::{Joined, Latest, Since, SinceColumn, SinceForm, Terms, WhenNull};
 use jiff::Timestamp;
 
 use super::moment::{Moment, read};
 use super::number::Number;
 use super::{Truth, World};
+use crate::Kind;
 use crate::table::{Cell, Row, TableSpec};
 
 /// What is known of several moments together.
@@ -22,13 +23,13 @@ enum Activity {
 /// Whether the period is over: unknown where there is no moment, and the terms do not say what that means.
 pub(super) fn over(world: &World<'_>, table: &TableSpec, row: &Row, terms: &Terms) -> Truth {
     let cutoff = terms.cutoff.0;
-    let of = |since: &SinceColumn| activity([read(&table.cell(row, &since.column), since)], cutoff);
+    let of = |since: &SinceColumn| activity([read_in(table, row, since)], cutoff);
     let activity = match &terms.since {
         Since::Column(since) => match (of(since), &terms.when_null) {
             (Activity::None, WhenNull::Use(other)) => of(&SinceColumn { column: other.clone(), ..since.clone() }),
             (activity, _) => activity,
         },
-        Since::Greatest(all) => activity(all.iter().map(|since| read(&table.cell(row, &since.column), since)), cutoff),
+        Since::Greatest(all) => activity(all.iter().map(|since| read_in(table, row, since)), cutoff),
         Since::Latest(latest) => match (elsewhere(world, table, row, latest, cutoff), &latest.or) {
             (Activity::None, Some(or)) => of(or),
             (activity, _) => activity,
@@ -40,6 +41,17 @@ pub(super) fn over(world: &World<'_>, table: &TableSpec, row: &Row, terms: &Term
         Activity::None if terms.when_null == WhenNull::Delete => Truth::True,
         Activity::None => Truth::Unknown,
     }
+}
+
+/// What a column of a row says about time. How it writes it is known from its kind where the rule does not say.
+fn read_in(table: &TableSpec, row: &Row, since: &SinceColumn) -> Moment {
+    let written = match table.kind(&since.column) {
+        Kind::NaiveText => Some(SinceForm::Timestamp),
+        Kind::DateText => Some(SinceForm::Date),
+        Kind::Iso8601 => Some(SinceForm::Iso8601),
+        _ => None,
+    };
+    read(&table.cell(row, &since.column), &SinceColumn { form: since.form.or(written), ..since.clone() })
 }
 
 fn activity(moments: impl IntoIterator<Item = Moment>, cutoff: Timestamp) -> Activity {
@@ -62,7 +74,7 @@ fn elsewhere(world: &World<'_>, table: &TableSpec, row: &Row, latest: &Latest, c
     let other = world.table(&latest.table);
     let belongs = |theirs: &&Row| belongs(&latest.on, (other, theirs), (table, row));
     let rows = other.rows.iter().filter(belongs);
-    activity(rows.map(|theirs| read(&other.cell(theirs, &latest.at.column), &latest.at)), cutoff)
+    activity(rows.map(|theirs| read_in(other, theirs, &latest.at)), cutoff)
 }
 
 /// Whether a row of another table belongs to a row.

@@ -126,8 +126,8 @@ fn texts_and_numbers_are_read_strictly() {
         assert_eq!(over(text(written), form, cutoff), expected, "{written}");
     }
     for (number, form, expected) in [
-        (Cell::Int(1_710_070_245), SinceForm::UnixS, true),
-        (Cell::Int(1_710_070_246), SinceForm::UnixS, false),
+        (Cell::Int(1_710_070_244), SinceForm::UnixS, true),
+        (Cell::Int(1_710_070_245), SinceForm::UnixS, false),
         (Cell::Int(1_710_070_245_499), SinceForm::UnixMs, true),
         (Cell::Int(1_710_070_245_500), SinceForm::UnixMs, false),
         (Cell::Real(1_710_070_245.25), SinceForm::UnixS, true),
@@ -140,7 +140,9 @@ fn texts_and_numbers_are_read_strictly() {
     // 2000-01-01T12:00:00Z is 2451545 exactly; six hours are a quarter.
     for (day, cutoff, expected) in [
         (Cell::Real(2_451_545.0), "2000-01-01T12:00:00Z", false),
-        (Cell::Int(2_451_545), "2000-01-01T12:00:00.000001Z", true),
+        (Cell::Real(2_451_545.0), "2000-01-01T12:00:00.000001Z", true),
+        (Cell::Int(2_451_545), "2000-01-02T11:59:59Z", false),
+        (Cell::Int(2_451_545), "2000-01-02T12:00:00Z", true),
         (Cell::Real(2_451_545.25), "2000-01-01T18:00:00Z", false),
         (Cell::Real(2_451_545.25), "2000-01-01T18:00:01Z", true),
     ] {

@@ -1,0 +1,229 @@
+//! The engines, as cases need them: one database each, kept open.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use forgetd_connector::{ConnectContext, Connector, SinceForm};
+use forgetd_testkit::{Cell, ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+use crate::harness;
+
+/// A database of an engine.
+#[async_trait]
+pub(crate) trait Site: Fixture {
+    /// The engine's name.
+    fn engine(&self) -> &'static str;
+
+    /// The ids that are left in a table, ascending.
+    async fn ids(&self, table: &str) -> Vec<i64>;
+
+    /// Runs statements.
+    async fn sql(&self, sql: &str);
+}
+
+fn context(instance: &str) -> ConnectContext {
+    ConnectContext {
+        database: "crm".into(),
+        instance: instance.into(),
+        control_name: "forgetd".into(),
+        lock_wait_ms: 5_000,
+        call_timeout_ms: 60_000,
+        application: "forgetd test".into(),
+    }
+}
+
+// === PostgreSQL ===
+
+/// A database on the tests' server.
+#[derive(Clone)]
+pub(crate) struct PostgresSite {
+    url: String,
+    client: Arc<Client>,
+}
+
+/// A collation for which case, accents and spaces make no difference.
+const LAX: &str = "create collation lax (provider = icu, locale = 'und-u-ka-shifted-ks-level1', deterministic = false)";
+
+impl PostgresSite {
+    /// Opens what [`harness::Postgres`] made.
+    pub(crate) async fn open(url: String) -> Self {
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(LAX).await.unwrap();
+        Self { url, client: Arc::new(client) }
+    }
+}
+
+#[async_trait]
+impl Fixture for PostgresSite {
+    fn column(&self, kind: Kind) -> Option<ColumnSql> {
+        let (type_name, form) = match kind {
+            Kind::Int => ("bigint", None),
+            Kind::Bool => ("boolean", None),
+            Kind::Text => ("text", None),
+            Kind::LaxText => ("text collate lax", None),
+            Kind::Real => ("double precision", None),
+            Kind::Numeric => ("numeric", None),
+            Kind::Json => ("jsonb", None),
+            Kind::Instant | Kind::Iso8601 => ("timestamptz", None),
+            Kind::Naive | Kind::NaiveText => ("timestamp", None),
+            Kind::Date | Kind::DateText => ("date", None),
+            Kind::UnixS => ("bigint", Some(SinceForm::UnixS)),
+            Kind::UnixMs => ("bigint", Some(SinceForm::UnixMs)),
+            Kind::Julian => ("double precision", Some(SinceForm::Julian)),
+        };
+        Some(ColumnSql { type_name, form })
+    }
+
+    fn literal(&self, kind: Kind, cell: &Cell) -> Option<String> {
+        // A text that is no time is never over, and neither is this.
+        let form = match kind {
+            Kind::Iso8601 => SinceForm::Iso8601,
+            Kind::NaiveText => SinceForm::Timestamp,
+            Kind::DateText => SinceForm::Date,
+            _ => return None,
+        };
+        let Cell::Text(text) = cell else { return None };
+        (!forgetd_testkit::oracle::is_time(text, form)).then(|| "'infinity'".into())
+    }
+
+    fn snare(&self, _snare: &Snare<'_>) -> Option<String> {
+        None
+    }
+
+    async fn database(&self) -> Box<dyn TestDatabase> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl TestDatabase for PostgresSite {
+    async fn sql(&self, sql: &str) {
+        self.client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error:?}: {sql}"));
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        self.client.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    async fn connect(&self, instance: &str) -> Box<dyn Connector> {
+        let config = forgetd_postgres::Config { url: self.url.as_str().into(), password: None };
+        forgetd_postgres::connect(config, context(instance)).await.unwrap()
+    }
+
+    async fn hold(&self, _table: &str, _condition: &str) -> Box<dyn Held> {
+        panic!("no case holds locks")
+    }
+}
+
+#[async_trait]
+impl Site for PostgresSite {
+    fn engine(&self) -> &'static str {
+        "postgres"
+    }
+
+    async fn ids(&self, table: &str) -> Vec<i64> {
+        let sql = format!("select id from {} order by id", self.quote(table));
+        let messages = self.client.simple_query(&sql).await.unwrap();
+        let id = |message| match message {
+            SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap().parse().unwrap()),
+            _ => None,
+        };
+        messages.into_iter().filter_map(id).collect()
+    }
+
+    async fn sql(&self, sql: &str) {
+        TestDatabase::sql(self, sql).await;
+    }
+}
+
+// === SQLite ===
+
+/// A file in the working folder of [`harness::Sqlite`].
+#[derive(Clone)]
+pub(crate) struct SqliteSite {
+    file: Arc<harness::Sqlite>,
+    connection: Arc<Mutex<rusqlite::Connection>>,
+}
+
+impl SqliteSite {
+    /// An empty file.
+    pub(crate) fn open() -> Self {
+        let file = harness::Sqlite::database();
+        let connection = file.session();
+        // Only our own processes end here, never the machine.
+        connection.pragma_update(None, "synchronous", false).unwrap();
+        Self { file: Arc::new(file), connection: Arc::new(Mutex::new(connection)) }
+    }
+}
+
+#[async_trait]
+impl Fixture for SqliteSite {
+    fn column(&self, kind: Kind) -> Option<ColumnSql> {
+        let (type_name, form) = match kind {
+            Kind::Int => ("integer", None),
+            Kind::Bool => ("boolean", None),
+            Kind::Text => ("text", None),
+            Kind::LaxText => ("text collate nocase", None),
+            Kind::Real => ("real", None),
+            Kind::Numeric => ("numeric", None),
+            Kind::Json => ("json", None),
+            Kind::Instant | Kind::Iso8601 => ("text", Some(SinceForm::Iso8601)),
+            Kind::Naive => ("datetime", None),
+            Kind::NaiveText => ("text", Some(SinceForm::Timestamp)),
+            Kind::Date => ("date", None),
+            Kind::DateText => ("text", Some(SinceForm::Date)),
+            Kind::UnixS => ("integer", Some(SinceForm::UnixS)),
+            Kind::UnixMs => ("integer", Some(SinceForm::UnixMs)),
+            Kind::Julian => ("real", Some(SinceForm::Julian)),
+        };
+        Some(ColumnSql { type_name, form })
+    }
+
+    fn snare(&self, _snare: &Snare<'_>) -> Option<String> {
+        None
+    }
+
+    async fn database(&self) -> Box<dyn TestDatabase> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl TestDatabase for SqliteSite {
+    async fn sql(&self, sql: &str) {
+        let connection = self.connection.lock().unwrap();
+        connection.execute_batch(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        self.connection.lock().unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    async fn connect(&self, instance: &str) -> Box<dyn Connector> {
+        let config = forgetd_sqlite::Config { path: self.file.path() };
+        forgetd_sqlite::connect(config, context(instance)).await.unwrap()
+    }
+
+    async fn hold(&self, _table: &str, _condition: &str) -> Box<dyn Held> {
+        panic!("no case holds locks")
+    }
+}
+
+#[async_trait]
+impl Site for SqliteSite {
+    fn engine(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn ids(&self, table: &str) -> Vec<i64> {
+        let connection = self.connection.lock().unwrap();
+        let mut statement = connection.prepare(&format!("select id from {} order by id", self.quote(table))).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    async fn sql(&self, sql: &str) {
+        TestDatabase::sql(self, sql).await;
+    }
+}

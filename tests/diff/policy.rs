@@ -1,0 +1,125 @@
+//! A case's rules as a policy, and what the plan must make of them.
+
+use std::collections::BTreeMap;
+
+use forgetd::rules::{Action, Cap, Guard, Mode, Period, Policy, RowEvidence, Rule, normal};
+use forgetd_connector::{Except, Selection, Since, TableRef, Terms, WhenNull};
+use forgetd_testkit::Fixture;
+use forgetd_testkit::generator::{Case, RuleSpec};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::{calendar, written};
+
+/// The database's name in the policy.
+pub(crate) const DATABASE: &str = "crm";
+
+/// The names of a case's rules.
+pub(crate) struct Names(pub(crate) u64);
+
+impl Names {
+    pub(crate) fn purge(&self) -> String {
+        format!("case-{}", self.0)
+    }
+
+    fn keeper(&self, n: usize) -> String {
+        format!("case-{}-keep-{n}", self.0)
+    }
+
+    pub(crate) fn counted(&self, n: usize) -> String {
+        format!("case-{}-count-{n}", self.0)
+    }
+}
+
+/// All rules of a case, as they read back from a policy's file written for this engine.
+pub(crate) fn policy(case: &Case, names: &Names, fixture: &dyn Fixture) -> Result<Policy, String> {
+    let mut rules = vec![rule(case, &case.rule, names.purge(), Action::Delete, fixture)];
+    rules.extend(
+        case.counted.iter().enumerate().map(|(n, spec)| rule(case, spec, names.counted(n), Action::Delete, fixture)),
+    );
+    rules.extend(
+        case.keepers.iter().enumerate().map(|(n, spec)| rule(case, spec, names.keeper(n), Action::Keep, fixture)),
+    );
+    written::read_back(rules)
+}
+
+fn rule(case: &Case, spec: &RuleSpec, name: String, action: Action, fixture: &dyn Fixture) -> Rule {
+    Rule {
+        name,
+        database: DATABASE.into(),
+        table: TableRef { schema: None, name: case.table().name.into() },
+        purpose: None,
+        legal_basis: None,
+        keep_for: Period::parse(&spec.keep_for).unwrap(),
+        since: case.since_on(fixture, spec),
+        when_null: spec.when_null.clone(),
+        predicate: spec.predicate.clone(),
+        native: spec.native.map(|native| native.text().into()),
+        action,
+        kept_by: BTreeMap::new(),
+        // Rules that keep have none.
+        mode: if action == Action::Delete { Mode::Enforce } else { Mode::default() },
+        cap: Cap::default(),
+        guard: Guard::default(),
+        row_evidence: RowEvidence::Counts,
+        schedule: None,
+    }
+}
+
+/// What a step must select, worked out from the case alone but for the cutoffs, which are judged by themselves; or what is
+/// wrong with the plan's idea of it.
+pub(crate) fn expected(
+    case: &Case,
+    spec: &RuleSpec,
+    names: &Names,
+    fixture: &dyn Fixture,
+    planned: &Selection,
+) -> Result<Selection, String> {
+    if planned.except.len() != case.keepers.len() {
+        return Err(format!("{} rules keep rows, the plan knows {}", case.keepers.len(), planned.except.len()));
+    }
+    let terms = expected_terms(case, spec, fixture, &planned.terms)?;
+    let mut except = vec![];
+    for (n, (keeper, planned)) in case.keepers.iter().zip(&planned.except).enumerate() {
+        let Except::Kept { rule, terms } = planned else { return Err(format!("{planned:?} is no keeper")) };
+        let terms = expected_terms(case, keeper, fixture, terms)?;
+        if *rule != names.keeper(n) {
+            return Err(format!("{rule} stands where {} must", names.keeper(n)));
+        }
+        except.push(Except::Kept { rule: rule.clone(), terms });
+    }
+    Ok(Selection { table: planned.table.clone(), terms, except })
+}
+
+fn expected_terms(case: &Case, spec: &RuleSpec, fixture: &dyn Fixture, planned: &Terms) -> Result<Terms, String> {
+    let terms = Terms {
+        since: case.since_on(fixture, spec),
+        cutoff: planned.cutoff,
+        when_null: spec.when_null.clone().unwrap_or(WhenNull::Keep),
+        predicate: spec.predicate.clone(),
+        native: spec.native.map(|native| native.text().into()),
+    };
+    let as_read = Terms { predicate: normal(spec.predicate.clone()), ..terms.clone() };
+    if *planned != as_read {
+        return Err(format!("planned {planned:?}, not {as_read:?}"));
+    }
+    match calendar::complaint(planned.cutoff.0, &spec.keep_for, &zone(spec), case.now) {
+        Some(complaint) => Err(complaint),
+        None => Ok(terms),
+    }
+}
+
+/// The zone that is written first; else UTC.
+pub(crate) fn zone(spec: &RuleSpec) -> TimeZone {
+    let columns = match &spec.since {
+        Since::Column(column) => vec![column],
+        Since::Greatest(all) => all.iter().collect(),
+        Since::Latest(latest) => std::iter::once(&latest.at).chain(&latest.or).collect(),
+    };
+    columns.into_iter().find_map(|column| column.zone.clone()).unwrap_or(TimeZone::UTC)
+}
+
+/// The cutoff of a rule, about: for counting what a case covers.
+pub(crate) fn cutoff(case: &Case, spec: &RuleSpec) -> Timestamp {
+    Period::parse(&spec.keep_for).unwrap().cutoff(case.now, &zone(spec)).unwrap()
+}

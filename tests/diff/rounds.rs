@@ -1,0 +1,130 @@
+//! Many cases, on all cores.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use forgetd_testkit::Arena;
+use forgetd_testkit::generator::{Case, Features};
+
+use crate::coverage::Coverage;
+use crate::engine::{PostgresSite, Site, SqliteSite};
+use crate::harness::{Database as _, Postgres};
+use crate::{shrink, trial};
+
+/// Cases that share a database.
+const CHUNK: u64 = 50;
+
+/// Cases after which no more are run, once so many went wrong.
+const MISMATCHES_MAX: u64 = 10;
+
+/// Mismatches that are made as small as can be.
+const SHRUNK_MAX: usize = 3;
+
+/// A case that did not end as the oracle says.
+pub(crate) struct Mismatch {
+    pub(crate) engine: &'static str,
+    pub(crate) number: u64,
+    pub(crate) case: Case,
+    pub(crate) why: String,
+}
+
+/// What may occur in the cases.
+const FEATURES: Features = Features::ALL;
+
+/// Runs the cases; the closing line, which is an error where anything differed.
+pub(crate) fn run(cases: u64, seed: u64) -> Result<String, String> {
+    let coverage = Mutex::new(Coverage::default());
+    let mismatches = Mutex::new(vec![]);
+    let next = AtomicU64::new(0);
+    let workers = thread::available_parallelism().map_or(2, usize::from) + 1;
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let first = next.fetch_add(CHUNK, Ordering::Relaxed);
+                    if first >= cases || mismatches.lock().unwrap().len() as u64 >= MISMATCHES_MAX {
+                        return;
+                    }
+                    chunk(seed, first..cases.min(first + CHUNK), &coverage, &mismatches);
+                }
+            });
+        }
+    });
+    let (coverage, mut mismatches) = (coverage.into_inner().unwrap(), mismatches.into_inner().unwrap());
+    mismatches.sort_by_key(|mismatch| mismatch.number);
+    for (n, mismatch) in mismatches.iter().enumerate() {
+        // Making one smaller takes many runs.
+        println!("{}", shrink::report(seed, mismatch, n < SHRUNK_MAX));
+    }
+    println!("{}", coverage.more());
+    let line = format!("{} mismatches={}", coverage.line(), mismatches.len());
+    match coverage.lacking() {
+        _ if !mismatches.is_empty() => Err(line),
+        Some(lacking) => Err(format!("too few cases with {lacking}\n{line}")),
+        None => Ok(line),
+    }
+}
+
+/// Cases that share a database of each engine.
+fn chunk(seed: u64, numbers: std::ops::Range<u64>, coverage: &Mutex<Coverage>, mismatches: &Mutex<Vec<Mismatch>>) {
+    on_each_engine(|engine| {
+        for number in numbers.clone() {
+            let case = Case::draw(seed, number, FEATURES);
+            let done = engine.run(&case);
+            let mut coverage = coverage.lock().unwrap();
+            if engine.name() == "postgres" {
+                coverage.count(&case, done.as_ref().ok());
+            }
+            if let Err(why) = done {
+                mismatches.lock().unwrap().push(Mismatch { engine: engine.name(), number, case, why });
+            }
+        }
+    });
+}
+
+/// One engine with a database that cases share until one of them goes wrong.
+pub(crate) struct Engine<'a> {
+    runtime: tokio::runtime::Runtime,
+    open: &'a dyn Fn(&tokio::runtime::Runtime) -> Box<dyn Site>,
+    site: Box<dyn Site>,
+    arena: Arena,
+    tables: u64,
+}
+
+// === impl Engine ===
+
+impl<'a> Engine<'a> {
+    fn new(open: &'a dyn Fn(&tokio::runtime::Runtime) -> Box<dyn Site>) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let site = open(&runtime);
+        let arena = runtime.block_on(Arena::new(&*site));
+        Self { runtime, open, site, arena, tables: 0 }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.site.engine()
+    }
+
+    /// Runs a case; after one that broke off the next has a fresh database.
+    pub(crate) fn run(&mut self, case: &Case) -> Result<trial::Seen, String> {
+        self.tables += 1;
+        let done = self.runtime.block_on(trial::run(&*self.site, &self.arena, case, self.tables));
+        if done.as_ref().is_err_and(|wrong| wrong.is_broken) {
+            *self = Self::new(self.open);
+        }
+        done.map_err(|wrong| wrong.why)
+    }
+}
+
+/// Runs `work` on a fresh database of every engine.
+pub(crate) fn on_each_engine(mut work: impl FnMut(&mut Engine<'_>)) {
+    let databases = std::cell::RefCell::new(vec![]);
+    work(&mut Engine::new(&|runtime| {
+        let database = Postgres::database();
+        let site = runtime.block_on(PostgresSite::open(database.url()));
+        databases.borrow_mut().push(database);
+        Box::new(site)
+    }));
+    work(&mut Engine::new(&|_| Box::new(SqliteSite::open())));
+}

@@ -1,0 +1,178 @@
+//! One case on one engine.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use forgetd::plan;
+use forgetd::rules::Policy;
+use forgetd_connector::{Atomicity, Catalog, Count, Except, Finding, RowCap, Selection, Step};
+use forgetd_testkit::generator::{Case, RuleSpec};
+use forgetd_testkit::{Arena, oracle};
+use futures_util::FutureExt as _;
+
+use crate::engine::Site;
+use crate::policy::{DATABASE, Names, expected, policy};
+use crate::sealed;
+
+/// What happened where all was well.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    /// Rows of the table.
+    pub(crate) rows: u64,
+    /// Those that were due.
+    pub(crate) due: u64,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug)]
+pub(crate) struct Wrong {
+    /// In words.
+    pub(crate) why: String,
+    /// Whether the database may be left in any state.
+    pub(crate) is_broken: bool,
+}
+
+/// Runs a case whose tables carry `number` in their names; says what differed from the oracle.
+pub(crate) async fn run(site: &dyn Site, arena: &Arena, case: &Case, number: u64) -> Result<Seen, Wrong> {
+    let case = case.clone().numbered(number);
+    let policy = policy(&case, &Names(number), site).map_err(|why| Wrong { why, is_broken: false })?;
+    let trial = Trial { site, arena, policy, names: Names(number), case: &case };
+    IS_ON.set(true);
+    let done = AssertUnwindSafe(trial.run()).catch_unwind().await;
+    IS_ON.set(false);
+    match done {
+        Ok(done) => done.map_err(|why| Wrong { why, is_broken: false }),
+        Err(panic) => Err(Wrong { why: said(&*panic), is_broken: true }),
+    }
+}
+
+thread_local! {
+    /// Whether a trial is on in this thread: its panics are caught, and told as what they are.
+    static IS_ON: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Keeps the panics of trials from being printed.
+pub(crate) fn keep_panics_quiet() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !IS_ON.get() {
+            print(panic);
+        }
+    }));
+}
+
+/// What a panic said.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "panicked".into())
+}
+
+struct Trial<'a> {
+    site: &'a dyn Site,
+    arena: &'a Arena,
+    case: &'a Case,
+    policy: Policy,
+    names: Names,
+}
+
+// === impl Trial ===
+
+impl Trial<'_> {
+    async fn run(&self) -> Result<Seen, String> {
+        let case = self.case;
+        for statement in case.tables.iter().flat_map(|table| table.statements(self.site)) {
+            self.site.sql(&statement).await;
+        }
+        let (step, meant) = self.step(&self.names.purge(), &case.rule).await?;
+        self.findings(&step).await?;
+        for (n, spec) in case.counted.iter().enumerate() {
+            let (other, other_meant) = self.step(&self.names.counted(n), spec).await?;
+            self.measured(&other, &other_meant, "a rule that is counted").await?;
+            let (step, meant) = but(&step, &meant, &other, other_meant);
+            self.measured(&step, &meant, "what a policy means and another does not").await?;
+        }
+        let due = self.measured(&step, &meant, "the rule").await?;
+        let kept = oracle::survivors(&case.tables, &meant);
+        let gone = self.drain(&step).await;
+        let left = self.site.ids(case.table().name).await;
+        if left != kept {
+            let lost: Vec<&i64> = kept.iter().filter(|id| !left.contains(id)).collect();
+            let stayed: Vec<&i64> = left.iter().filter(|id| !kept.contains(id)).collect();
+            return Err(format!("rows {lost:?} were lost, rows {stayed:?} stayed that had to go"));
+        }
+        if gone != due {
+            return Err(format!("{due} rows were due and {gone} were reported as gone"));
+        }
+        for (what, count) in [
+            ("measured", self.arena.connector.measure(&step, RowCap(None)).await.unwrap().due),
+            ("counted as survivors", self.arena.connector.survivors(&step).await.unwrap()),
+        ] {
+            if count != Count::Exact(0) {
+                return Err(format!("{count:?} {what} once everything is gone"));
+            }
+        }
+        let again = self.drain(&Step { rule: format!("{}-again", step.rule), ..step }).await;
+        if again != 0 {
+            return Err(format!("a second run took {again} more rows"));
+        }
+        Ok(Seen { rows: case.table().rows.len() as u64, due })
+    }
+
+    /// The plan's step, and what it must select.
+    async fn step(&self, name: &str, spec: &RuleSpec) -> Result<(Step, Selection), String> {
+        let rule = self.policy.rule(name).unwrap();
+        let catalog: Catalog = self.arena.connector.describe(&plan::tables(rule, &self.policy)).await.unwrap();
+        let atomicity = if self.case.sealed { Atomicity::Sealed } else { Atomicity::Atomic };
+        let step =
+            plan::step(rule, &catalog, DATABASE, self.case.now, atomicity, &self.policy).map_err(|findings| {
+                let said: Vec<&String> = findings.iter().map(|finding| &finding.message).collect();
+                format!("the plan refuses {name}: {said:?}")
+            })?;
+        let meant = expected(self.case, spec, &self.names, self.site, &step.selection);
+        let meant = meant.map_err(|wrong| format!("{name}: {wrong}"))?;
+        Ok((step, meant))
+    }
+
+    /// Nothing blocks an ordinary table.
+    async fn findings(&self, step: &Step) -> Result<(), String> {
+        let findings = self.arena.connector.preflight(step).await.unwrap();
+        match findings.iter().find(|finding| Finding::blocking_cause(finding).is_some()) {
+            Some(finding) => Err(format!("preflight blocks: {}", finding.message)),
+            None => Ok(()),
+        }
+    }
+
+    /// How many rows are due, if the engine and the oracle count the same.
+    async fn measured(&self, step: &Step, meant: &Selection, what: &str) -> Result<u64, String> {
+        let due = oracle::due(&self.case.tables, meant);
+        let measure = self.arena.connector.measure(step, RowCap(None)).await.unwrap();
+        let rows = self.case.table().rows.len() as u64;
+        if measure.due != Count::Exact(due.len() as u64) || measure.total != Count::Exact(rows) {
+            return Err(format!("{what}: measured {measure:?}, due are {due:?} of {rows}"));
+        }
+        Ok(due.len() as u64)
+    }
+
+    async fn drain(&self, step: &Step) -> u64 {
+        if step.atomicity == Atomicity::Sealed {
+            return sealed::drain(self.arena, step, self.case.rows_max).await;
+        }
+        let done = self.arena.drain(step, self.case.rows_max).await;
+        assert_eq!((done.passed, done.locked), (0, 0), "nothing stands in the way");
+        assert!(done.batch_rows_max <= u64::from(self.case.rows_max), "{} rows in one batch", done.batch_rows_max);
+        done.changed
+    }
+}
+
+/// What `step` means and `other` does not.
+fn but(step: &Step, meant: &Selection, other: &Step, other_meant: Selection) -> (Step, Selection) {
+    let (mut step, mut meant) = (step.clone(), meant.clone());
+    step.selection.except.push(Except::Due(Box::new(other.selection.clone())));
+    meant.except.push(Except::Due(Box::new(other_meant)));
+    for table in &other.others {
+        if !step.others.contains(table) {
+            step.others.push(table.clone());
+        }
+    }
+    (step, meant)
+}
