@@ -95,7 +95,6 @@ impl RulePlan {
         if !blind {
             match connector.profile(&step, cap).await {
                 Ok(profile) => self.profile = Some(profile),
-                Err(fault) if fault.cause() == Cause::Unsupported => {}
                 Err(fault) => self.findings.push(unprofiled(&fault)),
             }
         }
