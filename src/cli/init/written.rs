@@ -127,7 +127,7 @@ impl DraftRule {
         lines.extend(self.notes.iter().map(|note| format!("  # {note}")));
         lines.push(format!("  - name: {name}"));
         lines.push(format!("    table: {}", scalar(&written(&self.table))));
-        lines.push(format!("    # purpose: why the data is there; legal_basis: contract"));
+        lines.push("    # purpose: why the data is there; legal_basis: contract".into());
         lines.push(format!("    keep_for: {:<24} # decide: how long is this needed?", self.keep_for));
         lines.push(self.since());
         if let Some(nulls) = self.nulls {
