@@ -27,6 +27,8 @@ notices! {
     SinceNotIndexed = "since_not_indexed";
     /// Values of `since` are no time in the form that the rule names.
     SinceUnreadable = "since_unreadable";
+    /// Activity that comes at the very moment of a batch can be missed.
+    LatestUnguarded = "latest_unguarded";
     /// Rows whose `since` is NULL are due at once.
     NullIsDue = "null_is_due";
     /// The rule only looks.

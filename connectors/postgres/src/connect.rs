@@ -182,6 +182,23 @@ impl Session {
         Ok(answers)
     }
 
+    /// [`Session::read`] of a statement that meets no row. Beside the fault, what the server said about the statement,
+    /// where it could not make sense of it: see [`error::about_statement`].
+    pub(crate) async fn try_to_read(
+        &self,
+        operation: &'static str,
+        place: &str,
+        settings: &str,
+        query: &Sql,
+    ) -> Result<(), (Fault, Option<String>)> {
+        let begin = format!("begin isolation level read committed read only; {}{settings}", self.settings);
+        let asks = [Ask::Batch(&begin), Ask::Query(query), Ask::Batch("commit")];
+        for answer in self.turn(operation, &asks).await.map_err(|fault| (fault, None))? {
+            answer.map_err(|error| (error::fault(&error, operation, place), error::about_statement(&error)))?;
+        }
+        Ok(())
+    }
+
     async fn bounded<T>(&self, operation: &'static str, work: impl Future<Output = T>) -> Result<T, Fault> {
         if let Ok(answer) = timeout(self.call_timeout, work).await {
             return Ok(answer);

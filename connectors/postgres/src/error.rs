@@ -37,6 +37,13 @@ pub(crate) fn is(error: &Error, code: &SqlState) -> bool {
     error.code() == Some(code)
 }
 
+/// What the server says about a statement that it could not make sense of: syntax, names and types. Only for a statement
+/// that meets no row, and outside any function: then the words are the policy's own and the catalog's.
+pub(crate) fn about_statement(error: &Error) -> Option<String> {
+    let db = error.as_db_error().filter(|db| db.where_().is_none())?;
+    db.code().code().starts_with("42").then(|| db.message().to_owned())
+}
+
 /// Names that are safe to print: things of the catalog, never rows.
 fn name(db: &DbError) -> Option<String> {
     let parts: Vec<&str> = [db.schema(), db.table(), db.column(), db.constraint()]

@@ -1,8 +1,10 @@
 //! What would keep a step from doing what it says. Reads only.
 
+mod conditions;
 mod diagnose;
 mod findings;
 mod looked;
+mod others;
 mod sql;
 mod statements;
 mod triggers;
@@ -19,7 +21,10 @@ pub(crate) use statements::{grants, index};
 /// Looks for everything at once.
 pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, Fault> {
     let place = step.place(shared.database());
-    let query = Query::new(step, shared.database())?;
+    let query = match Query::new(step, shared.database()) {
+        Ok(query) => query,
+        Err(fault) => return Ok(vec![conditions::refused(step, shared.database(), &fault)]),
+    };
     let name = &step.table.name;
     // A delete is published with every table that it cascades to.
     let mut reached = step.table.cascades_to();
@@ -34,8 +39,11 @@ pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, F
     let table = Sql::new(sql::TABLE, params);
     let triggers = Sql::new(sql::TRIGGERS, named());
     let held = shared.lanes.take().await?;
-    let answers = held.read("preflight", &place, "", &[&table, &triggers]).await?;
-    let [table, triggers] = answers.as_slice() else { return Err(odd(&place)) };
+    let others = others::question(step);
+    let mut asked = vec![&table, &triggers];
+    asked.extend(&others);
+    let answers = held.read("preflight", &place, "", &asked).await?;
+    let [table, triggers, others @ ..] = answers.as_slice() else { return Err(odd(&place)) };
     let Some(row) = table.rows.first() else {
         held.give_back();
         let message = "the table does not exist, or the role cannot see it";
@@ -43,6 +51,8 @@ pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, F
     };
     let looked = Looked::read(row, &triggers.rows, &place)?;
     let mut findings = looked.findings(step, shared.database());
+    let others = others.first().map(|answer| answer.rows.as_slice()).unwrap_or_default();
+    findings.extend(others::findings(step, shared.database(), others)?);
     findings.extend(findings::tls(&shared.link, shared.database()));
     // The plan shows how the lane will walk; where the table cannot be read a finding above says why.
     match shared.survey(&held, step, &query).await {
@@ -56,7 +66,7 @@ pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, F
         Err(fault) => {
             held.give_back();
             if findings.iter().all(|finding| finding.blocking_cause().is_none()) {
-                findings.push(Finding::blocks(fault.cause(), place, fault.to_string()));
+                findings.push(conditions::refused(step, shared.database(), &fault));
             }
         }
     }

@@ -23,8 +23,7 @@ use crate::codec;
 pub(crate) use change::Returning;
 pub(crate) use moment::Moment;
 use selection::Compiler;
-use selection::NATIVE;
-pub(crate) use selection::{Condition, Reading};
+pub(crate) use selection::{Condition, ReadAs, Reading};
 pub(crate) use span::{LINE_BITS, tid_from};
 pub(crate) use sql::{Param, Sql, Written};
 
@@ -99,13 +98,13 @@ impl Query {
         };
         let key = step.table.key.iter().map(|name| compiler.own(name).cloned()).collect::<Result<Vec<_>, _>>()?;
         let conditions = compiler.selection(&step.selection)?;
-        let Compiler { sql: bound, readings, .. } = compiler;
+        let Compiler { sql: bound, readings, pinned, .. } = compiler;
         let texts: Vec<&str> = conditions.iter().map(|condition| condition.text.as_str()).collect();
         let predicate = texts.join(" and ");
         let mut read: Vec<&Column> = key.iter().chain(lead.iter().map(|lead| &lead.column)).collect();
-        read.extend(readings.iter().filter_map(|reading| step.table.column(&reading.of)));
+        read.extend(&pinned);
         let mut pins = codec::pins(&read).to_owned();
-        if readings.iter().any(|reading| reading.of == NATIVE) {
+        if readings.iter().any(|reading| matches!(reading.what, ReadAs::Native(_))) {
             pins.push_str(STRINGS);
         }
         Ok(Self { step: step.clone(), place, lead, other, key, conditions, predicate, bound, readings, pins })

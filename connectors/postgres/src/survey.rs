@@ -6,7 +6,7 @@ use forgetd_connector::{Cause, Fault, FaultClass, OnDelete, Step, TableRef};
 use tokio_postgres::Row;
 
 use crate::connect::Session;
-use crate::query::{Param, Query, Reading, Sql};
+use crate::query::{Param, Query, ReadAs, Reading, Sql};
 use crate::walk::Walk;
 
 /// Below this correlation between physical order and `since`, a walk in order of `since` jumps over the heap.
@@ -152,14 +152,21 @@ impl Survey {
 
 /// Which literal, or native condition, the server cannot read, if that is what is wrong.
 async fn unreadable(session: &Session, query: &Query, place: &str) -> Option<Fault> {
-    for Reading { of, sql } in query.readings() {
-        let Err(mut fault) = session.read("read condition", place, query.pins(), &[sql]).await else { continue };
-        match fault.class {
-            FaultClass::Internal | FaultClass::Row(_) => fault.class = FaultClass::Blocked(Cause::ColumnType),
-            FaultClass::Blocked(_) => {}
+    for Reading { what, sql } in query.readings() {
+        let read = session.try_to_read("read condition", place, query.pins(), sql).await;
+        let Err((fault, said)) = read else { continue };
+        let blocked = match fault.class {
+            FaultClass::Blocked(Cause::Privilege) => return Some(fault),
+            FaultClass::Internal | FaultClass::Row(_) | FaultClass::Blocked(_) => FaultClass::Blocked,
             _ => return None,
-        }
-        return Some(fault.with_detail(of));
+        };
+        return Some(match what {
+            ReadAs::Column(name) => Fault { class: blocked(Cause::ColumnType), ..fault }.with_detail(name),
+            ReadAs::Native(name) => {
+                let said = said.unwrap_or_else(|| "it is no condition".into());
+                Fault { class: blocked(Cause::Native), ..fault }.with_detail(format!("{name}: {said}"))
+            }
+        });
     }
     None
 }

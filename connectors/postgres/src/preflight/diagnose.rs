@@ -1,6 +1,6 @@
 //! What a refused statement really met: the server gives one code to several causes.
 
-use forgetd_connector::{Cause, Fault, FaultClass, Step};
+use forgetd_connector::{Cause, Fault, FaultClass, Step, Table, TableRef};
 
 use crate::connect::Session;
 use crate::query::{Param, Sql};
@@ -11,10 +11,12 @@ pub(crate) async fn blind_or_denied(session: &Session, step: &Step, place: &str,
     if fault.class != FaultClass::Blocked(Cause::Privilege) {
         return fault;
     }
+    let (schemas, names) = named(std::iter::once(&step.table).chain(&step.others));
     let sql = Sql::new(
-        "select row_security_active(c.oid) and has_table_privilege(c.oid, 'SELECT') from pg_class c \
-         join pg_namespace n on n.oid = c.relnamespace where c.relname = $2 and n.nspname = coalesce($1, n.nspname)",
-        vec![Param::Text(step.table.name.schema.clone()), step.table.name.name.as_str().into()],
+        "select coalesce(bool_or(row_security_active(c.oid) and has_table_privilege(c.oid, 'SELECT')), false) \
+         from unnest($1::text[], $2::text[]) as w(s, t) join pg_class c on c.relname = w.t \
+         join pg_namespace n on n.oid = c.relnamespace and n.nspname = coalesce(w.s, n.nspname)",
+        vec![schemas, names],
     );
     let Ok(answers) = session.read("diagnose", place, "", &[&sql]).await else { return fault };
     let hidden =
@@ -25,7 +27,7 @@ pub(crate) async fn blind_or_denied(session: &Session, step: &Step, place: &str,
 /// Finds out what a refused change really met.
 pub(crate) async fn diagnosed(session: &Session, step: &Step, survey: &Survey, place: &str, fault: Fault) -> Fault {
     match fault.class {
-        FaultClass::Row(Cause::Locked) if locked_whole(session, survey, place).await => {
+        FaultClass::Row(Cause::Locked) if locked_whole(session, step, survey, place).await => {
             Fault { class: FaultClass::LockedWhole, ..fault }.with_detail("a session locks the whole table")
         }
         _ => blind_or_denied(session, step, place, fault).await,
@@ -33,18 +35,32 @@ pub(crate) async fn diagnosed(session: &Session, step: &Step, survey: &Survey, p
 }
 
 /// Whether somebody else holds or asks for a lock on the whole table, or on one that a delete changes or looks at: a
-/// migration, an index being built.
-async fn locked_whole(session: &Session, survey: &Survey, place: &str) -> bool {
+/// migration, an index being built. Tables that are looked into are only read, partitions of theirs too.
+async fn locked_whole(session: &Session, step: &Step, survey: &Survey, place: &str) -> bool {
     let Announced { lose, update } = &survey.announced;
     let changed = lose.keys().chain(update.keys()).copied().chain([survey.oid]).collect();
+    let (schemas, names) = named(&step.others);
     let sql = Sql::new(
-        "select exists (select from pg_locks l join pg_database d on d.oid = l.database \
+        "with recursive read(oid) as (select c.oid from unnest($3::text[], $4::text[]) as w(s, t) \
+           join pg_class c on c.relname = w.t join pg_namespace n on n.oid = c.relnamespace and n.nspname = w.s \
+           union select i.inhrelid from read join pg_inherits i on i.inhparent = read.oid) \
+         select exists (select from pg_locks l join pg_database d on d.oid = l.database \
          where d.datname = current_database() and l.locktype = 'relation' and l.pid is distinct from pg_backend_pid() \
          and (l.mode in ('ExclusiveLock', 'AccessExclusiveLock') and l.relation = any ($2::int8[]::oid[]) \
            or l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') \
-             and l.relation = any ($1::int8[]::oid[])))",
-        vec![Param::Ints(changed), Param::Ints(survey.reached.clone())],
+             and l.relation = any ($1::int8[]::oid[]) \
+           or l.mode = 'AccessExclusiveLock' and l.relation in (select oid from read)))",
+        vec![Param::Ints(changed), Param::Ints(survey.reached.clone()), schemas, names],
     );
     let Ok(answers) = session.read("diagnose", place, "", &[&sql]).await else { return false };
     answers.first().and_then(|answer| answer.rows.first()).is_some_and(|row| row.try_get(0).unwrap_or(false))
+}
+
+/// Names of tables as two parameters.
+fn named<'a>(tables: impl IntoIterator<Item = &'a Table>) -> (Param, Param) {
+    let names: Vec<&TableRef> = tables.into_iter().map(|table| &table.name).collect();
+    (
+        Param::Texts(names.iter().map(|table| table.schema.clone()).collect()),
+        Param::Texts(names.iter().map(|table| Some(table.name.clone())).collect()),
+    )
 }

@@ -5,7 +5,7 @@ use forgetd_connector::{Step, TableRef};
 use crate::codec;
 use crate::query::table_name;
 
-/// What `role` needs on the step's table, and not more. PostgreSQL asks for UPDATE on one column before it skips
+/// What `role` needs on the step's table and on those that are looked into, and not more. PostgreSQL asks for UPDATE on one column before it skips
 /// locked rows; nothing is ever updated.
 pub(crate) fn grants(step: &Step, role: &str) -> String {
     let table = table_name(&step.table.name);
@@ -14,12 +14,21 @@ pub(crate) fn grants(step: &Step, role: &str) -> String {
     if let Some(schema) = &step.table.name.schema {
         text += &format!("grant usage on schema {} to {quoted};\n", codec::quote(schema));
     }
-    text + &format!(
+    text += &format!(
         "grant select, delete on table {table} to {quoted};\n\
          -- asked for by FOR UPDATE SKIP LOCKED; nothing is updated\n\
          {};\n",
         update_grant(step, role)
-    )
+    );
+    let mut looked_into: Vec<&TableRef> = step.others.iter().map(|table| &table.name).collect();
+    looked_into.retain(|table| **table != step.table.name);
+    for other in looked_into {
+        if let Some(schema) = other.schema.as_ref().filter(|schema| Some(*schema) != step.table.name.schema.as_ref()) {
+            text += &format!("grant usage on schema {} to {quoted};\n", codec::quote(schema));
+        }
+        text += &format!("grant select on table {} to {quoted};\n", table_name(other));
+    }
+    text
 }
 
 /// The smallest grant that lets `role` skip locked rows.

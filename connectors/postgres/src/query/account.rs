@@ -54,12 +54,14 @@ impl Query {
         let future = compiler.future(terms, now)?.beside();
         staying.push((KeptWhy::Future, self.counted(compiler, future, limit)?));
         for except in &self.step.selection.except {
-            let Except::Kept { rule, terms: keeper } = except else { continue };
             let mut compiler = self.compiler();
             let over = compiler.over(terms)?.beside();
-            let kept = compiler.kept(keeper)?;
-            let sql = self.counted(compiler, joined([over, kept]), limit)?;
-            staying.push((KeptWhy::Rule(rule.clone()), sql));
+            let (why, kept) = match except {
+                Except::Kept { rule, terms } => (KeptWhy::Rule(rule.clone()), compiler.kept(terms)?),
+                Except::Child(child) => (KeptWhy::Child(child.foreign_key.clone()), compiler.held(child)?),
+                Except::Due(_) => continue,
+            };
+            staying.push((why, self.counted(compiler, joined([over, kept]), limit)?));
         }
         Ok(staying)
     }

@@ -10,7 +10,7 @@ use super::{ALIAS, Param, Sql, native, of, table_name};
 use crate::codec;
 
 /// What a native condition is called in a policy.
-pub(super) const NATIVE: &str = "where_native";
+const NATIVE: &str = "where_native";
 
 /// One condition of a selection, in the order they stand in the predicate.
 pub(crate) struct Condition {
@@ -27,10 +27,18 @@ pub(crate) struct Condition {
 /// Text that the server has to be able to read before anything is changed by it.
 #[derive(Clone)]
 pub(crate) struct Reading {
-    /// The column whose type it is read as, or the native condition.
-    pub(crate) of: String,
+    pub(crate) what: ReadAs,
     /// Fails where it cannot be read. Returns nothing.
     pub(crate) sql: Sql,
+}
+
+/// What a text is read as.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum ReadAs {
+    /// A literal, as the type of this column.
+    Column(String),
+    /// A native condition; of which rule, as people call it.
+    Native(String),
 }
 
 /// Puts conditions into SQL; collects the parameters that they bind.
@@ -39,8 +47,12 @@ pub(super) struct Compiler<'a> {
     pub(super) place: &'a str,
     pub(super) sql: Sql,
     pub(super) readings: Vec<Reading>,
+    /// Columns whose literals are read in the form that the session's settings say.
+    pub(super) pinned: Vec<Column>,
     /// Makes names of subqueries different from each other.
     pub(super) subqueries: usize,
+    /// The rule whose conditions they are, where it is another one.
+    keeper: Option<String>,
 }
 
 // === impl Compiler ===
@@ -48,7 +60,7 @@ pub(super) struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     /// Goes on behind the parameters that `sql` binds already.
     pub(super) fn new(step: &'a Step, place: &'a str, sql: Sql) -> Self {
-        Self { step, place, sql, readings: vec![], subqueries: 0 }
+        Self { step, place, sql, readings: vec![], pinned: vec![], subqueries: 0, keeper: None }
     }
 
     pub(super) fn refuse(&self, cause: Cause, detail: &str) -> Fault {
@@ -106,19 +118,22 @@ impl<'a> Compiler<'a> {
 
     /// On lines of its own, because it may end with a comment.
     fn native(&mut self, native: &str) -> Result<String, Fault> {
+        let what = self.keeper.as_ref().map_or(NATIVE.into(), |rule| format!("{NATIVE} of the rule {rule}"));
         if let Some(complaint) = native::complaint(native) {
-            return Err(self.refuse(Cause::ColumnType, &format!("{NATIVE}: {complaint}")));
+            return Err(self.refuse(Cause::Native, &format!("{what}: {complaint}")));
         }
         let from = super::from(&self.step.table.name);
         let sql = Sql::new(format!("select from {from} where (\n{native}\n) limit 0"), vec![]);
-        self.readings.push(Reading { of: NATIVE.into(), sql });
+        self.readings.push(Reading { what: ReadAs::Native(what), sql });
         Ok(format!("(\n{native}\n)"))
     }
 
     fn except(&mut self, except: &Except) -> Result<Condition, Fault> {
         match except {
             Except::Kept { rule, terms } => {
+                let outside = self.keeper.replace(rule.clone());
                 let kept = self.kept(terms)?;
+                self.keeper = outside;
                 Ok(Condition {
                     what: Some(ClauseOf::Kept(rule.clone())),
                     text: format!("not coalesce({kept}, false)"),
@@ -171,9 +186,12 @@ impl<'a> Compiler<'a> {
     ) -> Result<T, Fault> {
         let mut inner = Compiler::new(step, self.place, std::mem::take(&mut self.sql));
         inner.subqueries = self.subqueries;
+        inner.keeper = Some(step.rule.clone());
         let written = write(&mut inner);
-        // What cannot be read there is said by the rule of that table.
         (self.sql, self.subqueries) = (inner.sql, inner.subqueries);
+        self.pinned.extend(inner.pinned);
+        // A literal that cannot be read there is said by the rule of that table.
+        self.readings.extend(inner.readings.into_iter().filter(|reading| matches!(reading.what, ReadAs::Native(_))));
         written
     }
 

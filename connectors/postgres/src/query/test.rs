@@ -3,7 +3,7 @@
 use forgetd_connector::{Cause, Check, Column, ColumnKind, Comparison, Fault, Test, Value};
 
 use super::said::Said;
-use super::selection::{Compiler, Reading};
+use super::selection::{Compiler, ReadAs, Reading};
 use super::{Param, Sql, of};
 use crate::codec;
 
@@ -159,7 +159,8 @@ impl Compiler<'_> {
     fn reading(&mut self, column: &Column, text: &str) -> String {
         let literal = |placeholder: &str| format!("{placeholder}::text::{}", column.type_name);
         let sql = Sql::new(format!("select {} is null", literal("$1")), vec![text.into()]);
-        self.readings.push(Reading { of: column.name.clone(), sql });
+        self.pinned.push(column.clone());
+        self.readings.push(Reading { what: ReadAs::Column(column.name.clone()), sql });
         literal(&self.text(text))
     }
 

@@ -10,7 +10,7 @@ const ITEM: &str = "create table item (id int primary key, at date not null);
   insert into item select n, '2024-01-01' from generate_series(1, 20) n;";
 
 /// A role of the test's own, and a connector that logs in as it.
-async fn as_role(arena: Arena, database: &Database, grants: &str) -> (Arena, String) {
+pub(crate) async fn as_role(arena: Arena, database: &Database, grants: &str) -> (Arena, String) {
     let role = format!("r{}", database.url.rsplit('/').next().unwrap());
     database.sql(&format!("create role {role} login; {}", grants.replace("ROLE", &role))).await;
     database.sql(&arena.connector.control().grants(&role)).await;
@@ -19,7 +19,7 @@ async fn as_role(arena: Arena, database: &Database, grants: &str) -> (Arena, Str
     (Arena { connector, ..arena }, role)
 }
 
-async fn blocking(connector: &dyn Connector, step: &Step) -> Vec<Cause> {
+pub(crate) async fn blocking(connector: &dyn Connector, step: &Step) -> Vec<Cause> {
     let findings = connector.preflight(step).await.unwrap();
     findings.iter().filter_map(Finding::blocking_cause).collect()
 }

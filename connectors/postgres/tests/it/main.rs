@@ -13,6 +13,7 @@ mod json;
 mod judging;
 mod looking;
 mod native;
+mod others;
 mod predicate;
 mod server;
 mod since;

@@ -1,6 +1,6 @@
 //! Native conditions: what they mean, and that they stay where they are put.
 
-use forgetd_connector::{Cause, FaultClass, LockWait, RowCap};
+use forgetd_connector::{Cause, Cutoff, Except, FaultClass, LockWait, RowCap};
 use forgetd_testkit::TestDatabase as _;
 
 use crate::fixture::{arena, attempt, due, order, selection};
@@ -62,9 +62,32 @@ async fn what_is_no_condition_is_refused_by_its_name() {
         let mut wanted = selection("item");
         wanted.terms.native = Some(native.into());
         let step = arena.step(wanted).await;
-        let fault = due(&arena, step).await.unwrap_err();
-        let FaultClass::Blocked(cause) = fault.class else { panic!("{native}: {fault}") };
-        assert!([Cause::ColumnType, Cause::ColumnMissing, Cause::TableMissing].contains(&cause), "{native}: {fault}");
-        assert!(fault.detail.as_deref().unwrap().starts_with("where_native"), "{native}: {fault}");
+        let fault = due(&arena, step.clone()).await.unwrap_err();
+        assert_eq!(fault.class, FaultClass::Blocked(Cause::Native), "{native}: {fault}");
+        assert!(fault.detail.as_deref().unwrap().starts_with("where_native: "), "{native}: {fault}");
+        let findings = arena.connector.preflight(&step).await.unwrap();
+        let causes: Vec<_> = findings.iter().filter_map(forgetd_connector::Finding::blocking_cause).collect();
+        assert_eq!(causes, [Cause::Native], "{native}: {findings:?}");
+    }
+}
+
+/// A condition of another rule is named by that rule, and means what it means there.
+#[tokio::test]
+async fn a_condition_of_a_rule_that_keeps() {
+    let (arena, _) = arena(ITEM).await;
+    let keeping = |native: &str| {
+        let mut wanted = selection("item");
+        let mut terms = selection("item").terms;
+        terms.cutoff = Cutoff("2020-01-01T00:00:00Z".parse().unwrap());
+        terms.native = Some(native.into());
+        wanted.except = vec![Except::Kept { rule: "longer".into(), terms }];
+        wanted
+    };
+    let step = arena.step(keeping("c = 'a' or c = 'b' -- )")).await;
+    assert_eq!(due(&arena, step).await.unwrap(), ["2", "5", "8", "11"]);
+    for native in ["c", "c = 'a') or (true"] {
+        let fault = due(&arena, arena.step(keeping(native)).await).await.unwrap_err();
+        assert_eq!(fault.class, FaultClass::Blocked(Cause::Native));
+        assert!(fault.detail.as_deref().unwrap().starts_with("where_native of the rule longer: "), "{fault}");
     }
 }
