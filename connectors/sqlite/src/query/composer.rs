@@ -1,6 +1,6 @@
 //! What every condition is written with: the names of its table, and the values of its statement.
 
-use forgetd_connector::{Cause, Fault, FaultClass, Step};
+use forgetd_connector::{Cause, Fault, FaultClass, Step, TableRef};
 
 use super::{Query, Shape, quote};
 
@@ -12,6 +12,8 @@ pub(super) struct Composer<'a> {
     pub(super) step: &'a Step,
     /// The table's own quoted name, by which subqueries reach its columns.
     own: String,
+    /// The names of the rows around these, where the condition is on the children of a row.
+    around: Vec<String>,
     /// Whether texts are stored in an encoding whose order of bytes is that of code points.
     pub(super) code_points: bool,
     pub(super) query: Query,
@@ -33,7 +35,12 @@ pub(super) struct Refused {
 impl<'a> Composer<'a> {
     pub(super) fn new(step: &'a Step, shape: &Shape) -> Self {
         let own = quote(&step.table.name.name);
-        Self { step, own, code_points: shape.code_points, query: Query::default(), opened: 0 }
+        Self { step, own, around: vec![], code_points: shape.code_points, query: Query::default(), opened: 0 }
+    }
+
+    /// A column of the table. Among the rows of another one its name alone could come to mean a column of that.
+    pub(super) fn column(&self, column: &str) -> String {
+        if self.around.is_empty() { quote(column) } else { self.own(column) }
     }
 
     /// A column of the table, as it is written inside a subquery, where another table can have one of its name.
@@ -46,10 +53,15 @@ impl<'a> Composer<'a> {
         if self.own.eq_ignore_ascii_case("`other`") { "another" } else { "other" }
     }
 
-    /// A new name for the rows of a child.
-    pub(super) fn child_alias(&mut self) -> String {
+    /// A name for the rows of a child: its own, by which a native condition may call it, unless that is taken.
+    pub(super) fn child_alias(&mut self, table: &TableRef) -> String {
+        let name = quote(&table.name);
+        let taken = |other: &String| other.eq_ignore_ascii_case(&name);
+        if !taken(&self.own) && !self.around.iter().any(taken) {
+            return name;
+        }
         self.opened += 1;
-        format!("forgetd_child{}", self.opened)
+        format!("child{}", self.opened)
     }
 
     /// Writes something about the rows of another step's table, which stand under this alias; values go on in the same
@@ -60,9 +72,10 @@ impl<'a> Composer<'a> {
         alias: &str,
         write: impl FnOnce(&mut Composer<'_>) -> Result<T, Refused>,
     ) -> Result<T, Refused> {
-        let query = std::mem::take(&mut self.query);
+        let (query, around) =
+            (std::mem::take(&mut self.query), self.around.iter().chain([&self.own]).cloned().collect());
         let (own, code_points, opened) = (alias.to_owned(), self.code_points, self.opened);
-        let mut inner = Composer { step, own, code_points, query, opened };
+        let mut inner = Composer { step, own, around, code_points, query, opened };
         let written = write(&mut inner);
         (self.query, self.opened) = (inner.query, inner.opened);
         written

@@ -91,7 +91,7 @@ impl Composer<'_> {
             (Since::Column(since), WhenNull::Use(other)) => {
                 let written = own(since)?;
                 // Of the same type, so of the same form.
-                let instead = Written { name: other.clone(), column: quote(other), form: written.form.clone() };
+                let instead = Written { name: other.clone(), column: self.column(other), form: written.form.clone() };
                 Ok(Counted::First(vec![written, instead]))
             }
             (Since::Column(since), _) => Ok(Counted::First(vec![own(since)?])),
@@ -111,7 +111,7 @@ impl Composer<'_> {
             return Err(Refused::new(Cause::ColumnMissing, name));
         };
         let form = Form::new(described.kind, since).map_err(|cause| Refused::new(cause, name))?;
-        Ok(Written { name: name.clone(), column: quote(name), form })
+        Ok(Written { name: name.clone(), column: self.column(name), form })
     }
 
     fn activity(&self, latest: &Latest) -> Result<Activity, Refused> {

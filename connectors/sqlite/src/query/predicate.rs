@@ -4,7 +4,6 @@ use forgetd_connector::{Cause, Check, ColumnKind, Predicate, Test};
 
 use super::check::{self, Operand};
 use super::composer::{Composer, Refused};
-use super::quote;
 
 // === impl Composer ===
 
@@ -19,7 +18,7 @@ impl Composer<'_> {
                 Ok(or_null_matches(format!("(not {part})"), *or_null))
             }
             Predicate::Test(test) => {
-                let tested = if test.path.steps.is_empty() { self.column(test)? } else { self.inside(test)? };
+                let tested = if test.path.steps.is_empty() { self.own_value(test)? } else { self.inside(test)? };
                 Ok(or_null_matches(tested, test.or_null))
             }
         }
@@ -35,9 +34,9 @@ impl Composer<'_> {
     }
 
     /// A test of a column's own value.
-    fn column(&mut self, test: &Test) -> Result<String, Refused> {
+    fn own_value(&mut self, test: &Test) -> Result<String, Refused> {
         let name = &test.path.column;
-        let column = quote(name);
+        let column = self.column(name);
         match &test.check {
             Check::Null(wanted) => Ok(self.null(name, *wanted)),
             Check::Exists(_) => Err(Refused::new(Cause::ColumnType, name).with_detail("a column is always there")),
@@ -47,7 +46,7 @@ impl Composer<'_> {
     }
 
     fn null(&self, name: &str, wanted: bool) -> String {
-        let column = quote(name);
+        let column = self.column(name);
         let is_json = self.step.table.column(name).is_some_and(|column| column.kind == ColumnKind::Json);
         let null = if is_json {
             // JSON null is a value of such a column, and nothing all the same.

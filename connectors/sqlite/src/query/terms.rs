@@ -47,10 +47,8 @@ impl Composer<'_> {
     }
 
     /// Whether a child that must stay hangs on a row: 0 or 1.
-    ///
-    /// Inside the subquery a bare column is the child's, because the innermost table that has it is meant.
     fn held(&mut self, child: &Child) -> Result<String, Refused> {
-        let alias = self.child_alias();
+        let alias = self.child_alias(&child.table);
         let mut parts = vec![];
         for Joined { other, own } in &child.on {
             // The parent's column first: a foreign key compares by its collation.

@@ -35,7 +35,7 @@ impl Fixture for SqliteFixture {
             Kind::Numeric => ("numeric", None),
             Kind::Text => ("text", None),
             Kind::LaxText => ("text collate nocase", None),
-            Kind::Json => ("text", None),
+            Kind::Json => ("json", None),
             Kind::Instant | Kind::Iso8601 => ("text", Some(SinceForm::Iso8601)),
             Kind::Naive => ("datetime", None),
             Kind::Date => ("date", None),

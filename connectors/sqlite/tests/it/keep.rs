@@ -1,8 +1,8 @@
 //! Rows that stay whatever the rule's own terms say.
 
 use forgetd_connector::{
-    Check, Comparison, Except, Joined, Latest, Path, Predicate, Selection, Since, SinceColumn, SinceForm, TableRef,
-    Terms, Value, WhenNull,
+    Check, Comparison, Except, Joined, Latest, Path, PathStep, Predicate, Selection, Since, SinceColumn, SinceForm,
+    TableRef, Terms, Value, WhenNull,
 };
 
 use crate::fixture::{arena, due, selection};
@@ -127,4 +127,49 @@ async fn a_walk_in_order_meets_what_is_left() {
     assert_eq!(arena.connector.statements(&step).unwrap().walk, "since");
     assert_eq!(arena.drain(&step, 1).await.changed, 4);
     assert_eq!(crate::fixture::ids(&file, "item"), [2, 3, 4]);
+}
+
+/// The rows of `step`'s table that a delete here takes along by a foreign key in `item`.
+fn children(step: forgetd_connector::Step) -> Except {
+    let on = vec![Joined { other: "item".into(), own: "id".into() }];
+    Except::Child(forgetd_connector::Child {
+        foreign_key: "fk".into(),
+        table: step.table.name.clone(),
+        on,
+        due: vec![step],
+    })
+}
+
+#[tokio::test]
+async fn children_are_judged_by_their_own_columns_and_conditions() {
+    // Parent and child have columns of the same names; a third table is looked into by the child's rule.
+    let (arena, file) = arena(
+        "create table item (id integer primary key, at int not null default 0, state text, doc text);
+         insert into item (id, state, doc) values (1, 'x', '{}'), (2, 'x', '{}'), (3, 'x', '{}'), (4, 'x', '{}'), (5, 'x', '{}');
+         create table part (id integer primary key, item int references item (id) on delete cascade, at int not null default 0,
+           state text, doc text);
+         insert into part (id, item, state, doc) values (1, 1, 'a', '{\"k\": [1]}'), (2, 2, 'b', '{\"k\": [1]}'),
+           (3, 3, 'a', '{\"k\": [2]}'), (4, 4, 'a', '{\"k\": [1]}'), (9, 5, 'a', '{\"k\": [1]}')",
+    )
+    .await;
+    let each = Path { column: "doc".into(), steps: vec![PathStep::Field("k".into()), PathStep::Each] };
+    let mut due_parts = selection("part", "at", Some(SinceForm::UnixS), "2024-01-01T00:00:00Z");
+    due_parts.terms.predicate =
+        Predicate::All(vec![state("a"), at(each, Check::Compare(Comparison::Equal, Value::Int(1)))]);
+    due_parts.terms.native = Some("part.id < 9 and part.state = state".into());
+    let mut selection = all();
+    selection.except.push(children(arena.step(due_parts.clone()).await));
+    assert_eq!(due(&arena, selection).await, [1, 4]);
+    // The same inside itself: the child's rows have children in a table that is around them already.
+    due_parts.terms.native = None;
+    due_parts.except.push(children(arena.step(all()).await));
+    let mut selection = all();
+    selection.except.push(children(arena.step(due_parts).await));
+    let step = arena.step(selection).await;
+    file.open().execute_batch("alter table item add column item int").unwrap();
+    assert_eq!(arena.connector.measure(&step, forgetd_connector::RowCap(None)).await.unwrap().due.rows(), Some(3));
+    // A column that the child loses is not taken for the parent's.
+    file.open().execute_batch("alter table part drop column state").unwrap();
+    let fault = arena.connector.measure(&step, forgetd_connector::RowCap(None)).await.unwrap_err();
+    assert_eq!(fault.cause(), forgetd_connector::Cause::ColumnMissing);
 }

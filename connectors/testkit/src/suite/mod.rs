@@ -3,6 +3,7 @@
 //! Each area is a file of functions over `&dyn Fixture`. [`conformance!`](crate::conformance) makes one test of each;
 //! [`all`] runs them one after another.
 
+pub mod account;
 pub mod effect;
 pub mod fence;
 pub mod lease;
@@ -15,6 +16,7 @@ pub mod receipts;
 pub mod rulebook;
 pub mod runs;
 pub mod sealed;
+pub mod selection;
 pub mod settle;
 pub mod walk;
 
@@ -83,6 +85,20 @@ macro_rules! conformance_areas {
                 zones_and_folds_agree_with_the_oracle
                 plan_and_run_mean_the_same_rows
                 looking_changes_nothing
+            }
+            selection {
+                conditions_on_columns_agree_with_the_oracle
+                conditions_inside_json_agree_with_the_oracle
+                several_columns_agree_with_the_oracle
+                activity_elsewhere_agrees_with_the_oracle
+                what_others_keep_agrees_with_the_oracle
+                native_conditions_stay_in_their_parentheses
+            }
+            account {
+                rows_are_spread_and_stay_for_reasons
+                a_row_is_judged_by_each_condition
+                statements_are_explained_and_not_run
+                tables_are_listed
             }
             locks {
                 locked_rows_are_passed_and_counted
