@@ -9,6 +9,9 @@ use super::{
 };
 use crate::rules::{Policy, RowEvidence, Rule};
 
+/// More names than this are counted and not written.
+const NAMES_MAX: usize = 10;
+
 /// The step of `rule` in `database` at `now` (that database's clock), or everything that keeps it from being one.
 ///
 /// `catalog` describes the tables of [`super::tables`]. The same rule, catalog and moment give the same step: plan,
@@ -97,7 +100,14 @@ fn kind(table: &Table, place: &str) -> Option<Finding> {
         TableKind::View => "is a view",
         TableKind::Foreign => "is a foreign or virtual table",
     };
-    Some(Finding::blocks(Cause::TableKind, place, format!("{} {what}", table.name)))
+    let finding = Finding::blocks(Cause::TableKind, place, format!("{} {what}", table.name));
+    let names: Vec<String> = table.rows_in.iter().take(NAMES_MAX).map(ToString::to_string).collect();
+    let more = table.rows_in.len() - names.len();
+    Some(match (names.is_empty(), more) {
+        (true, _) => finding,
+        (false, 0) => finding.with_fix(format!("write rules for {} instead", names.join(", "))),
+        (false, _) => finding.with_fix(format!("write rules for {} and {more} more instead", names.join(", "))),
+    })
 }
 
 /// A sealed batch announces keys, and a commitment is made of a key.

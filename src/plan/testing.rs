@@ -25,6 +25,7 @@ pub(crate) fn table(name: &str, closed_at: ColumnKind) -> Table {
         key: vec!["id".into()],
         indexes: vec![],
         referenced_by: vec![],
+        rows_in: vec![],
         rows_estimate: None,
     }
 }
@@ -40,5 +41,6 @@ pub(crate) fn reference(child: &str, parent: &str, on_delete: OnDelete) -> Forei
         parent_columns: vec!["id".into()],
         on_delete,
         indexed: true,
+        unsettable: vec![],
     }
 }

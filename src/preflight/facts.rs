@@ -13,5 +13,13 @@ pub fn of_facts(facts: &Facts, database: &str) -> Vec<Finding> {
             "switch fsync and full_page_writes on; evidence says so until then",
         ));
     }
+    if let Some(pooler) = &facts.pooler {
+        findings.push(Finding::informs(
+            Notice::Pooled,
+            database,
+            format!("the connection goes through {pooler}; a batch takes two turns of the network instead of one"),
+            "nothing to do; a direct connection is faster",
+        ));
+    }
     findings
 }

@@ -30,7 +30,8 @@ pub(super) fn notes(
         }
         match key.on_delete {
             OnDelete::Refuse => found.push(kept(key, place, rule_of(policy, database, &key.child))),
-            OnDelete::Set => found.push(set(key, place)),
+            OnDelete::Set if key.unsettable.is_empty() => found.push(set(key, place)),
+            OnDelete::Set => found.push(refused(key, place)),
             // What a cascade may take is the plan's business.
             OnDelete::Cascade => {}
         }
@@ -68,6 +69,21 @@ fn kept(key: &ForeignKey, place: String, rule: Option<&Rule>) -> Finding {
         named(key)
     );
     Finding::informs(Notice::ReferencesKeepRows, place, message, fix)
+}
+
+fn refused(key: &ForeignKey, place: String) -> Finding {
+    let columns = key.unsettable.join(", ");
+    let message = format!(
+        "deleting a row of {} would set {columns} of {} to NULL, which cannot be ({}): rows that are referenced stay",
+        key.parent,
+        key.child,
+        named(key)
+    );
+    let fix = format!(
+        "let {columns} of {} be NULL, or add a rule that deletes its rows first, or change the foreign key's action",
+        key.child
+    );
+    Finding::warns(Notice::ReferencesCannotBeSet, place, message, fix)
 }
 
 fn set(key: &ForeignKey, place: String) -> Finding {

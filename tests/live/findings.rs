@@ -12,6 +12,9 @@ use crate::harness::{Database, Policy, Postgres, Program, Sqlite, through_pgboun
 /// What the tests' own servers and policies are always told. It counts only in the cases that are about it.
 const EVERYWHERE: &[&str] = &["control_tables", "durability_weak", "evidence_unanchored", "tls_unverified"];
 
+/// A case mostly waits for its server.
+const THREADS: usize = 4;
+
 /// A folder with a key, for every case of an engine: making one takes longer than a check.
 fn program() -> Program {
     Program::new(&Policy::new("sqlite:none.db"))
@@ -73,18 +76,26 @@ fn on_sqlite(case: &Case, program: &Program) -> Vec<Value> {
 }
 
 /// Runs every case of an engine and says every difference.
-fn every_case(engine: &str, say: impl Fn(&Case, &Program) -> Vec<Value>) {
-    let program = program();
-    let mut differences = vec![];
-    for case in cases().iter().filter(|case| case.engine == engine) {
-        let said = say(case, &program);
+fn every_case(engine: &str, say: impl Fn(&Case, &Program) -> Vec<Value> + Sync) {
+    let cases: Vec<Case> = cases().into_iter().filter(|case| case.engine == engine).collect();
+    let difference = |case: &Case, program: &Program| {
+        let said = say(case, program);
         if std::env::var_os("UPDATE").is_some() {
             case.update(&said);
-        } else if said != case.findings {
-            let (expected, said) = (expected(&case.findings), expected(&said));
-            differences.push(format!("--- {}: expected\n{expected}--- said\n{said}", case.name));
+            return None;
         }
-    }
+        let (expected, found) = (expected(&case.findings), expected(&said));
+        (said != case.findings).then(|| format!("--- {}: expected\n{expected}--- said\n{found}", case.name))
+    };
+    let differences: Vec<String> = std::thread::scope(|scope| {
+        let part = |part: usize| {
+            let program = program();
+            let own = cases.iter().skip(part).step_by(THREADS);
+            own.filter_map(|case| difference(case, &program)).collect::<Vec<_>>()
+        };
+        let threads: Vec<_> = (0..THREADS).map(|n| scope.spawn(move || part(n))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a case panicked")).collect()
+    });
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
 }
 

@@ -28,6 +28,9 @@ pub struct Table {
     /// Foreign keys of other tables (or of itself) that point here, and those that point at tables these cascade to:
     /// the whole closure that a delete can reach.
     pub referenced_by: Vec<ForeignKey>,
+    /// Where the rows really are, if not in the object itself: the partitions of a parent, the tables that a view reads.
+    #[serde(skip)]
+    pub rows_in: Vec<TableRef>,
     /// Rows by the engine's statistics; absent where it has none.
     #[serde(skip)]
     pub rows_estimate: Option<u64>,
@@ -112,6 +115,9 @@ pub struct ForeignKey {
     pub on_delete: OnDelete,
     /// Whether an index of the child leads with the referencing columns.
     pub indexed: bool,
+    /// Columns that deleting a parent would set to NULL, and that cannot be NULL.
+    #[serde(skip)]
+    pub unsettable: Vec<String>,
 }
 
 /// Referential actions.

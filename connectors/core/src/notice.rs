@@ -49,10 +49,54 @@ notices! {
     TriggerCopies = "trigger_copies";
     /// A trigger deletes from a table that was not announced.
     TriggerDeletes = "trigger_deletes";
+    /// Views of the server that advice comes from cannot be read.
+    LookIncomplete = "look_incomplete";
+    /// The planner knows nothing of the table, or of the column that its period counts from.
+    StatisticsMissing = "statistics_missing";
+    /// Nothing vacuums the table by itself.
+    AutovacuumOff = "autovacuum_off";
+    /// A crash of the server empties the table.
+    TableUnlogged = "table_unlogged";
+    /// The table is one partition of several.
+    IsPartition = "is_partition";
+    /// Tables that inherit from this one keep their rows.
+    ChildrenNotTouched = "children_not_touched";
+    /// An index that begins with `since` serves no walk.
+    IndexUnusable = "index_unusable";
+    /// A materialized view keeps copies.
+    MatviewKeepsCopies = "matview_keeps_copies";
+    /// Subscribers are told of inserts and never of deletes.
+    DeletesNotPublished = "deletes_not_published";
+    /// Subscribers are told of deletes.
+    DeletesPublished = "deletes_published";
+    /// Deleted rows are logged with all their values.
+    ReplicaIdentityFull = "replica_identity_full";
+    /// The log piles up for a replication slot.
+    SlotBehind = "slot_behind";
+    /// The server may end batches before they are done.
+    StatementTimeoutShort = "statement_timeout_short";
+    /// Commits wait for a standby that is not there.
+    SynchronousStandbyMissing = "synchronous_standby_missing";
+    /// The space of deleted rows cannot be used again.
+    VacuumHeldBack = "vacuum_held_back";
+    /// ON DELETE SET would break NOT NULL.
+    ReferencesCannotBeSet = "references_cannot_be_set";
+    /// Older rows were never checked against a foreign key.
+    ForeignKeyNotValid = "foreign_key_not_valid";
+    /// A column looks like a reference to the table and is none.
+    ReferenceWithoutKey = "reference_without_key";
+    /// Something else deletes from the table by a clock of its own.
+    OtherRetention = "other_retention";
+    /// The connection goes through a pooler.
+    Pooled = "pooled";
     /// The server's certificate is not checked.
     TlsUnverified = "tls_unverified";
     /// A commit does not survive a crash of the machine.
     DurabilityWeak = "durability_weak";
+    /// A full-text table keeps the words of deleted rows.
+    FullTextStays = "full_text_stays";
+    /// Much of the file is free and holds what was there before.
+    FreePages = "free_pages";
     /// Readers and batches wait for each other.
     JournalMode = "journal_mode";
     /// Nothing outside the database remembers the evidence log.

@@ -49,6 +49,7 @@ pub(crate) async fn describe(session: &Session, tables: &[TableRef], place: &str
             key: key.unwrap_or_default(),
             indexes: indexes.into_iter().map(|(index, _)| index).collect(),
             referenced_by: references.remove(&oid).unwrap_or_default(),
+            rows_in: rows_in(row, place)?,
             rows_estimate: whole(estimate),
         });
     }
@@ -121,7 +122,13 @@ fn foreign_key(row: &Row, place: &str) -> Result<ForeignKey, Fault> {
             _ => OnDelete::Refuse,
         },
         indexed: get(row, 8, place)?,
+        unsettable: get(row, 10, place)?,
     })
+}
+
+fn rows_in(row: &Row, place: &str) -> Result<Vec<TableRef>, Fault> {
+    let (schemas, names): (Vec<String>, Vec<String>) = (get(row, 5, place)?, get(row, 6, place)?);
+    Ok(schemas.into_iter().zip(names).map(|(schema, name)| TableRef { schema: Some(schema), name }).collect())
 }
 
 fn kind(relkind: &str) -> TableKind {

@@ -1,12 +1,20 @@
 //! What would keep a step from doing what it says. Reads only.
 
+mod advice;
 mod conditions;
+mod copies;
 mod diagnose;
 mod findings;
+mod jobs;
+mod keys;
 mod looked;
 mod others;
+mod server;
 mod sql;
 mod statements;
+mod storage;
+#[cfg(test)]
+mod testing;
 mod triggers;
 
 use forgetd_connector::{Cause, Fault, FaultClass, Finding, Step};
@@ -14,6 +22,7 @@ use forgetd_connector::{Cause, Fault, FaultClass, Finding, Step};
 use crate::connector::Shared;
 use crate::query::{Param, Query, Sql};
 use crate::survey::odd;
+use advice::About;
 pub(crate) use diagnose::{blind_or_denied, diagnosed};
 use looked::Looked;
 pub(crate) use statements::{grants, index};
@@ -53,6 +62,9 @@ pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, F
     let mut findings = looked.findings(step, shared.database());
     let others = others.first().map(|answer| answer.rows.as_slice()).unwrap_or_default();
     findings.extend(others::findings(step, shared.database(), others)?);
+    let about =
+        About { step, oid: looked.oid, role: &looked.role, database: shared.database(), control: shared.names.plain() };
+    findings.extend(advice::look(&held, &about, &looked.jobs).await?);
     findings.extend(findings::tls(&shared.link, shared.database()));
     // The plan shows how the lane will walk; where the table cannot be read a finding above says why.
     match shared.survey(&held, step, &query).await {

@@ -80,6 +80,7 @@ fn table(connection: &Connection, name: &TableRef, references: &[keys::Reference
         columns,
         indexes,
         referenced_by: keys::closure(connection, &name.name, references)?,
+        rows_in: vec![],
         rows_estimate: estimate(connection, &name.name)?,
     }))
 }
@@ -97,7 +98,7 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Describ
 
 /// What a declared type means. SQLite itself takes every value in every column; what a value is, is asked again row by
 /// row.
-fn column_kind(declared: &str) -> ColumnKind {
+pub(crate) fn column_kind(declared: &str) -> ColumnKind {
     let full = declared.trim().to_ascii_uppercase();
     let base = full.split('(').next().unwrap_or_default().trim();
     match base {
@@ -246,6 +247,31 @@ pub(crate) fn shadows<'a>(
         }
     }
     Ok(shadows)
+}
+
+/// The full-text tables that index `table` and hold no rows of their own; those that index none that they name, where
+/// it is empty.
+pub(crate) fn full_text_of(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(
+        "select name, sql from sqlite_schema where type = 'table' and sql like 'create virtual table%using fts%' order by name",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    let found: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
+    let content = format!("content={}", table.to_lowercase());
+    let indexes = |sql: &str| {
+        let plain: String = sql.chars().filter(|c| !c.is_whitespace() && !"'\"`[]".contains(*c)).collect();
+        let plain = plain.to_lowercase();
+        plain.match_indices(&content).any(|(at, found)| plain[at + found.len()..].starts_with([',', ')']))
+    };
+    Ok(found.into_iter().filter(|(_, sql)| indexes(sql)).map(|(name, _)| name).collect())
+}
+
+/// Every virtual table.
+pub(crate) fn virtual_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement =
+        connection.prepare_cached("select name from pragma_table_list where schema = 'main' and type = 'virtual'")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    names.collect()
 }
 
 /// Rows by the statistics that ANALYZE left.

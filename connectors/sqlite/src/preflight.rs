@@ -1,14 +1,18 @@
 //! What would keep a step from doing what it says. Reads only.
 
 mod file;
+mod full_text;
+mod look_alikes;
 mod native;
 mod since;
 mod statements;
+mod storage;
 mod triggers;
 
 use forgetd_connector::{Cause, Fault, FaultClass, Finding, Notice, Step};
 use rusqlite::Connection;
 
+use crate::catalog;
 use crate::effect::Recorder;
 use crate::query::{Area, Sample, Scope, unreadable};
 use crate::session::Session;
@@ -42,12 +46,24 @@ fn findings(
     }
     let every_row = Area::Rows { after: None, to: None };
     match recorder.reach(connection, &scope.delete(&every_row, false).sql) {
-        Ok(reach) => findings.extend(triggers::check(connection, step, &reach, place)?),
+        Ok(reach) => {
+            let full_text = catalog::full_text_of(connection, &step.table.name.name)?;
+            findings.extend(triggers::check(connection, step, &reach, &full_text, place)?);
+            findings.extend(full_text::check(step, &reach, &full_text, database));
+        }
         Err(error) => findings.push(unprepared(&error, place)),
     }
     findings.extend(foreign_keys(step, place));
     findings.extend(since::unreadable(connection, samples, database)?);
+    findings.extend(look_alikes::check(connection, step, database)?);
+    findings.extend(storage::check(connection, step, scope, place)?);
     Ok(findings)
+}
+
+/// A rule must not take what forgetd itself remembers.
+pub(crate) fn own_table(place: &str) -> Finding {
+    let message = "the table is one of forgetd's own";
+    Finding::blocks(Cause::TableKind, place, message).with_fix("take it out of the policy")
 }
 
 /// The delete cannot even be prepared: a trigger or a foreign key leads nowhere, or needs what only the application's

@@ -30,6 +30,7 @@ pub(super) const COMPANY: Company = Company {
 const FINDINGS: &Findings = &[
     ("cascade", &["integration.webhook", "marketing.campaign"]),
     ("delete_rule", &["crm.lead"]),
+    ("deletes_published", &["crm.customer", "ops.device_ping", "sales.order"]),
     ("durability_weak", &[""]),
     ("evidence_unanchored", &[""]),
     (
@@ -41,6 +42,19 @@ const FINDINGS: &Findings = &[
             "hr.department.head_id",
         ],
     ),
+    (
+        "is_partition",
+        &[
+            "analytics.event_2022_11",
+            "analytics.event_2022_12",
+            "analytics.metric_eu",
+            "sales.order_event_0",
+            "sales.order_event_1",
+        ],
+    ),
+    // It reads two of the tables.
+    ("matview_keeps_copies", &["crm.customer_value", "crm.customer_value"]),
+    ("reference_without_key", &["hr.employee_history.employee_id", "hr.salary_note.employee_id"]),
     (
         "references_are_set",
         &[

@@ -39,6 +39,7 @@ const FINDINGS: &Findings = &[
             "ticket_message",
         ],
     ),
+    ("reference_without_key", &["announcement_reader.announcement_id", "employee_history.employee_id"]),
     (
         "references_are_set",
         &[
@@ -92,7 +93,7 @@ const FINDINGS: &Findings = &[
     ),
     ("table_kind", &["active_customer", "memo_search"]),
     ("trigger_before_delete", &["invoice", "upload"]),
-    ("trigger_copies", &["contact", "customer", "customer", "employee", "job", "memo", "post"]),
+    ("trigger_copies", &["contact", "customer", "customer", "employee", "job", "post"]),
     ("trigger_deletes", &["announcement"]),
 ];
 

@@ -8,9 +8,10 @@ where c.relkind in ('r', 'p') and c.relpersistence <> 't' \
   and has_schema_privilege(n.oid, 'USAGE') and has_any_column_privilege(c.oid, 'SELECT') \
 order by n.nspname collate \"C\", c.relname collate \"C\"";
 
-/// Tables by name: oid, schema, name, kind, rows. In the order asked for.
+/// Tables by name: oid, schema, name, kind, rows; where rows really are, as schemas and names: the leaves of a parent of
+/// partitions, what a view reads. In the order asked for.
 pub(super) const RESOLVE: &str = "\
-select c.oid::int8, c.nspname::text, c.relname::text, c.relkind::text, c.reltuples::float8 \
+select c.oid::int8, c.nspname::text, c.relname::text, c.relkind::text, c.reltuples::float8, r.schemas, r.names \
 from unnest($1::text[], $2::text[]) with ordinality as w(schema, name, n) \
 cross join lateral ( \
   select c.oid, ns.nspname, c.relname, c.relkind, c.reltuples \
@@ -18,6 +19,14 @@ cross join lateral ( \
   where c.relname = w.name and c.relkind in ('r', 'p', 'v', 'm', 'f') \
     and (ns.nspname = w.schema or (w.schema is null and ns.nspname = any (current_schemas(false)))) \
   order by array_position(current_schemas(false), ns.nspname) limit 1) c \
+cross join lateral ( \
+  select coalesce(array_agg(ns.nspname::text order by ns.nspname, k.relname), '{}') as schemas, \
+    coalesce(array_agg(k.relname::text order by ns.nspname, k.relname), '{}') as names \
+  from pg_class k join pg_namespace ns on ns.oid = k.relnamespace \
+  where c.relkind = 'p' and k.oid in (select p.relid from pg_partition_tree(c.oid::regclass) p where p.isleaf) \
+    or c.relkind in ('v', 'm') and k.relkind in ('r', 'p', 'f') and k.oid in ( \
+      select d.refobjid from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid \
+      where w.ev_class = c.oid and d.refclassid = 'pg_class'::regclass)) r \
 order by w.n";
 
 /// Columns: table, name, type to cast to, type, category, nullable. A domain counts as the type under it.
@@ -51,8 +60,8 @@ where i.indrelid = any ($1::int8[]::oid[]) and am.amname = 'btree' and i.indisva
 order by i.indrelid, i.indisprimary desc, c.relname";
 
 /// Foreign keys that a delete can reach: table, name, child schema, child, its columns, parent schema, parent, action,
-/// indexed, the parent's columns. The parent of partitions holds no rows, its partitions stand for it. An index without the NULLs serves too:
-/// no NULL references anything.
+/// indexed, the parent's columns, the columns that it would set to NULL and that cannot be NULL. The parent of partitions
+/// holds no rows, its partitions stand for it. An index without the NULLs serves too: no NULL references anything.
 pub(super) const FOREIGN_KEYS: &str = "\
 with recursive closure(root, con) as ( \
   select k.confrelid, k.oid from pg_constraint k \
@@ -72,7 +81,11 @@ select closure.root::int8, k.conname::text, cn.nspname::text, c.relname::text, \
     and (select array_agg(v order by v) from unnest((x.indkey::int2[])[0:cardinality(k.conkey) - 1]) v) \
       = (select array_agg(v order by v) from unnest(k.conkey) v)), \
   (select array_agg(a.attname::text order by p.n) from unnest(k.confkey) with ordinality as p(attnum, n) \
-   join pg_attribute a on a.attrelid = k.confrelid and a.attnum = p.attnum) \
+   join pg_attribute a on a.attrelid = k.confrelid and a.attnum = p.attnum), \
+  array(select a.attname::text from pg_attribute a where a.attrelid = k.conrelid and a.attnotnull \
+    and (k.confdeltype = 'n' or (k.confdeltype = 'd' and not a.atthasdef)) \
+    and a.attnum = any (coalesce((select array_agg(v::int2) from jsonb_array_elements_text( \
+      nullif(to_jsonb(k) -> 'confdelsetcols', 'null'::jsonb)) v), k.conkey)) order by a.attnum) \
 from closure join pg_constraint k on k.oid = closure.con \
 join pg_class c on c.oid = k.conrelid and c.relkind <> 'p' join pg_namespace cn on cn.oid = c.relnamespace \
 join pg_class pc on pc.oid = k.confrelid join pg_namespace pn on pn.oid = pc.relnamespace \

@@ -3,7 +3,7 @@
 use forgetd_connector::{Cause, Finding, Notice, Step, TableRef};
 
 use super::looked::Looked;
-use super::statements::update_grant;
+use super::statements::{listed, update_grant};
 use crate::codec;
 use crate::connect::Link;
 use crate::query::table_name;
@@ -84,6 +84,7 @@ impl Looked {
         if self.row_security {
             findings.push(self.row_security(table, &place));
         }
+        findings.extend(self.of_children(table, &place));
         for rule in &self.delete_rules {
             let message = format!("the rule {rule} rewrites deletes");
             let fix = format!(
@@ -104,6 +105,23 @@ impl Looked {
                 .push(Finding::blocks(Cause::ReplicaIdentity, format!("{database}.{table}"), message).with_fix(fix));
         }
         findings
+    }
+
+    /// Rows of tables that inherit from this one are theirs.
+    fn of_children(&self, table: &TableRef, place: &str) -> Option<Finding> {
+        let children = listed(&self.children);
+        let fix = format!("write rules for those whose rows are to go: {children}");
+        match (self.hollow, self.children.is_empty()) {
+            (true, _) => {
+                let message = format!("{table} itself holds no row: they lie in tables that inherit from it");
+                Some(Finding::blocks(Cause::TableKind, place, message).with_fix(fix))
+            }
+            (false, true) => None,
+            (false, false) => {
+                let message = format!("rows of tables that inherit from {table} are not touched");
+                Some(Finding::informs(Notice::ChildrenNotTouched, place, message, fix))
+            }
+        }
     }
 
     fn row_security(&self, table: &TableRef, place: &str) -> Finding {

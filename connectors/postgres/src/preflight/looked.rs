@@ -3,6 +3,7 @@
 use forgetd_connector::Fault;
 use tokio_postgres::Row;
 
+use super::jobs::JobTables;
 use super::triggers::Trigger;
 use crate::survey::get;
 
@@ -27,6 +28,12 @@ pub(super) struct Looked {
     /// A table, and not one of the server's or our own.
     pub(super) ordinary: bool,
     pub(super) role: String,
+    pub(super) oid: i64,
+    /// Tables that inherit from it.
+    pub(super) children: Vec<String>,
+    /// It holds no row, and they do.
+    pub(super) hollow: bool,
+    pub(super) jobs: JobTables,
     pub(super) triggers: Vec<Trigger>,
 }
 
@@ -35,6 +42,10 @@ pub(super) struct Looked {
 impl Looked {
     /// Reads the answers.
     pub(super) fn read(row: &Row, triggers: &[Row], place: &str) -> Result<Self, Fault> {
+        let pairs = |first, second| -> Result<Vec<(String, String)>, Fault> {
+            let (first, second): (Vec<String>, Vec<String>) = (get(row, first, place)?, get(row, second, place)?);
+            Ok(first.into_iter().zip(second).collect())
+        };
         Ok(Self {
             row_security: get(row, 0, place)?,
             forced: get(row, 1, place)?,
@@ -46,12 +57,13 @@ impl Looked {
             track_counts: get(row, 7, place)?,
             standby: get(row, 8, place)?,
             only_reads: get(row, 9, place)?,
-            unidentified: get::<Vec<String>>(row, 10, place)?
-                .into_iter()
-                .zip(get::<Vec<String>>(row, 11, place)?)
-                .collect(),
+            unidentified: pairs(10, 11)?,
             ordinary: get(row, 12, place)?,
             role: get(row, 13, place)?,
+            oid: get(row, 14, place)?,
+            children: get(row, 15, place)?,
+            hollow: get(row, 16, place)?,
+            jobs: JobTables(pairs(17, 18)?),
             triggers: triggers.iter().map(|row| Trigger::read(row, place)).collect::<Result<_, _>>()?,
         })
     }

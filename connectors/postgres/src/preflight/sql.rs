@@ -11,7 +11,12 @@ select row_security_active(c.oid), c.relforcerowsecurity and pg_has_role(c.relow
   current_setting('default_transaction_read_only') = 'on', \
   u.schemas, u.names, \
   c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', $3), \
-  current_user::text \
+  current_user::text, c.oid::int8, \
+  array(select kn.nspname || '.' || k.relname from pg_inherits i join pg_class k on k.oid = i.inhrelid \
+    join pg_namespace kn on kn.oid = k.relnamespace where i.inhparent = c.oid and c.relkind = 'r' order by 1), \
+  c.relkind = 'r' and pg_relation_size(c.oid) = 0 and exists (select from pg_inherits i \
+    where i.inhparent = c.oid and pg_relation_size(i.inhrelid) > 0), \
+  j.schemas, j.names \
 from pg_class c join pg_namespace n on n.oid = c.relnamespace \
 cross join (select coalesce(array_agg(x.nspname), '{}') as schemas, coalesce(array_agg(x.relname), '{}') as names \
   from (select w.s as nspname, w.t as relname, k.oid, k.relreplident from unnest($4::text[], $5::text[]) as w(s, t) \
@@ -20,6 +25,15 @@ cross join (select coalesce(array_agg(x.nspname), '{}') as schemas, coalesce(arr
     where p.pubdelete and pt.schemaname = x.nspname and pt.tablename = x.relname) \
   and (x.relreplident = 'n' or (x.relreplident = 'd' \
     and not exists (select from pg_index i where i.indrelid = x.oid and i.indisprimary)))) u \
+cross join (select coalesce(array_agg(kn.nspname::text), '{}') as schemas, \
+    coalesce(array_agg(k.relname::text), '{}') as names \
+  from pg_class k join pg_namespace kn on kn.oid = k.relnamespace \
+  where k.relkind in ('r', 'p') and (k.relname = 'part_config' and 2 = (select count(*) from pg_attribute a \
+      where a.attrelid = k.oid and a.attname in ('parent_table', 'retention')) \
+    or (kn.nspname, k.relname) in (('cron', 'job'), ('_timescaledb_catalog', 'hypertable'), \
+      ('_timescaledb_config', 'bgw_job'), ('_timescaledb_catalog', 'bgw_job'))) \
+  and has_schema_privilege(kn.oid, 'USAGE') and has_table_privilege(k.oid, 'SELECT') \
+  and not row_security_active(k.oid)) j \
 where c.relname = $2 and (n.nspname = $1 or ($1 is null and n.nspname = any (current_schemas(false))))";
 
 /// Triggers that a delete fires: name, function, language, when they fire (the bits of `tgtype`), what they call the

@@ -5,6 +5,18 @@ use forgetd_connector::{Step, TableRef};
 use crate::codec;
 use crate::query::table_name;
 
+/// More names than this are counted and not written.
+const NAMES_MAX: usize = 10;
+
+/// Names in a sentence.
+pub(super) fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// What `role` needs on the step's table and on those that are looked into, and not more. PostgreSQL asks for UPDATE on one column before it skips
 /// locked rows; nothing is ever updated.
 pub(crate) fn grants(step: &Step, role: &str) -> String {

@@ -12,6 +12,8 @@ pub(crate) struct Reference {
     /// Empty: the parent's primary key.
     parent_columns: Vec<String>,
     on_delete: OnDelete,
+    /// What the children's columns become is their default, not NULL.
+    to_default: bool,
 }
 
 /// Every foreign key of the file.
@@ -39,6 +41,7 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Reference>> {
                     parent,
                     parent_columns: vec![],
                     on_delete: action(&on_delete),
+                    to_default: on_delete == "SET DEFAULT",
                 });
             }
             last = Some(id);
@@ -84,6 +87,7 @@ pub(super) fn closure(
                 parent_columns: parent_columns(connection, reference)?,
                 on_delete: reference.on_delete,
                 indexed: indexed(connection, reference)?,
+                unsettable: unsettable(connection, reference)?,
             });
         }
     }
@@ -107,6 +111,20 @@ fn parent_columns(connection: &Connection, reference: &Reference) -> rusqlite::R
 
 fn local(name: &str) -> TableRef {
     TableRef { schema: None, name: name.to_owned() }
+}
+
+/// Columns that deleting a parent would set to NULL, and that cannot be NULL.
+fn unsettable(connection: &Connection, reference: &Reference) -> rusqlite::Result<Vec<String>> {
+    if reference.on_delete != OnDelete::Set {
+        return Ok(vec![]);
+    }
+    let mut statement = connection.prepare_cached(
+        "select name from pragma_table_xinfo(?1) where \"notnull\" and not (?2 and dflt_value is not null) order by cid",
+    )?;
+    let fixed = statement.query_map((&reference.child, reference.to_default), |row| row.get::<_, String>(0))?;
+    let fixed: Vec<String> = fixed.collect::<Result<_, _>>()?;
+    let set = |column: &String| reference.child_columns.iter().any(|name| name.eq_ignore_ascii_case(column));
+    Ok(fixed.into_iter().filter(set).collect())
 }
 
 /// Whether the child can be found without reading all of it: an index, or the row id itself, leads with its columns.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use forgetd_connector::{Finding, Notice, Step};
 use rusqlite::Connection;
 
+use crate::catalog;
 use crate::effect::{Reach, Written};
 
 /// What every trigger that a delete fires can do: cancel or refuse it, take other rows, keep copies.
@@ -12,9 +13,11 @@ pub(super) fn check(
     connection: &Connection,
     step: &Step,
     reach: &Reach,
+    full_text: &[String],
     place: &str,
 ) -> rusqlite::Result<Vec<Finding>> {
     let mut findings = vec![];
+    let strangers = Strangers::of(connection, step, full_text)?;
     let mut statement = connection
         .prepare_cached("select name, sql from sqlite_schema where type = 'trigger' and lower(tbl_name) = lower(?1)")?;
     let mut rows = statement.query([&step.table.name.name])?;
@@ -25,7 +28,7 @@ pub(super) fn check(
         }
     }
     for (name, written) in &reach.triggers {
-        findings.extend(writes(step, name, written, place));
+        findings.extend(writes(&strangers, name, written, place));
     }
     Ok(findings)
 }
@@ -50,23 +53,41 @@ fn raises(name: &str, sql: &str, place: &str) -> Option<Finding> {
     Some(Finding::warns(Notice::TriggerBeforeDelete, place, message, fix))
 }
 
-fn writes(step: &Step, name: &str, written: &Written, place: &str) -> Vec<Finding> {
-    let own = &step.table.name.name;
-    let announced = step.table.referenced_by.iter().map(|key| key.child.name.as_str());
-    let known: Vec<&str> = announced.chain([own.as_str()]).collect();
-    let strangers = |tables: &BTreeSet<String>| -> Option<String> {
-        let strangers: Vec<&str> = tables.iter().map(String::as_str).filter(|table| !known.contains(table)).collect();
+/// Tables whose change by a trigger is nobody's surprise.
+struct Strangers {
+    /// The table itself, those that reference it, and virtual tables, which count for nothing.
+    may_lose: Vec<String>,
+    /// The table itself, those that reference it, and full-text indexes: what is written there takes words out.
+    may_gain: Vec<String>,
+}
+
+// === impl Strangers ===
+
+impl Strangers {
+    fn of(connection: &Connection, step: &Step, full_text: &[String]) -> rusqlite::Result<Self> {
+        let announced = step.table.referenced_by.iter().map(|key| key.child.name.clone());
+        let known: Vec<String> = announced.chain([step.table.name.name.clone()]).collect();
+        let may_gain = known.iter().chain(full_text).cloned().chain(catalog::full_text_of(connection, "")?).collect();
+        let may_lose = known.into_iter().chain(catalog::virtual_tables(connection)?).collect();
+        Ok(Self { may_lose, may_gain })
+    }
+
+    fn among(tables: &BTreeSet<String>, known: &[String]) -> Option<String> {
+        let strangers: Vec<&str> = tables.iter().filter(|table| !known.contains(table)).map(String::as_str).collect();
         (!strangers.is_empty()).then(|| strangers.join(", "))
-    };
+    }
+}
+
+fn writes(strangers: &Strangers, name: &str, written: &Written, place: &str) -> Vec<Finding> {
     let mut findings = vec![];
-    if let Some(tables) = strangers(&written.deletes) {
+    if let Some(tables) = Strangers::among(&written.deletes, &strangers.may_lose) {
         let message = format!("the trigger {name} deletes from {tables}: a batch in which it does is rolled back");
         let fix = format!(
             "change {name}, or let a foreign key with ON DELETE CASCADE take those rows and add a rule for them"
         );
         findings.push(Finding::warns(Notice::TriggerDeletes, place, message, fix));
     }
-    if let Some(tables) = strangers(&written.writes) {
+    if let Some(tables) = Strangers::among(&written.writes, &strangers.may_gain) {
         let message =
             format!("the trigger {name} writes to {tables}: what it copies there is not deleted by this rule");
         let fix = format!("add a rule for {tables} if it keeps copies");
