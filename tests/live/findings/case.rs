@@ -81,8 +81,10 @@ impl Case {
     /// The whole configuration; YAML reads JSON.
     pub(super) fn config(&self, url: &str) -> Value {
         let rules = self.rules.iter().enumerate().map(|(n, rule)| {
-            let mut whole =
-                json!({ "name": format!("r{n}"), "keep_for": "30d", "action": "delete", "mode": "enforce" });
+            let mut whole = json!({ "name": format!("r{n}"), "keep_for": "30d" });
+            if !rule.contains_key("action") {
+                overlay(&mut whole, &json!({ "action": "delete", "mode": "enforce" }));
+            }
             overlay(&mut whole, &Value::Object(rule.clone()));
             whole
         });
