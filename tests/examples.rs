@@ -75,6 +75,31 @@ fn the_sqlite_example_is_planned_row_by_row() {
     assert!(text.contains("only look; with `mode: enforce` it would delete"), "{text}");
 }
 
+/// The commands of the example's README, in their order.
+#[test]
+fn the_sqlite_example_acts_once_its_rules_are_approved() {
+    let folder = sqlite();
+    let key = folder.path().join("evidence.key");
+    fs::create_dir(folder.path().join("remember")).unwrap();
+    let call = |args: &[&str], code: i32| {
+        let output = forgetd(folder.path(), args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    call(&["keys", "new", "evidence", "--out", key.to_str().unwrap()], 0);
+    call(&["install"], 0);
+    call(&["check", "--connect"], 0);
+    assert!(call(&["plan"], 0).contains("nothing yet: the rule was never approved"));
+    assert!(call(&["run", "--json"], 4).contains("cool_off"));
+    call(&["approve"], 0);
+    let text = call(&["run", "--json"], 0);
+    let reports: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(reports.len(), 3);
+    assert!(reports.iter().all(|report| report["cause"] == "observe" || report["verdict"] == "clean"), "{text}");
+    call(&["evidence", "verify"], 0);
+}
+
 #[test]
 fn check_says_what_is_missing_and_writes_nothing() {
     let folder = sqlite();

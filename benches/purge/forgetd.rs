@@ -38,6 +38,7 @@ pub(crate) async fn run(url: &str, scene: &Scene) -> Run {
     let key = folder.path().join("key");
     finish(command(&config).args(["keys", "new", "evidence", "--out"]).arg(key));
     finish(command(&config).arg("install"));
+    finish(command(&config).arg("approve"));
     let started = Instant::now();
     let child = command(&config).args(["run", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
     let (child, peak_kib) = watch(child).await;

@@ -1,58 +1,144 @@
 //! `forgetd approve`: a person's word where forgetd must not go on by itself.
 
+mod shown;
+
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::run::{explain, signing_key};
-use super::{USAGE, complain, load, print, say};
+use super::{USAGE, complain, load, print, prompt, say};
 use crate::app;
-use crate::run::{Quiet, Session, Sites};
+use crate::config::Config;
+use crate::keys::EvidenceKey;
+use crate::rules::{Mode, Rule};
+use crate::run::{Approver, Databases, Quiet, RuleApproval, Session, Sites};
 use crate::shutdown;
 
+use shown::Shown;
+
 /// Options of `approve`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Args {
+    /// The rule; without it every rule that would act and is stopped.
+    #[arg(conflicts_with = "restored")]
+    pub(crate) rule: Option<String>,
+
     /// Go on after a database or the evidence was restored to an earlier state: begins a new generation of control
     /// tables and leaves an entry that says so.
-    #[arg(long, required = true)]
-    restored: bool,
+    #[arg(long)]
+    pub(crate) restored: bool,
 
     /// Why, in words that name no person; it becomes part of the evidence.
     #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
+
+    /// Answer the question that is asked on a terminal.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
-/// Approves. The exit code is the command's.
+/// Approves. The exit code is the command's: 4 where something stops a rule that nobody can approve.
 pub async fn run(file: &Path, args: &Args) -> u8 {
-    let Some(reason) = args.reason.as_deref().filter(|reason| !reason.trim().is_empty()) else {
+    if args.restored && args.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
         say("--restored needs --reason TEXT: it becomes part of the evidence");
         return USAGE;
-    };
+    }
     let config = match load(file) {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let key = match signing_key(&config) {
-        Ok(key) => key,
-        Err(problem) => return complain(&problem.into()),
+    let rules = match rules(&config, args) {
+        Ok(rules) => rules,
+        Err(code) => return code,
     };
     let databases = match app::connect(&config).await {
         Ok(databases) => databases,
         Err(problems) => return complain(&problems),
     };
-    let stop = match shutdown::listen() {
-        Ok(stop) => stop,
-        Err(error) => {
-            say(format_args!("signals cannot be listened to: {error}"));
-            return 1;
-        }
+    let code = if args.restored {
+        restored(&config, &databases, args).await
+    } else {
+        Box::pin(look_and_approve(&config, &databases, &rules, args)).await
     };
-    let sites = Sites::survey(&config, &databases).await;
-    let approved = match Session::open(&config, &sites, &key, Duration::ZERO, stop, &Quiet).await {
+    databases.close().await;
+    code
+}
+
+/// The rules that were asked for, as far as they act.
+fn rules<'a>(config: &'a Config, args: &Args) -> Result<Vec<&'a Rule>, u8> {
+    let acts = |rule: &&Rule| rule.runs() && rule.mode == Mode::Enforce;
+    let Some(name) = &args.rule else { return Ok(config.policy.rules.iter().filter(acts).collect()) };
+    match config.policy.rule(name) {
+        Some(rule) if acts(&rule) => Ok(vec![rule]),
+        Some(_) => {
+            say(format_args!("rule {name} deletes nothing: it needs no approval"));
+            Err(0)
+        }
+        None => {
+            say(format_args!("the policy has no rule {name:?}"));
+            Err(USAGE)
+        }
+    }
+}
+
+/// Shows what stops each rule, asks, and approves what was shown.
+async fn look_and_approve(config: &Config, databases: &Databases, rules: &[&Rule], args: &Args) -> u8 {
+    let shown = shown::look(config, databases, rules).await;
+    for rule in shown.iter().filter(|rule| rule.is_stopped() || args.rule.is_some()) {
+        print(rule.text());
+    }
+    if args.rule.is_none() && !shown.iter().any(Shown::is_stopped) {
+        print("nothing stops any rule: there is nothing to approve");
+    }
+    let approvals: Vec<&RuleApproval<'_>> = shown.iter().filter_map(Shown::approval).collect();
+    let stuck = shown.iter().map(Shown::exit_code).max().unwrap_or(0);
+    if approvals.is_empty() {
+        return stuck;
+    }
+    if !prompt::agreed("approve?", args.yes).await {
+        say("nothing was approved");
+        return 1;
+    }
+    let who = actor();
+    let by = Approver { who: &who, reason: args.reason.as_deref().unwrap_or_default() };
+    let (key, stop) = match tools(config) {
+        Ok(tools) => tools,
+        Err(code) => return code,
+    };
+    let sites = Sites::survey(config, databases).await;
+    let done = match Session::open(config, &sites, &key, Duration::ZERO, stop, &Quiet).await {
+        Ok(session) => session.approve_rules(&approvals, by).await,
+        Err(refused) => Err(refused),
+    };
+    match done {
+        Ok(Ok(())) => {
+            for approval in approvals {
+                print(format_args!("{}: approved by {who}", approval.rule.name));
+            }
+            stuck
+        }
+        Ok(Err(fault)) => {
+            say(format_args!("{fault}; {}", fault.cause().fix()));
+            app::exit_code(&fault)
+        }
+        Err(refused) => explain(&refused),
+    }
+}
+
+async fn restored(config: &Config, databases: &Databases, args: &Args) -> u8 {
+    let (key, stop) = match tools(config) {
+        Ok(tools) => tools,
+        Err(code) => return code,
+    };
+    let sites = Sites::survey(config, databases).await;
+    let reason = args.reason.as_deref().unwrap_or_default();
+    let approved = match Session::open(config, &sites, &key, Duration::ZERO, stop, &Quiet).await {
         Ok(session) => session.approve_restored(reason).await,
         Err(refused) => Err(refused),
     };
-    let code = match approved {
+    match approved {
         Ok(Ok(said)) => {
             print(said);
             0
@@ -62,7 +148,25 @@ pub async fn run(file: &Path, args: &Args) -> u8 {
             4
         }
         Err(refused) => explain(&refused),
-    };
-    databases.close().await;
-    code
+    }
+}
+
+/// What every session needs. What is missing was said.
+fn tools(config: &Config) -> Result<(EvidenceKey, watch::Receiver<bool>), u8> {
+    let key = signing_key(config).map_err(|problem| complain(&problem.into()))?;
+    let stop = shutdown::listen().map_err(|error| {
+        say(format_args!("signals cannot be listened to: {error}"));
+        1
+    })?;
+    Ok((key, stop))
+}
+
+/// Who approves, as the environment says.
+fn actor() -> String {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    variable("FORGETD_ACTOR").unwrap_or_else(|| {
+        let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".into());
+        let host = variable("HOSTNAME").unwrap_or_else(|| "localhost".into());
+        format!("{user}@{host}")
+    })
 }

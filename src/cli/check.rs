@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::{complain, load, print, report};
 use crate::{
-    app,
+    app, clock,
     config::{Config, Control, Database, Store},
-    preflight,
+    guard, preflight,
     rules::{Mode, Policy, Rule},
     run::Databases,
 };
@@ -95,6 +95,11 @@ pub async fn connected(config: &Config, opened: &Opened<'_>) -> Report {
                 report.databases.insert(database.name.clone(), about(facts, atomicity(database, connector)));
                 report.findings.extend(preflight::of_facts(facts, &database.name));
                 report.findings.extend(read_only_desk(facts, database, config));
+                let before = clock::now();
+                match connector.now().await {
+                    Ok(now) => report.findings.extend(guard::skew(&database.name, now, before, clock::now())),
+                    Err(fault) => report.fail(&fault),
+                }
             }
             Err(fault) => report.fail(&fault),
         }

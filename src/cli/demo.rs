@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{evidence, install, keys, plan, print, run, say};
+use super::{approve, evidence, install, keys, plan, print, run, say};
 use crate::app;
 
 /// The tables and rows of the demo's CRM.
@@ -54,8 +54,15 @@ async fn tour(dir: &Path) -> Result<(), Failed> {
     title("forgetd plan", "shows what would happen; nothing changes");
     step("plan", plan::run(&config, &plan::Args::default()).await)?;
 
+    title(
+        "forgetd approve",
+        "a new rule waits a day, or for somebody who has seen the plan; a run alone would delete nothing",
+    );
+    let yes = approve::Args { yes: true, reason: Some("the demo's own policy".into()), ..approve::Args::default() };
+    step("approve", approve::run(&config, &yes).await)?;
+
     title("forgetd run", "deletes what is due, each batch in one commit with its receipt");
-    step("run", run::run(&config, &run::Args::default()).await)?;
+    step("run", run::run(&config, &run::Args { yes: true, ..run::Args::default() }).await)?;
 
     title("forgetd evidence export forgetd-demo/evidence", "writes the evidence log as plain files");
     if log.exists() {

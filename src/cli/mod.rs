@@ -14,11 +14,13 @@ pub mod completions;
 pub mod demo;
 pub mod evidence;
 pub mod explain;
+pub mod home;
 pub mod init;
 pub mod install;
 pub mod keys;
 pub mod plan;
 pub mod progress;
+mod prompt;
 mod report;
 mod row_key;
 pub mod run;
@@ -59,7 +61,7 @@ pub enum Verb {
     Explain(explain::Args),
     /// Run one rule, or every rule, now.
     Run(run::Args),
-    /// Approve what stopped a rule.
+    /// Approve a new or changed rule, or what stops its next run.
     Approve(approve::Args),
     /// Verify, list, prove, export or recover the evidence log.
     Evidence(evidence::Args),

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use super::{
     USAGE,
     check::{Opened, open, reach},
-    complain, load, print, say,
+    complain,
+    home::Home,
+    load, print, say,
 };
 use crate::{app, config::Config, preflight, rules::Rule};
 
@@ -81,8 +83,9 @@ pub async fn plans(config: &Config, opened: &Opened<'_>, args: &Args) -> Vec<Rul
     let chosen = |rule: &&Rule| args.rule.as_ref().is_none_or(|name| *name == rule.name);
     let chosen: Vec<&Rule> = config.policy.rules.iter().filter(chosen).collect();
     let mut plans = vec![];
+    let home = Home::look(config, opened).await;
     for rule in preflight::ordered(&chosen, |name| reach(opened, name).ok()).await {
-        plans.push(rule_plan::plan(rule, config, opened, args).await);
+        plans.push(rule_plan::plan(rule, config, opened, &home, args).await);
     }
     plans
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use forgetd_connector::Cause;
 use secrecy::ExposeSecret as _;
 
-use super::{BAD_CONFIG, NOT_HOLDER, UNAVAILABLE, USAGE, complain, load, print, progress::Bar, say};
+use super::{BAD_CONFIG, NOT_HOLDER, UNAVAILABLE, USAGE, complain, load, print, progress::Bar, prompt, say};
 use crate::app;
 use crate::config::{Config, Problem};
 use crate::keys::EvidenceKey;
@@ -19,15 +19,19 @@ use crate::shutdown;
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// The rule; every rule without it.
-    rule: Option<String>,
+    pub(crate) rule: Option<String>,
 
     /// Wait this long for a living holder to go, for example 30s or 5m; without it, exit 75 at once.
     #[arg(long, value_name = "DURATION")]
-    wait: Option<String>,
+    pub(crate) wait: Option<String>,
 
     /// Print one JSON object a rule.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
+
+    /// Answer the question that is asked on a terminal, and nothing else: what stops a rule stops it all the same.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// Runs the rules and prints their results. The exit code is the worst verdict's.
@@ -54,6 +58,12 @@ pub async fn run(file: &Path, args: &Args) -> u8 {
         Ok(wait) => wait,
         Err(code) => return code,
     };
+    let acting: Vec<&str> =
+        rules.iter().filter(|rule| rule.mode == Mode::Enforce).map(|rule| rule.name.as_str()).collect();
+    if !acting.is_empty() && !prompt::agreed(&format!("delete what is due by {}?", acting.join(", ")), args.yes).await {
+        say("nothing was done");
+        return 1;
+    }
     let databases = match app::connect(&config).await {
         Ok(databases) => databases,
         Err(problems) => return complain(&problems),

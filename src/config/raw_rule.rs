@@ -120,7 +120,11 @@ pub(super) struct RawGuard {
     pub(super) rows_max: Field<u64>,
     /// A larger share of the table than this stops the run: above 0, up to 1.
     pub(super) share_max: Field<f64>,
-    /// How long a changed rule waits before it acts, unless it is approved.
+    /// More than this many times the usual number of rows stop the run: above 1. Usual is the middle of the last 20 runs
+    /// that deleted anything.
+    pub(super) times_usual: Field<f64>,
+    /// How long a new or changed rule waits before it acts without `forgetd approve`. `none`, for test environments:
+    /// not at all. Default: 24h.
     pub(super) cool_off: Field<PeriodText>,
 }
 

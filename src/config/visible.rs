@@ -31,6 +31,7 @@ const SHOWN: &[&str] = &[
     "legal_basis",
     "rows_max",
     "share_max",
+    "times_usual",
     "cool_off",
     "when_null",
     "use",

@@ -14,7 +14,6 @@ const LATER: &[&str] = &[
     "replica_lag_secs_max",
     "rows_per_second_max",
     "sweep",
-    "times_usual",
     "transform",
 ];
 

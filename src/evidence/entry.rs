@@ -61,6 +61,9 @@ pub enum EntryBody {
         /// Why.
         cause: Cause,
     },
+    /// A rule may act: under this definition from now on, or past these guards in its next run.
+    #[serde(rename = "approval")]
+    Approval(Box<Approval>),
     /// A run found nothing due: silence must be provable.
     #[serde(rename = "heartbeat")]
     Heartbeat {
@@ -130,6 +133,34 @@ pub struct RunStarted {
     pub durability: forgetd_connector::Durability,
     /// True when this run continues one that crashed, under the same run id.
     pub resumed: bool,
+}
+
+/// What lets a rule act.
+#[derive(Clone, Debug, Serialize)]
+pub struct Approval {
+    /// Digest of the rule.
+    pub rule_digest: String,
+    /// Digest of what the rule depends on in the described tables.
+    pub catalog_digest: String,
+    /// `approved` by a person; `waited` until its cool-off was over; `narrower`: it makes no more rows due than before.
+    pub how: &'static str,
+    /// What would have stopped the next run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// Who, as that person's environment says.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub who: String,
+    /// Why, in that person's words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Whether it was made sure that it is that person. Never, so far.
+    pub authenticated: bool,
+    /// Rows that were due when it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<u64>,
+    /// The cutoff then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cutoff: Option<Timestamp>,
 }
 
 /// What one batch did.

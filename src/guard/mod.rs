@@ -1,50 +1,103 @@
-//! Guards: limits that stop a run with zero rows changed. Pure. A guard that cannot be decided stops the run.
+//! Guards: what stops a run with zero rows changed. Pure. A guard that cannot be decided stops the run.
+//!
+//! One file a guard. The rule's approval is the first of them; a change of the tables, a jump of the cutoff and a whole
+//! table that is due are always looked for; limits on rows only where the policy sets them.
 
-use forgetd_connector::{Cause, Count, Measure};
+mod book;
+mod catalog;
+mod change;
+mod clock;
+mod cool_off;
+mod cutoff_jump;
+mod once;
+mod rows;
+mod share;
+mod whole_table;
 
-use crate::rules::Rule;
+use forgetd_connector::{Cause, Measure};
+use jiff::{SignedDuration, Timestamp};
 
-/// The first guard of `rule` that `measure` trips, with the numbers in words; nothing for guards that are not set.
-pub fn check(rule: &Rule, measure: &Measure) -> Option<(Cause, String)> {
-    let rows = rule.guard.rows_max.and_then(|max| rows_max(max, measure.due).map(|text| (Cause::RowsMax, text)));
-    rows.or_else(|| {
-        let max = rule.guard.share_max?;
-        share_max(max, measure).map(|text| (Cause::ShareMax, text))
-    })
+use crate::rules::{Mode, Rule};
+
+pub use book::{Book, Once};
+pub use clock::skew;
+pub use cool_off::{Standing, along, standing};
+pub use once::HOLDS;
+
+/// Why a run is stopped: the cause, and the numbers in words.
+pub type Stop = (Cause, String);
+
+/// Everything that the guards of one run look at.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// What is remembered about it.
+    pub book: &'a Book,
+    /// What is due.
+    pub measure: &'a Measure,
+    /// The run's frozen instant.
+    pub cutoff: Timestamp,
+    /// Digest of what the rule depends on in the described tables.
+    pub catalog: &'a str,
+    /// The home database's clock.
+    pub now: Timestamp,
 }
 
-fn rows_max(max: u64, due: Count) -> Option<String> {
-    match due {
-        Count::Exact(rows) | Count::Estimate(rows) if rows <= max => None,
-        Count::Exact(rows) => Some(format!("{rows} rows are due, more than guard.rows_max {max}")),
-        Count::Estimate(rows) => Some(format!("about {rows} rows are due, more than guard.rows_max {max}")),
-        Count::Capped(rows) if rows > max => {
-            Some(format!("at least {rows} rows are due, more than guard.rows_max {max}"))
+/// Everything that stops the run; nothing: it may begin. What was approved for the next run stops it no more, as far as
+/// that approval reaches.
+pub fn check(seen: &Seen<'_>) -> Vec<Stop> {
+    let mut stops = tripped(seen);
+    let Some(once) = &seen.book.once else { return stops };
+    let short = once.falls_short(seen);
+    stops.retain_mut(|(cause, text)| {
+        let approved = once.causes.contains(cause);
+        if let (true, Some(why)) = (approved, &short) {
+            text.push_str(&format!("; what was approved does not reach as far: {why}"));
         }
-        Count::Capped(rows) => Some(format!("counting stopped at {rows} rows, below guard.rows_max {max}")),
-        Count::Blind(_) => Some(format!("due rows cannot be counted, so guard.rows_max {max} cannot be kept")),
-    }
+        !approved || short.is_some()
+    });
+    stops
 }
 
-fn share_max(max: f64, measure: &Measure) -> Option<String> {
-    let exact_due = !matches!(measure.due, Count::Capped(_));
-    let (Some(due), Some(total), true) = (measure.due.rows(), measure.total.rows(), exact_due) else {
-        return Some(format!("the share of due rows cannot be counted, so guard.share_max {max} cannot be kept"));
+/// The same, whatever was approved for the next run.
+pub fn tripped(seen: &Seen<'_>) -> Vec<Stop> {
+    let Seen { rule, book, measure, cutoff, catalog, now } = seen;
+    // What only looks needs nobody's approval.
+    let (approval, tables) = match rule.mode {
+        Mode::Observe => (None, None),
+        Mode::Enforce => (cool_off::check(rule, book, *now), catalog::check(book, standing(rule, book, *now), catalog)),
     };
-    // Nothing due is no share at all, whatever an estimate says about the table.
-    if due == 0 {
+    [
+        approval,
+        tables,
+        cutoff_jump::check(rule, book, *cutoff, seen.interval()),
+        whole_table::check(measure),
+        rows::max(rule, measure.due),
+        share::max(rule, measure),
+        rows::times_usual(rule, book, measure.due),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// How many due rows have to be counted before every guard can be decided; nothing: all of them.
+pub fn rows_needed(rule: &Rule, book: &Book) -> Option<u64> {
+    if rule.guard.share_max.is_some() {
         return None;
     }
-    // A capped total is a lower bound, so this is an upper bound of the share; an estimate below `due` is stale.
-    let share = ratio(due, total.max(due));
-    (share > max)
-        .then(|| format!("{due} of {total} rows are due, a share of {share:.3}, more than guard.share_max {max}"))
+    let limits = [rule.guard.rows_max, rows::most_usual(rule, book), book.once.as_ref().map(Once::due_max)];
+    Some(limits.into_iter().flatten().max().map_or(0, |most| most.saturating_add(1)))
 }
 
-/// Precision is lost above 2^53 rows only.
-#[allow(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
-fn ratio(part: u64, whole: u64) -> f64 {
-    part as f64 / whole as f64
+// === impl Seen ===
+
+impl Seen<'_> {
+    /// The longest time between two firings of the rule.
+    fn interval(&self) -> Option<SignedDuration> {
+        self.rule.schedule.as_ref()?.interval(self.now)
+    }
 }
 
 #[cfg(test)]

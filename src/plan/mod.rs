@@ -4,6 +4,7 @@
 
 mod cascade;
 mod columns;
+mod depends;
 mod order;
 mod references;
 mod step;
@@ -12,6 +13,7 @@ mod terms;
 pub(crate) mod testing;
 
 pub use cascade::tables_below;
+pub use depends::{along, depends};
 pub use order::order;
 pub use references::{Does, Reference, references};
 pub use step::step;

@@ -6,8 +6,13 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::Period;
+
 /// Fields whose content can hold a literal of somebody's data, or is only prose: that they changed is said, not how.
 const HIDDEN: [&str; 3] = ["where", "where_native", "purpose"];
+
+/// Fields that hold periods, which are shown as people write them.
+const PERIODS: [&str; 2] = ["keep_for", "cool_off"];
 
 /// One field that changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,10 +46,17 @@ fn collect(prefix: &str, old: &Json, new: &Json, changes: &mut Vec<Change>) {
             changes.push(Change { field, from: None, to: None });
         } else if field == "guard" {
             collect("guard.", from.unwrap_or(&Json::Null), to.unwrap_or(&Json::Null), changes);
+        } else if PERIODS.contains(&name.as_str()) {
+            changes.push(Change { field, from: Some(period(from)), to: Some(period(to)) });
         } else {
             changes.push(Change { field, from: Some(shown(from)), to: Some(shown(to)) });
         }
     }
+}
+
+fn period(value: Option<&Json>) -> String {
+    let period = value.and_then(Json::as_str).and_then(|text| Period::parse(text).ok());
+    period.map_or_else(|| shown(value), |period| period.short())
 }
 
 /// A value as people read it: texts bare, nothing as `none`, parts by their names.
@@ -103,7 +115,7 @@ mod tests {
         guarded.guard.rows_max = Some(5);
         let text = Value::Text("MARKER".into());
         for (new, expected) in [
-            (Rule { keep_for: Period::parse("36d").unwrap(), ..base() }, "keep_for: P30D -> P36D"),
+            (Rule { keep_for: Period::parse("36d").unwrap(), ..base() }, "keep_for: 30d -> 36d"),
             (Rule { mode: Mode::Observe, ..base() }, "mode: enforce -> observe"),
             (Rule { when_null: Some(WhenNull::Delete), ..base() }, "when_null: none -> delete"),
             (Rule { predicate: Predicate::equal("status", text), ..base() }, "where changed"),

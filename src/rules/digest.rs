@@ -39,7 +39,8 @@ impl Rule {
             "guard": {
                 "rows_max": self.guard.rows_max.map_or(String::new(), |rows| rows.to_string()),
                 "share_max": self.guard.share_max.map_or(String::new(), |share| format!("{share:?}")),
-                "cool_off": self.guard.cool_off.as_ref().map_or(String::new(), ToString::to_string),
+                "times_usual": self.guard.times_usual.map_or(String::new(), |times| format!("{times:?}")),
+                "cool_off": self.guard.cool_off.to_string(),
             },
             "evidence": self.row_evidence,
         })

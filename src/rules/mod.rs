@@ -16,5 +16,5 @@ pub use change::{Change, changes};
 pub use normal::normal;
 pub use period::{Period, PeriodError};
 pub use policy::Policy;
-pub use rule::{Action, Cap, Guard, LegalBasis, Mode, RowEvidence, Rule};
+pub use rule::{Action, Cap, CoolOff, Guard, LegalBasis, Mode, RowEvidence, Rule};
 pub use schedule::{Schedule, ScheduleError};

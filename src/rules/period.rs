@@ -12,6 +12,15 @@ use thiserror::Error;
 #[derive(Clone, Debug)]
 pub struct Period(Span);
 
+/// Months, days, seconds: what the calendar does not convert into each other.
+struct Parts([i64; 3]);
+
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// Days of a year and of a month, at the least and at the most.
+const LEAST_DAYS: (i64, i64) = (365, 28);
+const MOST_DAYS: (i64, i64) = (366, 31);
+
 /// Why a text is no period.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PeriodError {
@@ -46,6 +55,40 @@ impl Period {
             return Err(PeriodError::TooFine);
         }
         Ok(Self(span))
+    }
+
+    /// This many hours.
+    pub fn hours(hours: u16) -> Self {
+        Self(i64::from(hours).hours())
+    }
+
+    /// When it is over if it begins at `start`; nothing beyond the calendar's end.
+    pub fn after(&self, start: Timestamp) -> Option<Timestamp> {
+        start.to_zoned(TimeZone::UTC).checked_add(self.0).ok().map(|end| end.timestamp())
+    }
+
+    /// Whether it is certainly at least as long as `other`, wherever in the calendar both begin: part by part, or by the
+    /// least and the most days that months can have. False where neither tells.
+    pub fn covers(&self, other: &Self) -> bool {
+        let (own, others) = (self.parts(), other.parts());
+        if own.0.iter().zip(&others.0).all(|(own, other)| own >= other) {
+            return true;
+        }
+        // Changes of the clocks move a day's length by less than a day in all.
+        own.seconds(LEAST_DAYS) - SECONDS_A_DAY >= others.seconds(MOST_DAYS)
+    }
+
+    /// The period as people write it: `36d`, `6mo`, `2y`.
+    pub fn short(&self) -> String {
+        format!("{:#}", self.0)
+    }
+
+    fn parts(&self) -> Parts {
+        let span = &self.0;
+        let months = i64::from(span.get_years()) * 12 + i64::from(span.get_months());
+        let days = i64::from(span.get_weeks()) * 7 + i64::from(span.get_days());
+        let seconds = i64::from(span.get_hours()) * 3_600 + span.get_minutes() * 60 + span.get_seconds();
+        Parts([months, days, seconds])
     }
 
     /// The period as a length of time, days being 24 hours; nothing for months and years, which have none.
@@ -123,6 +166,16 @@ impl fmt::Display for Period {
     }
 }
 
+// === impl Parts ===
+
+impl Parts {
+    /// Its length where a year and a month have so many days.
+    fn seconds(&self, (year, month): (i64, i64)) -> i64 {
+        let [months, days, seconds] = self.0;
+        ((months / 12) * year + (months % 12) * month + days) * SECONDS_A_DAY + seconds
+    }
+}
+
 impl PartialEq for Period {
     fn eq(&self, other: &Self) -> bool {
         self.to_string() == other.to_string()
@@ -152,6 +205,34 @@ mod tests {
         ] {
             assert_eq!(Period::parse(text).unwrap_err(), error, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_period_covers_another_only_where_that_is_certain() {
+        for (long, short, covers) in [
+            ("36d", "36d", true),
+            ("365d", "36d", true),
+            ("36d", "365d", false),
+            ("5w", "35d", true),
+            ("1y", "12mo", true),
+            ("12mo", "1y", true),
+            ("1y", "365d", false),
+            ("367d", "1y", true),
+            ("366d", "1y", false),
+            ("1y", "363d", true),
+            ("6mo", "184d", false),
+            ("187d", "6mo", true),
+            ("2mo", "1mo 5d", true),
+            ("2mo", "1mo 25d", false),
+            ("1mo 5d", "1mo 4d", true),
+            ("24h", "1d", false),
+            ("72h", "1d", true),
+            ("10y", "120mo", true),
+        ] {
+            let (long_, short_) = (Period::parse(long).unwrap(), Period::parse(short).unwrap());
+            assert_eq!(long_.covers(&short_), covers, "{long} {short}");
+        }
+        assert_eq!(Period::parse("P1Y6M").unwrap().short(), "1y 6mo");
     }
 
     #[test]

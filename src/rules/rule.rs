@@ -101,8 +101,19 @@ pub struct Guard {
     pub rows_max: Option<u64>,
     /// A larger share of the table than this stops the run; from 0 to 1.
     pub share_max: Option<f64>,
-    /// How long a changed policy waits before it acts.
-    pub cool_off: Option<Period>,
+    /// More than this many times the usual number of rows stop the run; above 1.
+    pub times_usual: Option<f64>,
+    /// How long a new or changed rule waits before it acts without anybody's approval.
+    pub cool_off: CoolOff,
+}
+
+/// How long a new or changed rule waits before it acts without anybody's approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CoolOff {
+    /// It does not wait: for test environments.
+    None,
+    /// This long.
+    Lasts(Period),
 }
 
 /// What evidence says about single rows.
@@ -114,6 +125,24 @@ pub enum RowEvidence {
     Counts,
     /// Also a keyed commitment for each key, kept privately, with its Merkle root in the entry.
     Commitments,
+}
+
+// === impl CoolOff ===
+
+impl Default for CoolOff {
+    /// A day: long enough for somebody to see it.
+    fn default() -> Self {
+        Self::Lasts(Period::hours(24))
+    }
+}
+
+impl std::fmt::Display for CoolOff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Lasts(period) => period.fmt(f),
+        }
+    }
 }
 
 // === impl Rule ===

@@ -286,7 +286,8 @@ async fn write_end(session: &Session<'_>, site: &Site<'_>, row: &RunRow, finishe
     }
 }
 
-fn committed(commit: Commit, place: &str) -> Result<(), Fault> {
+/// A commit's answer as a result, where no lost answer is settled.
+pub(super) fn committed(commit: Commit, place: &str) -> Result<(), Fault> {
     match commit {
         Commit::Committed => Ok(()),
         Commit::Fenced => Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "write run", place)),

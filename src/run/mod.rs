@@ -3,6 +3,7 @@
 //! `session` holds the lease and everything that lasts longer than one rule; `rule` is one run; `walk` drives a lane
 //! through its batches; `batch` holds the two protocols; `seals` brings to an end what a crash left sealed.
 
+mod approvals;
 mod batch;
 mod clerk;
 mod close;
@@ -21,6 +22,7 @@ mod site;
 mod verdict;
 mod walk;
 
+pub use approvals::{Approver, RuleApproval};
 pub use clerk::{Clerk, NO_LANE, Subject};
 pub use databases::Databases;
 pub use observe::observe;

@@ -1,7 +1,8 @@
 //! One run of one rule: look, guard, open, walk, recount, close.
 
 use forgetd_connector::{
-    Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, Measure, RowCap, RunRow, Severity, Step, TableRef,
+    Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, LastRow, Measure, RowCap, RunRow, Severity, Step,
+    TableRef, fault_point,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -10,8 +11,9 @@ use super::close::{self, Opened};
 use super::job::Job;
 use super::{Pace, Report, Session, Site, Verdict};
 use crate::evidence::entry::{EntryBody, RunStarted};
+use crate::guard::{Book, Seen};
 use crate::rules::{Mode, Rule};
-use crate::{guard, plan, preflight};
+use crate::{clock, guard, plan, preflight};
 
 /// Counting stops here where no guard needs the exact number: a run must not begin with a scan of everything due.
 const COUNT_ROWS_MAX: u64 = 100_000;
@@ -26,6 +28,8 @@ pub(super) struct Looked {
     pub(super) database_time: Timestamp,
     pub(super) measure: Measure,
     pub(super) findings: Vec<Finding>,
+    /// What is remembered about the rule; nothing for one that only observes.
+    pub(super) book: Book,
     /// The crashed run that goes on, if one does.
     pub(super) resumed: Option<RunRow>,
 }
@@ -41,7 +45,7 @@ pub(super) struct Blocked {
 pub(super) async fn run(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>) -> Report {
     let started = Instant::now();
     let mut report = Report::new(&rule.name, ulid::Ulid::generate().to_string());
-    report = match attempt(session, rule, pace, report.clone()).await {
+    report = match attempt(session, rule, pace, &mut report).await {
         Ok(report) => report,
         Err(blocked) => {
             let report = report.ended(blocked.verdict, Some(blocked.cause), Some(blocked.detail));
@@ -56,9 +60,11 @@ pub(super) async fn run(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>) -> 
     report
 }
 
-async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, mut report: Report) -> Result<Report, Blocked> {
+/// What is known of the run stands in `report` as soon as it is known, also where something stops it then.
+async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &mut Report) -> Result<Report, Blocked> {
     let site = session.sites.site(&rule.database)?;
     if rule.mode == Mode::Enforce {
+        session.sites.home()?.generation()?;
         site.generation()?;
         if let Some(fault) = session.sick() {
             return Err(Blocked { verdict: Verdict::Blocked, cause: fault.cause, detail: fault.to_string() });
@@ -70,31 +76,33 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, mut report
             return Err(Fault::new(FaultClass::Blocked(Cause::ReadOnly), "begin run", site.name).into());
         }
     }
-    let looked = look(session, site, rule).await?;
+    let mut looked = look(session, site, rule).await?;
     report.cutoff = Some(looked.step.selection.terms.cutoff.0);
     (report.due, report.due_exact) = due(&looked.measure)?;
     if rule.mode == Mode::Observe {
-        return Ok(observed(session, site, rule, report).await);
+        return Ok(observed(session, site, rule, report.clone()).await);
     }
-    // A resumed run passed its guards when it began; what is due now is only its rest.
-    if looked.resumed.is_none()
-        && let Some((cause, detail)) = guard::check(rule, &looked.measure)
-    {
-        return Err(Blocked { verdict: Verdict::Blocked, cause, detail });
+    judge(session, site, rule, &mut looked).await?;
+    if looked.resumed.is_none() {
+        recheck(session, site, rule, &looked).await?;
+        // Before the run is opened: what was approved for one run lets no second one pass, however this one ends.
+        looked.book.once = None;
+        looked.book.last = Some(LastRow { cutoff: looked.step.selection.terms.cutoff.0, at: looked.database_time });
+        session.keep_book(rule, &looked.book).await?;
     }
     if report.due == Some(0) && looked.resumed.is_none() {
         let body = EntryBody::Heartbeat { cutoff: looked.step.selection.terms.cutoff.0, rule_digest: rule.digest() };
         session.note(site, &rule.name, &report.run_id, &body).await?;
         report.left = Some(0);
-        return Ok(report.ended(Verdict::Clean, None, None));
+        return Ok(report.clone().ended(Verdict::Clean, None, None));
     }
-    act(session, site, rule, pace, looked, report).await
+    act(session, site, rule, pace, looked, report.clone()).await
 }
 
 /// Reads everything the run depends on; changes nothing but closing a crashed run that cannot go on.
 async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Looked, Blocked> {
     let connector = site.connector;
-    let database_time = connector.now().await?;
+    let database_time = time(site, rule).await?;
     let policy = &session.config.policy;
     let catalog = preflight::describe(rule, policy, connector).await?;
     let mut step = plan::step(rule, &catalog, site.name, database_time, site.atomicity, policy)
@@ -113,8 +121,68 @@ async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Loo
         return Err(blocked_by(&findings));
     }
     warn_of(rule, &findings);
-    let measure = connector.measure(&step, cap(rule)).await?;
-    Ok(Looked { step, catalog, database_time, measure, findings, resumed })
+    let book = match rule.mode {
+        Mode::Enforce => session.book(rule).await?,
+        Mode::Observe => Book::default(),
+    };
+    let measure = connector.measure(&step, cap(rule, &book)).await?;
+    Ok(Looked { step, catalog, database_time, measure, findings, book, resumed })
+}
+
+/// The database's clock, if it agrees with ours. A rule that only looks is told, and looks.
+async fn time(site: &Site<'_>, rule: &Rule) -> Result<Timestamp, Blocked> {
+    let before = clock::now();
+    let database = site.connector.now().await?;
+    let Some(mut skewed) = guard::skew(site.name, database, before, clock::now()) else { return Ok(database) };
+    if rule.mode == Mode::Enforce && skewed.blocking_cause().is_some() {
+        return Err(blocked_by(&[skewed]));
+    }
+    skewed.severity = Severity::Warning;
+    warn_of(rule, &[skewed]);
+    Ok(database)
+}
+
+/// Whether the rule may act. A resumed run passed its guards when it began, and what is due now is only its rest; but
+/// under a definition that is not approved it does not go on either.
+async fn judge(session: &Session<'_>, site: &Site<'_>, rule: &Rule, looked: &mut Looked) -> Result<(), Blocked> {
+    let now = session.home_time(site, looked.database_time).await?;
+    let catalog = plan::depends(&looked.step);
+    session.settle_standing(site, rule, &mut looked.book, &catalog, now).await?;
+    let seen = Seen {
+        rule,
+        book: &looked.book,
+        measure: &looked.measure,
+        cutoff: looked.step.selection.terms.cutoff.0,
+        catalog: &catalog,
+        now,
+    };
+    let mut stops = guard::check(&seen);
+    let mut others = vec![];
+    for name in plan::along(&looked.step) {
+        let Some(other) = session.config.policy.rule(name) else { continue };
+        others.push((other, session.book(other).await?));
+    }
+    stops.extend(guard::along(&others, now));
+    if looked.resumed.is_some() {
+        stops.retain(|(cause, _)| *cause == Cause::CoolOff);
+    }
+    let Some((cause, _)) = stops.first() else { return Ok(()) };
+    let also =
+        |(n, (cause, text)): (usize, &guard::Stop)| if n == 0 { text.clone() } else { format!("also {cause}: {text}") };
+    let detail = stops.iter().enumerate().map(also).collect::<Vec<_>>().join("; ");
+    Err(Blocked { verdict: Verdict::Blocked, cause: *cause, detail })
+}
+
+/// Describes the tables once more: a run changes nothing in tables other than those it was planned and judged for.
+async fn recheck(session: &Session<'_>, site: &Site<'_>, rule: &Rule, looked: &Looked) -> Result<(), Blocked> {
+    fault_point::before("run.recheck")?;
+    let catalog = preflight::describe(rule, &session.config.policy, site.connector).await?;
+    fault_point::after("run.recheck")?;
+    if catalog.digest() == looked.catalog.digest() {
+        return Ok(());
+    }
+    let detail = format!("{}: the table was changed while the run looked at it", looked.step.place(site.name));
+    Err(Blocked { verdict: Verdict::Blocked, cause: Cause::CatalogDrift, detail })
 }
 
 /// A run says what a check says: values that are no time, for one, are never due, and a run without them may look clean.
@@ -149,12 +217,9 @@ async fn resume(
     Ok(open)
 }
 
-/// How far to count: all of it where a share must be known, past the guard where a number must.
-fn cap(rule: &Rule) -> RowCap {
-    if rule.guard.share_max.is_some() {
-        return RowCap(None);
-    }
-    RowCap(Some(COUNT_ROWS_MAX.max(rule.guard.rows_max.map_or(0, |rows| rows.saturating_add(1)))))
+/// How far to count: all of it where a share must be known, past the guards where a number must.
+fn cap(rule: &Rule, book: &Book) -> RowCap {
+    RowCap(guard::rows_needed(rule, book).map(|rows| rows.max(COUNT_ROWS_MAX)))
 }
 
 pub(super) fn due(measure: &Measure) -> Result<(Option<u64>, bool), Blocked> {
@@ -191,9 +256,10 @@ async fn act(
     site: &Site<'_>,
     rule: &Rule,
     pace: &Pace<'_>,
-    looked: Looked,
+    mut looked: Looked,
     mut report: Report,
 ) -> Result<Report, Blocked> {
+    let began = Instant::now();
     if let Some(row) = &looked.resumed {
         report.run_id.clone_from(&row.run);
     }
@@ -229,6 +295,12 @@ async fn act(
     let opened = Opened { session, site, job: &job, row, findings: &looked.findings, resumed };
     let report = close::walk_and_close(&opened, pace, report).await;
     pace.progress.end(&rule.name);
+    if matches!(report.verdict, Verdict::Clean | Verdict::Partial) && report.cause != Some(Cause::Interrupted) {
+        looked.book.ran(report.changed, began.elapsed().as_secs_f64());
+        if let Err(fault) = session.keep_book(rule, &looked.book).await {
+            tracing::warn!(rule = %rule.name, error = %fault, "how the run went could not be noted");
+        }
+    }
     Ok(report)
 }
 

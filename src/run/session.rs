@@ -1,5 +1,7 @@
 //! A session: the lease, the fences, the evidence log, and the rules that run under them.
 
+mod approvals;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;

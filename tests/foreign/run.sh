@@ -55,6 +55,7 @@ YAML
   export FORGETD_FOREIGN_URL="sqlite://$work/crm.db" FORGETD_CONFIG="$work/forgetd.yaml"
   "$forgetd" keys new evidence --out "$key"
   "$forgetd" install
+  "$forgetd" approve
   "$forgetd" run
   "$forgetd" evidence export "$work/log"
 }

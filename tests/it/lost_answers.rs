@@ -32,6 +32,8 @@ const ALWAYS: &[Operation] = &[
     Operation::NextSequence,
     Operation::ReadCursor,
     Operation::Unfinished,
+    Operation::ReadRule,
+    Operation::KeepRule,
     Operation::OpenRun,
     Operation::CloseRun,
     Operation::Pending,
@@ -138,6 +140,7 @@ fn policy(folder: &Path, sealed: bool) -> String {
         "version: 1
 instance: lost
 coordination: none
+defaults: {{ guard: {{ cool_off: none }} }}
 databases:
   data: {{ {}, {control}throttle: {{ batch_rows_max: 10 }} }}
 {other}evidence:
@@ -223,7 +226,7 @@ async fn all_survive(sealed: bool, operations: &[Operation], commits: &[Operatio
 
 #[tokio::test]
 async fn an_atomic_run_survives_every_broken_call() {
-    let commits = [Operation::Commit, Operation::OpenRun, Operation::CloseRun, Operation::Publish];
+    let commits = [Operation::Commit, Operation::KeepRule, Operation::OpenRun, Operation::CloseRun, Operation::Publish];
     let own = [Operation::Change, Operation::Commit];
     all_survive(false, &[ALWAYS, &own].concat(), &commits).await;
 }

@@ -10,6 +10,7 @@ mod chinook;
 mod commitments;
 mod demo;
 mod findings;
+mod guards;
 mod leaks;
 mod least_privilege;
 mod nordvik;

@@ -1,13 +1,13 @@
 //! An older state of the database put back under us: noticed wherever something outside remembers, and never acted on
 //! before a person has looked.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
 use super::checkpoints::Checkpoints;
-use super::harness::{Database, Policy, Postgres, Program, Sqlite};
+use super::harness::{Database, Policy, Postgres, Program, Sqlite, server_bin};
 use super::shop;
 
 const FRESH: u64 = 10;
@@ -210,12 +210,4 @@ fn dump(database: &Postgres) -> Box<dyn FnOnce()> {
 fn tool(name: &str, args: &[&str], first: &Path, second: &str) {
     let output = Command::new(server_bin().join(name)).args(args).arg(first).arg(second).output().unwrap();
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// Debian keeps the programs of each version apart; the newest version counts, as it does for the server.
-pub(crate) fn server_bin() -> PathBuf {
-    let mut versions: Vec<PathBuf> =
-        std::fs::read_dir("/usr/lib/postgresql").unwrap().map(|entry| entry.unwrap().path()).collect();
-    versions.sort_by_key(|path| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok()));
-    versions.pop().unwrap().join("bin")
 }

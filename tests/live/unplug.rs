@@ -1,15 +1,9 @@
 //! Sessions ended, servers stopped, processes killed, rows written by strangers: a run recovers by itself or says what is
 //! wrong, and never reports success over it.
 
-use std::io::Write as _;
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Command, Stdio};
-
 use serde_json::Value;
 
-use super::harness::{Database, Policy, Postgres, Program, Session, Sqlite, every_engine, until};
-use super::restore::server_bin;
+use super::harness::{Database, Policy, Postgres, Program, Server, Session, Sqlite, every_engine};
 use super::shop::{self, start_with_fault, until_frozen};
 
 const DUE: u64 = 1_000;
@@ -79,6 +73,7 @@ fn a_server_that_stops_under_a_run_ends_it_and_the_next_run_resumes() {
     session.exec(&format!(
         "insert into web_session select n, timezone('utc', now()) - interval '40 days' from generate_series(1, {DUE}) n"
     ));
+    session.exec("insert into web_session values (1000000, timezone('utc', now()))");
     drop(session);
     let policy = Policy::new(&url)
         .with("throttle: { batch_rows_max: 100 }")
@@ -175,77 +170,4 @@ fn a_run_that_is_asked_to_stop_ends_at_a_batch_and_the_next_goes_on() {
         assert_eq!(report["changed"], DUE, "{report}");
         one_run(&program);
     });
-}
-
-/// A server that a test may stop.
-struct Server {
-    folder: tempfile::TempDir,
-    port: u16,
-}
-
-// === impl Server ===
-
-impl Server {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let server = Self { folder, port };
-        if nix_root() {
-            command(Path::new("/bin/chown"), &["postgres:", server.folder.path().to_str().unwrap()], false);
-        }
-        let data = server.data();
-        let init = ["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
-        command(&server_bin().join("initdb"), &init, true);
-        let mut settings = std::fs::File::create(Path::new(&data).join("postgresql.auto.conf")).unwrap();
-        writeln!(settings, "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nfsync = off")
-            .unwrap();
-        server
-    }
-
-    fn data(&self) -> String {
-        self.folder.path().join("data").display().to_string()
-    }
-
-    fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
-    }
-
-    fn start(&self) {
-        let log = self.folder.path().join("log").display().to_string();
-        command(&server_bin().join("pg_ctl"), &["-D", &self.data(), "-l", &log, "-w", "-t", "60", "start"], true);
-        until("the server answers", 60, || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
-    }
-
-    fn stop(&self) {
-        command(&server_bin().join("pg_ctl"), &["-D", &self.data(), "-m", "immediate", "-w", "stop"], true);
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let mut stop = as_postgres(&server_bin().join("pg_ctl"));
-        drop(stop.args(["-D", &self.data(), "-m", "immediate", "-w", "stop"]).output());
-    }
-}
-
-fn nix_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
-}
-
-/// PostgreSQL refuses to run as root.
-fn as_postgres(program: &Path) -> Command {
-    if !nix_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
-    command
-}
-
-fn command(program: &Path, args: &[&str], postgres: bool) {
-    let mut command = if postgres { as_postgres(program) } else { Command::new(program) };
-    // A server that inherited a pipe would keep it open.
-    let status = command.args(args).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
-    assert!(status.success(), "{}", program.display());
 }

@@ -74,6 +74,18 @@ causes! {
     RowsMax = "guard_rows_max", "look at `forgetd plan`; raise `guard.rows_max` if the number is right";
     /// A guard on the share of the table tripped.
     ShareMax = "guard_share_max", "look at `forgetd plan`; raise `guard.share_max` if the share is right";
+    /// More rows are due than the rule usually deletes.
+    TimesUsual = "guard_times_usual", "look at `forgetd plan` for where so many come from; `forgetd approve RULE` lets the next run delete them";
+    /// Every row of the table is due.
+    WholeTableDue = "whole_table_due", "check `keep_for`, `since`, `where` and the clocks: a rule rarely means a whole table; `forgetd approve RULE` if this one does";
+    /// The cutoff moved further since the last run than time should have.
+    CutoffJump = "cutoff_jump", "check the clocks of server and machine, and how long no run succeeded; then `forgetd approve RULE`";
+    /// The rule is new or changed, and nobody approved it yet.
+    CoolOff = "cool_off", "look at `forgetd plan`, then `forgetd approve RULE`; or wait: it acts by itself when `guard.cool_off` is over";
+    /// The described tables are not those that the plan, or the approval, was made for.
+    CatalogDrift = "catalog_drift", "look at what changed in the table, its key and what hangs on it; then run again, or `forgetd approve RULE` where the approval is older than the change";
+    /// The database's clock and ours are too far apart.
+    ClockSkew = "clock_skew", "set the clock of the server or of this machine; nothing is deleted by a clock that may be wrong";
     /// Too many receipts wait for the relay.
     EvidenceBacklog = "evidence_backlog", "the evidence log cannot take entries: look at the relay's errors";
     /// The evidence log cannot be read, extended or trusted.
@@ -110,6 +122,15 @@ causes! {
     Interrupted = "interrupted", "nothing to do: the next run goes on";
     /// An error of forgetd itself or of the server that has no better name.
     Internal = "internal", "report it with the log lines around it";
+}
+
+// === impl Cause ===
+
+impl Cause {
+    /// Whether a person's approval of it holds until the rule or its tables change again, and not for one run only.
+    pub const fn is_approved_for_good(self) -> bool {
+        matches!(self, Self::CoolOff | Self::CatalogDrift)
+    }
 }
 
 impl fmt::Display for Cause {

@@ -13,6 +13,8 @@ use crate::Fault;
 pub const POINTS: &[&str] = &[
     "lease.acquire",
     "fence.raise",
+    "rulebook.keep",
+    "run.recheck",
     "run.open",
     "change",
     "receipt",

@@ -78,10 +78,17 @@ fn line(index: u64, json: &Json, entry: &[u8], args: &Args) {
         return;
     }
     let mut words = Vec::new();
-    for key in ["table", "action", "verdict", "cause", "changed", "left", "batches", "due", "cutoff", "reason"] {
+    for key in [
+        "table", "action", "verdict", "cause", "how", "causes", "changed", "left", "batches", "due", "cutoff", "who",
+        "reason",
+    ] {
         match json.get(key) {
             Some(Json::String(value)) => words.push(format!("{key}={value}")),
             Some(value @ (Json::Number(_) | Json::Bool(_))) => words.push(format!("{key}={value}")),
+            Some(Json::Array(values)) => {
+                let values: Vec<&str> = values.iter().filter_map(Json::as_str).collect();
+                words.push(format!("{key}={}", values.join(",")));
+            }
             _ => {}
         }
     }

@@ -9,11 +9,13 @@ use super::Args;
 use crate::{
     cli::{
         check::{Opened, atomicity, reach},
+        home::Home,
         report,
     },
+    clock,
     config::Config,
-    guard,
-    plan::{Reference, references},
+    guard::{self, Seen},
+    plan::{Reference, depends, references},
     preflight::{self, Look},
     rules::{Mode, Rule},
 };
@@ -42,11 +44,10 @@ pub struct RulePlan {
 }
 
 /// Plans one rule.
-pub(super) async fn plan(rule: &Rule, config: &Config, opened: &Opened<'_>, args: &Args) -> RulePlan {
+pub(super) async fn plan(rule: &Rule, config: &Config, opened: &Opened<'_>, home: &Home<'_>, args: &Args) -> RulePlan {
     let database = config.database(&rule.database);
     let mut plan = RulePlan::new(rule, database.map_or(1, |database| u64::from(database.batch_rows_max)));
-    let cap = RowCap((!args.exact).then_some(COUNT_MAX));
-    if let Err(fault) = plan.look(config, opened, cap).await {
+    if let Err(fault) = plan.look(config, opened, home, args.exact).await {
         plan.fail(&fault);
     }
     plan.findings = preflight::ranked(std::mem::take(&mut plan.findings));
@@ -74,26 +75,46 @@ impl RulePlan {
         }
     }
 
-    async fn look(&mut self, config: &Config, opened: &Opened<'_>, cap: RowCap) -> Result<(), Fault> {
+    async fn look(&mut self, config: &Config, opened: &Opened<'_>, home: &Home<'_>, exact: bool) -> Result<(), Fault> {
         let name = self.rule.database.as_str();
         let connector = reach(opened, name)?;
         let Some(database) = config.database(name) else {
             return Err(Fault::new(FaultClass::Internal, "look up", name));
         };
         let atomicity = atomicity(database, connector);
-        let Look { step, findings, .. } =
+        let before = clock::now();
+        let Look { now, step, findings } =
             preflight::look(&self.rule, &config.policy, connector, name, atomicity).await?;
+        self.findings.extend(guard::skew(name, now, before, clock::now()));
         self.findings.extend(findings);
         let Some(step) = step else { return Ok(()) };
         self.cutoff = Some(step.selection.terms.cutoff.0);
         self.references = references(&step);
         self.index = index(&step);
         self.statements = Some(connector.statements(&step)?);
+        let book = home.book(&self.rule.name).await?;
+        // As far as a run counts for its guards, so that both judge alike.
+        let needed = guard::rows_needed(&self.rule, &book);
+        let cap = RowCap(needed.map(|rows| rows.max(COUNT_MAX)).filter(|_| !exact));
         let measure = connector.measure(&step, cap).await?;
         let blind = matches!(measure.due, Count::Blind(_));
-        self.judge(&step, measure);
+        self.speed = book.speed();
+        let seen = Seen {
+            rule: &self.rule,
+            book: &book,
+            measure: &measure,
+            cutoff: step.selection.terms.cutoff.0,
+            catalog: &depends(&step),
+            now: home.now,
+        };
+        let mut stops = guard::check(&seen);
+        if self.rule.mode == Mode::Enforce {
+            stops.extend(guard::along(&home.along(&step, &config.policy).await?, home.now));
+        }
+        self.stops(&step, &measure, stops);
+        self.measure = Some(measure);
         if !blind {
-            match connector.profile(&step, cap).await {
+            match connector.profile(&step, RowCap((!exact).then_some(COUNT_MAX))).await {
                 Ok(profile) => self.profile = Some(profile),
                 Err(fault) => self.findings.push(unprofiled(&fault)),
             }
@@ -101,29 +122,22 @@ impl RulePlan {
         Ok(())
     }
 
-    fn judge(&mut self, step: &Step, measure: Measure) {
+    /// What keeps the rule from running. One that only looks is stopped by no guard, but somebody should know.
+    fn stops(&mut self, step: &Step, measure: &Measure, stops: Vec<guard::Stop>) {
         let place = step.place(&self.rule.database);
         if let Count::Blind(cause) = measure.due {
             let message = "rows that are due cannot be counted, so the rule would not run";
             self.findings.push(Finding::blocks(cause, &place, message));
             self.blind = true;
         }
-        self.guards = guard::check(&self.rule, &measure).into_iter().collect();
-        let (due, total) = (measure.due, measure.total);
-        if let (Count::Exact(due), Count::Exact(total)) = (due, total)
-            && due == total
-            && total > 0
-        {
-            let message = format!("every one of the table's {} rows is due", report::thousands(total));
-            self.findings.push(Finding {
-                id: "whole_table_due".into(),
-                severity: Severity::Warning,
-                place,
-                message,
-                fix: "check `keep_for`, `since` and `where`: a rule rarely means a whole table".into(),
-            });
+        match self.rule.mode {
+            Mode::Enforce => self.guards = stops,
+            Mode::Observe => {
+                let warn =
+                    |(cause, text)| Finding { severity: Severity::Warning, ..Finding::blocks(cause, &place, text) };
+                self.findings.extend(stops.into_iter().map(warn));
+            }
         }
-        self.measure = Some(measure);
     }
 
     fn fail(&mut self, fault: &Fault) {
@@ -136,8 +150,10 @@ impl RulePlan {
         self.measure.as_ref()?.due.rows()
     }
 
+    /// A rule that only waits for its approval is as it should be.
     pub(super) fn is_blocked(&self) -> bool {
-        !self.guards.is_empty() || self.findings.iter().any(|finding| finding.severity == Severity::Error)
+        self.guards.iter().any(|(cause, _)| *cause != Cause::CoolOff)
+            || self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 
     /// Rows that the next run changes, and whether its cap ends it there.
@@ -171,6 +187,9 @@ impl RulePlan {
                 "keep",
                 format!("keep rows for {} after {}, whatever other rules say", self.rule.keep_for, self.rule.since),
             );
+        }
+        if let Some((_, text)) = self.guards.first().filter(|_| !self.is_blocked()) {
+            return ("wait", format!("nothing yet: {text}; then {}", self.work()));
         }
         if let Some((cause, text)) = self.guards.first() {
             return ("be blocked", format!("nothing: {cause}: {text}"));

@@ -1,7 +1,7 @@
 use forgetd_connector::{Cause, Count, Finding, KeptRows, KeptWhy, Measure, Month, Outside, Profile, Statements};
 
 use super::{Args, RulePlan, exit_code, markdown, text};
-use crate::{cli::report::WIDTH, guard, plan::testing::rule, rules::Mode};
+use crate::{cli::report::WIDTH, plan::testing::rule, rules::Mode};
 
 fn planned(due: Count, total: Count) -> RulePlan {
     let statements = Statements {
@@ -50,9 +50,10 @@ fn what_would_happen_is_said_in_the_rules_mode() {
     plan.rule.mode = Mode::Enforce;
     plan.rule.cap.rows_per_run = Some(1500);
     assert_eq!(outlook(&plan), "delete 1,500 rows in 2 batches of at most 1,000, then stop at cap.rows_per_run");
-    plan.rule.guard.rows_max = Some(10);
-    plan.guards = plan.measure.iter().flat_map(|measure| guard::check(&plan.rule, measure)).collect();
-    assert!(outlook(&plan).starts_with("nothing: guard_rows_max: at least 5000 rows"), "{}", outlook(&plan));
+    plan.guards = vec![(Cause::CoolOff, "it waits".into())];
+    assert!(outlook(&plan).starts_with("nothing yet: it waits; then delete 1,500 rows"), "{}", outlook(&plan));
+    plan.guards.push((Cause::RowsMax, "at least 5000 rows are due".into()));
+    assert_eq!(outlook(&plan), "nothing: cool_off: it waits");
     assert_eq!(outlook(&planned(Count::Exact(0), Count::Exact(9))), "find nothing to do");
 }
 
@@ -124,6 +125,8 @@ fn the_worst_decides_the_exit_code() {
         (vec![none.clone()], 0),
         (vec![none.clone(), due.clone()], 2),
         (vec![due.clone(), blocked.clone()], 4),
+        (vec![RulePlan { guards: vec![(Cause::CoolOff, "m".into())], ..due.clone() }], 2),
+        (vec![RulePlan { guards: vec![(Cause::WholeTableDue, "m".into())], ..due.clone() }], 4),
         (vec![blocked.clone(), blind.clone()], 5),
         (vec![blind, gone, none], 69),
     ] {

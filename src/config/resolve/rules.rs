@@ -14,11 +14,12 @@ use crate::{
     config::{
         Database, limits,
         place::Place,
+        raw::PeriodText,
         raw_rule::{RawAction, RawCap, RawDefaults, RawGuard, RawRule},
         read::{At, Field},
         words,
     },
-    rules::{Action, Cap, Guard, Mode, Period, Policy, RowEvidence, Rule, Schedule},
+    rules::{Action, Cap, CoolOff, Guard, Mode, Policy, RowEvidence, Rule, Schedule},
 };
 
 /// The policy. Broken rules are left out; their problems have been said.
@@ -232,11 +233,22 @@ fn guard(rule: &Field<RawGuard>, defaults: &Field<RawGuard>, say: &mut Say<'_>) 
     if let Some(At { place, .. }) = share.filter(|share| !(share.value > 0.0 && share.value <= 1.0)) {
         say.at(*place, "a share is above 0 and at most 1", "write for example 0.2 for a fifth of the table");
     }
-    let cool_off = own.cool_off.or(&default.cool_off).get();
-    let cool_off: Option<Period> = cool_off.and_then(|period| say.period(&period.value, period.place));
+    let times = own.times_usual.or(&default.times_usual).get();
+    if let Some(At { place, .. }) = times.filter(|times| !(times.value > 1.0 && times.value.is_finite())) {
+        say.at(*place, "the usual number of rows always stopped the run", "write a number above 1, for example 5");
+    }
     Guard {
         rows_max: own.rows_max.or(&default.rows_max).value().copied(),
         share_max: share.map(|share| share.value),
-        cool_off,
+        times_usual: times.map(|times| times.value),
+        cool_off: own.cool_off.or(&default.cool_off).get().map_or_else(CoolOff::default, |at| cool_off(at, say)),
     }
+}
+
+/// A period, or the word that switches waiting off. What cannot be read was said; the default is as good as any then.
+fn cool_off(at: &At<PeriodText>, say: &mut Say<'_>) -> CoolOff {
+    if at.value.0 == "none" {
+        return CoolOff::None;
+    }
+    say.period(&at.value, at.place).map_or_else(CoolOff::default, CoolOff::Lasts)
 }

@@ -23,6 +23,11 @@ const WITHOUT: &[(&[Cause], &str)] = &[
             Cause::Restored,
             Cause::RowsMax,
             Cause::ShareMax,
+            Cause::TimesUsual,
+            Cause::WholeTableDue,
+            Cause::CutoffJump,
+            Cause::CoolOff,
+            Cause::CatalogDrift,
             Cause::EvidenceBacklog,
             Cause::Evidence,
             Cause::Fenced,
@@ -33,6 +38,7 @@ const WITHOUT: &[(&[Cause], &str)] = &[
         "what happened in a run: a check starts none",
     ),
     (&[Cause::StatementTimeout], "a look that takes longer than the server allows: the connectors' own tests"),
+    (&[Cause::ClockSkew], "a server with another clock: the tests of guards have one"),
     (&[Cause::Internal], "a defect"),
 ];
 

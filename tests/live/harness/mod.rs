@@ -1,5 +1,6 @@
 //! Databases of a test's own, and the program as its users run it.
 
+mod clock;
 mod contents;
 mod database;
 mod findings;
@@ -9,8 +10,10 @@ mod policy;
 mod postgres;
 mod process;
 mod program;
+mod server;
 mod sqlite;
 
+pub(crate) use clock::Clock;
 pub(crate) use contents::{assert_same, contents};
 pub(crate) use database::{Database, Rows, every_engine};
 pub(crate) use findings::{Findings, assert_findings};
@@ -20,6 +23,7 @@ pub(crate) use policy::{Policy, Rule};
 pub(crate) use postgres::{Postgres, Session};
 pub(crate) use process::{Output, Process};
 pub(crate) use program::Program;
+pub(crate) use server::{Server, server_bin};
 pub(crate) use sqlite::Sqlite;
 
 use std::time::{Duration, Instant};

@@ -35,9 +35,9 @@ impl Rule {
 // === impl Policy ===
 
 impl Policy {
-    /// One database, called `main`.
+    /// One database, called `main`. Rules do not wait before they act; one that should says so in its own guard.
     pub(crate) fn new(url: &str) -> Self {
-        let head = "version: 1\ninstance: live\n".to_owned();
+        let head = "version: 1\ninstance: live\ndefaults: { guard: { cool_off: none } }\n".to_owned();
         let evidence = "  origin: example.com/forgetd/live\n  signing_key: { file: evidence.key }\n".to_owned();
         Self { head, databases: String::new(), evidence, rules: String::new() }
             .database(&format!("main:\n    url: {url}\n    home: true"))

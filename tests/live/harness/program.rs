@@ -67,6 +67,12 @@ impl Program {
         self.start(args).wait()
     }
 
+    /// Approves what stops the next run of a rule, as somebody would who has looked at it.
+    #[track_caller]
+    pub(crate) fn approve(&self, rule: &str) -> Output {
+        self.call(&["approve", rule, "--reason", "a test"]).expect(0)
+    }
+
     /// `run --json`, which must end with `code`: the report of its only rule.
     #[track_caller]
     pub(crate) fn run(&self, code: i32) -> Value {

@@ -1,7 +1,7 @@
 //! What is remembered about each rule.
 
 use async_trait::async_trait;
-use forgetd_connector::{ApprovedRow, Commit, Fault, LastRow, PendingRow, Rulebook, RulebookRow};
+use forgetd_connector::{ApprovedRow, Commit, Fault, LastRow, PendingRow, Rulebook, RulebookRow, fault_point};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
@@ -44,7 +44,14 @@ impl Rulebook for PgControl {
     }
 
     async fn keep_rule(&self, row: &RulebookRow, term: u64) -> Commit {
-        self.write("keep rule", &[&self.keep(row, term)]).await.commit(&self.place())
+        if let Err(fault) = fault_point::before("rulebook.keep") {
+            return Commit::Unknown(fault);
+        }
+        let written = self.write("keep rule", &[&self.keep(row, term)]).await;
+        match fault_point::after("rulebook.keep") {
+            Ok(()) => written.commit(&self.place()),
+            Err(fault) => Commit::Unknown(fault),
+        }
     }
 }
 

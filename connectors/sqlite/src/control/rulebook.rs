@@ -30,7 +30,7 @@ impl Rulebook for SqliteControl {
             tables.fence(connection, place, term, None)?;
             keep(connection, tables, place, &row)
         };
-        self.write("keep rule", work).await.into_commit()
+        self.write_at_point("rulebook.keep", "keep rule", work).await.into_commit()
     }
 }
 
