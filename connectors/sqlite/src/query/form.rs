@@ -195,8 +195,9 @@ impl Form {
     /// Whether the value is of this form at all: 0 or 1, never NULL.
     pub(super) fn readable(&self, column: &str) -> String {
         // The date functions read much more than these forms; what they print is canonical, so a text equal to what
-        // they print is. octet_length sees what lies behind a NUL.
-        let text = format!("typeof({column}) = 'text' and octet_length({column}) = length({column})");
+        // they print is. octet_length sees what lies behind a NUL, and counts two for a digit in UTF-16.
+        let text =
+            format!("typeof({column}) = 'text' and octet_length({column}) = length({column}) * octet_length('0')");
         let seconds = format!("datetime(substr({column}, 1, 19)) = replace(substr({column}, 1, 19), 'T', ' ')");
         let test = match self {
             Self::Date(_) => format!("{text} and length({column}) = 10 and date({column}) = {column} collate binary"),

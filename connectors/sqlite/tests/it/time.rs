@@ -2,7 +2,7 @@
 
 use forgetd_connector::{Count, RowCap, Severity, SinceForm};
 
-use crate::fixture::{arena, ids, selection};
+use crate::fixture::{File, arena, ids, installed, selection};
 
 /// Every value in one table, with what must survive: `keep` marks those rows.
 async fn survivors(declared: &str, index: &str, form: Option<SinceForm>, cutoff: &str, values: &[(&str, bool)]) {
@@ -244,4 +244,35 @@ async fn thousands_of_times_around_the_cutoff_agree_with_arithmetic() {
     let step = arena.step(selection("item", "at", Some(SinceForm::Iso8601), &cutoff.to_string())).await;
     arena.drain(&step, 100).await;
     assert_eq!(ids(&file, "item"), expected);
+}
+
+#[tokio::test]
+async fn a_file_in_utf_16_tells_the_same_time() {
+    for encoding in ["UTF-16le", "UTF-16be", "UTF-8"] {
+        for (form, index) in [
+            (SinceForm::Date, ""),
+            (SinceForm::Date, INDEXES[1]),
+            (SinceForm::Timestamp, INDEXES[1]),
+            (SinceForm::Iso8601, INDEXES[1]),
+        ] {
+            let (rest, offset) = match form {
+                SinceForm::Date => ("", ""),
+                SinceForm::Timestamp => (" 10:00:00.25", ""),
+                _ => ("T10:00:00.25", "+02:00"),
+            };
+            let file = File::bare();
+            file.open()
+                .execute_batch(&format!(
+                    "pragma encoding = '{encoding}'; create table item (id integer primary key, at text); {index};
+                     insert into item (at) values ('2020-01-01{rest}{offset}'), ('2024-03-09{rest}{offset}'),
+                       ('2024-03-10{rest}{offset}'), ('2020-01-01{rest}{offset}' || char(0)), ('2020-01-0€{rest}{offset}'),
+                       ('€'), (null), ('2031-01-01{rest}{offset}')"
+                ))
+                .unwrap();
+            let arena = installed(&file).await;
+            let step = arena.step(selection("item", "at", Some(form), "2024-03-10T00:00:00+01:00")).await;
+            assert_eq!(arena.drain(&step, 1).await.changed, 2, "{encoding} {form:?} {index}");
+            assert_eq!(ids(&file, "item"), [3, 4, 5, 6, 7, 8]);
+        }
+    }
 }
