@@ -52,7 +52,6 @@ const FINDINGS: &Findings = &[
             "sales.order_event_1",
         ],
     ),
-    // It reads two of the tables.
     ("matview_keeps_copies", &["crm.customer_value", "crm.customer_value"]),
     ("reference_without_key", &["hr.employee_history.employee_id", "hr.salary_note.employee_id"]),
     (

@@ -9,8 +9,9 @@ use crate::query::{Param, Sql, table_name};
 use crate::survey::{get, odd};
 
 /// Other tables: number, usage of the schema, whether what is read may be read, row security, the role, and whether
-/// something lives in inheritance children; then their foreign keys to the step's own table, as pairs of lists of columns.
-/// A key whose triggers are off holds nobody up; those of partitions are their own.
+/// something lives in inheritance children; then the foreign keys between them and the step's own table, as pairs of lists
+/// of columns. A key whose triggers are off holds nobody up; those of partitions are their own. What a row references is
+/// there already, and alone.
 const OTHERS: &str = "\
 select w.n, has_schema_privilege(n.oid, 'USAGE'), has_table_privilege(c.oid, 'SELECT') \
     or coalesce((select bool_and(has_column_privilege(c.oid, r.name, 'SELECT')) \
@@ -27,7 +28,14 @@ select w.n, has_schema_privilege(n.oid, 'USAGE'), has_table_privilege(c.oid, 'SE
     where k.contype = 'f' and k.conrelid = c.oid and own.relname = $4 and ns.nspname = $3 \
       and (c.relkind = 'p' or 'O' = all (array(select case when g.tgenabled in ('O', 'A') then 'O' else 'D' end \
         from pg_trigger g where g.tgconstraint = k.oid and g.tgrelid = k.conrelid)) \
-        and exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgrelid = k.conrelid))) k) \
+        and exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgrelid = k.conrelid)) \
+    union all select \
+      (select array_agg(a.attname order by p.n) from unnest(k.confkey) with ordinality as p(attnum, n) \
+        join pg_attribute a on a.attrelid = k.confrelid and a.attnum = p.attnum), \
+      (select array_agg(a.attname order by p.n) from unnest(k.conkey) with ordinality as p(attnum, n) \
+        join pg_attribute a on a.attrelid = k.conrelid and a.attnum = p.attnum) \
+    from pg_constraint k join pg_class own on own.oid = k.conrelid join pg_namespace ns on ns.oid = own.relnamespace \
+    where k.contype = 'f' and k.confrelid = c.oid and own.relname = $4 and ns.nspname = $3) k) \
 from unnest($1::text[], $2::text[]) with ordinality as w(s, t, n) \
 join pg_namespace n on n.nspname = w.s join pg_class c on c.relnamespace = n.oid and c.relname = w.t \
 order by w.n";
@@ -142,7 +150,8 @@ fn privileges(table: &TableRef, database: &str, role: &str, usage: bool, select:
     }
 }
 
-/// Whether a row that joins also references: then inserting it takes a lock on the row that is judged.
+/// Whether a row that joins also references: then inserting it takes a lock on the row that is judged, or it is the row
+/// that the judged one references.
 fn guards((theirs, ours): &(Vec<String>, Vec<String>), on: &[Joined]) -> bool {
     theirs.iter().zip(ours).all(|(theirs, ours)| on.iter().any(|joined| joined.other == *theirs && joined.own == *ours))
 }

@@ -88,6 +88,12 @@ async fn only_a_foreign_key_guards_what_comes_at_the_same_moment() {
         ),
         ("orders (item int, region text, made date, other int references item)", &by_item, false),
         ("orders (item int, region text, made date)", &by_item, false),
+        // Here the row's parent is asked, and nobody can insert a second one.
+        (
+            "orders (item int unique, region text, made date); alter table item add foreign key (id) references orders (item)",
+            &by_item,
+            true,
+        ),
         (
             "orders (item int references item, region text, made date); alter table orders disable trigger all",
             &by_item,
