@@ -11,6 +11,7 @@ mod commitments;
 mod demo;
 mod findings;
 mod guards;
+mod kept_children;
 mod leaks;
 mod least_privilege;
 mod nordvik;

@@ -81,7 +81,7 @@ fn a_change_of_the_policy_says_which_rows_change_their_fate() {
         );
         let forth = diff("old.yaml", "new.yaml");
         assert_eq!((&forth["becomes_due"], &forth["no_longer_due"]), (&json!(becomes), &json!(no_longer)), "{engine}");
-        assert_eq!(forth["changes"][0], json!({ "field": "keep_for", "from": "P100D", "to": "P10D" }), "{engine}");
+        assert_eq!(forth["changes"][0], json!({ "field": "keep_for", "from": "100d", "to": "10d" }), "{engine}");
         assert_eq!(forth["changes"][1], json!({ "field": "where", "from": null, "to": null }), "{engine}");
         let back = diff("new.yaml", "old.yaml");
         assert_eq!((&back["becomes_due"], &back["no_longer_due"]), (&json!(no_longer), &json!(becomes)), "{engine}");
@@ -90,7 +90,7 @@ fn a_change_of_the_policy_says_which_rows_change_their_fate() {
         program.call(&["plan", "--detailed-exitcode", "--diff", "old.yaml", "new.yaml"]).expect(2);
         program.call(&["plan", "--detailed-exitcode", "--diff", "old.yaml", "old.yaml"]).expect(0);
         let shown = program.call(&["plan", "--md", "--diff", "old.yaml", "new.yaml"]).expect(0).stdout;
-        assert!(shown.contains("keep\\_for: P100D -\\> P10D; where changed"), "{engine}:\n{shown}");
+        assert!(shown.contains("keep\\_for: 100d -\\> 10d; where changed"), "{engine}:\n{shown}");
     });
 }
 
@@ -163,11 +163,11 @@ fn init_suggests_a_policy_that_checks_and_plans() {
             assert!(text.contains(part), "{engine}: {part} in\n{text}");
         }
         std::fs::copy(program.path("suggested.yaml"), program.path("forgetd.yaml")).unwrap();
-        // Most of the table is older than the suggested period: the suggested guard says so, and nothing else is wrong.
-        for (args, code) in [(&["check"][..], 0), (&["check", "--connect"], 0), (&["plan"], 4)] {
+        // Most of the table is older than the suggested period: the suggested guard says so.
+        for (args, warns) in [(&["check"][..], false), (&["check", "--connect"], false), (&["plan"], true)] {
             let mut command = program.command(args);
-            let output = Process::spawn(command.env("SHOP_URL", database.url())).wait().expect(code);
-            assert_eq!(output.stdout.contains("nothing: guard_share_max"), code == 4, "{engine}: {}", output.stdout);
+            let output = Process::spawn(command.env("SHOP_URL", database.url())).wait().expect(0);
+            assert_eq!(output.stdout.contains("guard_share_max"), warns, "{engine}: {}", output.stdout);
         }
         assert_eq!(database.count("select count(*) from web_session"), 200, "{engine}: nothing was changed");
         // A file that is there is never replaced.

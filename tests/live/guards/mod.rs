@@ -4,6 +4,7 @@ mod approval;
 mod catalog;
 mod clocks;
 mod limits;
+mod typos;
 
 use serde_json::Value;
 
