@@ -23,6 +23,13 @@ impl Rule {
             .with("mode: enforce")
     }
 
+    /// Keeps rows of `table` for this long after `since`, whatever other rules say.
+    pub(crate) fn keep(name: &str, table: &str, since: &str, keep_for: &str) -> Self {
+        Self(format!(
+            "  - name: {name}\n    table: {table}\n    since: {since}\n    action: keep\n    keep_for: {keep_for}\n"
+        ))
+    }
+
     /// The same with one more setting, as a line of YAML; it replaces one of the same name.
     pub(crate) fn with(self, setting: &str) -> Self {
         let name = setting.split(':').next().unwrap_or_default();

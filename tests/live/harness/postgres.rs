@@ -12,6 +12,9 @@ use url::Url;
 
 use super::{Database, Rows};
 
+/// The server's log, as the server itself finds it.
+const LOG: &str = "current_setting('data_directory') || '/../log'";
+
 /// A database of the test's own, on a server shared by all tests of the process.
 pub(crate) struct Postgres {
     name: String,
@@ -70,6 +73,16 @@ impl Postgres {
     /// One more connection as the superuser.
     pub(crate) fn session(&self) -> Session {
         Session::connect(&self.url)
+    }
+
+    /// How far the server's log goes.
+    pub(crate) fn log_end(&self) -> u64 {
+        self.count(&format!("select size from pg_stat_file({LOG})"))
+    }
+
+    /// The server's log behind this place. It lies beside the data, whoever started the server.
+    pub(crate) fn log_from(&self, start: u64) -> String {
+        self.value(&format!("select pg_read_file({LOG}, {start}, 1000000000)"))
     }
 
     /// Where the server listens.

@@ -26,7 +26,7 @@ fsync = off
 max_wal_size = 2GB
 wal_level = logical
 TEXT
-"${as[@]}" "$bin/pg_ctl" -D data -l server.log -w -t 60 start >/dev/null </dev/null || { cat server.log >&2; exit 1; }
+"${as[@]}" "$bin/pg_ctl" -D data -l log -w -t 60 start >/dev/null </dev/null || { cat log >&2; exit 1; }
 echo ready
 exec >/dev/null
 read -r _ || true

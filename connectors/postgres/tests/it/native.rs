@@ -9,7 +9,7 @@ const ITEM: &str = "create table item (id int primary key, at date not null defa
     term int, c text);
   insert into item (id, c0, forgetd_n, due, v, term, c) select n, n, n, n, n, n, case n % 3 when 0 then 'a' when 1 then 'b' end
     from generate_series(1, 12) n;
-  insert into item (id, at, c) values (100, '2026-01-01', 'a');
+  insert into item (id, at, c) values (100, '2026-01-01', 'a'), (101, '2026-01-01', 'b');
   create index on item (at);";
 
 #[tokio::test]
