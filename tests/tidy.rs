@@ -257,6 +257,26 @@ fn the_oracle_judges_by_itself() {
 }
 
 #[test]
+fn findings_of_a_check_have_ids_of_the_lists() {
+    // A plan notices two things of its own.
+    let allowed = ["connectors/core/src/finding.rs", "src/cli/plan/rule_plan.rs"];
+    let mut complaints = vec![];
+    for (name, text) in sources() {
+        let ours = name.starts_with("src/") || name.starts_with("connectors/") && name.contains("/src/");
+        if !ours || name.ends_with("tests.rs") || allowed.contains(&name.as_str()) {
+            continue;
+        }
+        for (at, _) in text.match_indices("Finding {") {
+            let rest: String = text[at..].chars().skip("Finding {".len()).collect();
+            if rest.trim_start().starts_with("id:") {
+                complaints.push(format!("{name}: a finding without a Cause or a Notice"));
+            }
+        }
+    }
+    assert_none(complaints);
+}
+
+#[test]
 fn every_function_of_the_suite_is_in_its_list() {
     let list = fs::read_to_string(root().join("connectors/testkit/src/suite/mod.rs")).unwrap();
     let listed: BTreeSet<&str> = list.lines().map(str::trim).collect();

@@ -69,6 +69,8 @@ notices! {
     DeletesNotPublished = "deletes_not_published";
     /// Subscribers are told of deletes.
     DeletesPublished = "deletes_published";
+    /// The rows come from another server.
+    RowsSubscribed = "rows_subscribed";
     /// Deleted rows are logged with all their values.
     ReplicaIdentityFull = "replica_identity_full";
     /// The log piles up for a replication slot.
@@ -83,6 +85,8 @@ notices! {
     ReferencesCannotBeSet = "references_cannot_be_set";
     /// Older rows were never checked against a foreign key.
     ForeignKeyNotValid = "foreign_key_not_valid";
+    /// A foreign key is switched off: deleting a row looks for no child.
+    ForeignKeyOff = "foreign_key_off";
     /// A column looks like a reference to the table and is none.
     ReferenceWithoutKey = "reference_without_key";
     /// Something else deletes from the table by a clock of its own.

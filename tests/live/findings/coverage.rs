@@ -72,6 +72,44 @@ fn every_id_has_a_case_or_a_reason() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// The ids of `docs/findings.md`, with the heading they stand under.
+fn documented() -> BTreeMap<String, String> {
+    let text = include_str!("../../../docs/findings.md");
+    let mut ids = BTreeMap::new();
+    for section in text.split("\n## ").skip(1) {
+        let heading = section.lines().next().unwrap_or_default();
+        for id in section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()) {
+            assert!(ids.insert(id.to_owned(), heading.to_owned()).is_none(), "{id} stands there twice");
+        }
+    }
+    ids
+}
+
+#[test]
+fn every_id_is_in_the_documentation_under_its_worst_severity() {
+    let mut worst: BTreeMap<String, &str> = BTreeMap::new();
+    for finding in cases().iter().flat_map(|case| &case.findings) {
+        let severity = match finding["severity"].as_str() {
+            Some("error") => "Errors",
+            Some("warning") => "Warnings",
+            _ => "Info",
+        };
+        let known = worst.entry(finding["id"].as_str().unwrap().into()).or_insert(severity);
+        if severity == "Errors" || *known == "Info" {
+            *known = severity;
+        }
+    }
+    let mut documented = documented();
+    // Where the tests' own cases never meet them.
+    for (notice, _) in UNNOTICED {
+        assert!(documented.remove(notice.id()).is_some(), "{notice} is not in docs/findings.md");
+    }
+    // An error where a rule acts; the tests' servers have no control tables, and say so in every case.
+    worst.insert(Cause::ControlTables.id().into(), "Errors");
+    let worst: BTreeMap<String, String> = worst.into_iter().map(|(id, heading)| (id, heading.into())).collect();
+    assert_eq!(documented, worst);
+}
+
 #[test]
 fn no_two_cases_are_alike() {
     let cases = cases();

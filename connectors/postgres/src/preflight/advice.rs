@@ -35,7 +35,7 @@ pub(super) async fn look(held: &Held, about: &About<'_>, tables: &JobTables) -> 
         Sql::new(copies::SLOTS, vec![]),
         Sql::new(server::SETTINGS, vec![]),
         Sql::new(server::HOLDERS, vec![]),
-        Sql::new(keys::NOT_VALID, table()),
+        Sql::new(keys::NOT_WHOLE, table()),
         Sql::new(keys::LOOK_ALIKES, look_alikes(about)),
     ];
     asked.extend(jobs::statements(tables, about.oid));
@@ -48,15 +48,15 @@ pub(super) async fn look(held: &Held, about: &About<'_>, tables: &JobTables) -> 
 }
 
 fn findings(about: &About<'_>, answers: &[Answer], place: &str) -> Result<Vec<Finding>, Fault> {
-    let [storage, indexes, copies, slots, settings, holders, not_valid, look_alikes, jobs @ ..] = answers else {
+    let [storage, indexes, copies, slots, settings, holders, not_whole, look_alikes, jobs @ ..] = answers else {
         return Err(odd(place));
     };
     let first = |answer: &'_ Answer| answer.rows.first().cloned().ok_or_else(|| odd(place));
     let mut findings = Storage::read(&first(storage)?, &indexes.rows, place)?.findings(about);
     findings.extend(Copies::read(&first(copies)?, &slots.rows, place)?.findings(about));
     findings.extend(Server::read(&first(settings)?, &holders.rows, place)?.findings(about));
-    for row in &not_valid.rows {
-        findings.push(keys::not_valid(row, about, place)?);
+    for row in &not_whole.rows {
+        findings.push(keys::not_whole(row, about, place)?);
     }
     for row in &look_alikes.rows {
         findings.push(keys::look_alike(row, about, place)?);

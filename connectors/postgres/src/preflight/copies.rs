@@ -10,7 +10,7 @@ use crate::survey::get;
 
 /// `$1` the table's oid. Materialized views that read it, directly or through views (schemas, names); whether its whole
 /// old rows are logged; whether anybody can decode them; publications that send its deletes, and others that send its
-/// inserts without them.
+/// inserts without them; subscriptions that its rows come from.
 pub(super) const COPIES: &str = "\
 with recursive reader(oid) as ( \
   select $1::int8::oid \
@@ -27,7 +27,9 @@ select (select coalesce(array_agg(schema order by schema, name), '{}') from view
     where t.pubname = p.pubname and t.schemaname = n.nspname and t.tablename = c.relname) order by 1), \
   array(select p.pubname::text from pg_publication p where p.pubinsert and not p.pubdelete \
     and exists (select from pg_publication_tables t \
-      where t.pubname = p.pubname and t.schemaname = n.nspname and t.tablename = c.relname) order by 1) \
+      where t.pubname = p.pubname and t.schemaname = n.nspname and t.tablename = c.relname) order by 1), \
+  array(select s.subname::text from pg_subscription_rel r join pg_subscription s on s.oid = r.srsubid \
+    where r.srrelid = c.oid order by 1) \
 from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = $1::int8::oid";
 
 /// Logical replication slots of the database: name, whether somebody reads it, bytes of log that it has still to read.
@@ -49,6 +51,8 @@ pub(super) struct Copies {
     publications: Vec<String>,
     /// Publications that send its inserts and not its deletes.
     keepers: Vec<String>,
+    /// Subscriptions that the table's rows come from.
+    sources: Vec<String>,
     slots: Vec<Slot>,
 }
 
@@ -74,6 +78,7 @@ impl Copies {
             decodable: get(row, 3, place)?,
             publications: get(row, 4, place)?,
             keepers: get(row, 5, place)?,
+            sources: get(row, 6, place)?,
             slots: slots.iter().map(slot).collect::<Result<_, Fault>>()?,
         })
     }
@@ -98,6 +103,19 @@ impl Copies {
                 crate::codec::quote(publication)
             );
             findings.push(Finding::warns(Notice::DeletesNotPublished, &place, message, fix));
+        }
+        if !self.sources.is_empty() {
+            let sources = listed(&self.sources);
+            let message = format!(
+                "rows of {table} come from the subscription {sources}: what is deleted here stays where it comes from, \
+                 and a copy made anew brings it back"
+            );
+            findings.push(Finding::warns(
+                Notice::RowsSubscribed,
+                &place,
+                message,
+                "let forgetd delete at the publisher",
+            ));
         }
         let publications = listed(&self.publications);
         let identity = format!("run `alter table {} replica identity default`", table_name(table));

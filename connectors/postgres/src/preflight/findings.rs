@@ -34,6 +34,15 @@ impl Looked {
             );
             findings.push(Finding::blocks(Cause::ReadOnly, database, message).with_fix(fix));
         }
+        if self.replica {
+            let message = format!(
+                "session_replication_role is replica for the role {}: a delete would look after no foreign key and no trigger",
+                self.role
+            );
+            let fix =
+                format!("run `alter role {role} reset session_replication_role`, and see that the database sets none");
+            findings.push(Finding::blocks(Cause::Unsupported, database, message).with_fix(fix));
+        }
         if !self.track_counts {
             let message = "track_counts is off: what a delete did cannot be compared with what was announced";
             let fix = "run `alter system set track_counts = on` and `select pg_reload_conf()`; see that neither the \
@@ -148,4 +157,24 @@ pub(super) fn tls(link: &Link, database: &str) -> Option<Finding> {
         format!("the connection is {}", link.tls.words()),
         "write sslmode=verify-full in the URL, and sslrootcert if the server's CA is private",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Looked;
+
+    #[test]
+    fn a_standby_is_no_role_that_only_reads() {
+        for (standby, only_reads, expected) in [
+            (true, true, Some("the server is a standby and refuses writes")),
+            (true, false, Some("the server is a standby and refuses writes")),
+            (false, true, Some("default_transaction_read_only is on for the role r")),
+            (false, false, None),
+        ] {
+            let looked = Looked { standby, only_reads, track_counts: true, role: "r".into(), ..Looked::default() };
+            let found = looked.of_the_server("crm");
+            let messages: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
+            assert_eq!(messages, expected.into_iter().collect::<Vec<_>>());
+        }
+    }
 }

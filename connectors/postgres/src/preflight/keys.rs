@@ -8,14 +8,16 @@ use crate::codec;
 use crate::query::table_name;
 use crate::survey::get;
 
-/// Foreign keys that point at the table and that older rows were not checked against: name, child's schema and name,
-/// columns. `$1` the table's oid.
-pub(super) const NOT_VALID: &str = "\
+/// Foreign keys that point at the table and that older rows were not checked against, or that are switched off: name,
+/// child's schema and name, columns, whether it is off. `$1` the table's oid.
+pub(super) const NOT_WHOLE: &str = "\
 select k.conname::text, n.nspname::text, c.relname::text, \
   array(select a.attname::text from unnest(k.conkey) with ordinality p(attnum, n) \
-    join pg_attribute a on a.attrelid = k.conrelid and a.attnum = p.attnum order by p.n) \
+    join pg_attribute a on a.attrelid = k.conrelid and a.attnum = p.attnum order by p.n), o.off \
 from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace \
-where k.contype = 'f' and k.confrelid = $1::int8::oid and not k.convalidated \
+cross join lateral (select exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgrelid = k.confrelid \
+  and g.tgenabled not in ('O', 'A')) as off) o \
+where k.contype = 'f' and k.confrelid = $1::int8::oid and (o.off or not k.convalidated) \
 and not exists (select from pg_constraint p where p.oid = k.conparentid and p.confrelid = k.confrelid) order by 2, 3, 1";
 
 /// Columns elsewhere that are called like references to the table: schema, table, column. `$1` the table's oid, `$2` the
@@ -51,16 +53,25 @@ pub(super) fn look_alike(row: &Row, about: &About<'_>, place: &str) -> Result<Fi
     Ok(Finding::informs(Notice::ReferenceWithoutKey, format!("{}.{child}.{column}", about.database), message, fix))
 }
 
-/// A foreign key that is looked after from now on only.
-pub(super) fn not_valid(row: &Row, about: &About<'_>, place: &str) -> Result<Finding, Fault> {
+/// A foreign key that is not looked after, or from some time on only.
+pub(super) fn not_whole(row: &Row, about: &About<'_>, place: &str) -> Result<Finding, Fault> {
     let name: String = get(row, 0, place)?;
     let child = TableRef { schema: Some(get(row, 1, place)?), name: get(row, 2, place)? };
     let columns: Vec<String> = get(row, 3, place)?;
-    let message = format!("the foreign key {name} is NOT VALID: older rows of {child} may reference nothing");
-    let fix = format!("run `alter table {} validate constraint {}`", table_name(&child), codec::quote(&name));
     let place = match columns.as_slice() {
         [column] => format!("{}.{child}.{column}", about.database),
         columns => format!("{}.{child}.({})", about.database, columns.join(", ")),
     };
+    let table = &about.step.table.name;
+    if get(row, 4, &place)? {
+        let message = format!(
+            "the foreign key {name} is switched off on {table}: deleting a row looks for none of {child} that references it"
+        );
+        let fix =
+            format!("run `alter table {} enable trigger all`, once every row references something", table_name(table));
+        return Ok(Finding::warns(Notice::ForeignKeyOff, place, message, fix));
+    }
+    let message = format!("the foreign key {name} is NOT VALID: older rows of {child} may reference nothing");
+    let fix = format!("run `alter table {} validate constraint {}`", table_name(&child), codec::quote(&name));
     Ok(Finding::informs(Notice::ForeignKeyNotValid, place, message, fix))
 }

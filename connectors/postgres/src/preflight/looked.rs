@@ -8,7 +8,7 @@ use super::triggers::Trigger;
 use crate::survey::get;
 
 /// Everything that one turn brought.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Looked {
     /// Row security applies to the role.
     pub(super) row_security: bool,
@@ -28,6 +28,8 @@ pub(super) struct Looked {
     /// A table, and not one of the server's or our own.
     pub(super) ordinary: bool,
     pub(super) role: String,
+    /// Neither foreign keys nor triggers are looked after in the role's sessions.
+    pub(super) replica: bool,
     pub(super) oid: i64,
     /// Tables that inherit from it.
     pub(super) children: Vec<String>,
@@ -60,10 +62,11 @@ impl Looked {
             unidentified: pairs(10, 11)?,
             ordinary: get(row, 12, place)?,
             role: get(row, 13, place)?,
-            oid: get(row, 14, place)?,
-            children: get(row, 15, place)?,
-            hollow: get(row, 16, place)?,
-            jobs: JobTables(pairs(17, 18)?),
+            replica: get(row, 14, place)?,
+            oid: get(row, 15, place)?,
+            children: get(row, 16, place)?,
+            hollow: get(row, 17, place)?,
+            jobs: JobTables(pairs(18, 19)?),
             triggers: triggers.iter().map(|row| Trigger::read(row, place)).collect::<Result<_, _>>()?,
         })
     }

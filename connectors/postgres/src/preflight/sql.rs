@@ -11,7 +11,7 @@ select row_security_active(c.oid), c.relforcerowsecurity and pg_has_role(c.relow
   current_setting('default_transaction_read_only') = 'on', \
   u.schemas, u.names, \
   c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', $3), \
-  current_user::text, c.oid::int8, \
+  current_user::text, current_setting('session_replication_role') = 'replica', c.oid::int8, \
   array(select kn.nspname || '.' || k.relname from pg_inherits i join pg_class k on k.oid = i.inhrelid \
     join pg_namespace kn on kn.oid = k.relnamespace where i.inhparent = c.oid and c.relkind = 'r' order by 1), \
   c.relkind = 'r' and pg_relation_size(c.oid) = 0 and exists (select from pg_inherits i \
