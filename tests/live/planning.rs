@@ -45,7 +45,7 @@ fn a_plan_shows_the_spread_and_what_stays() {
         let plan = one(program.call(&["plan", "--json"]));
         let engine = database.engine();
         let due = database
-            .count(&"select count(*) from web_session where state = 'closed' and id > 30 and ended_at is not null");
+            .count("select count(*) from web_session where state = 'closed' and id > 30 and ended_at is not null");
         assert_eq!(plan["due"], due, "{engine}: {plan}");
         let months = plan["months"].as_array().unwrap();
         assert_eq!(months.iter().map(|month| month["rows"].as_u64().unwrap()).sum::<u64>(), due, "{engine}: {plan}");

@@ -29,7 +29,8 @@ pub(crate) fn contents(
 #[track_caller]
 pub(crate) fn assert_same(found: &BTreeMap<String, Rows>, expected: &BTreeMap<String, Rows>) {
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-    for (table, rows) in found.iter().filter(|(table, rows)| **rows != expected[*table]) {
+    let differs = found.iter().find(|(table, rows)| **rows != expected[*table]);
+    if let Some((table, rows)) = differs {
         let expected = &expected[table];
         let more: Vec<_> = rows.iter().filter(|row| !expected.contains(row)).collect();
         let less: Vec<_> = expected.iter().filter(|row| !rows.contains(row)).collect();
