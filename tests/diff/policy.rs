@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use forgetd::rules::{Action, Cap, Guard, Mode, Period, Policy, RowEvidence, Rule, normal};
-use forgetd_connector::{Except, Selection, Since, TableRef, Terms, WhenNull};
-use forgetd_testkit::Fixture;
+use forgetd_connector::{Child, Except, Joined, Selection, Since, TableRef, Terms, WhenNull};
 use forgetd_testkit::generator::{Case, RuleSpec};
+use forgetd_testkit::{Fixture, TableSpec};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -26,6 +26,10 @@ impl Names {
         format!("case-{}-keep-{n}", self.0)
     }
 
+    fn below(&self) -> String {
+        format!("case-{}-below", self.0)
+    }
+
     pub(crate) fn counted(&self, n: usize) -> String {
         format!("case-{}-count-{n}", self.0)
     }
@@ -33,25 +37,34 @@ impl Names {
 
 /// All rules of a case, as they read back from a policy's file written for this engine.
 pub(crate) fn policy(case: &Case, names: &Names, fixture: &dyn Fixture) -> Result<Policy, String> {
-    let mut rules = vec![rule(case, &case.rule, names.purge(), Action::Delete, fixture)];
+    let mut rules = vec![rule(case, case.table(), &case.rule, names.purge(), Action::Delete, fixture)];
     rules.extend(
-        case.counted.iter().enumerate().map(|(n, spec)| rule(case, spec, names.counted(n), Action::Delete, fixture)),
+        case.counted
+            .iter()
+            .enumerate()
+            .map(|(n, spec)| rule(case, case.table(), spec, names.counted(n), Action::Delete, fixture)),
     );
     rules.extend(
-        case.keepers.iter().enumerate().map(|(n, spec)| rule(case, spec, names.keeper(n), Action::Keep, fixture)),
+        case.keepers
+            .iter()
+            .enumerate()
+            .map(|(n, spec)| rule(case, case.table(), spec, names.keeper(n), Action::Keep, fixture)),
     );
+    if let Some((spec, table)) = case.below.as_ref().zip(case.table_below()) {
+        rules.push(rule(case, table, spec, names.below(), Action::Delete, fixture));
+    }
     written::read_back(rules)
 }
 
-fn rule(case: &Case, spec: &RuleSpec, name: String, action: Action, fixture: &dyn Fixture) -> Rule {
+fn rule(case: &Case, table: &TableSpec, spec: &RuleSpec, name: String, action: Action, fixture: &dyn Fixture) -> Rule {
     Rule {
         name,
         database: DATABASE.into(),
-        table: TableRef { schema: None, name: case.table().name.into() },
+        table: TableRef { schema: None, name: table.name.into() },
         purpose: None,
         legal_basis: None,
         keep_for: Period::parse(&spec.keep_for).unwrap(),
-        since: case.since_on(fixture, spec),
+        since: case.since_on(fixture, table, spec),
         when_null: spec.when_null.clone(),
         predicate: spec.predicate.clone(),
         native: spec.native.map(|native| native.text().into()),
@@ -75,25 +88,55 @@ pub(crate) fn expected(
     fixture: &dyn Fixture,
     planned: &Selection,
 ) -> Result<Selection, String> {
-    if planned.except.len() != case.keepers.len() {
-        return Err(format!("{} rules keep rows, the plan knows {}", case.keepers.len(), planned.except.len()));
-    }
-    let terms = expected_terms(case, spec, fixture, &planned.terms)?;
+    let terms = expected_terms(case, case.table(), spec, fixture, &planned.terms)?;
+    let mut excepted = planned.except.iter();
     let mut except = vec![];
-    for (n, (keeper, planned)) in case.keepers.iter().zip(&planned.except).enumerate() {
-        let Except::Kept { rule, terms } = planned else { return Err(format!("{planned:?} is no keeper")) };
-        let terms = expected_terms(case, keeper, fixture, terms)?;
+    for (n, keeper) in case.keepers.iter().enumerate() {
+        let Some(Except::Kept { rule, terms }) = excepted.next() else { return Err(format!("keeper {n} is missing")) };
+        let terms = expected_terms(case, case.table(), keeper, fixture, terms)?;
         if *rule != names.keeper(n) {
             return Err(format!("{rule} stands where {} must", names.keeper(n)));
         }
         except.push(Except::Kept { rule: rule.clone(), terms });
     }
-    Ok(Selection { table: planned.table.clone(), terms, except })
+    if let Some((rule, table)) = case.below.as_ref().zip(case.table_below()) {
+        let Some(Except::Child(child)) = excepted.next() else { return Err("rows below are missing".into()) };
+        except.push(Except::Child(expected_child(case, rule, table, fixture, child)?));
+    }
+    match excepted.next() {
+        Some(more) => Err(format!("the plan excepts {more:?}")),
+        None => Ok(Selection { table: planned.table.clone(), terms, except }),
+    }
 }
 
-fn expected_terms(case: &Case, spec: &RuleSpec, fixture: &dyn Fixture, planned: &Terms) -> Result<Terms, String> {
+/// The rows below, of which those go that their own rule means.
+fn expected_child(
+    case: &Case,
+    rule: &RuleSpec,
+    table: &TableSpec,
+    fixture: &dyn Fixture,
+    planned: &Child,
+) -> Result<Child, String> {
+    let reference = table.below.as_ref().unwrap();
+    let on = vec![Joined { other: reference.column.into(), own: "id".into() }];
+    let [step] = planned.due.as_slice() else { return Err(format!("{} rules below", planned.due.len())) };
+    if planned.on != on || planned.table.name != table.name || !step.selection.except.is_empty() {
+        return Err(format!("rows below are {planned:?}"));
+    }
+    let mut step = step.clone();
+    step.selection.terms = expected_terms(case, table, rule, fixture, &step.selection.terms)?;
+    Ok(Child { due: vec![step], ..planned.clone() })
+}
+
+fn expected_terms(
+    case: &Case,
+    table: &TableSpec,
+    spec: &RuleSpec,
+    fixture: &dyn Fixture,
+    planned: &Terms,
+) -> Result<Terms, String> {
     let terms = Terms {
-        since: case.since_on(fixture, spec),
+        since: case.since_on(fixture, table, spec),
         cutoff: planned.cutoff,
         when_null: spec.when_null.clone().unwrap_or(WhenNull::Keep),
         predicate: spec.predicate.clone(),

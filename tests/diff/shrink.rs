@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use forgetd_connector::Predicate;
-use forgetd_testkit::KeySpec;
 use forgetd_testkit::generator::{Case, RuleSpec};
+use forgetd_testkit::{Cell, KeySpec};
 
 use crate::rounds::{Engine, Mismatch, on_each_engine};
 
@@ -73,6 +73,10 @@ fn smaller(case: &Case) -> Vec<Case> {
         }
     };
     with(&|case| case.counted.clear());
+    with(&|case| {
+        case.below = None;
+        case.tables.retain(|table| table.below.is_none());
+    });
     with(&|case| case.keepers.clear());
     for n in 0..case.keepers.len() {
         with(&|case| drop(case.keepers.remove(n)));
@@ -81,7 +85,10 @@ fn smaller(case: &Case) -> Vec<Case> {
         let mut size = table.rows.len().div_ceil(2);
         while size > 0 {
             for from in (0..table.rows.len()).step_by(size) {
-                with(&|case| drop(case.tables[n].rows.drain(from..(from + size).min(table.rows.len()))));
+                with(&|case| {
+                    drop(case.tables[n].rows.drain(from..(from + size).min(table.rows.len())));
+                    without_orphans(case);
+                });
             }
             size /= 2;
         }
@@ -103,7 +110,7 @@ fn smaller(case: &Case) -> Vec<Case> {
         }
     }
     for (n, column) in case.table().columns.iter().enumerate() {
-        let rules: Vec<&RuleSpec> = std::iter::once(&case.rule).chain(&case.keepers).chain(&case.counted).collect();
+        let rules: Vec<&RuleSpec> = case.rules().collect();
         let in_key = matches!(&case.table().key, KeySpec::Columns(key) if key.contains(&column.name));
         if in_key || rules.iter().any(|rule| reads(rule, column.name)) {
             continue;
@@ -116,6 +123,16 @@ fn smaller(case: &Case) -> Vec<Case> {
         });
     }
     smaller
+}
+
+/// Without rows below that point at none.
+fn without_orphans(case: &mut Case) {
+    let ids: Vec<Cell> = case.table().rows.iter().map(|row| Cell::Int(row.0)).collect();
+    for table in case.tables.iter_mut().filter(|table| table.below.is_some()) {
+        let column = table.below.as_ref().map_or("", |reference| reference.column);
+        let kept = table.rows.iter().filter(|row| ids.contains(&table.cell(row, column))).cloned().collect();
+        table.rows = kept;
+    }
 }
 
 fn reads(rule: &RuleSpec, column: &str) -> bool {

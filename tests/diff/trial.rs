@@ -3,16 +3,19 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
-use forgetd::plan;
 use forgetd::rules::Policy;
-use forgetd_connector::{Atomicity, Catalog, Count, Except, Finding, RowCap, Selection, Step};
+use forgetd::{plan, preflight};
+use forgetd_connector::{Atomicity, Clause, ClauseOf, Count, Except, Finding, Key, RowCap, Selection, Step, Value};
 use forgetd_testkit::generator::{Case, RuleSpec};
-use forgetd_testkit::{Arena, oracle};
+use forgetd_testkit::{Arena, Cell, Row, oracle};
 use futures_util::FutureExt as _;
 
 use crate::engine::Site;
 use crate::policy::{DATABASE, Names, expected, policy};
 use crate::sealed;
+
+/// Rows of each case that are judged one by one.
+const JUDGED: usize = 4;
 
 /// What happened where all was well.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,12 +96,22 @@ impl Trial<'_> {
         }
         let due = self.measured(&step, &meant, "the rule").await?;
         let kept = oracle::survivors(&case.tables, &meant);
+        self.explained(&step, due, &kept).await?;
         let gone = self.drain(&step).await;
         let left = self.site.ids(case.table().name).await;
         if left != kept {
             let lost: Vec<&i64> = kept.iter().filter(|id| !left.contains(id)).collect();
             let stayed: Vec<&i64> = left.iter().filter(|id| !kept.contains(id)).collect();
             return Err(format!("rows {lost:?} were lost, rows {stayed:?} stayed that had to go"));
+        }
+        if let Some(table) = case.table_below() {
+            let parent = &table.below.as_ref().unwrap().column;
+            let stays = |row: &&Row| kept.iter().any(|id| table.cell(row, parent) == Cell::Int(*id));
+            let expected: Vec<i64> = table.rows.iter().filter(stays).map(|row| row.0).collect();
+            let found = self.site.ids(table.name).await;
+            if found != expected {
+                return Err(format!("rows {found:?} stayed below, not {expected:?}"));
+            }
         }
         if gone != due {
             return Err(format!("{due} rows were due and {gone} were reported as gone"));
@@ -121,7 +134,7 @@ impl Trial<'_> {
     /// The plan's step, and what it must select.
     async fn step(&self, name: &str, spec: &RuleSpec) -> Result<(Step, Selection), String> {
         let rule = self.policy.rule(name).unwrap();
-        let catalog: Catalog = self.arena.connector.describe(&plan::tables(rule, &self.policy)).await.unwrap();
+        let catalog = preflight::describe(rule, &self.policy, &*self.arena.connector).await.unwrap();
         let atomicity = if self.case.sealed { Atomicity::Sealed } else { Atomicity::Atomic };
         let step =
             plan::step(rule, &catalog, DATABASE, self.case.now, atomicity, &self.policy).map_err(|findings| {
@@ -151,6 +164,32 @@ impl Trial<'_> {
             return Err(format!("{what}: measured {measure:?}, due are {due:?} of {rows}"));
         }
         Ok(due.len() as u64)
+    }
+
+    /// What is said about single rows and about their months is what happens to them.
+    async fn explained(&self, step: &Step, due: u64, kept: &[i64]) -> Result<(), String> {
+        let profile = self.arena.connector.profile(step, RowCap(None)).await.unwrap();
+        let months: u64 = profile.months.iter().map(|month| month.rows).sum();
+        if !profile.complete || months != due {
+            return Err(format!("{months} rows in months of {due}: {profile:?}"));
+        }
+        let rows = &self.case.table().rows;
+        if step.table.key != ["id"] {
+            return Ok(());
+        }
+        for (id, _) in rows.iter().step_by(rows.len().div_ceil(JUDGED).max(1)) {
+            let judged = self.arena.connector.judge(step, &Key(vec![Value::Int(*id)])).await.unwrap();
+            let Some(judged) = judged else { return Err(format!("row {id} is not found by its key")) };
+            let speaks_for_it = |clause: &Clause| match clause.what {
+                ClauseOf::Since | ClauseOf::Where(_) | ClauseOf::Native => clause.holds == Some(true),
+                ClauseOf::Kept(_) | ClauseOf::Child(_) => clause.holds != Some(true),
+            };
+            let is_due = !kept.contains(id);
+            if judged.due != is_due || judged.clauses.iter().all(speaks_for_it) != is_due {
+                return Err(format!("row {id} is judged {judged:?}, and is {}due", if is_due { "" } else { "not " }));
+            }
+        }
+        Ok(())
     }
 
     async fn drain(&self, step: &Step) -> u64 {

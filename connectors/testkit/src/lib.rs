@@ -22,4 +22,4 @@ mod table;
 
 pub use arena::{Arena, Drained, HOLDER, RULE};
 pub use fixture::{ColumnSql, Fixture, Held, Snare, TestDatabase};
-pub use table::{Cell, ColumnSpec, KeySpec, Kind, Row, TableSpec, in_zone};
+pub use table::{Cell, ColumnSpec, KeySpec, Kind, Reference, Row, TableSpec, in_zone};

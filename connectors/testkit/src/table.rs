@@ -82,6 +82,15 @@ pub enum KeySpec {
     None,
 }
 
+/// A column that names a row of another table by its `id`, and goes when that row goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The column.
+    pub column: &'static str,
+    /// The other table; `id` is its primary key.
+    pub parent: &'static str,
+}
+
 /// One column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnSpec {
@@ -104,6 +113,8 @@ pub struct TableSpec {
     pub key: KeySpec,
     /// Its further indexes, each with its columns.
     pub indexes: Vec<Vec<&'static str>>,
+    /// The foreign key that cascades into it.
+    pub below: Option<Reference>,
     /// More clauses of CREATE TABLE.
     pub constraints: Vec<&'static str>,
     /// Its rows.
@@ -115,7 +126,15 @@ pub struct TableSpec {
 impl TableSpec {
     /// A table without columns behind `id`.
     pub fn new(name: &'static str) -> Self {
-        Self { name, columns: vec![], key: KeySpec::Id, indexes: vec![], constraints: vec![], rows: vec![] }
+        Self {
+            name,
+            columns: vec![],
+            key: KeySpec::Id,
+            indexes: vec![],
+            below: None,
+            constraints: vec![],
+            rows: vec![],
+        }
     }
 
     /// With one more column that cannot be NULL.
@@ -215,6 +234,10 @@ impl TableSpec {
         if let KeySpec::Columns(columns) = &self.key {
             clauses.push(format!("primary key ({})", list(columns)));
         }
+        clauses.extend(self.below.iter().map(|Reference { column, parent }| {
+            let (column, parent, id) = (fixture.quote(column), fixture.quote(parent), fixture.quote("id"));
+            format!("foreign key ({column}) references {parent} ({id}) on delete cascade")
+        }));
         clauses.extend(self.constraints.iter().map(ToString::to_string));
         let mut statements = vec![format!("create table {name} ({})", clauses.join(", "))];
         for (n, columns) in self.indexes.iter().enumerate() {

@@ -35,6 +35,8 @@ pub struct Case {
     pub keepers: Vec<RuleSpec>,
     /// Rules on the same table that are only counted.
     pub counted: Vec<RuleSpec>,
+    /// The rule on the table whose rows go with rows of the first, if there is one. It selects by its period alone.
+    pub below: Option<RuleSpec>,
     /// The most rows of one batch.
     pub rows_max: u32,
     /// Whether batches are sealed.
@@ -77,6 +79,8 @@ pub struct Features {
     pub unreadable_times: bool,
     /// Julian days.
     pub julian: bool,
+    /// Tables whose rows go with others.
+    pub cascades: bool,
 }
 
 // === impl Features ===
@@ -93,6 +97,7 @@ impl Features {
         text_times: true,
         unreadable_times: true,
         julian: true,
+        cascades: true,
     };
 
     pub(crate) const fn fits(self, kind: Kind) -> bool {
@@ -118,14 +123,28 @@ impl Case {
         &self.tables[0]
     }
 
+    /// The table whose rows go with rows of the first.
+    pub fn table_below(&self) -> Option<&TableSpec> {
+        self.tables.iter().find(|table| table.below.is_some())
+    }
+
+    /// All of its rules.
+    pub fn rules(&self) -> impl Iterator<Item = &RuleSpec> {
+        std::iter::once(&self.rule).chain(&self.keepers).chain(&self.counted).chain(&self.below)
+    }
+
     /// The same case with other tables' names, so that many stand in one database.
     #[must_use]
     pub fn numbered(mut self, number: u64) -> Self {
         let numbered = |name: &str| format!("{name} {number}");
         for table in &mut self.tables {
             table.name = numbered(table.name).leak();
+            if let Some(reference) = &mut table.below {
+                reference.parent = numbered(reference.parent).leak();
+            }
         }
-        for rule in std::iter::once(&mut self.rule).chain(&mut self.keepers).chain(&mut self.counted) {
+        let rules = std::iter::once(&mut self.rule).chain(&mut self.keepers).chain(&mut self.counted);
+        for rule in rules.chain(&mut self.below) {
             if let Since::Latest(latest) = &mut rule.since {
                 latest.table.name = numbered(&latest.table.name);
             }
@@ -133,22 +152,21 @@ impl Case {
         self
     }
 
-    /// A rule's `since`, with the forms that this engine's columns need.
-    pub fn since_on(&self, fixture: &dyn Fixture, rule: &RuleSpec) -> Since {
+    /// What a rule on `table` counts from, with the forms that this engine's columns need.
+    pub fn since_on(&self, fixture: &dyn Fixture, table: &TableSpec, rule: &RuleSpec) -> Since {
         let form = |table: &TableSpec, since: &SinceColumn| {
             let kind = table.columns.iter().find(|column| column.name == since.column).map(|column| column.kind);
             let form = kind.and_then(|kind| fixture.column(kind)).and_then(|column| column.form);
             SinceColumn { form, ..since.clone() }
         };
         match &rule.since {
-            Since::Column(since) => Since::Column(form(self.table(), since)),
-            Since::Greatest(all) => Since::Greatest(all.iter().map(|since| form(self.table(), since)).collect()),
+            Since::Column(since) => Since::Column(form(table, since)),
+            Since::Greatest(all) => Since::Greatest(all.iter().map(|since| form(table, since)).collect()),
             Since::Latest(latest) => {
-                let other =
-                    self.tables.iter().find(|table| table.name == latest.table.name).expect("a table of the case");
+                let other = self.tables.iter().find(|table| table.name == latest.table.name);
                 Since::Latest(Box::new(Latest {
-                    at: form(other, &latest.at),
-                    or: latest.or.as_ref().map(|or| form(self.table(), or)),
+                    at: form(other.expect("a table of the case"), &latest.at),
+                    or: latest.or.as_ref().map(|or| form(table, or)),
                     ..(**latest).clone()
                 }))
             }

@@ -1,6 +1,6 @@
 //! A case: a table, its rules, and a table beside it where a rule looks for activity.
 
-use forgetd_connector::{Joined, Latest, Since, SinceColumn, TableRef, WhenNull};
+use forgetd_connector::{Joined, Latest, Predicate, Since, SinceColumn, TableRef, WhenNull};
 use jiff::Timestamp;
 
 use super::columns::{Column, Stock, name, other, time};
@@ -9,13 +9,16 @@ use super::predicates::Literals;
 use super::words::words;
 use super::{Case, Dice, Features, RuleSpec, columns};
 use crate::oracle::Native;
-use crate::{Cell, KeySpec, Kind, Row, TableSpec};
+use crate::{Cell, ColumnSpec, KeySpec, Kind, Reference, Row, TableSpec};
 
 /// Names of tables; some need their quotes.
 const TABLES: &[&str] = &["item", "Order", "quo\"ted", "two words", "n\u{e9}e", "select"];
 
 /// The table beside it.
 const CHILD: &str = "child of \"item\"";
+
+/// The table whose rows go with the rows of the first.
+const BELOW: &str = "part";
 
 pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
     let mut when = When::random(dice);
@@ -42,7 +45,7 @@ pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
     while features.keepers && keepers.len() < 2 && dice.chance(30) {
         keepers.push(rules.draw(dice, others[keepers.len()].0.clone()));
     }
-    let counted = (0..dice.below(3)).map(|n| rules.draw(dice, others[n].0.clone())).collect();
+    let mut counted: Vec<RuleSpec> = (0..dice.below(3)).map(|n| rules.draw(dice, others[n].0.clone())).collect();
     let key = key(dice, &columns);
     let mut table = TableSpec::new(dice.pick::<&str>(TABLES)).key(key);
     let how_many = how_many(dice);
@@ -59,6 +62,17 @@ pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
             table = if dice.chance(70) { table.index(&[name]) } else { table.index(&[name, "id"]) };
         }
     }
+    let mut below = None;
+    if features.cascades && table.key == KeySpec::Id && dice.chance(25) {
+        // Rows below must not be kept for longer.
+        let keep_for = if dice.chance(60) {
+            counted.clear();
+            rule.keep_for.clone()
+        } else {
+            "45s".into()
+        };
+        below = Some(self::below(dice, &stock, &table, keep_for));
+    }
     let rows_max = *dice.pick(&[1, 2, 3, 5, 7, 10, 20, 100]);
     table.columns = columns.into_iter().map(|column| column.spec).collect();
     Case {
@@ -69,7 +83,11 @@ pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
         // So that no case has many more batches than a dozen.
         rows_max: rows_max.max(table.rows.len() as u32 / 12),
         sealed: table.key != KeySpec::None && dice.chance(15),
-        tables: std::iter::once(table).chain(child.map(|child| child.table)).collect(),
+        below: below.as_ref().map(|(_, rule)| rule.clone()),
+        tables: [Some(table), child.map(|child| child.table), below.map(|(table, _)| table)]
+            .into_iter()
+            .flatten()
+            .collect(),
     }
 }
 
@@ -141,6 +159,39 @@ fn unique(rows: &mut [Row], columns: &[Column], key: &[&'static str]) {
     }
 }
 
+/// A table whose rows go with the rows of `parent`, and the rule on it.
+fn below(dice: &mut Dice, stock: &Stock<'_>, parent: &TableSpec, keep_for: String) -> (TableSpec, RuleSpec) {
+    let kind = time(dice, stock.features);
+    let at = Column::new(dice, "written", kind, stock);
+    let mut table = TableSpec::new(BELOW);
+    let how_many = if parent.rows.is_empty() { 0 } else { dice.below(60) };
+    for (id, mut cells) in rows(dice, std::slice::from_ref(&at), how_many) {
+        cells.push(Cell::Int(dice.pick(&parent.rows).0));
+        table.rows.push((id, cells));
+    }
+    let rule = RuleSpec {
+        keep_for,
+        since: Since::Column(moment(dice, stock, &at)),
+        when_null: at.spec.nullable.then(|| if dice.chance(50) { WhenNull::Keep } else { WhenNull::Delete }),
+        predicate: Predicate::always(),
+        native: None,
+    };
+    let own = ColumnSpec { name: "of", kind: Kind::Int, nullable: false };
+    table.columns = vec![at.spec, own];
+    table.below = Some(Reference { column: "of", parent: parent.name });
+    if dice.chance(70) {
+        table = table.index(&["of"]);
+    }
+    (table, rule)
+}
+
+/// A column as a moment.
+fn moment(dice: &mut Dice, stock: &Stock<'_>, column: &Column) -> SinceColumn {
+    let naive = matches!(column.spec.kind, Kind::Naive | Kind::Date | Kind::NaiveText | Kind::DateText);
+    let zone = (naive || dice.chance(30)).then(|| stock.when.zone.clone());
+    SinceColumn { column: column.spec.name.into(), zone, form: None }
+}
+
 /// A table whose rows are activity.
 struct Child {
     table: TableSpec,
@@ -166,7 +217,7 @@ impl Child {
         if !candidates.is_empty() && (on.is_empty() || dice.chance(30)) {
             let theirs = (*dice.pick(&candidates)).clone();
             let own = theirs.spec.name;
-            columns.push(Column { spec: crate::ColumnSpec { name: "theirs", ..theirs.spec }, ..theirs });
+            columns.push(Column { spec: ColumnSpec { name: "theirs", ..theirs.spec }, ..theirs });
             on.push(Joined { other: "theirs".into(), own: own.into() });
         }
         let how_many = dice.below(80);
@@ -201,11 +252,11 @@ impl Rules<'_> {
                 dice.shuffle(&mut chosen);
                 chosen.truncate(2 + dice.below(2));
                 let missing = chosen.iter().all(|column| column.spec.nullable);
-                (Since::Greatest(chosen.into_iter().map(|column| self.moment(dice, column)).collect()), missing)
+                (Since::Greatest(chosen.into_iter().map(|column| moment(dice, self.stock, column)).collect()), missing)
             }
             _ => {
                 let column = *dice.pick(&times);
-                (Since::Column(self.moment(dice, column)), column.spec.nullable)
+                (Since::Column(moment(dice, self.stock, column)), column.spec.nullable)
             }
         };
         let when_null = (can_be_missing || dice.chance(20)).then(|| self.when_null(dice, &since, &times));
@@ -213,19 +264,13 @@ impl Rules<'_> {
         RuleSpec { keep_for, since, when_null, predicate: self.literals.predicate(dice), native }
     }
 
-    fn moment(&self, dice: &mut Dice, column: &Column) -> SinceColumn {
-        let naive = matches!(column.spec.kind, Kind::Naive | Kind::Date | Kind::NaiveText | Kind::DateText);
-        let zone = (naive || dice.chance(30)).then(|| self.stock.when.zone.clone());
-        SinceColumn { column: column.spec.name.into(), zone, form: None }
-    }
-
     fn latest(&self, dice: &mut Dice, child: &Child, times: &[&Column]) -> (Since, bool) {
         let or = dice.chance(60).then(|| *dice.pick(times));
         let latest = Latest {
             table: TableRef { schema: None, name: child.table.name.into() },
-            at: self.moment(dice, &child.at),
+            at: moment(dice, self.stock, &child.at),
             on: child.on.clone(),
-            or: or.map(|column| self.moment(dice, column)),
+            or: or.map(|column| moment(dice, self.stock, column)),
         };
         (Since::Latest(Box::new(latest)), or.is_none_or(|column| column.spec.nullable))
     }

@@ -4,7 +4,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{Read, each, member, name, optional, text, wrong};
-use crate::{Cell, ColumnSpec, KeySpec, Kind, Row, TableSpec};
+use crate::{Cell, ColumnSpec, KeySpec, Kind, Reference, Row, TableSpec};
 
 const KINDS: &[(&str, Kind)] = &[
     ("int", Kind::Int),
@@ -34,6 +34,7 @@ pub(super) fn write(table: &TableSpec) -> Json {
             KeySpec::None => Json::Null,
         },
         "indexes": table.indexes,
+        "below": table.below.as_ref().map(|reference| json!([reference.column, reference.parent])),
         "columns": table.columns.iter().map(column).collect::<Vec<_>>(),
         "rows": table.rows.iter().map(row).collect::<Vec<_>>(),
     })
@@ -73,6 +74,10 @@ pub(super) fn read(json: &Json) -> Read<TableSpec> {
     });
     table.indexes = optional(json, "indexes").map_or(Ok(vec![]), |list| each(list, names))?;
     table.rows = each(member(json, "rows")?, read_row)?;
+    if let Some(pair) = optional(json, "below") {
+        let [column, parent] = names(pair)?.try_into().map_err(|_| wrong("column and table", pair))?;
+        table.below = Some(Reference { column, parent });
+    }
     table.columns = columns;
     Ok(table)
 }
