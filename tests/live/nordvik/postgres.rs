@@ -10,6 +10,7 @@ pub(super) const COMPANY: Company = Company {
     findings: FINDINGS,
     rules: RULES,
     refused: REFUSED,
+    emptied: &["events-2022-11"],
     compared: &[
         ("audit.entry", r#"select "table", operation, old->>'id' from audit.entry"#),
         (

@@ -10,6 +10,7 @@ pub(super) const COMPANY: Company = Company {
     findings: FINDINGS,
     rules: RULES,
     refused: REFUSED,
+    emptied: &[],
     compared: &[
         ("audit_entry", r#"select "table", operation, row_id from audit_entry"#),
         ("employee", "select id, department_id, manager_id, full_name, email, joined_on, left_on from employee"),
