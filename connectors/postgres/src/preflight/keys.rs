@@ -9,11 +9,12 @@ use crate::query::table_name;
 use crate::survey::get;
 
 /// Foreign keys that point at the table and that older rows were not checked against, or that are switched off: name,
-/// child's schema and name, columns, whether it is off. `$1` the table's oid.
+/// child's schema and name, columns, whether it is off, whether it is enforced at all (before PostgreSQL 18 every one is). `$1` the table's oid.
 pub(super) const NOT_WHOLE: &str = "\
 select k.conname::text, n.nspname::text, c.relname::text, \
   array(select a.attname::text from unnest(k.conkey) with ordinality p(attnum, n) \
-    join pg_attribute a on a.attrelid = k.conrelid and a.attnum = p.attnum order by p.n), o.off \
+    join pg_attribute a on a.attrelid = k.conrelid and a.attnum = p.attnum order by p.n), o.off, \
+  coalesce((to_jsonb(k) ->> 'conenforced')::bool, true) \
 from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace \
 cross join lateral (select exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgrelid = k.confrelid \
   and g.tgenabled not in ('O', 'A')) as off) o \
@@ -63,12 +64,17 @@ pub(super) fn not_whole(row: &Row, about: &About<'_>, place: &str) -> Result<Fin
         columns => format!("{}.{child}.({})", about.database, columns.join(", ")),
     };
     let table = &about.step.table.name;
-    if get(row, 4, &place)? {
+    let (off, enforced): (bool, bool) = (get(row, 4, &place)?, get(row, 5, &place)?);
+    if off || !enforced {
         let message = format!(
             "the foreign key {name} is switched off on {table}: deleting a row looks for none of {child} that references it"
         );
-        let fix =
-            format!("run `alter table {} enable trigger all`, once every row references something", table_name(table));
+        let statement = if enforced {
+            format!("alter table {} enable trigger all", table_name(table))
+        } else {
+            format!("alter table {} alter constraint {} enforced", table_name(&child), codec::quote(&name))
+        };
+        let fix = format!("run `{statement}`, once every row references something");
         return Ok(Finding::warns(Notice::ForeignKeyOff, place, message, fix));
     }
     let message = format!("the foreign key {name} is NOT VALID: older rows of {child} may reference nothing");
