@@ -3,13 +3,15 @@
 /// Shorter names without an underscore mean too many things.
 const LETTERS_MIN: usize = 5;
 
-/// Names, in lower case, that a column elsewhere would have if it referenced `table` by its key column `key`.
+/// Names that a column elsewhere would have if it referenced `table` by its key column `key`, in the spellings that are
+/// usual: `lead_id`, `leadId`, `LeadID`, `LEAD_ID` and so on.
 pub fn reference_names(table: &str, key: &str) -> Vec<String> {
     let (table, key) = (table.to_lowercase(), key.to_lowercase());
     let mut names = vec![];
     for stem in [singular(&table), Some(table.clone()), Some(format!("{table}s"))].into_iter().flatten() {
         for id in ["id", key.as_str()] {
-            names.extend([format!("{stem}_{id}"), format!("{stem}{id}"), format!("{id}_{stem}")]);
+            names.extend(spellings(&stem, id));
+            names.extend(spellings(id, &stem));
         }
         // `lead_id` of the table `lead` itself.
         if key.contains(&stem) && key != stem {
@@ -20,6 +22,24 @@ pub fn reference_names(table: &str, key: &str) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// Two words as one name.
+fn spellings(first: &str, second: &str) -> Vec<String> {
+    let snake = format!("{first}_{second}");
+    let words: Vec<&str> = snake.split('_').filter(|word| !word.is_empty()).collect();
+    let pascal: String = words.iter().map(|word| capital(word)).collect();
+    let camel = words.first().map(|word| (*word).to_owned()).into_iter();
+    let camel: String = camel.chain(words.iter().skip(1).map(|word| capital(word))).collect();
+    let loud = |name: &str| name.strip_suffix("Id").map(|stem| format!("{stem}ID"));
+    let louder = [loud(&camel), loud(&pascal)].into_iter().flatten();
+    let upper = snake.to_uppercase();
+    louder.chain([format!("{first}{second}"), snake, upper, camel, pascal]).collect()
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The English singular, where the name is a plural.
@@ -47,6 +67,9 @@ mod tests {
             ("lead", "lead_id", &["lead_id"]),
             ("companies", "id", &["company_id", "companies_id"]),
             ("addresses", "id", &["address_id"]),
+            ("lead", "id", &["leadId", "LeadId", "leadID", "LeadID", "LEAD_ID", "idLead"]),
+            ("order_line", "id", &["order_line_id", "orderLineId", "OrderLineID", "ORDER_LINE_ID"]),
+            ("ärende", "id", &["ärende_id", "ärendeId", "ÄrendeId"]),
         ] {
             let names = reference_names(table, key);
             for name in named {

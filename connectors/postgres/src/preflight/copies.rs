@@ -23,14 +23,16 @@ view(schema, name) as ( \
 select (select coalesce(array_agg(schema order by schema, name), '{}') from view), \
   (select coalesce(array_agg(name order by schema, name), '{}') from view), \
   c.relreplident = 'f', current_setting('wal_level') = 'logical', \
-  array(select p.pubname::text from pg_publication p where p.pubdelete and exists (select from pg_publication_tables t \
-    where t.pubname = p.pubname and t.schemaname = n.nspname and t.tablename = c.relname) order by 1), \
-  array(select p.pubname::text from pg_publication p where p.pubinsert and not p.pubdelete \
-    and exists (select from pg_publication_tables t \
-      where t.pubname = p.pubname and t.schemaname = n.nspname and t.tablename = c.relname) order by 1), \
+  p.publications, p.keepers, \
   array(select s.subname::text from pg_subscription_rel r join pg_subscription s on s.oid = r.srsubid \
     where r.srrelid = c.oid order by 1) \
-from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = $1::int8::oid";
+from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+cross join lateral ( \
+  select coalesce(array_agg(p.pubname::text order by p.pubname) filter (where p.pubdelete), '{}') as publications, \
+    coalesce(array_agg(p.pubname::text order by p.pubname) filter (where p.pubinsert and not p.pubdelete), '{}') as keepers \
+  from pg_publication p join pg_publication_tables t on t.pubname = p.pubname \
+  where t.schemaname = n.nspname and t.tablename = c.relname) p \
+where c.oid = $1::int8::oid";
 
 /// Logical replication slots of the database: name, whether somebody reads it, bytes of log that it has still to read.
 pub(super) const SLOTS: &str = "\

@@ -26,7 +26,7 @@ and not exists (select from pg_constraint p where p.oid = k.conparentid and p.co
 pub(super) const LOOK_ALIKES: &str = "\
 select n.nspname::text, c.relname::text, a.attname::text \
 from pg_attribute k join pg_type kt on kt.oid = k.atttypid \
-join pg_attribute a on lower(a.attname) = any ($2::text[]) join pg_type t on t.oid = a.atttypid \
+join pg_attribute a on a.attname = any ($2::text[]::name[]) join pg_type t on t.oid = a.atttypid \
 join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace \
 where k.attrelid = $1::int8::oid and k.attname = $3 and a.attnum > 0 and not a.attisdropped \
 and (a.atttypid = k.atttypid or t.typcategory = kt.typcategory and t.typcategory in ('N', 'S')) \
