@@ -5,7 +5,10 @@ use serde_json::Value as Json;
 use crate::rules::{Period, Rule, changes};
 
 /// Parts of a definition that say nothing about which rows are due.
-const FREE: &[&str] = &["purpose", "legal_basis", "cap", "guard", "evidence"];
+const FREE: &[&str] = &["purpose", "legal_basis", "evidence"];
+
+/// Limits on numbers: each may be set or tightened, never loosened or dropped.
+const LIMITS: &[&str] = &["rows_max", "share_max", "times_usual"];
 
 /// Whether it can be seen that `rule` makes no more rows due than the approved definition. One that cannot be read tells
 /// nothing.
@@ -21,6 +24,10 @@ pub(super) fn narrows(approved: &str, rule: &Rule) -> bool {
             _ => false,
         },
         ("kept_by", Some(before), Some(after)) => keeps_as_much(before, after),
+        ("cap", Some(before), Some(after)) => limits_as_much(before, after),
+        ("guard", Some(before), Some(after)) => {
+            LIMITS.iter().all(|limit| limits_as_much(&before[*limit], &after[*limit]))
+        }
         _ => false,
     })
 }
@@ -29,8 +36,15 @@ pub(super) fn narrows(approved: &str, rule: &Rule) -> bool {
 pub(super) fn shown(approved: &str, rule: &Rule) -> String {
     let before = serde_json::from_str(approved).unwrap_or_default();
     let mut changes = changes(&before, &rule.definition());
-    changes.sort_by_key(|change| change.field.split('.').next().is_some_and(|field| FREE.contains(&field)));
+    let free = |field: &str| FREE.contains(&field) || matches!(field, "cap" | "guard");
+    changes.sort_by_key(|change| change.field.split('.').next().is_some_and(free));
     changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// How long a definition lets its next change wait; absent where it lets it not.
+pub(super) fn cool_off(definition: &str) -> Option<Period> {
+    let definition: Json = serde_json::from_str(definition).ok()?;
+    period(&definition["guard"]["cool_off"])
 }
 
 fn period(json: &Json) -> Option<Period> {
@@ -41,6 +55,14 @@ fn period(json: &Json) -> Option<Period> {
 fn keeps_as_much(before: &Json, after: &Json) -> bool {
     let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else { return false };
     before.iter().all(|(rule, digest)| after.get(rule) == Some(digest))
+}
+
+/// Whether a limit is at least as tight as it was; empty: none.
+fn limits_as_much(before: &Json, after: &Json) -> bool {
+    let limit = |json: &Json| json.as_str().map(str::to_owned).unwrap_or_default();
+    let (before, after) = (limit(before), limit(after));
+    before.is_empty()
+        || matches!((before.parse::<f64>(), after.parse::<f64>()), (Ok(before), Ok(after)) if after <= before)
 }
 
 #[cfg(test)]
@@ -61,7 +83,7 @@ mod tests {
     #[test]
     fn only_what_the_structure_shows_to_mean_no_more_rows_narrows() {
         let keep = |text: &str| Period::parse(text).unwrap();
-        let changes: [Case<'_>; 18] = [
+        let changes: [Case<'_>; 19] = [
             ("nothing", true, &|_| {}),
             ("longer", true, &|rule| rule.keep_for = keep("31d")),
             ("shorter", false, &|rule| rule.keep_for = keep("29d")),
@@ -70,6 +92,7 @@ mod tests {
             ("legal basis", true, &|rule| rule.legal_basis = Some(LegalBasis::Consent)),
             ("cap", true, &|rule| rule.cap.rows_per_run = Some(5)),
             ("guard", true, &|rule| rule.guard.cool_off = CoolOff::None),
+            ("a limit set", true, &|rule| rule.guard.rows_max = Some(5)),
             ("evidence", true, &|rule| rule.row_evidence = RowEvidence::Commitments),
             ("one more rule keeps rows", true, &|rule| drop(rule.kept_by.insert("keeper".into(), "aa".into()))),
             ("no condition", false, &|rule| rule.predicate = Predicate::always()),
@@ -99,5 +122,28 @@ mod tests {
         changed.guard.rows_max = Some(5);
         let text = shown(&leads().definition().to_string(), &changed);
         assert_eq!(text, "keep_for: 30d -> 29d, guard.rows_max: none -> 5");
+    }
+
+    #[test]
+    fn limits_are_tightened_at_once_and_loosened_like_everything_else() {
+        let limited = |cap: Option<u64>, rows: Option<u64>, share: Option<f64>| {
+            let mut rule = leads();
+            rule.cap.rows_per_run = cap;
+            (rule.guard.rows_max, rule.guard.share_max) = (rows, share);
+            rule
+        };
+        let approved = limited(Some(100), Some(1_000), Some(0.2)).definition().to_string();
+        for (rule, narrower) in [
+            (limited(Some(100), Some(1_000), Some(0.2)), true),
+            (limited(Some(99), Some(999), Some(0.1)), true),
+            (limited(Some(101), Some(1_000), Some(0.2)), false),
+            (limited(Some(100), Some(1_001), Some(0.2)), false),
+            (limited(Some(100), Some(1_000), Some(0.21)), false),
+            (limited(None, Some(1_000), Some(0.2)), false),
+            (limited(Some(100), None, Some(0.2)), false),
+            (limited(Some(100), Some(1_000), None), false),
+        ] {
+            assert_eq!(narrows(&approved, &rule), narrower, "{:?} {:?}", rule.cap, rule.guard);
+        }
     }
 }

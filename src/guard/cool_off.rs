@@ -4,7 +4,7 @@ use forgetd_connector::Cause;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 use super::{Book, Stop, change};
-use crate::rules::{CoolOff, Rule};
+use crate::rules::{CoolOff, Period, Rule};
 
 /// Where a rule stands with its approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +29,27 @@ pub fn standing(rule: &Rule, book: &Book, now: Timestamp) -> Standing {
         return Standing::Narrower;
     }
     let since = book.pending.as_ref().filter(|pending| pending.digest == digest).map_or(now, |pending| pending.since);
-    match &rule.guard.cool_off {
-        CoolOff::None => Standing::Waited,
-        CoolOff::Lasts(period) => match period.after(since) {
-            Some(until) if until <= now => Standing::Waited,
-            until => Standing::Waits(until),
-        },
+    match wait(rule, book, since) {
+        None => Standing::Waited,
+        Some((_, Some(until))) if until <= now => Standing::Waited,
+        Some((_, until)) => Standing::Waits(until),
     }
+}
+
+/// The longer of two waits, and when it ends: that of the definition, and that of the approved one. A change that switches
+/// its own wait off waits all the same.
+fn wait(rule: &Rule, book: &Book, since: Timestamp) -> Option<(Period, Option<Timestamp>)> {
+    let approved = book.approved.as_ref().and_then(|approved| change::cool_off(&approved.definition));
+    let own = match &rule.guard.cool_off {
+        CoolOff::None => None,
+        CoolOff::Lasts(period) => Some(period.clone()),
+    };
+    let ends = |period: Period| {
+        let until = period.after(since);
+        (period, until)
+    };
+    // An end beyond the calendar is the latest of all.
+    own.into_iter().chain(approved).map(ends).max_by_key(|(_, until)| until.map_or((true, since), |at| (false, at)))
 }
 
 /// What a rule waits for, and what changed.
@@ -46,10 +60,7 @@ pub(super) fn check(rule: &Rule, book: &Book, now: Timestamp) -> Option<Stop> {
         Some(approved) => format!("the rule changed ({})", change::shown(&approved.definition, rule)),
     };
     let approve = format!("`forgetd approve {}`", rule.name);
-    let lasts = match &rule.guard.cool_off {
-        CoolOff::None => String::new(),
-        CoolOff::Lasts(period) => period.short(),
-    };
+    let lasts = wait(rule, book, now).map_or_else(String::new, |(period, _)| period.short());
     // Only a run begins the wait.
     let begun = book.pending.as_ref().is_some_and(|pending| pending.digest == rule.digest());
     let text = match until.and_then(whole_second).filter(|_| begun) {

@@ -213,8 +213,10 @@ fn a_definition_is_approved_narrower_or_waits_as_long_as_it_says() {
         (with("36d", wait("24h")), None, until("2026-07-01T12:00:00Z")),
         (with("36d", wait("24h")), Some("2026-06-29T13:00:00Z"), until("2026-06-30T13:00:00Z")),
         (with("36d", wait("24h")), Some("2026-06-29T12:00:00Z"), Standing::Waited),
-        (with("36d", wait("2h")), Some("2026-06-30T11:00:00Z"), until("2026-06-30T13:00:00Z")),
-        (with("36d", CoolOff::None), None, Standing::Waited),
+        (with("36d", wait("48h")), Some("2026-06-30T11:00:00Z"), until("2026-07-02T11:00:00Z")),
+        // A change that shortens its own wait, or switches it off, waits as long as what is approved says.
+        (with("36d", wait("2h")), Some("2026-06-30T11:00:00Z"), until("2026-07-01T11:00:00Z")),
+        (with("36d", CoolOff::None), None, until("2026-07-01T12:00:00Z")),
     ] {
         let since = seen_since.map(at);
         let pending = since.map(|since| PendingRow { digest: changed.digest(), since });

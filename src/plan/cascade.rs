@@ -68,7 +68,11 @@ fn children(rule: &Rule, table: &Table, looked: &Looked<'_>) -> Result<Vec<Excep
 /// one that acts.
 fn deleting<'a>(rule: &Rule, child: &TableRef, looked: &Looked<'a>) -> Vec<&'a Rule> {
     let in_force = |other: &&Rule| rule.mode == Mode::Observe || other.mode == Mode::Enforce;
-    let on_child = |other: &&Rule| other.runs() && other.database == looked.database && child.is(&other.table);
+    // A name without a schema allows what it is found to mean, and no other table of that name.
+    let on_child = |other: &&Rule| {
+        let meant = || looked.catalog.table(&other.table).is_some_and(|table| table.name == *child);
+        other.runs() && other.database == looked.database && child.is(&other.table) && meant()
+    };
     looked.policy.rules.iter().filter(on_child).filter(in_force).collect()
 }
 
@@ -80,11 +84,9 @@ pub fn tables_below(rule: &Rule, catalog: &Catalog, policy: &Policy) -> Vec<Tabl
     for child in reached {
         let on_child = |other: &&Rule| other.runs() && other.database == rule.database && child.is(&other.table);
         for other in policy.rules.iter().filter(on_child) {
-            // By its full name: a name without a schema could mean another table by the time it is looked up.
-            let mut needed = super::tables(other, policy);
-            needed[0].clone_from(&child);
-            for table in needed {
-                if catalog.table(&table).is_none() && !tables.contains(&table) {
+            for table in super::tables(other, policy) {
+                let known = catalog.tables.iter().any(|described| described.asked == table);
+                if !known && !tables.contains(&table) {
                     tables.push(table);
                 }
             }

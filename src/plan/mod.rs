@@ -17,4 +17,4 @@ pub use depends::{along, depends};
 pub use order::order;
 pub use references::{Does, Reference, references};
 pub use step::step;
-pub use terms::{shield, tables};
+pub use terms::{shield, tables, unkept};

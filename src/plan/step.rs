@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     cascade::cascades,
-    terms::{keepers, shield, terms},
+    terms::{keepers, shield, terms, unkept},
 };
 use crate::rules::{Policy, RowEvidence, Rule};
 
@@ -84,6 +84,9 @@ fn shields(
     now: Timestamp,
 ) -> Result<Vec<Except>, Vec<Finding>> {
     let (mut shields, mut findings) = (vec![], vec![]);
+    let keeping =
+        policy.rules.iter().filter(|rule| rule.action == crate::rules::Action::Keep && rule.database == database);
+    findings.extend(keeping.filter_map(|keeper| unkept(keeper, catalog, database)));
     for keeper in keepers(policy, database, table) {
         match shield(keeper, table, catalog, database, now) {
             Ok(except) => shields.push(except),

@@ -266,7 +266,7 @@ fn children_that_are_not_due_by_their_own_rule_hold_their_parents() {
     assert_eq!(child.due.iter().map(|step| step.rule.as_str()).collect::<Vec<_>>(), ["calls"]);
     assert!(step.selection.looks_elsewhere());
     let known = Catalog { tables: vec![lead.clone()] };
-    assert_eq!(tables_below(&rule("leads", "lead"), &known, &policy), [TableRef::parse("main.call")]);
+    assert_eq!(tables_below(&rule("leads", "lead"), &known, &policy), [TableRef::parse("call")]);
     let all = Catalog { tables: vec![lead, table("call", ColumnKind::Instant)] };
     assert_eq!(tables_below(&rule("leads", "lead"), &all, &policy), []);
 }

@@ -1,6 +1,6 @@
 //! The terms of one rule against the described tables, and what other rules keep of its rows.
 
-use forgetd_connector::{Catalog, Cause, Cutoff, Except, Finding, Table, TableRef, Terms, WhenNull};
+use forgetd_connector::{Catalog, Cause, Cutoff, Except, Finding, Table, TableKind, TableRef, Terms, WhenNull};
 use jiff::Timestamp;
 
 use super::columns;
@@ -54,6 +54,25 @@ pub fn shield(
     Ok(Except::Kept { rule: rule.name.clone(), terms })
 }
 
+/// Why nobody can tell which rows `keeper` keeps, if so: its table is not found, or holds no rows of its own.
+pub fn unkept(keeper: &Rule, catalog: &Catalog, database: &str) -> Option<Finding> {
+    let place = format!("{database}.{}", keeper.table);
+    let Some(table) = catalog.table(&keeper.table) else {
+        let message =
+            format!("rule {} keeps rows of a table that does not exist, or that the role cannot see", keeper.name);
+        let fix = "correct `table:`; until then no rule of this database deletes";
+        return Some(Finding { fix: fix.into(), ..Finding::blocks(Cause::TableMissing, place, message) });
+    };
+    if table.kind == TableKind::Plain {
+        return None;
+    }
+    let rows_in: Vec<String> = table.rows_in.iter().map(ToString::to_string).collect();
+    let message = format!("rule {} keeps rows of {}, whose rows are those of other tables", keeper.name, table.name);
+    let named = if rows_in.is_empty() { "them".into() } else { rows_in.join(", ") };
+    let fix = format!("write a rule that keeps for each of {named}; until then no rule of this database deletes");
+    Some(Finding { fix, ..Finding::blocks(Cause::TableKind, place, message) })
+}
+
 /// The rules that keep rows of `table`.
 pub(super) fn keepers<'a>(policy: &'a Policy, database: &str, table: &Table) -> impl Iterator<Item = &'a Rule> {
     policy
@@ -66,14 +85,13 @@ pub(super) fn keepers<'a>(policy: &'a Policy, database: &str, table: &Table) -> 
 /// it looks into.
 pub fn tables(rule: &Rule, policy: &Policy) -> Vec<TableRef> {
     let mut tables = vec![rule.table.clone()];
-    // Which schema a bare name means is not known yet, so every rule that may keep rows of the table counts.
-    let keeps = |other: &&Rule| {
-        other.action == Action::Keep && other.database == rule.database && other.table.name == rule.table.name
-    };
-    let all = std::iter::once(rule).chain(policy.rules.iter().filter(keeps));
-    for other in all.filter_map(|rule| rule.since.other_table()) {
-        if !tables.contains(other) {
-            tables.push(other.clone());
+    // Which tables bare names mean is not known yet, so every rule that keeps rows of the database counts.
+    let keeps = |other: &&Rule| other.action == Action::Keep && other.database == rule.database;
+    for other in std::iter::once(rule).chain(policy.rules.iter().filter(keeps)) {
+        for table in std::iter::once(&other.table).chain(other.since.other_table()) {
+            if !tables.contains(table) {
+                tables.push(table.clone());
+            }
         }
     }
     tables

@@ -13,6 +13,7 @@ pub(crate) fn column(name: &str, kind: ColumnKind) -> Column {
 /// `main.<name>` with a key `id`, `closed_at` of that kind, and a column of each usual kind.
 pub(crate) fn table(name: &str, closed_at: ColumnKind) -> Table {
     Table {
+        asked: TableRef { schema: None, name: name.into() },
         name: TableRef { schema: Some("main".into()), name: name.into() },
         kind: TableKind::Plain,
         columns: vec![

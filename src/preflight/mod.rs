@@ -10,7 +10,7 @@ mod references;
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Atomicity, Catalog, Cause, Connector, Fault, Finding, Step, TableRef};
+use forgetd_connector::{Atomicity, Catalog, Connector, Fault, Finding, Step, TableRef};
 use jiff::Timestamp;
 
 use crate::{
@@ -81,10 +81,10 @@ pub async fn describe(rule: &Rule, policy: &Policy, connector: &dyn Connector) -
 
 /// What keeps a rule from keeping what it says.
 fn kept(rule: &Rule, catalog: &Catalog, database: &str, now: Timestamp) -> Vec<Finding> {
-    let Some(table) = catalog.table(&rule.table) else {
-        let message = "the table does not exist, or the role cannot see it";
-        return vec![Finding::blocks(Cause::TableMissing, format!("{database}.{}", rule.table), message)];
-    };
+    if let Some(finding) = plan::unkept(rule, catalog, database) {
+        return vec![finding];
+    }
+    let Some(table) = catalog.table(&rule.table) else { return vec![] };
     ranked(plan::shield(rule, table, catalog, database, now).err().unwrap_or_default())
 }
 

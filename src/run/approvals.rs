@@ -56,6 +56,16 @@ impl Session<'_> {
         }
     }
 
+    /// Takes back what was approved of a rule that only looks now, and what waited: should it act again, it waits anew.
+    pub(super) async fn withdraw(&self, rule: &Rule) -> Result<(), Fault> {
+        let mut book = self.book(rule).await?;
+        if book.approved.is_none() && book.pending.is_none() && book.once.is_none() {
+            return Ok(());
+        }
+        (book.approved, book.pending, book.once) = (None, None, None);
+        self.keep_book(rule, &book).await
+    }
+
     /// The home database's clock. `here` is that of `site`, read a moment ago.
     pub(super) async fn home_time(&self, site: &Site<'_>, here: Timestamp) -> Result<Timestamp, Fault> {
         let home = self.sites.home()?;

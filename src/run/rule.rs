@@ -236,6 +236,12 @@ pub(super) fn due(measure: &Measure) -> Result<(Option<u64>, bool), Blocked> {
 
 /// An observing rule says what it would have done.
 async fn observed(session: &Session<'_>, site: &Site<'_>, rule: &Rule, mut report: Report) -> Report {
+    if site.generation().is_ok()
+        && session.is_sound()
+        && let Err(fault) = session.withdraw(rule).await
+    {
+        tracing::warn!(rule = %rule.name, error = %fault, "the rule's approval could not be taken back");
+    }
     report.left = report.due;
     let due = report.due.unwrap_or_default();
     if due == 0 {

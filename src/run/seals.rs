@@ -29,6 +29,8 @@ pub(super) struct SealedRule<'a> {
     pub(super) connector: &'a dyn Connector,
     pub(super) control: &'a dyn Control,
     pub(super) clerk: Clerk<'a>,
+    /// Whether the rule may act under its definition; else a seal is only looked at.
+    pub(super) approved: bool,
 }
 
 /// Closes one sealed rule's lane against every earlier holder: adopts what is open, then takes the next sequence.
@@ -78,7 +80,7 @@ pub(super) async fn close_orphans(control: &dyn Control, clerk: &Clerk<'_>, poli
 /// Adopts the seal of a run that met a fault between its own seal and unseal.
 pub(super) async fn adopt_own(job: &Job<'_>) -> Result<(), Fault> {
     let clerk = Clerk { generation: job.clerk.generation.clone(), ..job.clerk };
-    let sealed = SealedRule { rule: job.rule, connector: job.connector, control: job.control, clerk };
+    let sealed = SealedRule { rule: job.rule, connector: job.connector, control: job.control, clerk, approved: true };
     adopt(&sealed, job.policy, job.claim).await
 }
 
@@ -110,7 +112,7 @@ async fn settle(
     let Lane::Sealed(mut lane) = sealed.connector.lane(&step, &claim).await? else {
         return Ok(everything_gone(open));
     };
-    if sealed.rule.digest() == intent.rule_digest {
+    if sealed.approved && sealed.rule.digest() == intent.rule_digest {
         match batch::finish(lane.as_mut(), &open.keys).await {
             Err(fault) if forbids(&fault) => {}
             finished => return finished,
@@ -138,7 +140,9 @@ pub(super) const fn stays(fault: &Fault) -> bool {
 /// The rule's step with the sealed cutoff; absent where the table no longer fits the rule.
 async fn step(sealed: &SealedRule<'_>, policy: &Policy, cutoff: Timestamp) -> Result<Option<Step>, Fault> {
     let catalog = preflight::describe(sealed.rule, policy, sealed.connector).await?;
-    let planned = plan::step(sealed.rule, &catalog, sealed.clerk.database, cutoff, Atomicity::Sealed, policy);
+    // What other rules keep is judged as of now: a row that they let go meanwhile would look gone.
+    let now = sealed.connector.now().await?;
+    let planned = plan::step(sealed.rule, &catalog, sealed.clerk.database, now, Atomicity::Sealed, policy);
     Ok(planned.ok().map(|mut step| {
         step.selection.terms.cutoff = forgetd_connector::Cutoff(cutoff);
         step

@@ -177,8 +177,13 @@ impl<'a> Session<'a> {
             if site.atomicity != Atomicity::Sealed || site.generation().is_err() {
                 continue;
             }
-            let sealed =
-                SealedRule { rule, connector: site.connector, control: site.control, clerk: self.clerk(site)? };
+            let sealed = SealedRule {
+                rule,
+                connector: site.connector,
+                control: site.control,
+                clerk: self.clerk(site)?,
+                approved: self.book(rule).await?.approves(&rule.digest()),
+            };
             match seals::take_over(&sealed, &self.config.policy, &self.claim).await {
                 Err(fault) if seals::stays(&fault) => drop(self.stuck.borrow_mut().insert(rule.name.clone(), fault)),
                 taken => taken?,

@@ -17,6 +17,9 @@ pub struct Catalog {
 pub struct Table {
     /// Its name, with the schema resolved.
     pub name: TableRef,
+    /// The name by which it was asked for: which table a name without a schema means is the engine's to say.
+    #[serde(skip)]
+    pub asked: TableRef,
     /// What kind of object it is.
     pub kind: TableKind,
     /// Columns in their order.
@@ -137,7 +140,7 @@ pub enum OnDelete {
 impl Catalog {
     /// The table the policy calls `name`; a name without a schema finds the one table of that name.
     pub fn table(&self, name: &TableRef) -> Option<&Table> {
-        self.tables.iter().find(|table| table.name.is(name))
+        named(&self.tables, name)
     }
 
     /// SHA-256 over everything described, statistics left out: the same tables give the same digest.
@@ -145,6 +148,11 @@ impl Catalog {
         let json = serde_json::to_vec(self).unwrap_or_default();
         Sha256::digest(json).into()
     }
+}
+
+/// The table called `name`: the one that was asked for by it, else one that it fits.
+pub(crate) fn named<'a>(tables: &'a [Table], name: &TableRef) -> Option<&'a Table> {
+    tables.iter().find(|table| table.asked == *name).or_else(|| tables.iter().find(|table| table.name.is(name)))
 }
 
 // === impl Table ===

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::catalog::named;
 use crate::{
     Atomicity, Capabilities, Catalog, Control, Count, Explained, Facts, Fault, Finding, Judged, Key, Lane, LaneClaim,
     Measure, Profile, RowCap, Selection, Since, SinceColumn, Statements, Table, TableRef, WhenNull,
@@ -123,7 +124,7 @@ impl Step {
 
     /// The described table that deciding about a row looks into.
     pub fn other(&self, name: &TableRef) -> Option<&Table> {
-        self.others.iter().find(|table| table.name.is(name))
+        named(&self.others, name)
     }
 
     /// The column in whose order a lane can walk: no row is due whose value there lies at or behind the cutoff. Of several,

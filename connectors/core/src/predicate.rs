@@ -50,9 +50,9 @@ pub enum Check {
     Like(String),
     /// Text that begins with this.
     Prefix(String),
-    /// Whether it is NULL, JSON null or missing. Never unknown. Not behind [`PathStep::Each`].
+    /// Whether it is NULL, JSON null or missing. Never unknown. Not behind [`crate::PathStep::Each`].
     Null(bool),
-    /// Whether it is there at all, JSON null included. Never unknown. Only inside JSON, not behind [`PathStep::Each`].
+    /// Whether it is there at all, JSON null included. Never unknown. Only inside JSON, not behind [`crate::PathStep::Each`].
     Exists(bool),
 }
 

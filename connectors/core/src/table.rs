@@ -37,9 +37,10 @@ impl TableRef {
         Self { schema, name }
     }
 
-    /// Whether this table, its schema resolved, is the one that a policy calls `name`: one without a schema fits any.
+    /// Whether this table, its schema resolved, is the one that a policy calls `name`: one without a schema
+    /// fits any, and where the engine has no schemas, any fits.
     pub fn is(&self, name: &Self) -> bool {
-        self.name == name.name && (name.schema.is_none() || self.schema == name.schema)
+        self.name == name.name && (name.schema.is_none() || self.schema.is_none() || self.schema == name.schema)
     }
 }
 

@@ -42,7 +42,10 @@ pub(crate) async fn describe(session: &Session, tables: &[TableRef], place: &str
         let indexes = indexes.remove(&oid).unwrap_or_default();
         let estimate: f64 = get(row, 4, place)?;
         let key = indexes.iter().find(|(_, key)| *key == IsKey::Yes).map(|(index, _)| index.columns.clone());
+        let number: i64 = get(row, 7, place)?;
+        let asked = usize::try_from(number - 1).ok().and_then(|n| tables.get(n)).ok_or_else(|| odd(place))?;
         catalog.tables.push(Table {
+            asked: asked.clone(),
             name: TableRef { schema: Some(get(row, 1, place)?), name: get(row, 2, place)? },
             kind: kind(get(row, 3, place)?),
             columns: columns.remove(&oid).unwrap_or_default(),

@@ -78,6 +78,10 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// All settings that text forms and times without a zone depend on.
+pub(crate) const PINS: &str = "; set local extra_float_digits = 1; set local intervalstyle = postgres; set local datestyle = iso; \
+     set local bytea_output = hex; set local timezone = 'UTC'";
+
 /// Settings that the text forms of these columns depend on; pinned inside the transaction, and only where needed:
 /// triggers of the table see them too.
 pub(crate) fn pins(columns: &[&Column]) -> &'static str {
@@ -89,8 +93,7 @@ pub(crate) fn pins(columns: &[&Column]) -> &'static str {
     if columns.iter().all(plain) {
         return "";
     }
-    "; set local extra_float_digits = 1; set local intervalstyle = postgres; set local datestyle = iso; \
-     set local bytea_output = hex; set local timezone = 'UTC'"
+    PINS
 }
 
 /// The expression around a placeholder.

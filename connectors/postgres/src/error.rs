@@ -41,7 +41,13 @@ pub(crate) fn is(error: &Error, code: &SqlState) -> bool {
 /// that meets no row, and outside any function: then the words are the policy's own and the catalog's.
 pub(crate) fn about_statement(error: &Error) -> Option<String> {
     let db = error.as_db_error().filter(|db| db.where_().is_none())?;
-    db.code().code().starts_with("42").then(|| db.message().to_owned())
+    if !db.code().code().starts_with("42") {
+        return None;
+    }
+    // A syntax error repeats the word where it stands, which can be a literal.
+    let repeats = *db.code() == SqlState::SYNTAX_ERROR || db.message().contains('\'');
+    let said = if repeats { "it cannot be read as SQL" } else { db.message() };
+    Some(said.to_owned())
 }
 
 /// Names that are safe to print: things of the catalog, never rows.

@@ -24,7 +24,7 @@ const BY_BLOCKS: &str =
 pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
     let place = step.place(shared.database());
     let query = Query::new(step, shared.database())?;
-    let total = query.total(TOTAL_MAX + 1);
+    let total = query.total(if cap.0.is_none() { i64::MAX.unsigned_abs() } else { TOTAL_MAX + 1 });
     let (due, oldest) = match cap.0 {
         None => (query.count_and_oldest()?, None),
         // One more than the cap tells "exactly the cap" from "more".
@@ -43,7 +43,7 @@ pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result
     // In the count's answer where one scan found both.
     let oldest = if oldest.is_some() { answers.len() - 1 } else { 1 };
     let oldest = earliest(&answers, oldest, &query, &place)?;
-    let total = if total <= TOTAL_MAX {
+    let total = if total <= TOTAL_MAX || cap.0.is_none() {
         Count::Exact(total)
     } else {
         Count::Estimate(step.table.rows_estimate.unwrap_or(0).max(total).max(due))

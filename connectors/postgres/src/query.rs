@@ -105,6 +105,8 @@ impl Query {
         read.extend(&pinned);
         let mut pins = codec::pins(&read).to_owned();
         if readings.iter().any(|reading| matches!(reading.what, ReadAs::Native(_))) {
+            // A native condition can depend on any of them, and a pooler's session brings what others left.
+            pins = codec::PINS.to_owned();
             pins.push_str(STRINGS);
         }
         Ok(Self { step: step.clone(), place, lead, other, key, conditions, predicate, bound, readings, pins })

@@ -74,7 +74,9 @@ fn table(connection: &Connection, name: &TableRef, references: &[keys::Reference
         .collect();
     let indexes = indexes(connection, &name.name)?;
     Ok(Some(Table {
-        name: name.clone(),
+        asked: name.clone(),
+        // The one schema there is goes without saying, however a policy writes it.
+        name: TableRef { schema: None, name: name.name.clone() },
         kind,
         key: key(&described, &columns, &indexes),
         columns,

@@ -66,7 +66,8 @@ impl Draft {
         if !self.others.is_empty() {
             text.push_str("\n# Tables without a suggestion:\n");
             for (table, why) in &self.others {
-                text.push_str(&format!("# - {table}: {why}\n"));
+                text.push_str(&format!("# - {table}: {why}").replace(char::is_control, " "));
+                text.push('\n');
             }
         }
         text
@@ -138,7 +139,8 @@ impl DraftRule {
             ));
         }
         lines.push("    action: delete".into());
-        lines.join("\n") + "\n"
+        // A name can hold anything, and a comment ends with its line.
+        lines.iter().map(|line| line.replace(char::is_control, " ")).collect::<Vec<_>>().join("\n") + "\n"
     }
 
     fn since(&self) -> String {

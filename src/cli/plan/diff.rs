@@ -135,6 +135,16 @@ impl At<'_> {
         } else {
             (None, None)
         };
+        let place = named.map_or_else(String::new, |rule| format!("{}.{}", rule.database, rule.table));
+        for count in [becomes_due, no_longer_due].into_iter().flatten() {
+            if let Count::Blind(cause) = count {
+                findings.push(Finding::blocks(
+                    cause,
+                    &place,
+                    "rows cannot be counted, so nobody can tell what changes",
+                ));
+            }
+        }
         Ok(RuleDiff {
             rule: named.map_or_else(String::new, |rule| rule.name.clone()),
             table: named.map_or_else(String::new, |rule| format!("{}.{}", rule.database, rule.table)),

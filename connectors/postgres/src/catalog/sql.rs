@@ -11,7 +11,7 @@ order by n.nspname collate \"C\", c.relname collate \"C\"";
 /// Tables by name: oid, schema, name, kind, rows; where rows really are, as schemas and names: the leaves of a parent of
 /// partitions, what a view reads. In the order asked for.
 pub(super) const RESOLVE: &str = "\
-select c.oid::int8, c.nspname::text, c.relname::text, c.relkind::text, c.reltuples::float8, r.schemas, r.names \
+select c.oid::int8, c.nspname::text, c.relname::text, c.relkind::text, c.reltuples::float8, r.schemas, r.names, w.n \
 from unnest($1::text[], $2::text[]) with ordinality as w(schema, name, n) \
 cross join lateral ( \
   select c.oid, ns.nspname, c.relname, c.relkind, c.reltuples \
@@ -61,7 +61,8 @@ order by i.indrelid, i.indisprimary desc, c.relname";
 
 /// Foreign keys that a delete can reach: table, name, child schema, child, its columns, parent schema, parent, action,
 /// indexed, the parent's columns, the columns that it would set to NULL and that cannot be NULL. The parent of partitions
-/// holds no rows, its partitions stand for it. An index without the NULLs serves too: no NULL references anything.
+/// holds no rows, its partitions stand for it; where it alone points at a partition, it is named itself, so that nobody
+/// takes its rows for declared. An index without the NULLs serves too: no NULL references anything.
 pub(super) const FOREIGN_KEYS: &str = "\
 with recursive closure(root, con) as ( \
   select k.confrelid, k.oid from pg_constraint k \
@@ -87,6 +88,8 @@ select closure.root::int8, k.conname::text, cn.nspname::text, c.relname::text, \
     and a.attnum = any (coalesce((select array_agg(v::int2) from jsonb_array_elements_text( \
       nullif(to_jsonb(k) -> 'confdelsetcols', 'null'::jsonb)) v), k.conkey)) order by a.attnum) \
 from closure join pg_constraint k on k.oid = closure.con \
-join pg_class c on c.oid = k.conrelid and c.relkind <> 'p' join pg_namespace cn on cn.oid = c.relnamespace \
+join pg_class c on c.oid = k.conrelid \
+  and (c.relkind <> 'p' or not exists ( \
+    select from pg_constraint l where l.conparentid = k.oid and l.confrelid = k.confrelid)) join pg_namespace cn on cn.oid = c.relnamespace \
 join pg_class pc on pc.oid = k.confrelid join pg_namespace pn on pn.oid = pc.relnamespace \
 order by 1, 3, 4, 2";

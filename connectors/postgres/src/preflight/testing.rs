@@ -17,6 +17,7 @@ pub(super) fn about(ask: impl Fn(&About<'_>) -> Vec<Finding>) -> Vec<Finding> {
         native: None,
     };
     let table = Table {
+        asked: TableRef::parse("public.item"),
         name: name.clone(),
         kind: TableKind::Plain,
         columns: vec![],

@@ -15,6 +15,15 @@ enum Literal {
     Between(String, String),
 }
 
+/// A column's value as it is compared. What is no number is unknown: PostgreSQL's own order puts it above all numbers.
+fn value_of(column: &Column) -> String {
+    let name = of(&column.name);
+    match column.kind {
+        ColumnKind::Number => format!("nullif({name}, 'NaN')"),
+        _ => name,
+    }
+}
+
 // === impl Compiler ===
 
 impl Compiler<'_> {
@@ -65,7 +74,7 @@ impl Compiler<'_> {
         if !matches!(column.kind, ColumnKind::Integer | ColumnKind::Number | ColumnKind::Text) {
             return Err(self.refuse(Cause::ColumnType, &column.name));
         }
-        let name = of(&column.name);
+        let name = value_of(column);
         let literal = self.literal(column, value)?;
         if column.kind == ColumnKind::Text {
             let Literal::Value(value) = literal else { return Err(self.refuse(Cause::ColumnType, &column.name)) };
@@ -81,7 +90,7 @@ impl Compiler<'_> {
 
     /// `column = value`, or `column in (values)`.
     fn within(&mut self, column: &Column, values: &[Value]) -> Result<Said, Fault> {
-        let name = of(&column.name);
+        let name = value_of(column);
         let placeholders = self.literals(column, values)?;
         if placeholders.is_empty() {
             // No number of the column is one of these: false, unless it is NULL.
@@ -101,7 +110,7 @@ impl Compiler<'_> {
 
     /// `column <> value`, or `column not in (values)`.
     fn outside(&mut self, column: &Column, values: &[Value]) -> Result<Said, Fault> {
-        let name = of(&column.name);
+        let name = value_of(column);
         let placeholders = self.literals(column, values)?;
         if placeholders.is_empty() {
             return Ok(Said::whole(format!("{name} = {name}")));

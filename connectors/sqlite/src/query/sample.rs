@@ -72,7 +72,17 @@ pub(crate) fn natives(step: &Step) -> Vec<(Option<&str>, String)> {
         let expression = native::expression(terms.native.as_deref()?).ok()?;
         Some((rule, format!("select 1 from main.{table} where {expression}")))
     };
-    all_terms(&step.selection).into_iter().filter_map(probe).collect()
+    let mut probes: Vec<_> = all_terms(&step.selection).into_iter().filter_map(probe).collect();
+    for except in &step.selection.except {
+        if let Except::Child(child) = except {
+            // Against the child's own table: inside the step a column that it lacks would be the parent's.
+            for due in &child.due {
+                let named = |(rule, sql): (Option<_>, _)| (rule.or(Some(due.rule.as_str())), sql);
+                probes.extend(natives(due).into_iter().map(named));
+            }
+        }
+    }
+    probes
 }
 
 /// All terms that a selection holds, each with the rule that keeps rows by them.
