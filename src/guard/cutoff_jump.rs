@@ -23,7 +23,7 @@ pub(super) fn check(rule: &Rule, book: &Book, cutoff: Timestamp, interval: Optio
     let most = interval.and_then(|interval| interval.checked_mul(INTERVALS)).map_or(LEAST, |most| most.max(LEAST));
     (moved > most).then(|| {
         let text = format!(
-            "the cutoff {cutoff} lies {} days behind that of the last run, more than {}; the last run was at {}",
+            "the cutoff {cutoff} is {} days later than that of the last run, more than {}; the last run was at {}",
             days(moved),
             days(most),
             last.at

@@ -66,12 +66,6 @@ impl Session<'_> {
         self.keep_book(rule, &book).await
     }
 
-    /// The home database's clock. `here` is that of `site`, read a moment ago.
-    pub(super) async fn home_time(&self, site: &Site<'_>, here: Timestamp) -> Result<Timestamp, Fault> {
-        let home = self.sites.home()?;
-        if home.name == site.name { Ok(here) } else { home.connector.now().await }
-    }
-
     /// Brings the rulebook to where the rule stands with its approval at `now`: a narrower definition and one that has
     /// waited long enough are approved, a new one begins to wait.
     pub(super) async fn settle_standing(

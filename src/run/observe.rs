@@ -33,7 +33,7 @@ async fn look(config: &Config, sites: &Sites<'_>, rule: &Rule, mut report: Repor
         site.generation()?;
     }
     let connector = site.connector;
-    let now = connector.now().await?;
+    let now = rule::time(site, rule).await?;
     let catalog = preflight::describe(rule, &config.policy, connector).await?;
     let step = plan::step(rule, &catalog, site.name, now, site.atomicity, &config.policy)
         .map_err(|findings| rule::blocked_by(&findings))?;

@@ -130,7 +130,7 @@ async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Loo
 }
 
 /// The database's clock, if it agrees with ours. A rule that only looks is told, and looks.
-async fn time(site: &Site<'_>, rule: &Rule) -> Result<Timestamp, Blocked> {
+pub(super) async fn time(site: &Site<'_>, rule: &Rule) -> Result<Timestamp, Blocked> {
     let before = clock::now();
     let database = site.connector.now().await?;
     let Some(mut skewed) = guard::skew(site.name, database, before, clock::now()) else { return Ok(database) };
@@ -145,7 +145,9 @@ async fn time(site: &Site<'_>, rule: &Rule) -> Result<Timestamp, Blocked> {
 /// Whether the rule may act. A resumed run passed its guards when it began, and what is due now is only its rest; but
 /// under a definition that is not approved it does not go on either.
 async fn judge(session: &Session<'_>, site: &Site<'_>, rule: &Rule, looked: &mut Looked) -> Result<(), Blocked> {
-    let now = session.home_time(site, looked.database_time).await?;
+    // Waiting goes by the home database's clock.
+    let home = session.sites.home()?;
+    let now = if home.name == site.name { looked.database_time } else { time(home, rule).await? };
     let catalog = plan::depends(&looked.step);
     session.settle_standing(site, rule, &mut looked.book, &catalog, now).await?;
     let seen = Seen {

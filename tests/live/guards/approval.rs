@@ -1,10 +1,13 @@
 //! A rule acts only under a definition that somebody approved, that waited long enough, or that means no more rows.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 
 use super::{said_stopped, stopped};
-use crate::harness::{Database, Policy, Process, Program, Rule, every_engine, until};
-use crate::shop;
+use crate::harness::{Database, Policy, Process, Program, Rule, Sqlite, every_engine, until};
+use crate::shop::{self, start_with_fault, until_frozen};
 
 /// Sessions of 400, 40 and 20 days.
 const OLD: u64 = 30;
@@ -175,6 +178,63 @@ fn rows_go_along_only_under_an_approved_rule_of_their_own() {
         program.call(&["run", "leads"]).expect(0);
         assert_eq!(database.rows("select id from call"), [[Some("3".to_owned())]]);
     });
+}
+
+#[test]
+fn an_approval_that_a_crash_kept_from_the_rulebook_approves_nothing() {
+    every_engine(|database| {
+        create(database);
+        let program = Program::installed(&policy(database, "30d", "24h"));
+        let killed = start_with_fault(&program, &["approve", "web-sessions"], "rulebook.keep.before=kill@1").wait();
+        assert_eq!(killed.code, -1, "{}", killed.stderr);
+        let report = program.call(&["run", "--json", "--wait", "60s"]).expect(4).lines().remove(0);
+        said_stopped(&report, "cool_off");
+        assert_eq!(approvals(&program).len(), 1, "it was said and not done");
+        program.approve("web-sessions");
+        assert_eq!(program.run(0)["changed"], OLD + DUE);
+    });
+}
+
+#[test]
+fn approving_needs_the_lease_and_waits_for_nobody() {
+    every_engine(|database| {
+        create(database);
+        let program = Program::installed(&policy(database, "30d", "none"));
+        let working = start_with_fault(&program, &["run", "--json"], "run.recheck.before=stop@1");
+        until_frozen(&working);
+        program.policy(&policy(database, "10d", "24h"));
+        program.call(&["approve", "web-sessions"]).expect(75);
+        working.signal("CONT");
+        assert_eq!(working.wait().expect(0).lines()[0]["changed"], OLD + DUE);
+        program.approve("web-sessions");
+        assert_eq!(program.run(0)["changed"], FRESH);
+    });
+}
+
+/// Answers a program that runs on a terminal of its own.
+fn at_a_terminal(program: &Program, command: &str, answer: &str) -> i32 {
+    let line =
+        format!("{} {command} --config {}", env!("CARGO_BIN_EXE_forgetd"), program.path("forgetd.yaml").display());
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = script.spawn().unwrap();
+    // What asks nothing may be gone before it is answered.
+    drop(child.stdin.take().unwrap().write_all(format!("{answer}\n").as_bytes()));
+    child.wait().unwrap().code().unwrap()
+}
+
+#[test]
+fn on_a_terminal_somebody_is_asked_first() {
+    let database = Sqlite::database();
+    create(&database);
+    let program = Program::installed(&policy(&database, "30d", "24h"));
+    assert_eq!(at_a_terminal(&program, "approve web-sessions", "n"), 1);
+    said_stopped(&program.run(4), "cool_off");
+    assert_eq!(at_a_terminal(&program, "approve web-sessions", "y"), 0);
+    assert_eq!(at_a_terminal(&program, "run", ""), 1);
+    assert_eq!(shop::rows(&database), OLD + DUE + FRESH);
+    assert_eq!(at_a_terminal(&program, "run --yes", "n"), 0);
+    assert_eq!(shop::rows(&database), FRESH);
 }
 
 #[test]

@@ -64,7 +64,10 @@ fn a_cutoff_that_jumps_ten_years_stops_the_run() {
     let report = run(&program, &AHEAD, 4);
     said_stopped(&report, "cutoff_jump");
     let detail = report["detail"].as_str().unwrap();
-    assert!(detail.contains("more than 7;") && detail.contains("also whole_table_due"), "{detail}");
+    assert!(
+        detail.contains("days later") && detail.contains("more than 7;") && detail.contains("also whole_table_due"),
+        "{detail}"
+    );
     assert_eq!(shop::rows(&database), FRESH);
     assert_eq!(run(&program, &Clock::Right, 0)["verdict"], "clean", "with the clock set right it goes on by itself");
 

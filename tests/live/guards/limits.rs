@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::stopped;
+use super::{said_stopped, stopped};
 use crate::harness::{Database, Program, every_engine};
-use crate::shop;
+use crate::shop::{self, start_with_fault};
 
 fn guarded(database: &dyn Database, guard: &str) -> Program {
     let rule = shop::rule().with(&format!("guard: {{ {guard}, cool_off: none }}"));
@@ -83,6 +83,26 @@ fn an_approval_for_one_run_reaches_about_as_far_as_what_was_shown() {
         program.approve("web-sessions");
         shop::add(database, 20_000, 100, 40);
         assert_eq!(program.run(0)["changed"], 421);
+    });
+}
+
+/// Before the run is open an approval can get lost, never be used twice; once it is open, the run goes on by itself.
+#[test]
+fn a_crash_costs_an_approval_or_nothing() {
+    every_engine(|database| {
+        shop::create(database, 300, 0);
+        let program = Program::installed(&shop::policy(database, "1s"));
+        let killed = |fault: &str| {
+            program.approve("web-sessions");
+            let killed = start_with_fault(&program, &["run", "--json", "--wait", "60s"], fault).wait();
+            assert_eq!(killed.code, -1, "{fault}: {}", killed.stderr);
+            // The dead holder's lease runs out.
+            program.call(&["run", "--json", "--wait", "60s"]).lines().remove(0)
+        };
+        said_stopped(&killed("run.open.before=kill@1"), "whole_table_due");
+        assert_eq!(shop::rows(database), 300);
+        let resumed = killed("commit.after=kill@1");
+        assert_eq!((&resumed["verdict"], &resumed["changed"]), (&json!("clean"), &json!(300)), "{resumed}");
     });
 }
 
