@@ -24,7 +24,9 @@ long_diff() {
 }
 
 differential() {
-  cargo test --locked "${features[@]}" --test diff --quiet -- "$@" | sed 's/^cases=/note: &/'
+  cargo test --locked "${features[@]}" --test diff --quiet -- "$@" | tee "$work/diff.log"
+  # What the cases met, and the totals.
+  tail -n 2 "$work/diff.log" >"$work/show"
 }
 
 # The same tests as in the quick tier, told to use the full numbers.
