@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use forgetd_connector::{ConnectContext, Connector, SinceForm};
-use forgetd_testkit::{Cell, ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
+use forgetd_testkit::{ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::harness;
@@ -66,26 +66,17 @@ impl Fixture for PostgresSite {
             Kind::Real => ("double precision", None),
             Kind::Numeric => ("numeric", None),
             Kind::Json => ("jsonb", None),
-            Kind::Instant | Kind::Iso8601 => ("timestamptz", None),
-            Kind::Naive | Kind::NaiveText => ("timestamp", None),
-            Kind::Date | Kind::DateText => ("date", None),
+            Kind::Instant => ("timestamptz", None),
+            Kind::Naive => ("timestamp", None),
+            Kind::Date => ("date", None),
+            Kind::Iso8601 => ("text", Some(SinceForm::Iso8601)),
+            Kind::NaiveText => ("text", Some(SinceForm::Timestamp)),
+            Kind::DateText => ("text", Some(SinceForm::Date)),
             Kind::UnixS => ("bigint", Some(SinceForm::UnixS)),
             Kind::UnixMs => ("bigint", Some(SinceForm::UnixMs)),
             Kind::Julian => ("double precision", Some(SinceForm::Julian)),
         };
         Some(ColumnSql { type_name, form })
-    }
-
-    fn literal(&self, kind: Kind, cell: &Cell) -> Option<String> {
-        // A text that is no time is never over, and neither is this.
-        let form = match kind {
-            Kind::Iso8601 => SinceForm::Iso8601,
-            Kind::NaiveText => SinceForm::Timestamp,
-            Kind::DateText => SinceForm::Date,
-            _ => return None,
-        };
-        let Cell::Text(text) = cell else { return None };
-        (!forgetd_testkit::oracle::is_time(text, form)).then(|| "'infinity'".into())
     }
 
     fn snare(&self, _snare: &Snare<'_>) -> Option<String> {

@@ -146,6 +146,17 @@ pub(crate) fn cutoff(
         (ColumnKind::Number, Some(SinceForm::Julian)) => {
             Ok((Param::Text(Some(julian::binary(micros))), |p| format!("{p}::text::double precision")))
         }
+        // In the normal form of the texts: see `query::written`.
+        (ColumnKind::Text, Some(form)) => {
+            let text = match (form, zone) {
+                (SinceForm::Iso8601, _) => naive_text(TimeZone::UTC.to_datetime(cutoff.0)),
+                (SinceForm::Timestamp, Some(zone)) => naive_text(cutoff.naive(zone)),
+                (SinceForm::Date, Some(zone)) => cutoff.date(zone).to_string(),
+                (SinceForm::Timestamp | SinceForm::Date, None) => return refuse(Cause::ZoneMissing),
+                (SinceForm::UnixS | SinceForm::UnixMs | SinceForm::Julian, _) => return refuse(Cause::ColumnType),
+            };
+            Ok((Param::Text(Some(text)), |p| format!("{p}::text")))
+        }
         _ => refuse(Cause::ColumnType),
     }
 }
@@ -178,6 +189,9 @@ mod tests {
             (ColumnKind::Integer, Some(SinceForm::UnixMs), "1768001400750"),
             // Noon of the 9th began this day, noon of the 10th ends it.
             (ColumnKind::Integer, Some(SinceForm::Julian), "2461050"),
+            (ColumnKind::Text, Some(SinceForm::Iso8601), "2026-01-09 23:30:00.75"),
+            (ColumnKind::Text, Some(SinceForm::Timestamp), "2026-01-10 00:30:00.75"),
+            (ColumnKind::Text, Some(SinceForm::Date), "2026-01-10"),
         ] {
             let text = match cutoff(&column(kind), form, Some(&zone), at, "p").unwrap().0 {
                 Param::Text(text) | Param::Typed(Written(text), _) => text,
@@ -186,7 +200,9 @@ mod tests {
             assert_eq!(text.as_deref(), Some(expected), "{kind:?}");
         }
         assert!(cutoff(&column(ColumnKind::Date), None, None, at, "p").is_err());
-        assert!(cutoff(&column(ColumnKind::Text), Some(SinceForm::Iso8601), None, at, "p").is_err());
+        assert!(cutoff(&column(ColumnKind::Text), Some(SinceForm::Timestamp), None, at, "p").is_err());
+        assert!(cutoff(&column(ColumnKind::Text), Some(SinceForm::UnixS), None, at, "p").is_err());
+        assert!(cutoff(&column(ColumnKind::Text), None, None, at, "p").is_err());
     }
 
     #[test]

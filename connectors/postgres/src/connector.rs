@@ -17,7 +17,7 @@ use crate::config::{Config, Target};
 use crate::connect::{Link, Session, Slot};
 use crate::control::PgControl;
 use crate::lane::{self, Atomic};
-use crate::query::{Query, Returning, Sql};
+use crate::query::{Query, Returning, Sql, TextOrder};
 use crate::sealed::SealedKeys;
 use crate::survey::{Survey, get, odd, walk_by_description};
 use crate::walk::Walk;
@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     /// The session of the control tables: a lease is renewed while a lane works.
     pub(crate) desk: Arc<Slot>,
     pub(crate) names: Names,
+    text_order: TextOrder,
     /// A pooler was recognised. That it was not proves nothing.
     pub(crate) pooled: bool,
     /// The transaction whose commit was not answered, if there is one.
@@ -61,13 +62,14 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
     let link = Arc::new(Link { target, tls, context });
     let (lanes, desk) = (Slot::new(Arc::clone(&link)), Slot::new(Arc::clone(&link)));
     let held = lanes.take().await?;
-    let facts = facts::look(&held, &link).await?;
+    let (facts, text_order) = facts::look(&held, &link).await?;
     held.give_back();
     let shared = Arc::new(Shared {
         lanes,
         desk,
         link,
         names,
+        text_order,
         pooled: facts.pooler.is_some(),
         lost: Mutex::new(None),
         walks: Mutex::new(BTreeMap::new()),
@@ -102,6 +104,11 @@ impl Shared {
     /// The database's name in the policy.
     pub(crate) fn database(&self) -> &str {
         &self.link.context.database
+    }
+
+    /// The statements of a step.
+    pub(crate) fn query(&self, step: &Step) -> Result<Query, Fault> {
+        Query::new(step, self.database(), self.text_order)
     }
 
     /// The place of the control tables in faults.
@@ -218,7 +225,7 @@ impl Connector for Postgres {
     }
 
     fn statements(&self, step: &Step) -> Result<Statements, Fault> {
-        let query = Query::new(step, self.shared.database())?;
+        let query = self.shared.query(step)?;
         let walk = self.shared.walk(step);
         let (span, peek) = match (walk, query.lead()) {
             (Walk::Since, Some(lead)) => {

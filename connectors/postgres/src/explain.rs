@@ -15,7 +15,7 @@ const ROWS: u32 = 1_000;
 /// Explains the lookup, the change and the count, with the parameters they would be sent with.
 pub(crate) async fn explain(shared: &Shared, step: &Step) -> Result<Vec<Explained>, Fault> {
     let place = step.place(shared.database());
-    let query = Query::new(step, shared.database())?;
+    let query = shared.query(step)?;
     let held = shared.lanes.take().await?;
     let explained = explained(shared, step, &query, &held, &place).await;
     if !matches!(&explained, Err(fault) if fault.class == FaultClass::Disconnected) {

@@ -3,7 +3,7 @@
 use forgetd_connector::{Atomicity, Capabilities, Cause, Durability, Facts, Fault, FaultClass, FenceKind, RowLock};
 
 use crate::connect::{Link, Session};
-use crate::query::Sql;
+use crate::query::{Sql, TextOrder};
 use crate::survey::{get, odd};
 
 /// The oldest version whose row id ranges, functions and settings are there.
@@ -17,7 +17,7 @@ select version(), current_setting('server_version'), current_setting('server_ver
   pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on', \
   current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on', \
   (select oid::int8 from pg_database where datname = current_database()), \
-  pg_backend_pid()";
+  pg_backend_pid(), current_setting('server_encoding')";
 
 /// The system identifier and the timeline that is written right now, as text. Any role may read them by default.
 pub(crate) const IDENTITY: &str = "\
@@ -26,7 +26,7 @@ select (select system_identifier::text from pg_control_system()), \
   else substring(pg_walfile_name(pg_current_wal_lsn()) from 1 for 8) end";
 
 /// Looks at the server behind a session.
-pub(crate) async fn look(session: &Session, link: &Link) -> Result<Facts, Fault> {
+pub(crate) async fn look(session: &Session, link: &Link) -> Result<(Facts, TextOrder), Fault> {
     let place = &link.context.database;
     let answers = session.read("read facts", place, "", &[&Sql::new(FACTS, vec![])]).await?;
     let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
@@ -46,7 +46,11 @@ pub(crate) async fn look(session: &Session, link: &Link) -> Result<Facts, Fault>
     let process: i32 = get(row, 6, place)?;
     let other = session.announced_process().await.is_some_and(|announced| announced != process);
     let pooler = other.then(|| "a pooler: the session runs in another process than was announced".into());
-    Ok(Facts {
+    let text_order = match get(row, 7, place)? {
+        "UTF8" | "LATIN1" | "SQL_ASCII" => TextOrder::CodePoints,
+        _ => TextOrder::Encoding,
+    };
+    let facts = Facts {
         product: "PostgreSQL".into(),
         version: get(row, 1, place)?,
         identity: format!("{system}/{timeline}"),
@@ -54,7 +58,8 @@ pub(crate) async fn look(session: &Session, link: &Link) -> Result<Facts, Fault>
         read_only: get(row, 3, place)?,
         pooler,
         tls: if link.target.is_local() { None } else { Some(link.tls.words()) },
-    })
+    };
+    Ok((facts, text_order))
 }
 
 /// The system identifier and the timeline.

@@ -84,7 +84,7 @@ impl Atomic {
     /// Opens the lane: surveys the table and chooses how to walk it.
     pub(crate) async fn open(shared: Arc<Shared>, step: &Step, claim: &LaneClaim) -> Result<Self, Fault> {
         let place = step.place(shared.database());
-        let query = Arc::new(Query::new(step, shared.database())?);
+        let query = Arc::new(shared.query(step)?);
         let held = shared.lanes.take().await?;
         let (survey, walk) = shared.survey(&held, step, &query).await?;
         held.give_back();

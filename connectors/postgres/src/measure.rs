@@ -23,7 +23,7 @@ const BY_BLOCKS: &str =
 /// Measures a step. Row security is an answer, [`Count::Blind`]; anything else that fails is a fault.
 pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
     let place = step.place(shared.database());
-    let query = Query::new(step, shared.database())?;
+    let query = shared.query(step)?;
     let total = query.total(if cap.0.is_none() { i64::MAX.unsigned_abs() } else { TOTAL_MAX + 1 });
     let (due, oldest) = match cap.0 {
         None => (query.count_and_oldest()?, None),
@@ -67,7 +67,7 @@ pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result
 /// leads through scattered dead rows one by one, and the planner, which still knows the table as it was, would take it.
 pub(crate) async fn survivors(shared: &Shared, step: &Step) -> Result<Count, Fault> {
     let place = step.place(shared.database());
-    let query = Query::new(step, shared.database())?;
+    let query = shared.query(step)?;
     let settings = match shared.walk(step) {
         // Lookups in another table go through its indexes.
         Walk::Physical if !query.looks_elsewhere() => format!("{}{BY_BLOCKS}", query.pins()),

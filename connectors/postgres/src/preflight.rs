@@ -20,7 +20,7 @@ mod triggers;
 use forgetd_connector::{Cause, Fault, FaultClass, Finding, Step};
 
 use crate::connector::Shared;
-use crate::query::{Param, Query, Sql};
+use crate::query::{Param, Sql};
 use crate::survey::odd;
 use advice::About;
 pub(crate) use diagnose::{blind_or_denied, diagnosed};
@@ -30,7 +30,7 @@ pub(crate) use statements::{grants, index};
 /// Looks for everything at once.
 pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, Fault> {
     let place = step.place(shared.database());
-    let query = match Query::new(step, shared.database()) {
+    let query = match shared.query(step) {
         Ok(query) => query,
         Err(fault) => return Ok(vec![conditions::refused(step, shared.database(), &fault)]),
     };

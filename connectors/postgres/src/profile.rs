@@ -15,7 +15,7 @@ use crate::survey::{get, odd};
 /// The profile of a step at `now`. Due rows, and rows of one reason, are counted up to `cap` each.
 pub(crate) async fn profile(shared: &Shared, step: &Step, now: Timestamp, cap: RowCap) -> Result<Profile, Fault> {
     let place = step.place(shared.database());
-    let query = Query::new(step, shared.database())?;
+    let query = shared.query(step)?;
     let months = query.months(cap.0)?;
     let staying = query.staying(Cutoff(now), cap.0.map(|cap| cap.saturating_add(1)))?;
     let mut asked = vec![&months];
@@ -55,7 +55,7 @@ fn spread(answer: &Answer, cap: RowCap, place: &str) -> Result<(Vec<Month>, bool
 /// Why the row with this key goes or stays; absent: there is none.
 pub(crate) async fn judge(shared: &Shared, step: &Step, key: &Key) -> Result<Option<Judged>, Fault> {
     let place = step.place(shared.database());
-    let query = Query::new(step, shared.database())?;
+    let query = shared.query(step)?;
     let (sql, asked) = query.judge(key)?;
     let answers = match read(shared, step, "judge", &query, &[&sql], &place).await {
         // The key was written by a person, and is no value of its type.

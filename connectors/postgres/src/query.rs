@@ -16,8 +16,9 @@ mod since;
 mod span;
 mod sql;
 mod test;
+mod written;
 
-use forgetd_connector::{Column, Fault, Step, TableRef, WhenNull};
+use forgetd_connector::{Column, ColumnKind, Fault, SinceColumn, Step, TableRef, WhenNull};
 
 use crate::codec;
 pub(crate) use change::Returning;
@@ -31,6 +32,7 @@ pub(crate) use sql::{Param, Sql, Written};
 pub(crate) struct Query {
     step: Step,
     place: String,
+    text_order: TextOrder,
     lead: Option<Lead>,
     /// The column that counts where the leading one is NULL.
     other: Option<Column>,
@@ -49,6 +51,15 @@ pub(crate) struct Lead {
     pub(crate) column: Column,
     /// The cutoff, as the column is compared with it.
     cutoff: String,
+}
+
+/// What the server's bytes of a text are in the order of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextOrder {
+    /// Code points.
+    CodePoints,
+    /// Something else: its encoding's own.
+    Encoding,
 }
 
 /// The alias of the table in every statement.
@@ -70,21 +81,35 @@ fn from(table: &TableRef) -> String {
     format!("only {} as {ALIAS}", table_name(table))
 }
 
+/// Two texts as they are compared for their order.
+fn in_order(order: TextOrder, a: &str, sign: &str, b: &str) -> String {
+    match order {
+        TextOrder::CodePoints => format!("{a} collate \"C\" {sign} {b}"),
+        TextOrder::Encoding => format!("convert_to({a}, 'UTF8') {sign} convert_to({b}, 'UTF8')"),
+    }
+}
+
 /// A column of the aliased table.
 fn of(column: &str) -> String {
     format!("{ALIAS}.{}", codec::quote(column))
+}
+
+/// The column in whose order a lane can walk. Times that are written as text have an order of their own.
+pub(crate) fn lead(step: &Step) -> Option<&SinceColumn> {
+    let text = |since: &&SinceColumn| step.table.column(&since.column).is_some_and(|c| c.kind == ColumnKind::Text);
+    step.lead().filter(|since| !text(since))
 }
 
 // === impl Query ===
 
 impl Query {
     /// Builds what all statements of the step share. Fails where a column is missing or cannot be compared exactly.
-    pub(crate) fn new(step: &Step, database: &str) -> Result<Self, Fault> {
+    pub(crate) fn new(step: &Step, database: &str, text_order: TextOrder) -> Result<Self, Fault> {
         let place = step.place(database);
         let terms = &step.selection.terms;
-        let mut compiler = Compiler::new(step, &place, Sql::default());
+        let mut compiler = Compiler::new(step, &place, text_order, Sql::default());
         // First, so that lookups, which know nothing else, bind it as the predicate does.
-        let lead = match step.lead() {
+        let lead = match lead(step) {
             Some(since) => {
                 let column = compiler.own(&since.column)?.clone();
                 let cutoff = compiler.cutoff(&column, since, terms.cutoff)?;
@@ -109,7 +134,19 @@ impl Query {
             pins = codec::PINS.to_owned();
             pins.push_str(STRINGS);
         }
-        Ok(Self { step: step.clone(), place, lead, other, key, conditions, predicate, bound, readings, pins })
+        Ok(Self {
+            step: step.clone(),
+            place,
+            text_order,
+            lead,
+            other,
+            key,
+            conditions,
+            predicate,
+            bound,
+            readings,
+            pins,
+        })
     }
 
     /// The predicate, exactly as it stands in every statement.

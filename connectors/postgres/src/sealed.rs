@@ -39,7 +39,7 @@ impl SealedKeys {
         if step.table.key.is_empty() {
             return Err(Fault::new(FaultClass::Blocked(Cause::NoKey), "open lane", place));
         }
-        let query = Arc::new(Query::new(step, shared.database())?);
+        let query = Arc::new(shared.query(step)?);
         let held = shared.lanes.take().await?;
         let (survey, walk) = shared.survey(&held, step, &query).await?;
         held.give_back();

@@ -6,7 +6,7 @@ use forgetd_connector::{Cause, Fault, FaultClass, OnDelete, Step, TableRef};
 use tokio_postgres::Row;
 
 use crate::connect::Session;
-use crate::query::{Param, Query, ReadAs, Reading, Sql};
+use crate::query::{Param, Query, ReadAs, Reading, Sql, lead};
 use crate::walk::Walk;
 
 /// Below this correlation between physical order and `since`, a walk in order of `since` jumps over the heap.
@@ -173,7 +173,7 @@ async fn unreadable(session: &Session, query: &Query, place: &str) -> Option<Fau
 
 /// How to walk a table that was not surveyed: what its description alone says.
 pub(crate) fn walk_by_description(step: &Step) -> Walk {
-    let indexed = step.lead().is_some_and(|since| step.table.leads_index(&since.column));
+    let indexed = lead(step).is_some_and(|since| step.table.leads_index(&since.column));
     if step.table.key.is_empty() || !indexed { Walk::Physical } else { Walk::Since }
 }
 

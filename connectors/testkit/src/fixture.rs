@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use forgetd_connector::{Connector, SinceForm};
 
-use crate::{Cell, Kind};
+use crate::Kind;
 
 /// An engine, as the suite needs it.
 #[async_trait]
@@ -14,12 +14,6 @@ pub trait Fixture: Send + Sync {
     /// A name as it stands in a statement.
     fn quote(&self, name: &str) -> String {
         format!("\"{}\"", name.replace('"', "\"\""))
-    }
-
-    /// How a value is written into a column of this kind, where not as everywhere.
-    fn literal(&self, kind: Kind, cell: &Cell) -> Option<String> {
-        let _ = (kind, cell);
-        None
     }
 
     /// The statements that set a trap; absent where the engine cannot.

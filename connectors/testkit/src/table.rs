@@ -245,17 +245,16 @@ impl TableSpec {
             statements.push(format!("create index {index} on {name} ({})", list(columns)));
         }
         for rows in self.rows.chunks(500) {
-            let tuples: Vec<String> = rows.iter().map(|row| self.tuple(fixture, row)).collect();
+            let tuples: Vec<String> = rows.iter().map(|row| self.tuple(row)).collect();
             statements.push(format!("insert into {name} values {}", tuples.join(", ")));
         }
         statements
     }
 
-    fn tuple(&self, fixture: &dyn Fixture, (id, cells): &Row) -> String {
+    fn tuple(&self, (id, cells): &Row) -> String {
         assert_eq!(cells.len(), self.columns.len(), "one cell per column of {}", self.name);
         let mut values = vec![id.to_string()];
-        let written = |kind, cell| fixture.literal(kind, cell).unwrap_or_else(|| literal(kind, cell));
-        values.extend(self.columns.iter().zip(cells).map(|(column, cell)| written(column.kind, cell)));
+        values.extend(self.columns.iter().zip(cells).map(|(column, cell)| literal(column.kind, cell)));
         format!("({})", values.join(", "))
     }
 }

@@ -53,6 +53,10 @@ impl Query {
         let mut compiler = self.compiler();
         let future = compiler.future(terms, now)?.beside();
         staying.push((KeptWhy::Future, self.counted(compiler, future, limit)?));
+        let mut compiler = self.compiler();
+        if let Some(unreadable) = compiler.unreadable(terms)? {
+            staying.push((KeptWhy::Unreadable, self.counted(compiler, unreadable.beside(), limit)?));
+        }
         for except in &self.step.selection.except {
             let mut compiler = self.compiler();
             let over = compiler.over(terms)?.beside();
@@ -67,7 +71,7 @@ impl Query {
     }
 
     fn compiler(&self) -> Compiler<'_> {
-        Compiler::new(&self.step, &self.place, Sql::default())
+        Compiler::new(&self.step, &self.place, self.text_order, Sql::default())
     }
 
     /// Counts the rows that the conditions mean and for which `condition` holds too.

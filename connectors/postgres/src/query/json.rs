@@ -2,10 +2,10 @@
 
 use forgetd_connector::{Cause, Check, Column, Comparison, Fault, PathStep, Test, Value};
 
-use super::of;
 use super::said::Said;
 use super::selection::Compiler;
 use super::test::{list, sign};
+use super::{in_order, of};
 
 /// What a value of JSON can be compared as.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,14 @@ impl Compiler<'_> {
             }
             Check::Compare(comparison, value) => {
                 let (kind, literal) = self.json_literal(value, test)?;
-                spot.only(kind, &format!("{} {} {literal}", spot.read(kind), sign(*comparison)))
+                let sign = sign(*comparison);
+                spot.only(
+                    kind,
+                    &match kind {
+                        Kind::Text => in_order(self.text_order, &spot.text(), sign, &literal),
+                        _ => format!("{} {sign} {literal}", spot.read(kind)),
+                    },
+                )
             }
             Check::In(values) => self.listed(spot, "in", values, test)?,
             Check::NotIn(values) => self.listed(spot, "not in", values, test)?,
@@ -133,9 +140,14 @@ impl Compiler<'_> {
 // === impl Spot ===
 
 impl Spot {
+    /// What the value is as text, without quotes.
+    fn text(&self) -> String {
+        format!("({} #>> '{{}}')", self.expr)
+    }
+
     /// The value, once it is known to be of this kind.
     fn read(&self, kind: Kind) -> String {
-        let text = format!("({} #>> '{{}}')", self.expr);
+        let text = self.text();
         match kind {
             Kind::Text => format!("{text} collate \"C\""),
             Kind::Number => format!("{text}::numeric"),

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::selection::Compiler;
 use super::since::{OTHER, from_other};
+use super::written::WrittenTime;
 use super::{Query, Sql, of};
 use crate::codec;
 
@@ -40,16 +41,33 @@ pub(crate) struct Moment {
 // === impl Moment ===
 
 impl Moment {
-    fn new(column: &Column, since: &SinceColumn, expr: String) -> Self {
+    /// What the column holds; a text in the type that it would have if it were none.
+    fn new(column: &Column, since: &SinceColumn, expr: String, sql: &mut Sql) -> Self {
+        let written = if column.kind == ColumnKind::Text { WrittenTime::new(&expr, since.form) } else { None };
+        let kind = match (&written, since.form) {
+            (None, _) => column.kind,
+            (Some(_), Some(SinceForm::Date)) => ColumnKind::Date,
+            (Some(_), Some(SinceForm::Iso8601)) => ColumnKind::Instant,
+            (Some(_), _) => ColumnKind::NaiveTime,
+        };
+        let expr = match written {
+            None => expr,
+            Some(time) => time.native(&sql.bind_once(time.pattern().as_str().into())),
+        };
         Self {
-            month: month(column.kind, since.form, &expr),
+            month: month(kind, since.form, &expr),
             expr,
-            kind: column.kind,
+            kind,
             form: since.form,
             zone: since.zone.clone(),
             type_name: column.type_name.clone(),
             beside: String::new(),
         }
+    }
+
+    /// The same kind of moment in another expression.
+    fn of(self, expr: String) -> Self {
+        Self { month: month(self.kind, self.form, &expr), expr, ..self }
     }
 
     /// It, read as text.
@@ -94,8 +112,7 @@ impl Moment {
         let beside = all.iter().map(|moment| moment.beside.as_str()).collect();
         if all.iter().all(|moment| moment.is_like(first)) {
             let expr = list(all.iter().map(|moment| moment.expr.clone()).collect());
-            let month = month(first.kind, first.form, &expr);
-            return Some(Self { expr, month, beside, ..first.clone() });
+            return Some(Self { beside, ..first.clone().of(expr) });
         }
         let instants = all.iter().map(|moment| moment.instant(sql)).collect::<Option<Vec<_>>>()?;
         let expr = list(instants.clone());
@@ -132,51 +149,58 @@ fn instant_of_number(expr: &str, form: Option<SinceForm>) -> String {
 impl Query {
     /// The moment that the rows of these terms count from. Absent where none can be said.
     pub(super) fn moment(&self, terms: &Terms, rows: Rows, sql: &mut Sql) -> Result<Option<Moment>, Fault> {
-        let compiler = Compiler::new(&self.step, &self.place, Sql::default());
-        let own = |since: &SinceColumn| {
+        let compiler = Compiler::new(&self.step, &self.place, self.text_order, Sql::default());
+        let own = |since: &SinceColumn, sql: &mut Sql| {
             let column = compiler.own(&since.column)?;
-            Ok::<_, Fault>(Moment::new(column, since, of(&column.name)))
+            Ok::<_, Fault>(Moment::new(column, since, of(&column.name), sql))
         };
         match &terms.since {
             Since::Column(since) => {
-                let first = own(since)?;
+                let first = own(since, sql)?;
                 let WhenNull::Use(name) = &terms.when_null else { return Ok(Some(first)) };
-                let used = own(&SinceColumn { column: name.clone(), ..since.clone() })?;
+                let used = own(&SinceColumn { column: name.clone(), ..since.clone() }, sql)?;
                 Ok(Moment::one_of(&[first, used], sql, "coalesce"))
             }
             Since::Greatest(columns) => {
-                let all = columns.iter().map(own).collect::<Result<Vec<_>, _>>()?;
+                let all = columns.iter().map(|since| own(since, sql)).collect::<Result<Vec<_>, _>>()?;
                 Ok(Moment::one_of(&all, sql, "greatest"))
             }
             Since::Latest(latest) => {
                 let table = compiler.other(&latest.table)?;
-                let at = latest_activity(&compiler, table, latest, rows)?;
+                let at = latest_activity(&compiler, table, latest, rows, sql)?;
                 let Some(or) = &latest.or else { return Ok(Some(at)) };
-                Ok(Moment::one_of(&[at, own(or)?], sql, "coalesce"))
+                let or = own(or, sql)?;
+                Ok(Moment::one_of(&[at, or], sql, "coalesce"))
             }
         }
     }
 }
 
 /// The latest activity of a row: looked up for each row where an index serves that, else worked out for all at once.
-fn latest_activity(compiler: &Compiler<'_>, table: &Table, latest: &Latest, rows: Rows) -> Result<Moment, Fault> {
+fn latest_activity(
+    compiler: &Compiler<'_>,
+    table: &Table,
+    latest: &Latest,
+    rows: Rows,
+    sql: &mut Sql,
+) -> Result<Moment, Fault> {
     let column = compiler.of_other(table, &latest.at.column)?;
-    let at = format!("{OTHER}.{}", codec::quote(&column.name));
+    let at = Moment::new(column, &latest.at, format!("{OTHER}.{}", codec::quote(&column.name)), sql);
+    let max = format!("max({})", at.expr);
     let joined: Vec<&str> = latest.on.iter().map(|joined| joined.other.as_str()).collect();
     let is_text = |name: &&str| table.column(name).is_some_and(|column| column.kind == ColumnKind::Text);
     if rows == Rows::One || leads_with(table, &joined) || joined.iter().any(is_text) {
         let belongs = compiler.belongs(table, latest)?;
-        let expr = format!("(select max({at}) from {} where {belongs})", from_other(table));
-        return Ok(Moment::new(column, &latest.at, expr));
+        return Ok(at.of(format!("(select {max} from {} where {belongs})", from_other(table))));
     }
     let theirs = |name: &str| format!("{OTHER}.{}", codec::quote(name));
     let columns: Vec<String> = joined.iter().map(|name| theirs(name)).collect();
     let named: Vec<String> = columns.iter().enumerate().map(|(n, of)| format!("{of} as forgetd_c{n}")).collect();
     let equal: Vec<String> =
         latest.on.iter().enumerate().map(|(n, joined)| format!("{ALL}.forgetd_c{n} = {}", of(&joined.own))).collect();
-    let mut moment = Moment::new(column, &latest.at, format!("{ALL}.forgetd_at"));
+    let mut moment = at.of(format!("{ALL}.forgetd_at"));
     moment.beside = format!(
-        " left join (select {}, max({at}) as forgetd_at from {} group by {}) as {ALL} on {}",
+        " left join (select {}, {max} as forgetd_at from {} group by {}) as {ALL} on {}",
         named.join(", "),
         from_other(table),
         columns.join(", "),

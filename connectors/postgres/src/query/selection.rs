@@ -6,7 +6,7 @@ use forgetd_connector::{
 };
 
 use super::said::{Said, joined};
-use super::{ALIAS, Param, Sql, native, of, table_name};
+use super::{ALIAS, Param, Sql, TextOrder, native, of, table_name};
 use crate::codec;
 
 /// What a native condition is called in a policy.
@@ -45,6 +45,7 @@ pub(crate) enum ReadAs {
 pub(super) struct Compiler<'a> {
     pub(super) step: &'a Step,
     pub(super) place: &'a str,
+    pub(super) text_order: TextOrder,
     pub(super) sql: Sql,
     pub(super) readings: Vec<Reading>,
     /// Columns whose literals are read in the form that the session's settings say.
@@ -59,8 +60,8 @@ pub(super) struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     /// Goes on behind the parameters that `sql` binds already.
-    pub(super) fn new(step: &'a Step, place: &'a str, sql: Sql) -> Self {
-        Self { step, place, sql, readings: vec![], pinned: vec![], subqueries: 0, keeper: None }
+    pub(super) fn new(step: &'a Step, place: &'a str, text_order: TextOrder, sql: Sql) -> Self {
+        Self { step, place, text_order, sql, readings: vec![], pinned: vec![], subqueries: 0, keeper: None }
     }
 
     pub(super) fn refuse(&self, cause: Cause, detail: &str) -> Fault {
@@ -184,7 +185,7 @@ impl<'a> Compiler<'a> {
         step: &Step,
         write: impl FnOnce(&mut Compiler<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let mut inner = Compiler::new(step, self.place, std::mem::take(&mut self.sql));
+        let mut inner = Compiler::new(step, self.place, self.text_order, std::mem::take(&mut self.sql));
         inner.subqueries = self.subqueries;
         inner.keeper = Some(step.rule.clone());
         let written = write(&mut inner);

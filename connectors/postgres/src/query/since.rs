@@ -6,6 +6,7 @@ use forgetd_connector::{
 
 use super::said::{Said, joined};
 use super::selection::Compiler;
+use super::written::WrittenTime;
 use super::{of, table_name};
 use crate::codec;
 
@@ -17,6 +18,8 @@ struct Compared<'a> {
     column: &'a Column,
     name: String,
     cutoff: String,
+    /// Where it is text: what it has to look like, and how it is read.
+    written: Option<(String, WrittenTime)>,
 }
 
 /// The rows of another table that belong to a row.
@@ -36,14 +39,14 @@ impl<'a> Compiler<'a> {
         match (&terms.since, &terms.when_null) {
             (Since::Column(since), when_null) => {
                 let since = self.compared(since, terms.cutoff)?;
-                let due = since.is("<");
+                let due = since.over();
                 match when_null {
                     WhenNull::Keep => Ok(Said::whole(due)),
                     WhenNull::Delete => Ok(Said::whole(format!("({due} or {})", since.is_null()))),
                     WhenNull::Use(name) => {
-                        let other = of(&self.own(name)?.name);
-                        let null = since.is_null();
-                        Ok(Said::whole(format!("({due} or ({null} and {other} < {}))", since.cutoff)))
+                        let other = self.used(terms, name, terms.cutoff)?;
+                        let (null, used) = (since.is_null(), other.over());
+                        Ok(Said::whole(format!("({due} or ({null} and {used}))")))
                     }
                 }
             }
@@ -58,14 +61,14 @@ impl<'a> Compiler<'a> {
             }
             (Since::Latest(latest), _) => {
                 let Activity { rows, at, or } = self.activity(latest, terms.cutoff)?;
-                let over = Said::whole(format!("not exists (select {rows} and {})", at.is(">=")));
-                let any = || Said::whole(format!("exists (select {rows} and {})", at.is("<")));
+                let over = Said::whole(format!("not exists (select {rows} and {})", at.not_over()));
+                let any = || Said::whole(format!("exists (select {rows} and {})", at.over()));
                 let rest = match or {
                     // No activity at all is as good as over.
                     None if delete => return Ok(over),
                     None => any(),
                     Some(or) if delete => Said::any(vec![any(), or.over_or_null()]),
-                    Some(or) => Said::any(vec![any(), Said::whole(or.is("<"))]),
+                    Some(or) => Said::any(vec![any(), Said::whole(or.over())]),
                 };
                 Ok(Said::all(vec![over, rest]))
             }
@@ -103,27 +106,59 @@ impl<'a> Compiler<'a> {
 
     /// Whether the moment that counts lies behind `now`.
     pub(super) fn future(&mut self, terms: &Terms, now: Cutoff) -> Result<Said, Fault> {
+        let behind = self.of_what_counts(terms, now, |column| column.behind())?;
+        Ok(match self.unreadable(terms)? {
+            Some(unreadable) => Said::all(vec![behind, unreadable.not()]),
+            None => behind,
+        })
+    }
+
+    /// Whether the moment that counts cannot be read; absent where each can.
+    pub(super) fn unreadable(&mut self, terms: &Terms) -> Result<Option<Said>, Fault> {
+        let mut columns = terms.since.columns();
+        let mut text = columns.drain(..).map(|since| self.own(&since.column)).collect::<Result<Vec<_>, _>>()?;
+        if let Since::Latest(latest) = &terms.since {
+            text.push(self.of_other(self.other(&latest.table)?, &latest.at.column)?);
+        }
+        if text.iter().all(|column| column.kind != ColumnKind::Text) {
+            return Ok(None);
+        }
+        self.of_what_counts(terms, terms.cutoff, |column| column.is_unreadable()).map(Some)
+    }
+
+    /// Whether something holds for the moment that counts: for one of several, for some activity.
+    fn of_what_counts(
+        &mut self,
+        terms: &Terms,
+        cutoff: Cutoff,
+        holds: fn(&Compared<'_>) -> String,
+    ) -> Result<Said, Fault> {
         match &terms.since {
             Since::Column(since) => {
-                let since = self.compared(since, now)?;
-                let behind = Said::whole(since.is(">"));
-                let WhenNull::Use(name) = &terms.when_null else { return Ok(behind) };
-                let other = of(&self.own(name)?.name);
-                let used = format!("({} and {other} > {})", since.is_null(), since.cutoff);
-                Ok(Said::any(vec![behind, Said::whole(used)]))
+                let since = self.compared(since, cutoff)?;
+                let first = Said::whole(holds(&since));
+                let WhenNull::Use(name) = &terms.when_null else { return Ok(first) };
+                let used = format!("({} and {})", since.is_null(), holds(&self.used(terms, name, cutoff)?));
+                Ok(Said::any(vec![first, Said::whole(used)]))
             }
             Since::Greatest(columns) => {
-                let columns = self.all(columns, now)?;
-                Ok(Said::any(columns.iter().map(|column| Said::whole(column.is(">"))).collect()))
+                let columns = self.all(columns, cutoff)?;
+                Ok(Said::any(columns.iter().map(|column| Said::whole(holds(column))).collect()))
             }
             Since::Latest(latest) => {
-                let Activity { rows, at, or } = self.activity(latest, now)?;
-                let behind = Said::whole(format!("exists (select {rows} and {})", at.is(">")));
-                let Some(or) = or else { return Ok(behind) };
+                let Activity { rows, at, or } = self.activity(latest, cutoff)?;
+                let some = Said::whole(format!("exists (select {rows} and {})", holds(&at)));
+                let Some(or) = or else { return Ok(some) };
                 let none = format!("not exists (select {rows} and {})", at.is_not_null());
-                Ok(Said::any(vec![behind, Said::all(vec![Said::whole(none), Said::whole(or.is(">"))])]))
+                Ok(Said::any(vec![some, Said::all(vec![Said::whole(none), Said::whole(holds(&or))])]))
             }
         }
+    }
+
+    /// The column that counts where `since` is NULL.
+    fn used(&mut self, terms: &Terms, name: &str, cutoff: Cutoff) -> Result<Compared<'a>, Fault> {
+        let Some(since) = terms.since.single() else { return Err(self.refuse(Cause::Unsupported, name)) };
+        self.compared(&SinceColumn { column: name.into(), ..since.clone() }, cutoff)
     }
 
     fn all(&mut self, columns: &[SinceColumn], cutoff: Cutoff) -> Result<Vec<Compared<'a>>, Fault> {
@@ -132,7 +167,20 @@ impl<'a> Compiler<'a> {
 
     fn compared(&mut self, since: &SinceColumn, cutoff: Cutoff) -> Result<Compared<'a>, Fault> {
         let column = self.own(&since.column)?;
-        Ok(Compared { column, name: of(&column.name), cutoff: self.cutoff(column, since, cutoff)? })
+        self.compared_as(column, of(&column.name), since, cutoff)
+    }
+
+    fn compared_as(
+        &mut self,
+        column: &'a Column,
+        name: String,
+        since: &SinceColumn,
+        cutoff: Cutoff,
+    ) -> Result<Compared<'a>, Fault> {
+        let cutoff = self.cutoff(column, since, cutoff)?;
+        let written = if column.kind == ColumnKind::Text { WrittenTime::new(&name, since.form) } else { None };
+        let written = written.map(|time| (self.sql.bind_once(time.pattern().as_str().into()), time));
+        Ok(Compared { column, name, cutoff, written })
     }
 
     /// The cutoff as this column is compared with it. Bound once for all columns that write time alike.
@@ -145,7 +193,7 @@ impl<'a> Compiler<'a> {
         let table = self.other(&latest.table)?;
         let column = self.of_other(table, &latest.at.column)?;
         let name = format!("{OTHER}.{}", codec::quote(&column.name));
-        let at = Compared { column, name, cutoff: self.cutoff(column, &latest.at, cutoff)? };
+        let at = self.compared_as(column, name, &latest.at, cutoff)?;
         let or = latest.or.as_ref().map(|or| self.compared(or, cutoff)).transpose()?;
         Ok(Activity { rows: format!("from {} where {}", from_other(table), self.belongs(table, latest)?), at, or })
     }
@@ -179,8 +227,37 @@ pub(super) fn from_other(table: &Table) -> String {
 // === impl Compared ===
 
 impl Compared<'_> {
-    fn is(&self, sign: &str) -> String {
-        format!("{} {sign} {}", self.name, self.cutoff)
+    /// It lies before the cutoff. What cannot be read does not.
+    fn over(&self) -> String {
+        self.is("<", false)
+    }
+
+    /// It lies at the cutoff or behind it, or may do.
+    fn not_over(&self) -> String {
+        self.is(">=", true)
+    }
+
+    fn behind(&self) -> String {
+        self.is(">", false)
+    }
+
+    fn is(&self, sign: &str, unreadable: bool) -> String {
+        let Self { name, cutoff, .. } = self;
+        match &self.written {
+            None => format!("{name} {sign} {cutoff}"),
+            Some((pattern, time)) => format!(
+                "case when {} then {} {sign} {cutoff} when {name} is not null then {unreadable} end",
+                time.is_readable(pattern),
+                time.normal()
+            ),
+        }
+    }
+
+    fn is_unreadable(&self) -> String {
+        match &self.written {
+            None => "false".into(),
+            Some((pattern, time)) => format!("{} and not {}", self.is_not_null(), time.is_readable(pattern)),
+        }
     }
 
     fn is_null(&self) -> String {
@@ -193,7 +270,7 @@ impl Compared<'_> {
 
     /// Before the cutoff, or nothing that counts.
     fn over_or_null(&self) -> Said {
-        let over = Said::whole(self.is("<"));
+        let over = Said::whole(self.over());
         if self.column.nullable { Said::any(vec![over, Said::whole(self.is_null())]) } else { over }
     }
 }

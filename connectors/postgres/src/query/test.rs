@@ -4,7 +4,7 @@ use forgetd_connector::{Cause, Check, Column, ColumnKind, Comparison, Fault, Tes
 
 use super::said::Said;
 use super::selection::{Compiler, ReadAs, Reading};
-use super::{Param, Sql, of};
+use super::{Param, Sql, in_order, of};
 use crate::codec;
 
 /// What a literal becomes.
@@ -78,7 +78,8 @@ impl Compiler<'_> {
         let literal = self.literal(column, value)?;
         if column.kind == ColumnKind::Text {
             let Literal::Value(value) = literal else { return Err(self.refuse(Cause::ColumnType, &column.name)) };
-            return Ok(Said::whole(format!("{} {} {value}::text", self.text_of(column)?, sign(comparison))));
+            let (text, value) = (format!("{name}::text"), format!("{value}::text"));
+            return Ok(Said::whole(in_order(self.text_order, &text, sign(comparison), &value)));
         }
         let text = match (literal, comparison) {
             (Literal::Value(value), _) => format!("{name} {} {value}", sign(comparison)),

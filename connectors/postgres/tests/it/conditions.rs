@@ -3,7 +3,7 @@
 use forgetd_connector::{Cause, Check, Comparison, FaultClass, Path, Predicate, Test, Value};
 use forgetd_testkit::{Arena, TestDatabase as _};
 
-use crate::fixture::{arena, due, selection};
+use crate::fixture::{Database, arena, due, installed, selection};
 
 use Comparison::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
 
@@ -232,5 +232,38 @@ async fn what_cannot_be_compared_is_refused() {
         path.steps.push(forgetd_connector::PathStep::Field("a".into()));
         let inside = Test { path, check: Check::Exists(true), or_null: false };
         refused(&arena, Predicate::Test(inside), "t.a").await;
+    }
+}
+
+/// The bytes of other encodings are in an order of their own.
+#[tokio::test]
+async fn text_is_ordered_by_code_points_whatever_its_encoding() {
+    for encoding in ["WIN1251", "EUC_JP", "LATIN1", "UTF8"] {
+        let database = Database::encoded(encoding).await;
+        // Cyrillic io, which comes behind all other small letters; half-width kana behind full-width.
+        let (a, b) = match encoding {
+            "WIN1251" => ("\u{430}", "\u{451}"),
+            "EUC_JP" => ("\u{3042}", "\u{ff71}"),
+            _ => ("\u{e4}", "\u{f6}"),
+        };
+        database
+            .sql(&format!(
+                "create table item (id int primary key, at date not null default '2024-01-01', c text, j jsonb);
+                 insert into item (id, c, j) values (1, '{a}', '[\"{a}\"]'), (2, '{b}', '[\"{b}\"]'), (3, null, null)"
+            ))
+            .await;
+        let arena = installed(&database, &database.url).await;
+        let inside = |comparison| {
+            let path = Path { column: "j".into(), steps: vec![forgetd_connector::PathStep::Each] };
+            Predicate::Test(Test { path, check: Check::Compare(comparison, text(a)), or_null: false })
+        };
+        for (comparison, ids, and_not) in
+            [(Less, "", "1 2"), (Greater, "2", "1"), (GreaterOrEqual, "1 2", ""), (Equal, "1", "2")]
+        {
+            means(&arena, &compare("c", comparison, text(a)), ids, and_not).await;
+            means(&arena, &inside(comparison), ids, and_not).await;
+        }
+        means(&arena, &test("c", Check::Like("_".into())), "1 2", "").await;
+        means(&arena, &test("c", Check::Prefix(a.into())), "1", "2").await;
     }
 }

@@ -41,7 +41,9 @@ impl Fixture for PostgresFixture {
             Kind::UnixS => ("bigint", Some(SinceForm::UnixS)),
             Kind::UnixMs => ("bigint", Some(SinceForm::UnixMs)),
             Kind::Julian => ("double precision", Some(SinceForm::Julian)),
-            Kind::Iso8601 | Kind::NaiveText | Kind::DateText => return None,
+            Kind::Iso8601 => ("text", Some(SinceForm::Iso8601)),
+            Kind::NaiveText => ("text", Some(SinceForm::Timestamp)),
+            Kind::DateText => ("text", Some(SinceForm::Date)),
         };
         Some(ColumnSql { type_name, form })
     }
@@ -74,6 +76,19 @@ impl Database {
     pub(crate) async fn new() -> Self {
         let server = Server::get();
         let name = server.database().await;
+        Self { url: server.url(&name) }
+    }
+
+    /// An empty database whose texts are in this encoding.
+    pub(crate) async fn encoded(encoding: &str) -> Self {
+        let server = Server::get();
+        let name = format!("{}_{}", server.database().await, encoding.to_lowercase());
+        let options = format!("encoding '{encoding}' lc_collate 'C' lc_ctype 'C' template template0");
+        session(&server.url("postgres"))
+            .await
+            .batch_execute(&format!("create database {name} {options}"))
+            .await
+            .unwrap();
         Self { url: server.url(&name) }
     }
 

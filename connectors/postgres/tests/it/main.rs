@@ -20,3 +20,4 @@ mod since;
 mod tls;
 mod transaction;
 mod walk;
+mod written;
