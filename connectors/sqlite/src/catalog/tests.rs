@@ -75,7 +75,7 @@ fn the_whole_reach_of_a_delete_is_listed() {
     let lost: Vec<String> = described.cascades_to().iter().map(ToString::to_string).collect();
     assert_eq!(lost, ["call", "note"]);
     assert!(describe(&connection, &[TableRef::parse("lead")]).unwrap().tables.is_empty(), "names are exact");
-    assert_eq!(table(&connection, "main.Lead").name, TableRef::parse("main.Lead"));
+    assert_eq!(table(&connection, "main.Lead").name, TableRef::parse("Lead"));
 }
 
 #[test]
