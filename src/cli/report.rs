@@ -1,7 +1,7 @@
 //! How findings look on a terminal and in JSON.
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
-use forgetd_connector::{Fault, Finding, Severity};
+use forgetd_connector::{Count, Fault, Finding, Severity};
 
 /// Lines are broken here: a terminal of usual width, a ticket, a mail.
 pub(super) const WIDTH: u16 = 100;
@@ -70,6 +70,16 @@ pub(super) fn summary(findings: &[Finding]) -> String {
 /// A failure as a finding.
 pub(super) fn fault(fault: &Fault) -> Finding {
     Finding::blocks(fault.cause(), &fault.place, fault.to_string())
+}
+
+/// A count in words.
+pub(super) fn count(count: Count) -> String {
+    match count {
+        Count::Exact(rows) => thousands(rows),
+        Count::Capped(rows) => format!("at least {}", thousands(rows)),
+        Count::Estimate(rows) => format!("about {}", thousands(rows)),
+        Count::Blind(cause) => format!("cannot be seen ({cause})"),
+    }
 }
 
 /// A number with its thousands apart, as people read it.

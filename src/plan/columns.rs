@@ -87,19 +87,8 @@ fn form_misfit(column: &Column, form: Option<SinceForm>) -> Option<String> {
     }
     Some(match form {
         None => format!("{} ({}) does not say how it writes time", column.name, column.type_name),
-        Some(form) => format!("{} ({}) cannot hold time as {}", column.name, column.type_name, word(form)),
+        Some(form) => format!("{} ({}) cannot hold time as {}", column.name, column.type_name, form.word()),
     })
-}
-
-const fn word(form: SinceForm) -> &'static str {
-    match form {
-        SinceForm::Timestamp => "timestamp",
-        SinceForm::Date => "date",
-        SinceForm::Iso8601 => "iso8601",
-        SinceForm::UnixS => "unix_s",
-        SinceForm::UnixMs => "unix_ms",
-        SinceForm::Julian => "julian",
-    }
 }
 
 fn needs_zone(column: &Column, form: Option<SinceForm>) -> bool {

@@ -95,6 +95,18 @@ impl Predicate {
         Self::Test(Test { path: Path { column: column.into(), steps: vec![] }, check, or_null: false })
     }
 
+    /// The paths that it asks, each once, in order: what people are told it is about.
+    pub fn paths(&self) -> String {
+        let mut paths: Vec<String> = vec![];
+        for test in self.tests() {
+            let path = test.path.to_string();
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        paths.join(", ")
+    }
+
     /// Every test in it, in order.
     pub fn tests(&self) -> Vec<&Test> {
         match self {

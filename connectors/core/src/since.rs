@@ -72,6 +72,22 @@ pub enum SinceForm {
     Julian,
 }
 
+// === impl SinceForm ===
+
+impl SinceForm {
+    /// The word that a policy says for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Timestamp => "timestamp",
+            Self::Date => "date",
+            Self::Iso8601 => "iso8601",
+            Self::UnixS => "unix_s",
+            Self::UnixMs => "unix_ms",
+            Self::Julian => "julian",
+        }
+    }
+}
+
 // === impl Since ===
 
 impl Since {

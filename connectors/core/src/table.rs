@@ -37,6 +37,15 @@ impl TableRef {
         Self { schema, name }
     }
 
+    /// As a policy writes it, so that [`TableRef::parse`] reads it back: unlike [`fmt::Display`], no two tables alike.
+    pub fn written(&self) -> String {
+        let part = |name: &str| name.replace('\\', "\\\\").replace('.', "\\.");
+        match &self.schema {
+            Some(schema) => format!("{}.{}", part(schema), part(&self.name)),
+            None => part(&self.name),
+        }
+    }
+
     /// Whether this table, its schema resolved, is the one that a policy calls `name`: one without a schema
     /// fits any, and where the engine has no schemas, any fits.
     pub fn is(&self, name: &Self) -> bool {

@@ -1,7 +1,5 @@
 //! What a database suggests: its tables, looked at one by one with the statements that a rule would use.
 
-use std::collections::BTreeMap;
-
 use forgetd_connector::{
     Action, Atomicity, Connector, Count, Cutoff, Fault, ForeignKey, KeptWhy, OnDelete, Predicate, RowCap, Selection,
     Since, SinceColumn, SinceForm, Step, Table, TableKind, Terms, WhenNull,
@@ -106,14 +104,12 @@ async fn look(
         let cutoff = Period::parse(period).ok()?.cutoff(now, &TimeZone::UTC)?;
         counts.push((period, connector.measure(&step(table, since, cutoff), cap).await.ok()?.due));
     }
-    let kept: BTreeMap<String, Count> = match connector.profile(&all, cap).await {
-        Ok(profile) => profile.kept.into_iter().map(|kept| (word(&kept.why).to_owned(), kept.rows)).collect(),
-        Err(_) => BTreeMap::new(),
-    };
-    let some = |why: &str| kept.get(why).copied().filter(|rows| rows.rows() != Some(0));
+    let kept = connector.profile(&all, cap).await.map_or_else(|_| vec![], |profile| profile.kept);
+    let rows = |why: KeptWhy| kept.iter().find(|kept| kept.why == why).map(|kept| kept.rows);
+    let some = |why: KeptWhy| rows(why).filter(|rows| rows.rows() != Some(0));
     let mut notes: Vec<String> = table.referenced_by.iter().filter_map(|key| note(key, table)).collect();
-    notes.extend(some("future").map(|rows| format!("{} rows lie in the future and are kept", shown(rows))));
-    notes.extend(some("unreadable").map(|rows| format!("{} rows hold no time there and are kept", shown(rows))));
+    notes.extend(some(KeptWhy::Future).map(|rows| format!("{} rows lie in the future and are kept", shown(rows))));
+    notes.extend(some(KeptWhy::Unreadable).map(|rows| format!("{} rows hold no time there and are kept", shown(rows))));
     if table.key.is_empty() {
         notes.push("it has no primary key: forgetd can only delete from it, in batches by physical row".into());
     }
@@ -122,7 +118,7 @@ async fn look(
         column: since.column.clone(),
         form: since.form,
         naive: since.zone.is_some(),
-        nulls: candidate.column.nullable.then(|| kept.get("null").copied().unwrap_or(Count::Exact(0))),
+        nulls: candidate.column.nullable.then(|| rows(KeptWhy::Null).unwrap_or(Count::Exact(0))),
         total: measure.total,
         keep_for: keep_for(&table.name.name),
         counts,
@@ -134,16 +130,6 @@ async fn look(
 
 fn plausible(oldest: Option<Timestamp>, now: Timestamp) -> bool {
     oldest.is_some_and(|oldest| oldest.to_zoned(TimeZone::UTC).year() >= YEAR_MIN && oldest <= now)
-}
-
-const fn word(why: &KeptWhy) -> &'static str {
-    match why {
-        KeptWhy::Null => "null",
-        KeptWhy::Future => "future",
-        KeptWhy::Unreadable => "unreadable",
-        KeptWhy::Rule(_) => "rule",
-        KeptWhy::Child(_) => "child",
-    }
 }
 
 fn shown(count: Count) -> String {

@@ -2,7 +2,7 @@
 
 use forgetd_connector::{Count, SinceForm, TableRef};
 
-use crate::cli::report::thousands;
+use crate::cli::report::count;
 
 /// Everything that the text says.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +127,7 @@ impl DraftRule {
         }
         lines.extend(self.notes.iter().map(|note| format!("  # {note}")));
         lines.push(format!("  - name: {name}"));
-        lines.push(format!("    table: {}", scalar(&written(&self.table))));
+        lines.push(format!("    table: {}", scalar(&self.table.written())));
         lines.push("    # purpose: why the data is there; legal_basis: contract".into());
         lines.push(format!("    keep_for: {:<24} # decide: how long is this needed?", self.keep_for));
         lines.push(self.since());
@@ -152,38 +152,9 @@ impl DraftRule {
         if self.naive {
             parts.push("zone: UTC".into());
         }
-        parts.extend(self.form.map(|form| format!("as: {}", word(form))));
+        parts.extend(self.form.map(|form| format!("as: {}", form.word())));
         let question = if self.naive { "  # decide: the zone in which these were written, as Area/City" } else { "" };
         format!("    since: {{ {} }}{question}", parts.join(", "))
-    }
-}
-
-fn count(count: Count) -> String {
-    match count {
-        Count::Exact(rows) => thousands(rows),
-        Count::Capped(rows) => format!("at least {}", thousands(rows)),
-        Count::Estimate(rows) => format!("about {}", thousands(rows)),
-        Count::Blind(cause) => format!("unknown ({cause})"),
-    }
-}
-
-const fn word(form: SinceForm) -> &'static str {
-    match form {
-        SinceForm::Timestamp => "timestamp",
-        SinceForm::Date => "date",
-        SinceForm::Iso8601 => "iso8601",
-        SinceForm::UnixS => "unix_s",
-        SinceForm::UnixMs => "unix_ms",
-        SinceForm::Julian => "julian",
-    }
-}
-
-/// A table as a policy names it.
-fn written(table: &TableRef) -> String {
-    let part = |name: &str| name.replace('\\', "\\\\").replace('.', "\\.");
-    match &table.schema {
-        Some(schema) => format!("{}.{}", part(schema), part(&table.name)),
-        None => part(&table.name),
     }
 }
 
@@ -215,7 +186,7 @@ fn unique(table: &TableRef, names: &mut Vec<String>) -> String {
 mod tests {
     use forgetd_connector::TableRef;
 
-    use super::{scalar, unique, written};
+    use super::{scalar, unique};
 
     #[test]
     fn names_are_written_so_that_they_are_read_back() {
@@ -227,7 +198,7 @@ mod tests {
             (None, "1st", "\"1st\""),
         ] {
             let table = TableRef { schema: schema.map(Into::into), name: name.into() };
-            let shown = scalar(&written(&table));
+            let shown = scalar(&table.written());
             assert_eq!(shown, text);
             let read: String = serde_saphyr::from_str(&shown).unwrap();
             assert_eq!(TableRef::parse(&read), table);

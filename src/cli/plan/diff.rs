@@ -9,7 +9,7 @@ use forgetd_connector::{Atomicity, Connector, Count, Except, Fault, Finding, Row
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{markdown, text};
+use super::markdown;
 use crate::{
     app,
     cli::{
@@ -223,7 +223,7 @@ fn as_markdown(diffs: &[RuleDiff]) -> String {
 
 impl RuleDiff {
     fn row(&self) -> [String; 6] {
-        let count = |count: Option<Count>| count.map_or("unknown".into(), text::count);
+        let count = |count: Option<Count>| count.map_or("unknown".into(), report::count);
         let mut changes: Vec<String> = self.changes.iter().map(ToString::to_string).collect();
         changes.extend(self.findings.iter().map(|finding| format!("{}: {}", finding.id, finding.message)));
         [

@@ -4,7 +4,10 @@ use comfy_table::ColumnConstraint;
 use forgetd_connector::{Count, KeptRows, KeptWhy, Measure, Month, Profile};
 
 use super::{RulePlan, months};
-use crate::{cli::report, rules::Mode};
+use crate::{
+    cli::report::{self, count},
+    rules::Mode,
+};
 
 /// All plans: one block per rule, and a summary where there are several.
 pub fn text(plans: &[RulePlan]) -> String {
@@ -27,15 +30,6 @@ const fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Observe => "observe",
         Mode::Enforce => "enforce",
-    }
-}
-
-pub(super) fn count(count: Count) -> String {
-    match count {
-        Count::Exact(rows) => report::thousands(rows),
-        Count::Capped(rows) => format!("at least {}", report::thousands(rows)),
-        Count::Estimate(rows) => format!("about {}", report::thousands(rows)),
-        Count::Blind(cause) => format!("cannot be seen ({cause})"),
     }
 }
 

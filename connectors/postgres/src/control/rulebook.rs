@@ -11,7 +11,7 @@ use crate::query::{Param, Sql};
 use crate::survey::{get, odd};
 
 /// What is replaced when the rule is there already, in the order in which [`PgControl::keep`] binds it.
-const KEPT: [&str; 13] = [
+pub(super) const KEPT: [&str; 13] = [
     "approved_digest",
     "definition",
     "catalog_digest",

@@ -107,7 +107,7 @@ impl<'a> Compiler<'a> {
         let mut conditions = vec![];
         for part in top_level(&terms.predicate) {
             let text = self.predicate(part)?.beside();
-            let what = Some(ClauseOf::Where(paths(part)));
+            let what = Some(ClauseOf::Where(part.paths()));
             conditions.push(Condition { what, holds: text.clone(), text, terms: None });
         }
         if let Some(native) = &terms.native {
@@ -226,16 +226,4 @@ fn top_level(predicate: &Predicate) -> Vec<&Predicate> {
         Predicate::All(parts) => parts.iter().flat_map(top_level).collect(),
         other => vec![other],
     }
-}
-
-/// The paths that a part asks, each once.
-fn paths(part: &Predicate) -> String {
-    let mut paths: Vec<String> = vec![];
-    for test in part.tests() {
-        let path = test.path.to_string();
-        if !paths.contains(&path) {
-            paths.push(path);
-        }
-    }
-    paths.join(", ")
 }

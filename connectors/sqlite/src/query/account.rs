@@ -1,6 +1,6 @@
 //! Statements that tell about rows what the predicate alone does not: their moments, and why they stay.
 
-use forgetd_connector::{ClauseOf, Except, Fault, KeptWhy, Key, Predicate, Step, Terms, Value, WhenNull};
+use forgetd_connector::{ClauseOf, Except, Fault, KeptWhy, Key, Step, Terms, Value, WhenNull};
 use jiff::Timestamp;
 
 use super::composer::{Composer, Refused};
@@ -131,7 +131,7 @@ impl Scope {
         clauses.push((ClauseOf::Since, Some(self.moments.clone())));
         for part in top_level(&terms.predicate) {
             select.push(composer.predicate(part)?);
-            clauses.push((ClauseOf::Where(paths(part)), None));
+            clauses.push((ClauseOf::Where(part.paths()), None));
         }
         if let Some(native) = &terms.native {
             // Whatever it is, in SQL's three truth values.
@@ -162,18 +162,6 @@ impl Scope {
         query.sql = format!("select {}\nfrom {}\nwhere {list}\nlimit 1", select.join(",\n  "), self.table);
         Ok(Account { query, clauses })
     }
-}
-
-/// The paths of a condition, each once.
-fn paths(part: &Predicate) -> String {
-    let mut paths: Vec<String> = vec![];
-    for test in part.tests() {
-        let path = test.path.to_string();
-        if !paths.contains(&path) {
-            paths.push(path);
-        }
-    }
-    paths.join(", ")
 }
 
 /// Whether a row can have no moment and is kept for it.
