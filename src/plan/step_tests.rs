@@ -283,3 +283,42 @@ fn cascades_in_a_circle_are_refused() {
     let findings = found.unwrap_err();
     assert!(findings[0].message.contains("in a circle"), "{findings:?}");
 }
+
+#[test]
+fn a_rule_that_keeps_rows_nobody_can_find_stops_every_rule_of_its_database() {
+    let keeper = |table: &str| Rule { action: Action::Keep, ..rule("kept", table) };
+    let step_with = |keeper: Rule, kind: TableKind| {
+        let tables = vec![
+            table("lead", ColumnKind::Instant),
+            Table { kind, rows_in: vec![TableRef::parse("main.call_1")], ..table("call", ColumnKind::Instant) },
+        ];
+        let policy = Policy::new(vec![rule("leads", "lead"), keeper]);
+        step(&rule("leads", "lead"), &Catalog { tables }, "crm", NOW.parse().unwrap(), Atomicity::Atomic, &policy)
+    };
+    assert!(step_with(keeper("call"), TableKind::Plain).is_ok());
+    let elsewhere = Rule { database: "other".into(), ..keeper("nope") };
+    assert!(step_with(elsewhere, TableKind::Plain).is_ok());
+    for (keeper, kind, cause, fix) in [
+        (keeper("nope"), TableKind::Plain, Cause::TableMissing, "no rule of this database deletes"),
+        (keeper("call"), TableKind::Partitioned, Cause::TableKind, "each of main.call_1"),
+        (keeper("call"), TableKind::View, Cause::TableKind, "each of main.call_1"),
+    ] {
+        let findings = step_with(keeper, kind).unwrap_err();
+        assert_eq!((findings.len(), findings[0].blocking_cause()), (1, Some(cause)), "{findings:?}");
+        assert!(findings[0].fix.contains(fix), "{findings:?}");
+    }
+}
+
+#[test]
+fn a_name_without_a_schema_allows_the_table_that_it_means_and_no_other() {
+    let mut lead = table("lead", ColumnKind::Instant);
+    lead.referenced_by.push(reference("call", "lead", OnDelete::Cascade));
+    let policy = Policy::new(vec![rule("calls", "call"), rule("leads", "lead")]);
+    let found = |call: TableRef| {
+        let tables = vec![lead.clone(), Table { name: call, ..table("call", ColumnKind::Instant) }];
+        step(&rule("leads", "lead"), &Catalog { tables }, "crm", NOW.parse().unwrap(), Atomicity::Atomic, &policy)
+    };
+    assert!(found(TableRef::parse("main.call")).is_ok());
+    let findings = found(TableRef::parse("archive.call")).unwrap_err();
+    assert_eq!(findings[0].blocking_cause(), Some(Cause::Cascade), "{findings:?}");
+}

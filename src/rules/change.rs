@@ -138,4 +138,11 @@ mod tests {
         assert_eq!((gone.len(), gone[0].field.as_str(), gone[0].to.as_deref()), (1, "kept_by", Some("none")));
         assert_eq!(changes(&with("9d"), &with("8d")).len(), 1);
     }
+
+    #[test]
+    fn tables_that_look_alike_are_told_apart() {
+        let of = |table: &str| Rule { table: forgetd_connector::TableRef::parse(table), ..rule("leads", "lead") };
+        assert_eq!(of(r"a\.b.c").table.to_string(), of(r"a.b\.c").table.to_string());
+        assert_ne!(of(r"a\.b.c").digest(), of(r"a.b\.c").digest());
+    }
 }

@@ -19,7 +19,7 @@ impl Rule {
         json!({
             "name": self.name,
             "database": self.database,
-            "table": self.table.to_string(),
+            "table": self.table.written(),
             "purpose": self.purpose.clone().unwrap_or_default(),
             "legal_basis": self.legal_basis.map_or(Json::String(String::new()), |basis| json!(basis)),
             "keep_for": self.keep_for.to_string(),
@@ -63,7 +63,7 @@ pub(super) fn since(since: &Since) -> Json {
         Since::Latest(latest) => {
             let on: Vec<Json> = latest.on.iter().map(|joined| json!([joined.other, joined.own])).collect();
             let or = latest.or.as_ref().map_or(Json::String(String::new()), moment);
-            json!({ "latest": { "table": latest.table.to_string(), "at": moment(&latest.at), "on": on }, "or": or })
+            json!({ "latest": { "table": latest.table.written(), "at": moment(&latest.at), "on": on }, "or": or })
         }
     }
 }

@@ -67,6 +67,20 @@ mod tests {
     use super::TableRef;
 
     #[test]
+    fn a_name_without_a_schema_fits_any_and_so_does_an_engine_without_schemas() {
+        for (table, name, is) in [
+            ("public.lead", "lead", true),
+            ("public.lead", "public.lead", true),
+            ("public.lead", "old.lead", false),
+            ("public.lead", "public.call", false),
+            ("lead", "main.lead", true),
+            ("lead", "main.call", false),
+        ] {
+            assert_eq!(TableRef::parse(table).is(&TableRef::parse(name)), is, "{table} {name}");
+        }
+    }
+
+    #[test]
     fn names_split_at_unescaped_dots() {
         for (text, schema, name) in [
             ("lead", None, "lead"),
@@ -75,6 +89,7 @@ mod tests {
         ] {
             let table = TableRef::parse(text);
             assert_eq!((table.schema.as_deref(), table.name.as_str()), (schema, name), "{text}");
+            assert_eq!(table.written(), text);
         }
     }
 }

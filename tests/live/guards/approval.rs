@@ -113,6 +113,22 @@ fn what_can_only_mean_fewer_rows_acts_at_once_and_everything_else_waits() {
 }
 
 #[test]
+fn a_rule_that_was_withdrawn_waits_anew() {
+    every_engine(|database| {
+        create(database);
+        let program = Program::installed(&policy(database, "30d", "24h"));
+        program.approve("web-sessions");
+        let observing = shop::rule().with("mode: observe").with("guard: { cool_off: 24h }");
+        program.policy(&shop::ruled_by(database, "5s", &observing));
+        assert_eq!(program.run(0)["cause"], "observe");
+        program.policy(&policy(database, "30d", "24h"));
+        stopped(database, &program, "cool_off");
+        program.approve("web-sessions");
+        assert_eq!(program.run(0)["verdict"], "clean");
+    });
+}
+
+#[test]
 fn an_approved_rule_goes_on_while_another_one_waits() {
     every_engine(|database| {
         create(database);

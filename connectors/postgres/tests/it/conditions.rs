@@ -267,3 +267,25 @@ async fn text_is_ordered_by_code_points_whatever_its_encoding() {
         means(&arena, &test("c", Check::Prefix(a.into())), "1", "2").await;
     }
 }
+
+#[tokio::test]
+async fn what_is_no_number_is_unknown() {
+    for type_name in ["float8", "float4", "numeric"] {
+        let (arena, _) = arena(&format!(
+            "create table item (id int primary key, at date not null default '2024-01-01', n {type_name});
+             insert into item (id, n) values (1, 1), (2, 9), (3, 'NaN'), (4, null)"
+        ))
+        .await;
+        for (comparison, yes, no) in [
+            (Greater, "2", "1"),
+            (GreaterOrEqual, "2", "1"),
+            (Less, "1", "2"),
+            (NotEqual, "1 2", ""),
+            (Equal, "", "1 2"),
+        ] {
+            means(&arena, &compare("n", comparison, Value::Int(5)), yes, no).await;
+        }
+        means(&arena, &test("n", Check::In(vec![Value::Int(9), Value::Int(5)])), "2", "1").await;
+        means(&arena, &test("n", Check::NotIn(vec![Value::Int(9), Value::Int(5)])), "1", "2").await;
+    }
+}

@@ -101,6 +101,21 @@ async fn a_cascade_into_partitions_names_the_partitions() {
     assert_eq!(effect.cascaded.values().sum::<u64>(), 100);
 }
 
+/// There the parent of the partitions alone holds the key, and a rule for it cannot be written: the plan refuses.
+#[tokio::test]
+async fn a_cascade_from_a_partition_into_partitions_names_their_parent() {
+    let (arena, _) = arena(
+        "create table whole (id int, at date not null, primary key (id)) partition by range (id);
+         create table item partition of whole for values from (0) to (1000);
+         create table child (id int, item int references whole on delete cascade) partition by range (id);
+         create table child_1 partition of child for values from (0) to (1000)",
+    )
+    .await;
+    let step = step(&arena, "item").await;
+    let names: Vec<_> = step.table.cascades_to().iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["public.child"]);
+}
+
 #[tokio::test]
 async fn a_cascade_inside_the_table_takes_no_row_that_is_not_due() {
     let (arena, _) = arena(

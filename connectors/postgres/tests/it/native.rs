@@ -91,3 +91,17 @@ async fn a_condition_of_a_rule_that_keeps() {
         assert!(fault.detail.as_deref().unwrap().starts_with("where_native of the rule longer: "), "{fault}");
     }
 }
+
+/// The word at which the server stops reading can be somebody's name.
+#[tokio::test]
+async fn a_complaint_repeats_no_literal() {
+    let (arena, _) = arena(ITEM).await;
+    for native in ["c in ('a' 'MARKER')", "c = 'a' 'MARKER'", "c0 = 'MARKER'"] {
+        let mut wanted = selection("item");
+        wanted.terms.native = Some(native.into());
+        let step = arena.step(wanted).await;
+        let findings = arena.connector.preflight(&step).await.unwrap();
+        assert!(findings.iter().any(|finding| finding.blocking_cause().is_some()), "{native}: {findings:?}");
+        assert!(!format!("{findings:?}").contains("MARKER"), "{native}: {findings:?}");
+    }
+}
