@@ -58,7 +58,7 @@ impl Looked<'_> {
         match (terms, except, cascade) {
             (Ok(terms), Ok(mut except), Ok(cascade)) if findings.is_empty() => {
                 except.extend(cascade.children);
-                let selection = Selection { table: table.name.clone(), terms, except };
+                let selection = Selection { table: table.name.clone(), terms, undone: vec![], floor: None, except };
                 let looked_into = |other: &&Table| selection.other_tables().iter().any(|name| other.name.is(name));
                 Ok(Step {
                     rule: rule.name.clone(),

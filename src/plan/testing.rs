@@ -1,13 +1,13 @@
 //! A table to begin tests with.
 
-use forgetd_connector::{Column, ColumnKind, ForeignKey, OnDelete, Table, TableKind, TableRef};
+use forgetd_connector::{Column, ColumnKind, Fit, ForeignKey, OnDelete, Table, TableKind, TableRef};
 
 pub(crate) use crate::rules::testing::rule;
 
 /// A column that cannot be NULL.
 pub(crate) fn column(name: &str, kind: ColumnKind) -> Column {
     let type_name = format!("{kind:?}").to_lowercase();
-    Column { name: name.into(), type_name, kind, nullable: false }
+    Column { name: name.into(), type_name, kind, nullable: false, fit: Fit::default() }
 }
 
 /// `main.<name>` with a key `id`, `closed_at` of that kind, and a column of each usual kind.
@@ -26,6 +26,7 @@ pub(crate) fn table(name: &str, closed_at: ColumnKind) -> Table {
         key: vec!["id".into()],
         indexes: vec![],
         referenced_by: vec![],
+        references: vec![],
         rows_in: vec![],
         rows_estimate: None,
     }
@@ -41,6 +42,7 @@ pub(crate) fn reference(child: &str, parent: &str, on_delete: OnDelete) -> Forei
         parent: main(parent),
         parent_columns: vec!["id".into()],
         on_delete,
+        follows: false,
         indexed: true,
         unsettable: vec![],
     }

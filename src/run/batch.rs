@@ -29,7 +29,8 @@ pub(super) struct Batched {
     pub(super) changed: u64,
     /// Rows passed over because others held their locks.
     pub(super) locked: u64,
-    /// Rows passed over for a reason of their own (sealed lane only; the atomic one isolates them by halving).
+    /// Rows passed over for a reason of their own: those that a sealed batch isolated (an atomic one is halved by the walk
+    /// above it), and those that cannot be transformed.
     pub(super) refused: BTreeMap<Cause, u64>,
     /// Whether a receipt was written, so that the next batch takes the next sequence.
     pub(super) receipt: bool,
@@ -71,7 +72,7 @@ pub(super) async fn atomic(
     let mut batched = Batched {
         changed: effect.changed,
         locked: effect.locked,
-        refused: BTreeMap::new(),
+        refused: effect.unfit,
         receipt: false,
         next: effect.next,
         reconnect: false,
@@ -126,7 +127,7 @@ pub(super) async fn sealed(
         return Ok(batched);
     }
     let announced = picked.keys.len() as u64;
-    let intent = Account { sealed: Some(counts(announced, Outcome::default())), ..Account::default() };
+    let intent = Account { sealed: Some(counts(announced, &Outcome::default())), ..Account::default() };
     let intent = job.receipt(sequence, intent, &batched.next)?;
     in_time(job)?;
     settled(job.control.seal(&intent, &picked.keys).await, job, &intent.key).await?;
@@ -138,7 +139,7 @@ pub(super) async fn sealed(
     let account = Account {
         changed: finished.outcome.changed,
         keys: Some(&picked.keys),
-        sealed: Some(counts(announced, finished.outcome)),
+        sealed: Some(counts(announced, &finished.outcome)),
         ..Account::default()
     };
     let receipt = job.receipt(sequence, account, &batched.next)?;
@@ -173,6 +174,9 @@ pub(super) async fn finish(lane: &mut dyn SealedLane, keys: &[Key]) -> Result<Fi
                 finished.outcome.changed += outcome.changed;
                 finished.outcome.gone += outcome.gone;
                 finished.outcome.kept += outcome.kept;
+                for (cause, rows) in outcome.unfit {
+                    *finished.refused.entry(cause).or_default() += rows;
+                }
             }
             Err(fault) => match (fault.class, part.len()) {
                 (FaultClass::Row(_) | FaultClass::Locked, 2..) => {
@@ -195,7 +199,7 @@ pub(super) async fn finish(lane: &mut dyn SealedLane, keys: &[Key]) -> Result<Fi
 }
 
 /// The counts a sealed entry carries; before the change everything announced is kept.
-fn counts(sealed: u64, outcome: Outcome) -> SealedCounts {
+fn counts(sealed: u64, outcome: &Outcome) -> SealedCounts {
     SealedCounts { sealed, gone: outcome.gone, kept: sealed - outcome.gone.min(sealed), adopted: false }
 }
 

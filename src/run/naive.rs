@@ -2,7 +2,9 @@
 //!
 //! `log_after_commit` deletes in one commit and writes the receipt in the next; `log_before_commit` writes it first.
 
-use forgetd_connector::{Atomicity, Commit, Fault, FaultClass, Lane, Order, Step};
+use std::sync::Arc;
+
+use forgetd_connector::{Atomicity, Commit, Fault, FaultClass, Lane, Order, Step, Untouched};
 
 use super::batch::{Batched, Stopped};
 use super::job::{Account, Job};
@@ -28,7 +30,7 @@ impl Naive {
     /// The same work as a real batch, with the receipt in a transaction of its own.
     pub(super) async fn batch(self, order: &Order, job: &Job<'_>, sequence: u64) -> Result<Batched, Stopped> {
         let step = Step { atomicity: Atomicity::Sealed, ..job.step.clone() };
-        let Lane::Sealed(mut lane) = job.connector.lane(&step, &job.lane_claim()).await? else {
+        let Lane::Sealed(mut lane) = job.connector.lane(&step, &job.lane_claim(), Arc::new(Untouched)).await? else {
             return Err(Fault::new(FaultClass::Internal, "open lane", job.clerk.database).into());
         };
         let picked = lane.pick(order).await?;

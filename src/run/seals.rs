@@ -4,9 +4,11 @@
 //! receipt comes to its end and says that it was adopted. At takeover a `takeover` receipt then takes the lane's next
 //! sequence, so that a stale holder's next seal loses.
 
+use std::sync::Arc;
+
 use forgetd_connector::{
     Atomicity, Cause, Commit, Connector, Control, Fault, FaultClass, Lane, LaneClaim, OpenSeal, Outcome, Receipt,
-    SealEnd, Step,
+    SealEnd, Step, Untouched,
 };
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -109,7 +111,7 @@ async fn settle(
         lane: LANE.into(),
         idle_ms_max: claim.idle_ms_max(),
     };
-    let Lane::Sealed(mut lane) = sealed.connector.lane(&step, &claim).await? else {
+    let Lane::Sealed(mut lane) = sealed.connector.lane(&step, &claim, Arc::new(Untouched)).await? else {
         return Ok(everything_gone(open));
     };
     if sealed.approved && sealed.rule.digest() == intent.rule_digest {
@@ -151,7 +153,7 @@ async fn step(sealed: &SealedRule<'_>, policy: &Policy, cutoff: Timestamp) -> Re
 
 /// Where rows can no longer be looked at, the truth lies between nothing and everything announced.
 fn everything_gone(open: &OpenSeal) -> Finished {
-    let outcome = Outcome { changed: 0, gone: open.keys.len() as u64, kept: 0 };
+    let outcome = Outcome { gone: open.keys.len() as u64, ..Outcome::default() };
     Finished { outcome, ..Finished::default() }
 }
 

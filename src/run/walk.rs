@@ -1,10 +1,11 @@
 //! Drives a lane from where it stands to its end, batch by batch: halving, skipping, retrying, stopping.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use forgetd_connector::{Cause, Compare, Cursor, Effect, Fault, FaultClass, Lane, LockWait, Next, Order};
+use forgetd_connector::{Cause, Compare, Cursor, Effect, Fault, FaultClass, Lane, LockWait, Next, Order, Untouched};
 use tokio::time::sleep;
 
 use super::batch::{self, Batched, Stopped};
@@ -166,7 +167,7 @@ impl<'a, 'j> Walk<'a, 'j> {
     async fn batch(&mut self, order: &Order, changed_before: u64) -> Result<Batched, Stopped> {
         let mut lane = match self.lane.take() {
             Some(lane) => lane,
-            None => self.job.connector.lane(&self.job.step, &self.job.lane_claim()).await?,
+            None => self.job.connector.lane(&self.job.step, &self.job.lane_claim(), Arc::new(Untouched)).await?,
         };
         let batched = self.batch_of(&mut lane, order, changed_before).await;
         self.lane = Some(lane);

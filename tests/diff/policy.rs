@@ -105,7 +105,7 @@ pub(crate) fn expected(
     }
     match excepted.next() {
         Some(more) => Err(format!("the plan excepts {more:?}")),
-        None => Ok(Selection { table: planned.table.clone(), terms, except }),
+        None => Ok(Selection { table: planned.table.clone(), terms, undone: vec![], floor: None, except }),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Walking a sealed lane to its end.
 
-use forgetd_connector::{Commit, Compare, Lane, LockWait, Next, Order, SealEnd, Step};
+use std::sync::Arc;
+
+use forgetd_connector::{Commit, Compare, Lane, LockWait, Next, Order, SealEnd, Step, Untouched};
 use forgetd_testkit::Arena;
 
 /// Batches after which a lane that has not ended never will.
@@ -8,7 +10,7 @@ const BATCHES_MAX: u64 = 10_000;
 
 /// Picks, seals, changes and ends until nothing is left; how many rows went.
 pub(crate) async fn drain(arena: &Arena, step: &Step, rows_max: u32) -> u64 {
-    let Lane::Sealed(mut lane) = arena.connector.lane(step, &arena.claim()).await.unwrap() else {
+    let Lane::Sealed(mut lane) = arena.connector.lane(step, &arena.claim(), Arc::new(Untouched)).await.unwrap() else {
         panic!("a sealed step opened an atomic lane")
     };
     let control = arena.connector.control();

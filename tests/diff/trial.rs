@@ -184,7 +184,9 @@ impl Trial<'_> {
             let judged = self.arena.connector.judge(step, &Key(vec![Value::Int(*id)])).await.unwrap();
             let Some(judged) = judged else { return Err(format!("row {id} is not found by its key")) };
             let speaks_for_it = |clause: &Clause| match clause.what {
-                ClauseOf::Since | ClauseOf::Where(_) | ClauseOf::Native => clause.holds == Some(true),
+                ClauseOf::Since | ClauseOf::Where(_) | ClauseOf::Native | ClauseOf::Undone => {
+                    clause.holds == Some(true)
+                }
                 ClauseOf::Kept(_) | ClauseOf::Child(_) => clause.holds != Some(true),
             };
             let is_due = !kept.contains(id);

@@ -31,6 +31,9 @@ pub struct Table {
     /// Foreign keys of other tables (or of itself) that point here, and those that point at tables these cascade to:
     /// the whole closure that a delete can reach.
     pub referenced_by: Vec<ForeignKey>,
+    /// Columns of this table that reference others (or itself).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
     /// Where the rows really are, if not in the object itself: the partitions of a parent, the tables that a view reads.
     #[serde(skip)]
     pub rows_in: Vec<TableRef>,
@@ -64,6 +67,48 @@ pub struct Column {
     pub kind: ColumnKind,
     /// Whether it can hold NULL.
     pub nullable: bool,
+    /// What can be written into it.
+    #[serde(skip_serializing_if = "Fit::is_free")]
+    pub fit: Fit,
+}
+
+/// What can be written into a column, as far as its type tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Fit {
+    /// The most characters of a text; absent: the type sets no limit.
+    pub chars_max: Option<u32>,
+    /// The largest integer; absent: the column is none, or its type sets no limit below 2^63 - 1.
+    pub integer_max: Option<i64>,
+    /// Who writes it.
+    pub writable: Writable,
+    /// Whether it decides in which partition a row lies.
+    pub partitions: bool,
+    /// The only texts that it takes; empty: others as well.
+    pub labels: Vec<String>,
+}
+
+/// Who writes a column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Writable {
+    /// Whoever updates the row.
+    #[default]
+    Free,
+    /// The engine, from other columns.
+    Generated,
+    /// The engine, by counting.
+    Identity,
+}
+
+/// Columns of a table that reference another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reference {
+    /// The foreign key's name.
+    pub name: String,
+    /// The referencing columns.
+    pub columns: Vec<String>,
+    /// The table they point at.
+    pub parent: TableRef,
 }
 
 /// What a column's type means to forgetd.
@@ -116,6 +161,8 @@ pub struct ForeignKey {
     pub parent_columns: Vec<String>,
     /// What happens to the child when the parent goes.
     pub on_delete: OnDelete,
+    /// Whether the child's columns change with the parent's.
+    pub follows: bool,
     /// Whether an index of the child leads with the referencing columns.
     pub indexed: bool,
     /// Columns that deleting a parent would set to NULL, and that cannot be NULL.
@@ -153,6 +200,15 @@ impl Catalog {
 /// The table called `name`: the one that was asked for by it, else one that it fits.
 pub(crate) fn named<'a>(tables: &'a [Table], name: &TableRef) -> Option<&'a Table> {
     tables.iter().find(|table| table.asked == *name).or_else(|| tables.iter().find(|table| table.name.is(name)))
+}
+
+// === impl Fit ===
+
+impl Fit {
+    /// Whether nothing limits what is written.
+    pub fn is_free(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 // === impl Table ===

@@ -86,6 +86,22 @@ causes! {
     CatalogDrift = "catalog_drift", "look at what changed in the table, its key and what hangs on it; then run again, or `forgetd approve RULE` where the approval is older than the change";
     /// The database's clock and ours are too far apart.
     ClockSkew = "clock_skew", "set the clock of the server or of this machine; nothing is deleted by a clock that may be wrong";
+    /// A trigger or column default moves the moment that a transform's period counts from.
+    SinceMoved = "since_moved", "a trigger or ON UPDATE column changes the column of `since` whenever the row is updated: change it, or count from another column";
+    /// A value cannot be read as what the transform says it is.
+    ValueUnfit = "value_unfit", "look for values in the column that are no such thing; `redact` takes any value";
+    /// What a transform writes does not fit the column.
+    TransformUnfit = "transform_unfit", "choose another transform for the column, or make the column fit";
+    /// What a transform writes is not unique enough.
+    NotUnique = "not_unique", "choose a transform that keeps values apart, or take the column out of the rule";
+    /// Nothing tells whether a row was transformed.
+    NoShape = "no_shape", "add `marker:` with a column that is NULL until the row is done, or choose transforms whose outcome can be told from other values";
+    /// Other tables refer to the column.
+    Referenced = "referenced", "leave the key as it is, or let the references follow it (ON UPDATE CASCADE and `references: follow`)";
+    /// The engine writes the column itself.
+    Generated = "generated", "transform the columns that it is made of, or take the column out of the rule";
+    /// There is no key to make tokens with.
+    PseudonymKey = "pseudonym_key", "run `forgetd keys list`; make a key with `forgetd keys new pseudonym` and name it in `pseudonym_keys`";
     /// Too many receipts wait for the relay.
     EvidenceBacklog = "evidence_backlog", "the evidence log cannot take entries: look at the relay's errors";
     /// The evidence log cannot be read, extended or trusted.

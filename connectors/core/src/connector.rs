@@ -1,12 +1,15 @@
 //! One database, as the rest of forgetd sees it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::catalog::named;
 use crate::{
     Atomicity, Capabilities, Catalog, Control, Count, Explained, Facts, Fault, Finding, Judged, Key, Lane, LaneClaim,
-    Measure, Profile, RowCap, Selection, Since, SinceColumn, Statements, Table, TableRef, WhenNull,
+    Measure, Path, Profile, Rewrite, RowCap, Selection, Shape, Since, SinceColumn, Statements, Table, TableRef,
+    Transform, WhenNull,
 };
 
 /// What every connector is told when it connects, beside its own configuration.
@@ -46,10 +49,12 @@ pub struct Step {
 }
 
 /// What a rule does with its rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// The rows go.
     Delete,
+    /// The rows stay, and what they say about somebody goes.
+    Transform(Rewrite),
 }
 
 /// One database. Object-safe; every method may be called again after an error, and connects anew where it must.
@@ -106,11 +111,27 @@ pub trait Connector: Send + Sync {
     /// The control tables that live in this database.
     fn control(&self) -> &dyn Control;
 
-    /// Opens a lane. Which kind follows from `step.atomicity`.
-    async fn lane(&self, step: &Step, claim: &LaneClaim) -> Result<Lane, Fault>;
+    /// Opens a lane. Which kind follows from `step.atomicity`. `transform` computes what the step's places become; one
+    /// that has none to compute never asks it.
+    async fn lane(&self, step: &Step, claim: &LaneClaim, transform: Arc<dyn Transform>) -> Result<Lane, Fault>;
+
+    /// Counts the rows of a table that look like this at a place: how many carry which token. Reads only.
+    async fn count_shaped(&self, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault>;
 
     /// Closes every connection.
     async fn close(&self);
+}
+
+// === impl Action ===
+
+impl Action {
+    /// The word in evidence, metrics and policies.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Transform(_) => "transform",
+        }
+    }
 }
 
 // === impl Step ===
@@ -139,6 +160,14 @@ impl Step {
             (!self.table.leads_index(&column.column), nullable)
         };
         columns.into_iter().min_by_key(rank)
+    }
+
+    /// What is written, if the rows stay.
+    pub const fn rewrite(&self) -> Option<&Rewrite> {
+        match &self.action {
+            Action::Transform(rewrite) => Some(rewrite),
+            Action::Delete => None,
+        }
     }
 
     /// Whether rows whose leading column is NULL can be due, so that they are walked behind the others.

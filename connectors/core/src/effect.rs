@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Cursor, Key, TableRef};
+use crate::{Cause, Cursor, Key, TableRef};
 
 /// What one batch shall do.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,8 @@ pub struct Effect {
     pub cascaded: BTreeMap<TableRef, u64>,
     /// Due rows in the walked span that were locked and passed over.
     pub locked: u64,
+    /// Due rows that were passed over because they cannot be transformed, by cause.
+    pub unfit: BTreeMap<Cause, u64>,
     /// The keys of changed rows, if they were wanted.
     pub keys: Option<Vec<Key>>,
     /// Where the next batch begins.
@@ -71,7 +73,7 @@ pub struct Picked {
 }
 
 /// What became of a sealed batch's keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Rows that the change reported as changed by us.
     pub changed: u64,
@@ -79,6 +81,8 @@ pub struct Outcome {
     pub gone: u64,
     /// Keys that still match: what kept them is a lock or an error of theirs.
     pub kept: u64,
+    /// Of those that still match, the rows that cannot be transformed, by cause.
+    pub unfit: BTreeMap<Cause, u64>,
 }
 
 // === impl Next ===

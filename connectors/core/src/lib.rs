@@ -31,11 +31,14 @@ mod selection;
 mod since;
 mod statements;
 mod table;
+mod transform;
 mod value;
 pub mod walk;
 
 pub use capability::{Atomicity, Capabilities, Durability, Facts, FenceKind, RowLock};
-pub use catalog::{Catalog, Column, ColumnKind, ForeignKey, Index, OnDelete, Table, TableKind};
+pub use catalog::{
+    Catalog, Column, ColumnKind, Fit, ForeignKey, Index, OnDelete, Reference, Table, TableKind, Writable,
+};
 pub use cause::Cause;
 pub use connector::{Action, ConnectContext, Connector, Step};
 pub use control::{Control, ControlState, Installed};
@@ -60,4 +63,5 @@ pub use selection::{Child, Except, Selection, Terms, WhenNull};
 pub use since::{Joined, Latest, Since, SinceColumn, SinceForm};
 pub use statements::Statements;
 pub use table::TableRef;
+pub use transform::{Grain, Marker, NewRow, OldRow, Place, Put, Rewrite, Shape, Transform, Undone, Untouched};
 pub use value::{Key, Value};

@@ -79,6 +79,8 @@ pub enum ClauseOf {
     Where(String),
     /// `where_native`.
     Native,
+    /// The transform is not done.
+    Undone,
     /// Another rule keeps the row.
     Kept(String),
     /// A child of the row must stay; the foreign key's name. True means that the row stays with it.

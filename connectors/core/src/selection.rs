@@ -1,6 +1,6 @@
 //! Which rows a rule means.
 
-use crate::{Cutoff, Joined, Predicate, Since, Step, TableRef};
+use crate::{Cutoff, Joined, Predicate, Since, Step, TableRef, Undone};
 
 /// The rows of one table that are due at one cutoff. Every statement that looks at or changes a row is built from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,6 +9,11 @@ pub struct Selection {
     pub table: TableRef,
     /// What makes a row due.
     pub terms: Terms,
+    /// The signs that a row is not done, for a transform: a row without one of them is not due. Empty: that is not asked.
+    pub undone: Vec<Undone>,
+    /// Rows whose moment lies before this one are left to the next sweep; absent: every row is looked at. A row without a
+    /// moment is looked at in any case.
+    pub floor: Option<Cutoff>,
     /// What keeps a row all the same. Evaluated with the terms in every statement, never apart from them.
     pub except: Vec<Except>,
 }
@@ -76,7 +81,7 @@ pub enum WhenNull {
 impl Selection {
     /// The selection of these terms alone.
     pub fn new(table: TableRef, terms: Terms) -> Self {
-        Self { table, terms, except: vec![] }
+        Self { table, terms, undone: vec![], floor: None, except: vec![] }
     }
 
     /// Every other table that deciding about a row looks into, in order, with repetitions.

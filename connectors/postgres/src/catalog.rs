@@ -4,7 +4,9 @@ mod sql;
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Catalog, Column, ColumnKind, Fault, ForeignKey, Index, OnDelete, Table, TableKind, TableRef};
+use forgetd_connector::{
+    Catalog, Column, ColumnKind, Fault, Fit, ForeignKey, Index, OnDelete, Table, TableKind, TableRef,
+};
 use tokio_postgres::Row;
 
 use crate::connect::{Answer, Session};
@@ -52,6 +54,7 @@ pub(crate) async fn describe(session: &Session, tables: &[TableRef], place: &str
             key: key.unwrap_or_default(),
             indexes: indexes.into_iter().map(|(index, _)| index).collect(),
             referenced_by: references.remove(&oid).unwrap_or_default(),
+            references: vec![],
             rows_in: rows_in(row, place)?,
             rows_estimate: whole(estimate),
         });
@@ -89,6 +92,7 @@ fn column(row: &Row, place: &str) -> Result<Column, Fault> {
         type_name: get(row, 2, place)?,
         kind: column_kind(get(row, 3, place)?, get(row, 4, place)?),
         nullable: get(row, 5, place)?,
+        fit: Fit::default(),
     })
 }
 
@@ -124,6 +128,7 @@ fn foreign_key(row: &Row, place: &str) -> Result<ForeignKey, Fault> {
             "n" | "d" => OnDelete::Set,
             _ => OnDelete::Refuse,
         },
+        follows: false,
         indexed: get(row, 8, place)?,
         unsettable: get(row, 10, place)?,
     })

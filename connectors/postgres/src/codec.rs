@@ -167,14 +167,14 @@ fn naive_text(time: jiff::civil::DateTime) -> String {
 
 #[cfg(test)]
 mod tests {
-    use forgetd_connector::{Column, ColumnKind, Cutoff, SinceForm};
+    use forgetd_connector::{Column, ColumnKind, Cutoff, Fit, SinceForm};
     use jiff::tz::TimeZone;
 
     use super::{cutoff, quote};
     use crate::query::{Param, Written};
 
     fn column(kind: ColumnKind) -> Column {
-        Column { name: "c".into(), type_name: "t".into(), kind, nullable: false }
+        Column { name: "c".into(), type_name: "t".into(), kind, nullable: false, fit: Fit::default() }
     }
 
     #[test]

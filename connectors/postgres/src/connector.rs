@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{
     Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, Explained, Facts, Fault,
-    FaultClass, Finding, Judged, Key, Lane, LaneClaim, LockWait, Measure, Profile, RowCap, Statements, Step, TableRef,
-    Value,
+    FaultClass, Finding, Judged, Key, Lane, LaneClaim, LockWait, Measure, Path, Profile, RowCap, Shape, Statements,
+    Step, Table, TableRef, Transform, Value,
 };
 use jiff::Timestamp;
 
@@ -262,12 +262,16 @@ impl Connector for Postgres {
         &self.control
     }
 
-    async fn lane(&self, step: &Step, claim: &LaneClaim) -> Result<Lane, Fault> {
+    async fn lane(&self, step: &Step, claim: &LaneClaim, _transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
         let shared = Arc::clone(&self.shared);
         match step.atomicity {
             Atomicity::Atomic => Ok(Lane::Atomic(Box::new(Atomic::open(shared, step, claim).await?))),
             Atomicity::Sealed => Ok(Lane::Sealed(Box::new(SealedKeys::open(shared, step, claim).await?))),
         }
+    }
+
+    async fn count_shaped(&self, table: &Table, _path: &Path, _shape: &Shape) -> Result<u64, Fault> {
+        Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "count rows", table.name.to_string()))
     }
 
     async fn close(&self) {

@@ -13,6 +13,7 @@ mod act;
 mod commit;
 mod turn;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -225,6 +226,7 @@ impl Atomic {
             changed: changed.rows,
             cascaded: changed.cascaded,
             locked: if order.locks == LockWait::Skip { changed.left.unwrap_or(0) } else { 0 },
+            unfit: BTreeMap::new(),
             keys,
             next: planned.next(),
         };

@@ -1,5 +1,6 @@
 //! The sealed lane: keys are read first, changed later under the same predicate, and looked at again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -199,11 +200,11 @@ impl SealedLane for SealedKeys {
         };
         fault_point::after("finish")?;
         let kept = self.kept(keys).await?;
-        Ok(Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept })
+        Ok(Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept, unfit: BTreeMap::new() })
     }
 
     async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
         let kept = self.kept(keys).await?;
-        Ok(Outcome { changed: 0, gone: (keys.len() as u64).saturating_sub(kept), kept })
+        Ok(Outcome { changed: 0, gone: (keys.len() as u64).saturating_sub(kept), kept, unfit: BTreeMap::new() })
     }
 }

@@ -4,7 +4,7 @@ mod keys;
 
 use std::collections::BTreeSet;
 
-use forgetd_connector::{Catalog, Column, ColumnKind, Index, Table, TableKind, TableRef};
+use forgetd_connector::{Catalog, Column, ColumnKind, Fit, Index, Table, TableKind, TableRef};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::query::Shape;
@@ -70,6 +70,7 @@ fn table(connection: &Connection, name: &TableRef, references: &[keys::Reference
             type_name: column.declared.clone(),
             kind: column_kind(&column.declared),
             nullable: !never_null(column),
+            fit: Fit::default(),
         })
         .collect();
     let indexes = indexes(connection, &name.name)?;
@@ -82,6 +83,7 @@ fn table(connection: &Connection, name: &TableRef, references: &[keys::Reference
         columns,
         indexes,
         referenced_by: keys::closure(connection, &name.name, references)?,
+        references: vec![],
         rows_in: vec![],
         rows_estimate: estimate(connection, &name.name)?,
     }))

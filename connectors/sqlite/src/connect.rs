@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, ConnectContext, Connector, Control, Count, Explained, Facts, Fault, FaultClass,
-    Finding, Judged, Key, Lane, LaneClaim, Measure, Profile, RowCap, Statements, Step, TableRef,
+    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, Explained, Facts, Fault,
+    FaultClass, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Statements, Step, Table,
+    TableRef, Transform,
 };
 use jiff::Timestamp;
 
@@ -183,7 +184,7 @@ impl Connector for SqliteConnector {
         &self.control
     }
 
-    async fn lane(&self, step: &Step, claim: &LaneClaim) -> Result<Lane, Fault> {
+    async fn lane(&self, step: &Step, claim: &LaneClaim, _transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
         let worker = self.lanes.clone();
         Ok(match step.atomicity {
             Atomicity::Atomic => {
@@ -191,6 +192,10 @@ impl Connector for SqliteConnector {
             }
             Atomicity::Sealed => Lane::Sealed(Box::new(SqliteSealedLane::open(worker, step).await?)),
         })
+    }
+
+    async fn count_shaped(&self, table: &Table, _path: &Path, _shape: &forgetd_connector::Shape) -> Result<u64, Fault> {
+        Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "count rows", table.name.to_string()))
     }
 
     async fn close(&self) {

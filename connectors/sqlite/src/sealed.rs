@@ -1,5 +1,6 @@
 //! The sealed lane's data side: the receipts live in another database, so each change is guarded by keys and predicate.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -103,7 +104,7 @@ fn whole(fault: Fault) -> Fault {
 }
 
 fn outcome(keys: &[Key], changed: u64, kept: u64) -> Outcome {
-    Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept }
+    Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept, unfit: BTreeMap::new() }
 }
 
 fn delete(connection: &Connection, recorder: &Recorder, ground: &Ground, keys: &[Key]) -> Result<u64, Refusal> {

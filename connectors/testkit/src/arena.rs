@@ -1,8 +1,10 @@
 //! A fresh database with control tables, a holder and its term: where most tests of the suite begin.
 
+use std::sync::Arc;
+
 use forgetd_connector::{
     Acquired, Action, AtomicLane, Commit, Compare, Connector, Cursor, FaultClass, FenceRaise, Generation, Installed,
-    Lane, LaneClaim, LeaseClaim, LockWait, Next, Order, Receipt, ReceiptKey, Selection, Step,
+    Lane, LaneClaim, LeaseClaim, LockWait, Next, Order, Receipt, ReceiptKey, Selection, Step, Untouched,
 };
 
 use crate::{Fixture, TableSpec, TestDatabase};
@@ -86,7 +88,7 @@ impl Arena {
 
     /// An atomic lane of the arena's holder.
     pub async fn lane(&self, step: &Step) -> Box<dyn AtomicLane> {
-        match self.connector.lane(step, &self.claim()).await.unwrap() {
+        match self.connector.lane(step, &self.claim(), Arc::new(Untouched)).await.unwrap() {
             Lane::Atomic(lane) => lane,
             Lane::Sealed(_) => panic!("an atomic step opened a sealed lane"),
         }

@@ -66,6 +66,7 @@ fn obstacle(rule: &Rule, policy: &Policy, clause: &Clause) -> (String, Option<Ti
             None => (format!("there is no moment in {} that can be read, so it is kept", rule.since), None),
         },
         ClauseOf::Where(path) => (unmet("where", path, clause.holds), None),
+        ClauseOf::Undone => ("it is done: what the rule takes away is no longer there".into(), None),
         ClauseOf::Native => (unmet("where_native", "", clause.holds), None),
         ClauseOf::Child(key) => (format!("a row that references it must stay ({key})"), None),
         ClauseOf::Kept(name) => {

@@ -24,6 +24,7 @@ pub(super) fn about(ask: impl Fn(&About<'_>) -> Vec<Finding>) -> Vec<Finding> {
         key: vec![],
         indexes: vec![],
         referenced_by: vec![],
+        references: vec![],
         rows_in: vec![],
         rows_estimate: None,
     };

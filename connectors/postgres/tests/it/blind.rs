@@ -1,6 +1,8 @@
 //! Nothing is said to be clean that could not be seen or done.
 
-use forgetd_connector::{Cause, Connector, Count, Fault, FaultClass, Finding, LaneClaim, RowCap, Step};
+use std::sync::Arc;
+
+use forgetd_connector::{Cause, Connector, Count, Fault, FaultClass, Finding, LaneClaim, RowCap, Step, Untouched};
 use forgetd_testkit::{Arena, TestDatabase as _};
 
 use crate::fixture::{Database, arena, attempt, connect, order, step};
@@ -26,7 +28,7 @@ pub(crate) async fn blocking(connector: &dyn Connector, step: &Step) -> Vec<Caus
 
 async fn refused(arena: &Arena, step: &Step) -> Fault {
     let claim = LaneClaim { ..arena.claim() };
-    let fault = match arena.connector.lane(step, &claim).await {
+    let fault = match arena.connector.lane(step, &claim, Arc::new(Untouched)).await {
         Err(fault) => fault,
         Ok(_) => attempt(arena, step, &order(10)).await.unwrap_err(),
     };

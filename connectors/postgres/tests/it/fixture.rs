@@ -1,9 +1,12 @@
 //! Fresh databases for the suite and for this crate's own tests.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use forgetd_connector::{
     Acquired, Atomicity, Compare, ConnectContext, Connector, Cutoff, Effect, Fault, FenceRaise, Installed, Lane,
-    LeaseClaim, LockWait, Next, Order, Predicate, Selection, Since, SinceColumn, Step, TableRef, Terms, WhenNull,
+    LeaseClaim, LockWait, Next, Order, Predicate, Selection, Since, SinceColumn, Step, TableRef, Terms, Untouched,
+    WhenNull,
 };
 use forgetd_postgres::Config;
 use forgetd_testkit::{Arena, ColumnSql, Fixture, HOLDER, Held, Kind, Snare, TestDatabase};
@@ -198,7 +201,9 @@ pub(crate) fn order(rows_max: u32) -> Order {
 /// picks before it changes.
 pub(crate) async fn due(arena: &Arena, mut step: Step) -> Result<Vec<String>, Fault> {
     step.atomicity = Atomicity::Sealed;
-    let Lane::Sealed(mut lane) = arena.connector.lane(&step, &arena.claim()).await? else { panic!("a sealed step") };
+    let Lane::Sealed(mut lane) = arena.connector.lane(&step, &arena.claim(), Arc::new(Untouched)).await? else {
+        panic!("a sealed step")
+    };
     let mut ids = vec![];
     let mut order = order(1_000);
     for _ in 0..1_000 {

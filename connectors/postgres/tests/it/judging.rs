@@ -1,6 +1,10 @@
 //! Rows whose fate hangs on other rows: locked first, judged after, by what is there then.
 
-use forgetd_connector::{Atomicity, Commit, Compare, FaultClass, Lane, LockWait, Next, Order, Step, WhenNull};
+use std::sync::Arc;
+
+use forgetd_connector::{
+    Atomicity, Commit, Compare, FaultClass, Lane, LockWait, Next, Order, Step, Untouched, WhenNull,
+};
 use forgetd_testkit::{Arena, TestDatabase as _};
 use tokio_postgres::Client;
 
@@ -74,7 +78,9 @@ async fn a_sealed_batch_judges_again_too() {
     let (arena, database) = arena(ITEM).await;
     let arena = patient(arena, &database).await;
     let step = Step { atomicity: Atomicity::Sealed, ..inactive(&arena).await };
-    let Lane::Sealed(mut lane) = arena.connector.lane(&step, &arena.claim()).await.unwrap() else { panic!("sealed") };
+    let Lane::Sealed(mut lane) = arena.connector.lane(&step, &arena.claim(), Arc::new(Untouched)).await.unwrap() else {
+        panic!("sealed")
+    };
     let keys = lane.pick(&order(100)).await.unwrap().keys;
     assert_eq!(keys.len(), 20);
     database.sql("insert into orders values (9, now())").await;

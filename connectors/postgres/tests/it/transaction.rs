@@ -1,9 +1,10 @@
 //! Transactions and sessions: turns, poolers, abandoned lanes.
 
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use forgetd_connector::{Commit, Compare, FaultClass, Lane, LaneClaim, LockWait, Next, Order, Settled};
+use forgetd_connector::{Commit, Compare, FaultClass, Lane, LaneClaim, LockWait, Next, Order, Settled, Untouched};
 use forgetd_testkit::proxy::Proxy;
 use forgetd_testkit::{Arena, TestDatabase as _};
 
@@ -185,7 +186,9 @@ async fn an_idle_transaction_is_ended_by_the_server() {
     let (arena, database) = arena(ITEM).await;
     let step = step(&arena, "item").await;
     let claim = LaneClaim { idle_ms_max: 200, ..arena.claim() };
-    let Lane::Atomic(mut lane) = arena.connector.lane(&step, &claim).await.unwrap() else { panic!("atomic") };
+    let Lane::Atomic(mut lane) = arena.connector.lane(&step, &claim, Arc::new(Untouched)).await.unwrap() else {
+        panic!("atomic")
+    };
     lane.change(&order(100)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(700)).await;
     database.sql("set lock_timeout = '100ms'; delete from item where id < 50").await;

@@ -86,6 +86,7 @@ pub(super) fn closure(
                 parent: local(&reference.parent),
                 parent_columns: parent_columns(connection, reference)?,
                 on_delete: reference.on_delete,
+                follows: false,
                 indexed: indexed(connection, reference)?,
                 unsettable: unsettable(connection, reference)?,
             });

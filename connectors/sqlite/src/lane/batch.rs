@@ -3,6 +3,7 @@
 //! A window is a number of rows of the table, due or not, so that finding its end is bounded. Where few of them are due
 //! the window grows: then what is due in it is counted first, because the order's limit on changed rows is hard.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use forgetd_connector::{Cause, Effect, Fault, FaultClass, Key, Order};
@@ -128,6 +129,7 @@ fn effect(done: Watched<Vec<Key>>, order: &Order, next: Option<&Place>) -> Effec
         changed: done.changed,
         cascaded: done.cascaded,
         locked: 0,
+        unfit: BTreeMap::new(),
         keys: order.want_keys.then_some(done.returned),
         next: walk::next(next),
     }

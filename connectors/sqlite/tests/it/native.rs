@@ -1,6 +1,10 @@
 //! Conditions in SQLite's own language: kept in their parentheses, and checked before anything runs.
 
-use forgetd_connector::{Cause, Except, FaultClass, Finding, Predicate, RowCap, Selection, SinceForm, Value};
+use std::sync::Arc;
+
+use forgetd_connector::{
+    Cause, Except, FaultClass, Finding, Predicate, RowCap, Selection, SinceForm, Untouched, Value,
+};
 
 use crate::fixture::{arena, due, selection};
 
@@ -60,7 +64,7 @@ async fn what_is_no_expression_blocks_the_rule_before_a_run() {
         for fault in [
             arena.connector.statements(&step).unwrap_err(),
             arena.connector.preflight(&step).await.unwrap_err(),
-            arena.connector.lane(&step, &arena.claim()).await.err().unwrap(),
+            arena.connector.lane(&step, &arena.claim(), Arc::new(Untouched)).await.err().unwrap(),
         ] {
             assert_eq!((fault.cause(), fault.place.as_str()), (Cause::Native, "crm.item"), "{text}");
             assert!(fault.detail.as_ref().unwrap().contains(said), "{fault}");

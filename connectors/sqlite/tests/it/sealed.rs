@@ -1,6 +1,8 @@
 //! The sealed lane's data side on this engine's kinds of keys and effects.
 
-use forgetd_connector::{Atomicity, Cause, FaultClass, Key, Lane, Outcome, SealedLane, Value};
+use std::sync::Arc;
+
+use forgetd_connector::{Atomicity, Cause, FaultClass, Key, Lane, Outcome, SealedLane, Untouched, Value};
 use forgetd_testkit::Arena;
 
 use crate::fixture::{File, arena, dated, order};
@@ -9,7 +11,9 @@ async fn lane(sql: &str) -> (Box<dyn SealedLane>, Arena, File) {
     let (arena, file) = arena(sql).await;
     let mut step = dated(&arena, "item").await;
     step.atomicity = Atomicity::Sealed;
-    let Lane::Sealed(lane) = arena.connector.lane(&step, &arena.claim()).await.unwrap() else { panic!("atomic") };
+    let Lane::Sealed(lane) = arena.connector.lane(&step, &arena.claim(), Arc::new(Untouched)).await.unwrap() else {
+        panic!("atomic")
+    };
     (lane, arena, file)
 }
 
@@ -25,8 +29,12 @@ async fn keys_of_any_shape_find_their_rows() {
         let picked = lane.pick(&order(10)).await.unwrap().keys;
         assert_eq!(picked.len(), 5, "{key}");
         let some: Vec<Key> = picked.iter().filter(|key| key.0[1] != Value::Text("1".into())).cloned().collect();
-        assert_eq!(lane.look(&some).await.unwrap(), Outcome { changed: 0, gone: 0, kept: 4 });
-        assert_eq!(lane.finish(&some).await.unwrap(), Outcome { changed: 4, gone: 4, kept: 0 }, "{key}");
+        assert_eq!(lane.look(&some).await.unwrap(), Outcome { changed: 0, gone: 0, kept: 4, ..Outcome::default() });
+        assert_eq!(
+            lane.finish(&some).await.unwrap(),
+            Outcome { changed: 4, gone: 4, kept: 0, ..Outcome::default() },
+            "{key}"
+        );
         let left: i64 = file.open().query_row("select count(*) from item", [], |row| row.get(0)).unwrap();
         assert_eq!(left, 2);
         assert_eq!(lane.finish(&[]).await.unwrap(), Outcome::default());
@@ -68,7 +76,7 @@ async fn a_cancelled_row_is_kept_and_counted() {
     )
     .await;
     let keys = lane.pick(&order(10)).await.unwrap().keys;
-    assert_eq!(lane.finish(&keys).await.unwrap(), Outcome { changed: 1, gone: 1, kept: 1 });
+    assert_eq!(lane.finish(&keys).await.unwrap(), Outcome { changed: 1, gone: 1, kept: 1, ..Outcome::default() });
 }
 
 #[tokio::test]
@@ -76,6 +84,6 @@ async fn a_table_without_a_key_is_refused() {
     let (arena, _file) = arena("create table item (n text primary key, at date)").await;
     let mut step = dated(&arena, "item").await;
     step.atomicity = Atomicity::Sealed;
-    let fault = arena.connector.lane(&step, &arena.claim()).await.err().unwrap();
+    let fault = arena.connector.lane(&step, &arena.claim(), Arc::new(Untouched)).await.err().unwrap();
     assert_eq!(fault.cause(), Cause::NoKey);
 }

@@ -1,7 +1,9 @@
 //! Periods that count from several columns, from another table, or from numbers of days.
 
+use std::sync::Arc;
+
 use forgetd_connector::{
-    Joined, Latest, RowCap, Selection, Severity, Since, SinceColumn, SinceForm, TableRef, WhenNull,
+    Joined, Latest, RowCap, Selection, Severity, Since, SinceColumn, SinceForm, TableRef, Untouched, WhenNull,
 };
 
 use crate::fixture::{arena, due, order, selection};
@@ -223,7 +225,9 @@ async fn a_row_that_gets_activity_before_its_change_stays() {
     .await;
     let mut step = arena.step(counting(latest(SinceForm::Date, &[("item", "id")], None), WhenNull::Keep)).await;
     step.atomicity = Atomicity::Sealed;
-    let Lane::Sealed(mut lane) = arena.connector.lane(&step, &arena.claim()).await.unwrap() else { panic!("atomic") };
+    let Lane::Sealed(mut lane) = arena.connector.lane(&step, &arena.claim(), Arc::new(Untouched)).await.unwrap() else {
+        panic!("atomic")
+    };
     let keys = lane.pick(&order(10)).await.unwrap().keys;
     assert_eq!(keys.len(), 2);
     file.open().execute_batch("insert into visit values (2, '2030-01-01')").unwrap();

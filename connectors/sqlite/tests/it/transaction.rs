@@ -1,8 +1,9 @@
 //! Transactions: who holds one, how long, and what is left of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use forgetd_connector::{Cause, Commit, FaultClass, Lane, LaneClaim, LeaseClaim};
+use forgetd_connector::{Cause, Commit, FaultClass, Lane, LaneClaim, LeaseClaim, Untouched};
 use forgetd_testkit::HOLDER;
 
 use crate::fixture::{arena, connect, dated, ids, order};
@@ -86,7 +87,9 @@ async fn a_transaction_left_idle_is_rolled_back() {
     let (arena, file) = arena(THREE).await;
     let step = dated(&arena, "item").await;
     let claim = LaneClaim { idle_ms_max: 30, ..arena.claim() };
-    let Lane::Atomic(mut lane) = arena.connector.lane(&step, &claim).await.unwrap() else { panic!("sealed") };
+    let Lane::Atomic(mut lane) = arena.connector.lane(&step, &claim, Arc::new(Untouched)).await.unwrap() else {
+        panic!("sealed")
+    };
     assert_eq!(lane.change(&order(10)).await.unwrap().changed, 3);
     becomes_free(&file).await;
     let Commit::RolledBack(fault) = lane.commit(&arena.receipt("0", 1, None)).await else { panic!("committed") };
@@ -197,7 +200,9 @@ async fn a_statement_ends_at_the_call_timeout_and_leaves_nothing() {
     let mut context = crate::fixture::context("conformance");
     context.call_timeout_ms = 300;
     let impatient = forgetd_sqlite::connect(forgetd_sqlite::Config { path: file.path() }, context).await.unwrap();
-    let Lane::Atomic(mut lane) = impatient.lane(&step, &arena.claim()).await.unwrap() else { panic!("sealed") };
+    let Lane::Atomic(mut lane) = impatient.lane(&step, &arena.claim(), Arc::new(Untouched)).await.unwrap() else {
+        panic!("sealed")
+    };
     let since = std::time::Instant::now();
     assert_eq!(lane.change(&order(10)).await.unwrap_err().class, FaultClass::Timeout);
     assert!(since.elapsed() < Duration::from_secs(5));

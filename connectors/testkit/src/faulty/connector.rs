@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use forgetd_connector::{
     Capabilities, Catalog, Connector, Control, Count, Explained, Facts, Fault, Finding, Judged, Key, Lane, LaneClaim,
-    Measure, Profile, RowCap, Statements, Step, TableRef,
+    Measure, Path, Profile, RowCap, Shape, Statements, Step, Table, TableRef, Transform,
 };
 use jiff::Timestamp;
 
@@ -93,13 +93,17 @@ impl Connector for Faulty {
         &self.control
     }
 
-    async fn lane(&self, step: &Step, claim: &LaneClaim) -> Result<Lane, Fault> {
-        let lane = scripted!(self.script, OpenLane, self.inner.lane(step, claim).await)?;
+    async fn lane(&self, step: &Step, claim: &LaneClaim, transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
+        let lane = scripted!(self.script, OpenLane, self.inner.lane(step, claim, transform).await)?;
         let script = self.script.clone();
         Ok(match lane {
             Lane::Atomic(inner) => Lane::Atomic(Box::new(FaultyAtomic { inner, script })),
             Lane::Sealed(inner) => Lane::Sealed(Box::new(FaultySealed { inner, script })),
         })
+    }
+
+    async fn count_shaped(&self, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault> {
+        self.inner.count_shaped(table, path, shape).await
     }
 
     async fn close(&self) {

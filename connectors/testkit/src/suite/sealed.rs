@@ -1,7 +1,9 @@
 //! The sealed lane: data in one database, receipts in another.
 
+use std::sync::Arc;
+
 use forgetd_connector::{
-    Atomicity, Commit, Compare, Key, Lane, LockWait, Next, Order, Receipt, SealEnd, SealedLane, Step,
+    Atomicity, Commit, Compare, Key, Lane, LockWait, Next, Order, Receipt, SealEnd, SealedLane, Step, Untouched,
 };
 
 use super::effect::id;
@@ -27,7 +29,7 @@ impl Pair {
         let connector = data.connect("conformance").await;
         let mut step = step_on(&*connector, table.selection(fixture, "at", late())).await;
         step.atomicity = Atomicity::Sealed;
-        let lane = match connector.lane(&step, &control.claim()).await.unwrap() {
+        let lane = match connector.lane(&step, &control.claim(), Arc::new(Untouched)).await.unwrap() {
             Lane::Sealed(lane) => lane,
             Lane::Atomic(_) => panic!("a sealed step opened an atomic lane"),
         };
@@ -77,7 +79,8 @@ pub async fn the_predicate_guards_the_change(fixture: &dyn Fixture) {
     let mut step = pair.step.clone();
     step.selection.terms.predicate = super::predicate::text("state", "closed");
     let connector = pair.data.connect("conformance").await;
-    let Lane::Sealed(mut lane) = connector.lane(&step, &pair.control.claim()).await.unwrap() else {
+    let Lane::Sealed(mut lane) = connector.lane(&step, &pair.control.claim(), Arc::new(Untouched)).await.unwrap()
+    else {
         panic!("a sealed step opened an atomic lane")
     };
     let keys = lane.pick(&order(5)).await.unwrap().keys;
