@@ -171,7 +171,8 @@ pub(super) fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()))
 }
 
-fn derive(seed: &[u8; 32], label: &[u8]) -> Zeroizing<[u8; 32]> {
+/// A key for one purpose out of another key.
+pub(super) fn derive(seed: &[u8; 32], label: &[u8]) -> Zeroizing<[u8; 32]> {
     let mut key = Zeroizing::new([0_u8; 32]);
     // 32 bytes are far below what HKDF can give, so the error cannot happen.
     let expanded = Hkdf::<Sha256>::new(None, seed).expand(label, &mut *key);

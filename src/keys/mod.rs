@@ -2,7 +2,9 @@
 
 mod commitment;
 mod evidence_key;
+mod pseudonym;
 
 pub use commitment::{CommitmentKey, Commitments, LABEL, Opening, RowIds};
 pub(crate) use evidence_key::key_id;
 pub use evidence_key::{EvidenceKey, FILE_NAME, KeyError};
+pub use pseudonym::{DomainKeys, Epoch, Keyring, PseudonymKey};
