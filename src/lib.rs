@@ -19,3 +19,4 @@ pub mod rules;
 pub mod run;
 pub mod shutdown;
 pub mod telemetry;
+pub mod transform;

@@ -1,6 +1,9 @@
 //! Defaults and bounds of settings, in one place.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::rules::Period;
 
 /// The version of the format this binary reads.
 pub(super) const VERSION: u32 = 1;
@@ -50,3 +53,25 @@ pub(super) const NATIVE_BYTES_MAX: usize = 10_000;
 
 /// Files in `conf.d`.
 pub(super) const FILES_MAX: usize = 1000;
+
+/// Columns and places of one transform: they travel with every statement.
+pub(super) const PLACES_MAX: usize = 64;
+/// Between two sweeps.
+pub(super) const SWEEP_MIN: Duration = Duration::from_hours(24);
+/// The least that the largest integer token may be: guessing would need no computer below it.
+pub(super) const TOKEN_MAX_MIN: i64 = 1000;
+/// Characters that stay of a text.
+pub(super) const PREFIX_CHARS: RangeInclusive<u32> = 1..=1000;
+/// Lengths of networks: neither everything nor single addresses.
+pub(super) const V4_PREFIX: RangeInclusive<u8> = 1..=31;
+/// The same for IPv6.
+pub(super) const V6_PREFIX: RangeInclusive<u8> = 1..=127;
+/// As web analytics usually cut addresses.
+pub(super) const V4_PREFIX_DEFAULT: u8 = 24;
+/// The usual size of a site.
+pub(super) const V6_PREFIX_DEFAULT: u8 = 48;
+
+/// How often all rows are looked at again.
+pub(super) fn sweep() -> Period {
+    Period::hours(30 * 24)
+}

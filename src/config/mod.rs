@@ -18,6 +18,7 @@ mod problem;
 mod raw;
 mod raw_rule;
 mod raw_since;
+mod raw_transform;
 mod raw_where;
 mod read;
 mod resolve;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use super::{
     raw::PeriodText,
     raw_since::RawSince,
+    raw_transform::RawTransform,
     raw_where::RawWhere,
     read::{Field, TextOr},
 };
@@ -64,7 +65,8 @@ pub(super) struct RawRule {
     pub(super) condition: Field<RawWhere>,
     /// What must hold too, in the database's own SQL: the escape hatch for what `where` cannot say. It is taken as it is.
     pub(super) where_native: Field<String>,
-    /// What happens: `delete` rows that are due, or `keep` rows that are not, whatever other rules say.
+    /// What happens: `delete` rows that are due, `{ transform: .. }` what they say about somebody, or `keep` rows that are not due, whatever other
+    /// rules say.
     pub(super) action: Field<RawAction>,
     /// `observe` (the default) looks and reports; `enforce` acts.
     pub(super) mode: Field<Mode>,
@@ -92,12 +94,14 @@ pub(super) enum RawWhenNull {
 }
 
 /// What happens to rows.
-#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Action")]
 pub(super) enum RawAction {
     /// Rows that are due go.
     Delete,
+    /// Rows that are due stay, and what they say about somebody goes.
+    Transform(Box<RawTransform>),
     /// Rows whose period is not over stay, whatever other rules say. Such a rule never runs.
     Keep,
 }

@@ -71,7 +71,7 @@ fn deleting<'a>(rule: &Rule, child: &TableRef, looked: &Looked<'a>) -> Vec<&'a R
     // A name without a schema allows what it is found to mean, and no other table of that name.
     let on_child = |other: &&Rule| {
         let meant = || looked.catalog.table(&other.table).is_some_and(|table| table.name == *child);
-        other.runs() && other.database == looked.database && child.is(&other.table) && meant()
+        other.action == Action::Delete && other.database == looked.database && child.is(&other.table) && meant()
     };
     looked.policy.rules.iter().filter(on_child).filter(in_force).collect()
 }
@@ -82,7 +82,8 @@ pub fn tables_below(rule: &Rule, catalog: &Catalog, policy: &Policy) -> Vec<Tabl
     let mut tables: Vec<TableRef> = vec![];
     let reached = catalog.tables.iter().flat_map(Table::cascades_to);
     for child in reached {
-        let on_child = |other: &&Rule| other.runs() && other.database == rule.database && child.is(&other.table);
+        let on_child =
+            |other: &&Rule| other.action == Action::Delete && other.database == rule.database && child.is(&other.table);
         for other in policy.rules.iter().filter(on_child) {
             for table in super::tables(other, policy) {
                 let known = catalog.tables.iter().any(|described| described.asked == table);

@@ -5,8 +5,10 @@
 mod cascade;
 mod columns;
 mod depends;
+mod fit;
 mod order;
 mod references;
+mod rewrite;
 mod step;
 mod terms;
 #[cfg(test)]
@@ -16,5 +18,5 @@ pub use cascade::tables_below;
 pub use depends::{along, depends};
 pub use order::order;
 pub use references::{Does, Reference, references};
-pub use step::step;
+pub use step::{step, sweep};
 pub use terms::{shield, tables, unkept};

@@ -1,10 +1,13 @@
 //! One rule against the described tables.
 
-use forgetd_connector::{Action, Atomicity, Catalog, Cause, Except, Finding, Selection, Step, Table, TableKind};
+use forgetd_connector::{
+    Action, Atomicity, Catalog, Cause, Except, Finding, Selection, Step, Table, TableKind, TableRef, Undone,
+};
 use jiff::Timestamp;
 
 use super::{
-    cascade::cascades,
+    cascade::{Cascade, cascades},
+    rewrite::{Depth, Rewritten, rewrite},
     terms::{keepers, shield, terms, unkept},
 };
 use crate::rules::{Policy, RowEvidence, Rule};
@@ -24,7 +27,19 @@ pub fn step(
     atomicity: Atomicity,
     policy: &Policy,
 ) -> Result<Step, Vec<Finding>> {
-    Looked { catalog, database, now, atomicity, policy, depth: 0 }.step(rule)
+    Looked { catalog, database, now, atomicity, policy, looks: Depth::Fresh, depth: 0 }.step(rule)
+}
+
+/// [`step`] for a sweep of a rule that transforms: every sign that a row is not done is looked for, whatever its marker says.
+pub fn sweep(
+    rule: &Rule,
+    catalog: &Catalog,
+    database: &str,
+    now: Timestamp,
+    atomicity: Atomicity,
+    policy: &Policy,
+) -> Result<Step, Vec<Finding>> {
+    Looked { catalog, database, now, atomicity, policy, looks: Depth::Sweep, depth: 0 }.step(rule)
 }
 
 /// Everything that a step depends on beside its rule.
@@ -35,6 +50,8 @@ pub(super) struct Looked<'a> {
     pub(super) now: Timestamp,
     pub(super) atomicity: Atomicity,
     pub(super) policy: &'a Policy,
+    /// How much of a table a transform looks at.
+    pub(super) looks: Depth,
     /// How many tables above this one lose rows first.
     pub(super) depth: usize,
 }
@@ -54,25 +71,45 @@ impl Looked<'_> {
         let terms = terms(rule, table, catalog, &place, now).map_err(|found| findings.extend(found));
         let except = shields(table, catalog, database, policy, now).map_err(|found| findings.extend(found));
         findings.extend(key(rule, table, atomicity, &place));
-        let cascade = cascades(rule, table, self).map_err(|found| findings.extend(found));
-        match (terms, except, cascade) {
-            (Ok(terms), Ok(mut except), Ok(cascade)) if findings.is_empty() => {
-                except.extend(cascade.children);
-                let selection = Selection { table: table.name.clone(), terms, undone: vec![], floor: None, except };
+        let deed = self.deed(rule, table, &place).map_err(|found| findings.extend(found));
+        match (terms, except, deed) {
+            (Ok(terms), Ok(mut except), Ok(deed)) if findings.is_empty() => {
+                except.extend(deed.children);
+                let selection =
+                    Selection { table: table.name.clone(), terms, undone: deed.undone, floor: None, except };
                 let looked_into = |other: &&Table| selection.other_tables().iter().any(|name| other.name.is(name));
                 Ok(Step {
                     rule: rule.name.clone(),
                     others: catalog.tables.iter().filter(looked_into).cloned().collect(),
                     selection,
                     table: table.clone(),
-                    action: Action::Delete,
+                    action: deed.action,
                     atomicity,
-                    may_cascade: cascade.may_cascade,
+                    may_cascade: deed.may_cascade,
                 })
             }
             _ => Err(findings),
         }
     }
+
+    /// What happens to the rows, and what hangs on that.
+    fn deed(&self, rule: &Rule, table: &Table, place: &str) -> Result<Deed, Vec<Finding>> {
+        if let Some(transform) = rule.transform() {
+            let Rewritten { rewrite, undone } = rewrite(rule, transform, table, place, self.now, self.looks)?;
+            return Ok(Deed { action: Action::Transform(rewrite), undone, children: vec![], may_cascade: vec![] });
+        }
+        let cascade = cascades(rule, table, self)?;
+        let Cascade { may_cascade, children } = cascade;
+        Ok(Deed { action: Action::Delete, undone: vec![], children, may_cascade })
+    }
+}
+
+/// What happens to rows.
+struct Deed {
+    action: Action,
+    undone: Vec<Undone>,
+    children: Vec<Except>,
+    may_cascade: Vec<TableRef>,
 }
 
 /// What other rules keep of the table.

@@ -44,6 +44,9 @@ fn collect(prefix: &str, old: &Json, new: &Json, changes: &mut Vec<Change>) {
         let field = format!("{prefix}{name}");
         if HIDDEN.contains(&name.as_str()) {
             changes.push(Change { field, from: None, to: None });
+        } else if field == "transform" {
+            let (from, to) = (from.unwrap_or(&Json::Null), to.unwrap_or(&Json::Null));
+            changes.extend(transformed(from, to).into_iter().map(|field| Change { field, from: None, to: None }));
         } else if field == "guard" {
             collect("guard.", from.unwrap_or(&Json::Null), to.unwrap_or(&Json::Null), changes);
         } else if PERIODS.contains(&name.as_str()) {
@@ -52,6 +55,19 @@ fn collect(prefix: &str, old: &Json, new: &Json, changes: &mut Vec<Change>) {
             changes.push(Change { field, from: Some(shown(from)), to: Some(shown(to)) });
         }
     }
+}
+
+/// The places and settings of a transform that differ, by name: constants can hold anything.
+fn transformed(old: &Json, new: &Json) -> Vec<String> {
+    let part = |of: &Json, name: &str| of.get(name).cloned().unwrap_or(Json::Null);
+    let (from, to) = (part(old, "transform"), part(new, "transform"));
+    let names = |places: &Json| places.as_object().map(|places| places.keys().cloned().collect()).unwrap_or_default();
+    let mut places: BTreeSet<String> = names(&from);
+    places.extend::<BTreeSet<String>>(names(&to));
+    let mut fields: Vec<String> = places.into_iter().filter(|place| from.get(place) != to.get(place)).collect();
+    fields
+        .extend(["marker", "references"].into_iter().filter(|name| part(old, name) != part(new, name)).map(Into::into));
+    fields.into_iter().map(|field| format!("transform.{field}")).collect()
 }
 
 fn period(value: Option<&Json>) -> String {

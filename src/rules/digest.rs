@@ -16,6 +16,15 @@ impl Rule {
     /// The resolved rule as canonical JSON: everything that its meaning depends on, literals included. Built from texts
     /// alone, so that no number's form matters.
     pub fn definition(&self) -> Json {
+        let mut definition = self.common();
+        if let (Some(transform), Some(object)) = (self.transform(), definition.as_object_mut()) {
+            object.insert("transform".into(), transform.definition(&literal));
+        }
+        definition
+    }
+
+    /// What every rule's definition holds.
+    fn common(&self) -> Json {
         json!({
             "name": self.name,
             "database": self.database,
@@ -32,7 +41,7 @@ impl Rule {
             },
             "where": predicate(&self.predicate, &literal),
             "where_native": self.native.clone().unwrap_or_default(),
-            "action": self.action,
+            "action": self.action.word(),
             "kept_by": self.kept_by,
             "mode": self.mode,
             "cap": self.cap.rows_per_run.map_or(String::new(), |rows| rows.to_string()),

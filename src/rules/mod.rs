@@ -10,6 +10,7 @@ mod rule;
 mod schedule;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transform;
 pub mod written;
 
 pub use change::{Change, changes};
@@ -18,3 +19,4 @@ pub use period::{Period, PeriodError};
 pub use policy::Policy;
 pub use rule::{Action, Cap, CoolOff, Guard, LegalBasis, Mode, RowEvidence, Rule};
 pub use schedule::{Schedule, ScheduleError};
+pub use transform::Transform;

@@ -12,11 +12,11 @@ pub struct Policy {
 // === impl Policy ===
 
 impl Policy {
-    /// A policy of these rules; each rule that deletes learns which rules keep rows of its table.
+    /// A policy of these rules; each rule that changes rows learns which rules keep rows of its table.
     pub fn new(mut rules: Vec<Rule>) -> Self {
         rules.sort_by(|a, b| a.name.cmp(&b.name));
         let keepers: Vec<Rule> = rules.iter().filter(|rule| rule.action == Action::Keep).cloned().collect();
-        for rule in rules.iter_mut().filter(|rule| rule.action == Action::Delete) {
+        for rule in rules.iter_mut().filter(|rule| rule.runs()) {
             // A name without a schema can be any of them.
             let same = |keeper: &&Rule| {
                 keeper.database == rule.database && (keeper.table.is(&rule.table) || rule.table.is(&keeper.table))

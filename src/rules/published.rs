@@ -42,7 +42,10 @@ fn published(rule: &Rule, hidden: &dyn Fn(&[u8]) -> String) -> Json {
         // It can hold a literal anywhere.
         put("where_native", json!(hidden(native.as_bytes())));
     }
-    put("action", json!(rule.action));
+    put("action", json!(rule.action.word()));
+    if let Some(transform) = rule.transform() {
+        put("transform", transform.definition(&literal));
+    }
     if !rule.kept_by.is_empty() {
         put("kept_by", json!(rule.kept_by.keys().collect::<Vec<_>>()));
     }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Period, Schedule};
+use super::{Period, Schedule, Transform};
 
 /// One table, what is due in it, and what happens then.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,11 +49,12 @@ pub struct Rule {
 }
 
 /// What a rule does with its rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Rows whose period is over go.
     Delete,
+    /// Rows whose period is over stay, and what they say about somebody goes.
+    Transform(Box<Transform>),
     /// Rows whose period is not over stay, whatever other rules say. The rule itself never runs.
     Keep,
 }
@@ -127,6 +128,19 @@ pub enum RowEvidence {
     Commitments,
 }
 
+// === impl Action ===
+
+impl Action {
+    /// The word in policies, evidence and metrics.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Transform(_) => "transform",
+            Self::Keep => "keep",
+        }
+    }
+}
+
 // === impl CoolOff ===
 
 impl Default for CoolOff {
@@ -155,6 +169,14 @@ impl Rule {
 
     /// Whether it ever runs.
     pub const fn runs(&self) -> bool {
-        matches!(self.action, Action::Delete)
+        matches!(self.action, Action::Delete | Action::Transform(_))
+    }
+
+    /// What it writes into its rows, if they stay.
+    pub fn transform(&self) -> Option<&Transform> {
+        match &self.action {
+            Action::Transform(transform) => Some(transform),
+            Action::Delete | Action::Keep => None,
+        }
     }
 }

@@ -68,10 +68,10 @@ fn rule(case: &Case, table: &TableSpec, spec: &RuleSpec, name: String, action: A
         when_null: spec.when_null.clone(),
         predicate: spec.predicate.clone(),
         native: spec.native.map(|native| native.text().into()),
-        action,
         kept_by: BTreeMap::new(),
         // Rules that keep have none.
         mode: if action == Action::Delete { Mode::Enforce } else { Mode::default() },
+        action,
         cap: Cap::default(),
         guard: Guard::default(),
         row_evidence: RowEvidence::Counts,

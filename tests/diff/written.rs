@@ -51,9 +51,10 @@ fn yaml(rule: &Rule) -> Option<String> {
     if let Some(native) = &rule.native {
         lines.push(format!("where_native: {}", text(native)));
     }
-    lines.push(match rule.action {
+    lines.push(match &rule.action {
         Action::Delete => "action: delete\n    mode: enforce".into(),
         Action::Keep => "action: keep".into(),
+        Action::Transform(_) => return None,
     });
     Some(format!("  {}\n", lines.join("\n    ")))
 }

@@ -263,6 +263,13 @@ impl Connector for Postgres {
     }
 
     async fn lane(&self, step: &Step, claim: &LaneClaim, _transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
+        if step.rewrite().is_some() {
+            return Err(Fault::new(
+                FaultClass::Blocked(Cause::Unsupported),
+                "open lane",
+                step.place(self.shared.database()),
+            ));
+        }
         let shared = Arc::clone(&self.shared);
         match step.atomicity {
             Atomicity::Atomic => Ok(Lane::Atomic(Box::new(Atomic::open(shared, step, claim).await?))),

@@ -185,6 +185,9 @@ impl Connector for SqliteConnector {
     }
 
     async fn lane(&self, step: &Step, claim: &LaneClaim, _transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
+        if step.rewrite().is_some() {
+            return Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "open lane", step.place(&self.database)));
+        }
         let worker = self.lanes.clone();
         Ok(match step.atomicity {
             Atomicity::Atomic => {

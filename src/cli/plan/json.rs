@@ -21,7 +21,7 @@ impl RulePlan {
             "rule": self.rule.name,
             "database": self.rule.database,
             "table": self.rule.table.to_string(),
-            "action": self.rule.action,
+            "action": self.rule.action.word(),
             "mode": self.rule.mode,
             "cutoff": self.cutoff,
             "due": count(due),

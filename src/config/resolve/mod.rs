@@ -9,6 +9,7 @@ mod rules;
 mod say;
 mod schedule;
 mod since;
+mod transform;
 
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::{
     condition, native,
     say::{Say, is_name},
-    schedule, since,
+    schedule, since, transform,
 };
 use crate::{
     config::{
@@ -88,7 +88,11 @@ impl Reading<'_> {
         required(raw.table.is_absent(), "table", "write `table: schema.name`");
         required(raw.keep_for.is_absent(), "keep_for", "write how long rows are kept, for example `keep_for: 30d`");
         required(raw.since.is_absent(), "since", "name the column the period counts from");
-        required(raw.action.is_absent(), "action", "write `action: delete`, or `action: keep`");
+        required(
+            raw.action.is_absent(),
+            "action",
+            "write `action: delete`, `action: { transform: .. }`, or `action: keep`",
+        );
         let database = self.database(raw, at.place, say);
         let table = raw.table.get().and_then(|table| self::table(table, say));
         let keep_for = raw.keep_for.get().and_then(|keep| say.period(&keep.value, keep.place));
@@ -99,16 +103,17 @@ impl Reading<'_> {
             field => field.get().and_then(|condition| condition::predicate(condition, say)),
         };
         let native = native::native(&raw.where_native, say);
-        let action = raw.action.value().map(|action| match action {
-            RawAction::Delete => Action::Delete,
-            RawAction::Keep => Action::Keep,
+        let action = raw.action.get().and_then(|at| match &at.value {
+            RawAction::Delete => Some(Action::Delete),
+            RawAction::Transform(raw) => Some(Action::Transform(Box::new(transform::transform(raw, at.place, say)?))),
+            RawAction::Keep => Some(Action::Keep),
         });
         let acting = match action {
             Some(Action::Keep) => {
                 keeps(raw, say);
                 Acting::default()
             }
-            Some(Action::Delete) | None => self.acting(raw, say),
+            Some(Action::Delete | Action::Transform(_)) | None => self.acting(raw, say),
         };
         Some(Rule {
             purpose: say.text(raw.purpose.or(&defaults.purpose)),

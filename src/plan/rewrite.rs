@@ -1,0 +1,268 @@
+//! What a transform writes, against the described table: its places, its marker, and how a row is known to be done; or
+//! everything that cannot be. Pure.
+
+use forgetd_connector::{
+    Cause, Column, ColumnKind, Finding, Marker, Path, Place, Rewrite, Since, Table, Undone, Value, Writable,
+};
+use jiff::Timestamp;
+
+use super::fit;
+use crate::rules::{Rule, Transform};
+use crate::transform::{self, Holder, Treatment};
+
+/// What is written, and the signs that a row is not done.
+pub(super) struct Rewritten {
+    pub(super) rewrite: Rewrite,
+    pub(super) undone: Vec<Undone>,
+}
+
+/// How much of a table a run looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Rows that became due since the last clean run; a marker is believed.
+    Fresh,
+    /// Every row; a marker is believed only where nothing else can tell.
+    Sweep,
+}
+
+/// The places of `transform` in `table`, or why they cannot be written. `now` is what a marker of a time says.
+pub(super) fn rewrite(
+    rule: &Rule,
+    transform: &Transform,
+    table: &Table,
+    place: &str,
+    now: Timestamp,
+    depth: Depth,
+) -> Result<Rewritten, Vec<Finding>> {
+    let mut findings = vec![];
+    let mut follows = vec![];
+    for (path, treatment) in &transform.places {
+        match table.column(&path.column) {
+            None => findings.push(missing(table, &path.column, place)),
+            Some(column) => {
+                let at = At { rule, transform, table, column, path, treatment, place: format!("{place}.{path}") };
+                findings.extend(at.written());
+                findings.extend(fit::misfits(&at));
+                match at.referenced() {
+                    Ok(tables) => follows.extend(tables),
+                    Err(found) => findings.push(found),
+                }
+            }
+        }
+    }
+    if table.key.is_empty() {
+        let message =
+            format!("{} has no primary key and no unique not-null key, and a transform needs one", table.name);
+        findings.push(Finding::blocks(Cause::NoKey, place, message));
+    }
+    let marker = marker(rule, transform, table, place, now).unwrap_or_else(|finding| {
+        findings.push(finding);
+        None
+    });
+    findings.extend(no_shape(transform, table, place));
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    follows.sort();
+    follows.dedup();
+    let undone = undone(rule, transform, table, marker.as_ref(), depth);
+    Ok(Rewritten { rewrite: Rewrite { marker, places: places(transform, table), follows }, undone })
+}
+
+/// One place of a rule in its column.
+pub(super) struct At<'a> {
+    pub(super) rule: &'a Rule,
+    pub(super) transform: &'a Transform,
+    pub(super) table: &'a Table,
+    pub(super) column: &'a Column,
+    pub(super) path: &'a Path,
+    pub(super) treatment: &'a Treatment,
+    /// `database.table.path`.
+    pub(super) place: String,
+}
+
+// === impl At ===
+
+impl At<'_> {
+    pub(super) fn refuse(&self, cause: Cause, message: String) -> Finding {
+        Finding::blocks(cause, &self.place, message)
+    }
+
+    /// Why nobody may write the column, if so.
+    fn written(&self) -> Vec<Finding> {
+        let Self { column, table, .. } = self;
+        let name = &column.name;
+        let mut findings = vec![];
+        match column.fit.writable {
+            Writable::Free => {}
+            Writable::Generated => {
+                findings.push(self.refuse(Cause::Generated, format!("{name} is generated from other columns")));
+            }
+            Writable::Identity => {
+                let message = format!("{name} is an identity column: the engine counts it");
+                findings.push(self.refuse(Cause::Generated, message));
+            }
+        }
+        if column.fit.partitions {
+            let message = format!("{name} decides in which partition of {} a row lies", table.name);
+            findings.push(self.refuse(Cause::TransformUnfit, message).with_fix("take the column out of the rule"));
+        }
+        if self.rule.since.columns().iter().any(|since| since.column == *name) && !self.looks_elsewhere() {
+            let message = format!("the period counts from {name}, and a transform never moves that");
+            findings.push(self.refuse(Cause::TransformUnfit, message).with_fix("take the column out of the rule"));
+        }
+        findings.extend(self.references());
+        findings
+    }
+
+    /// Whether `since` names a column of another table.
+    fn looks_elsewhere(&self) -> bool {
+        matches!(&self.rule.since, Since::Latest(latest)
+            if latest.or.as_ref().is_none_or(|or| or.column != self.column.name))
+    }
+
+    /// A token where a row is referenced points at nothing.
+    fn references(&self) -> Option<Finding> {
+        if *self.treatment == Treatment::Redact(Value::Null) {
+            return None;
+        }
+        let reference = self.table.references.iter().find(|key| key.columns.contains(&self.column.name))?;
+        let message = format!(
+            "{} references {} ({}), where no such row would be",
+            self.column.name, reference.parent, reference.name
+        );
+        let fix = "transform the referenced column instead and let the reference follow it, or write `redact: null`";
+        Some(self.refuse(Cause::Referenced, message).with_fix(fix))
+    }
+
+    /// The tables whose references follow, or why the column stays as it is.
+    fn referenced(&self) -> Result<Vec<forgetd_connector::TableRef>, Finding> {
+        let Self { table, column, .. } = self;
+        let keys: Vec<_> = table
+            .referenced_by
+            .iter()
+            .filter(|key| key.parent == table.name && key.parent_columns.contains(&column.name))
+            .collect();
+        if let Some(stiff) = keys.iter().find(|key| !self.transform.references_follow || !key.follows) {
+            let message = match (self.transform.references_follow, stiff.follows) {
+                (false, true) => {
+                    format!("{} ({}) references {} and would change with it", stiff.child, stiff.name, column.name)
+                }
+                _ => format!("{} ({}) references {} and does not follow it", stiff.child, stiff.name, column.name),
+            };
+            return Err(self.refuse(Cause::Referenced, message));
+        }
+        if keys.is_empty() && table.key.contains(&column.name) {
+            let message = format!("{} is part of the key of {}", column.name, table.name);
+            let fix = "leave the key as it is: it tells rows apart and says nothing about somebody by itself; if it does, add a key that does not";
+            return Err(self.refuse(Cause::Referenced, message).with_fix(fix));
+        }
+        Ok(keys.iter().map(|key| key.child.clone()).collect())
+    }
+}
+
+/// Places in the order of their paths, so that those of one column stand beside each other.
+fn places(transform: &Transform, table: &Table) -> Vec<Place> {
+    let place = |(path, treatment): (&Path, &Treatment)| {
+        let column = table.column(&path.column)?;
+        let holder = fit::holder(column, path);
+        Some(Place { path: path.clone(), put: transform::put(treatment, holder), samples: vec![] })
+    };
+    transform.places.iter().filter_map(place).collect()
+}
+
+/// The signs that a row is not done.
+fn undone(rule: &Rule, transform: &Transform, table: &Table, marker: Option<&Marker>, depth: Depth) -> Vec<Undone> {
+    let mut undone = vec![];
+    if let Some(marker) = marker {
+        undone.push(Undone::Unmarked(marker.column.clone()));
+        if let Some(since) = comparable(rule, table, &marker.column) {
+            undone.push(Undone::MarkedBefore { marker: marker.column.clone(), since });
+        }
+        if depth == Depth::Fresh {
+            return undone;
+        }
+    }
+    for (path, treatment) in &transform.places {
+        let shape =
+            table.column(&path.column).and_then(|column| transform::shape(treatment, fit::holder(column, path)));
+        undone.extend(shape.map(|shape| Undone::Other { path: path.clone(), shape }));
+    }
+    undone
+}
+
+/// The column of `since` whose moments can be compared with those of the marker.
+fn comparable(rule: &Rule, table: &Table, marker: &str) -> Option<String> {
+    let Since::Column(since) = &rule.since else { return None };
+    let (marker, column) = (table.column(marker)?, table.column(&since.column)?);
+    let times = matches!(column.kind, ColumnKind::Instant | ColumnKind::NaiveTime);
+    let same = marker.kind == column.kind && marker.type_name == column.type_name;
+    (times && same && since.form.is_none()).then(|| since.column.clone())
+}
+
+/// What is written into the marker, where there is one.
+fn marker(
+    rule: &Rule,
+    transform: &Transform,
+    table: &Table,
+    place: &str,
+    now: Timestamp,
+) -> Result<Option<Marker>, Finding> {
+    let Some(name) = &transform.marker else { return Ok(None) };
+    let Some(column) = table.column(name) else { return Err(missing(table, name, place)) };
+    let place = format!("{place}.{name}");
+    if column.fit.writable != Writable::Free {
+        let message = format!("the marker {name} is written by the engine itself");
+        return Err(
+            Finding::blocks(Cause::Generated, place, message).with_fix("name a column that nothing else writes")
+        );
+    }
+    if !column.nullable {
+        let message = format!("the marker {name} cannot be NULL, so nothing tells a row that is not done");
+        return Err(Finding::blocks(Cause::NoShape, place, message)
+            .with_fix("name a column that is NULL until the row is done"));
+    }
+    let now = now.to_zoned(rule.zone());
+    let value = match (fit::holder(column, &Path::column(name)), column.kind) {
+        (_, ColumnKind::Instant) => Value::Text(now.timestamp().strftime("%Y-%m-%d %H:%M:%S%:z").to_string()),
+        (_, ColumnKind::NaiveTime) => Value::Text(now.strftime("%Y-%m-%d %H:%M:%S").to_string()),
+        (_, ColumnKind::Date) => Value::Text(now.strftime("%Y-%m-%d").to_string()),
+        (_, ColumnKind::Bool) => Value::Bool(true),
+        (_, ColumnKind::Integer) => Value::Int(1),
+        (Holder::Text, _) if column.fit.chars_max.is_none_or(|chars| chars >= 20) && column.fit.labels.is_empty() => {
+            Value::Text(now.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        }
+        _ => {
+            let message = format!("{name} ({}) cannot be a marker", column.type_name);
+            let fix = "name a column of a time, a truth value or an integer";
+            return Err(Finding::blocks(Cause::ColumnType, place, message).with_fix(fix));
+        }
+    };
+    Ok(Some(Marker { column: name.clone(), value }))
+}
+
+/// Without a marker every place has to show that it is done.
+fn no_shape(transform: &Transform, table: &Table, place: &str) -> Option<Finding> {
+    if transform.marker.is_some() {
+        return None;
+    }
+    let silent = |(path, treatment): &(&Path, &Treatment)| {
+        let column = table.column(&path.column);
+        column.is_some_and(|column| transform::shape(treatment, fit::holder(column, path)).is_none())
+    };
+    let names: Vec<String> = transform.places.iter().filter(silent).map(|(path, _)| path.to_string()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let message = format!("nothing tells whether {} of {} is done", names.join(", "), table.name);
+    Some(Finding::blocks(Cause::NoShape, format!("{place}.{}", names[0]), message))
+}
+
+fn missing(table: &Table, name: &str, place: &str) -> Finding {
+    let message = format!("{} has no column {name}", table.name);
+    Finding::blocks(Cause::ColumnMissing, format!("{place}.{name}"), message)
+}
+
+#[cfg(test)]
+#[path = "rewrite_tests.rs"]
+mod tests;

@@ -1,0 +1,68 @@
+//! What a rule that transforms does to its rows.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Grain, Path, Value};
+use serde_json::{Value as Json, json};
+
+use super::Period;
+use crate::transform::{CheckDigit, TokenKind, Treatment};
+
+/// What a rule writes into its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transform {
+    /// What happens to which place.
+    pub places: BTreeMap<Path, Treatment>,
+    /// The column that says that a row is done.
+    pub marker: Option<String>,
+    /// How often rows older than the last clean cutoff are looked at again.
+    pub sweep: Period,
+    /// Whether columns of other tables that reference a transformed one may change with it.
+    pub references_follow: bool,
+}
+
+// === impl Transform ===
+
+impl Transform {
+    /// The domains whose keys it needs, each once.
+    pub fn domains(&self) -> Vec<&str> {
+        let mut domains: Vec<&str> = self.places.values().filter_map(Treatment::domain).collect();
+        domains.sort_unstable();
+        domains.dedup();
+        domains
+    }
+
+    /// As canonical JSON: everything that its meaning depends on, constants as `literal` writes them. How often it sweeps is no part
+    /// of it: that changes nothing in a row that is done.
+    pub(super) fn definition(&self, literal: &dyn Fn(&Value) -> Json) -> Json {
+        let places: serde_json::Map<String, Json> =
+            self.places.iter().map(|(path, treatment)| (path.to_string(), treated(treatment, literal))).collect();
+        json!({
+            "transform": places,
+            "marker": self.marker.clone().unwrap_or_default(),
+            "references": if self.references_follow { "follow" } else { "refuse" },
+        })
+    }
+}
+
+fn treated(treatment: &Treatment, literal: &dyn Fn(&Value) -> Json) -> Json {
+    match treatment {
+        Treatment::Pseudonymize { kind, domain } => {
+            json!({ "pseudonymize": kind.word(), "domain": domain, "as": detail(kind) })
+        }
+        Treatment::Redact(value) => json!({ "redact": literal(value) }),
+        Treatment::Generalize(grain) => json!({ "generalize": grained(grain) }),
+    }
+}
+
+fn detail(kind: &TokenKind) -> String {
+    match kind {
+        TokenKind::Digits { check: Some(CheckDigit::Luhn) } => "luhn".into(),
+        TokenKind::Integer { max: Some(max) } => format!("max {max}"),
+        _ => String::new(),
+    }
+}
+
+fn grained(grain: &Grain) -> String {
+    grain.word()
+}
