@@ -51,6 +51,7 @@ fn summary(config: &Config) -> String {
         format!("evidence {:?}", config.evidence),
     ];
     lines.extend(config.databases.iter().map(|database| format!("{database:?}")));
+    lines.extend(config.pseudonym_keys.iter().map(|key| format!("{key:?}")));
     lines.extend(config.policy.rules.iter().map(rule));
     lines.join("\n")
 }

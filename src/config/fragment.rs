@@ -1,6 +1,7 @@
 //! Parts of a policy that stand alone: what `where` and `since` mean, without a file around them.
 
 use forgetd_connector::{Predicate, Since};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -22,6 +23,16 @@ pub fn since(text: &str) -> Result<Since, Problems> {
     let (sources, raw, mut problems) = fragment("since", text)?;
     let since = raw.get().and_then(|raw| resolve::since(raw, &sources, &mut problems));
     whole(since, problems)
+}
+
+/// The moment that a date (its midnight in UTC) or a time of RFC 3339 names.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    resolve::parse_moment(text)
+}
+
+/// Whether a pseudonym key or a domain can be called so.
+pub fn is_key_name(name: &str) -> bool {
+    resolve::is_key_name(name)
 }
 
 fn fragment<T: DeserializeOwned>(name: &str, text: &str) -> Result<(Sources, Field<T>, Vec<Problem>), Problems> {

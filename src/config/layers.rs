@@ -21,7 +21,7 @@ pub(super) const ENV_PREFIX: &str = "FORGETD__";
 const LAYERED: &[&str] = &["version", "instance", "coordination", "databases", "evidence", "defaults"];
 
 /// What changes the meaning of rules, or of the file itself, comes from files.
-const FILES_ONLY: &[&str] = &["rules", "defaults", "version"];
+const FILES_ONLY: &[&str] = &["rules", "pseudonym_keys", "defaults", "version"];
 
 /// Settings that are replaced as a whole: two layers must not be mixed inside one choice.
 const WHOLE: &[&str] = &["coordination", "url", "control", "store", "signing_key", "schedule", "when_null"];

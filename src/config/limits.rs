@@ -51,6 +51,9 @@ pub(super) const COLUMNS_MAX: usize = 16;
 /// Bytes of `where_native`: it travels with every statement.
 pub(super) const NATIVE_BYTES_MAX: usize = 10_000;
 
+/// Entries of `pseudonym_keys`: every epoch is looked for in every sweep.
+pub(super) const PSEUDONYM_KEYS_MAX: usize = 200;
+
 /// Files in `conf.d`.
 pub(super) const FILES_MAX: usize = 1000;
 

@@ -12,7 +12,8 @@ use super::{
     place::{Place, Sources},
     raw::RawFile,
     read::{self, Field},
-    resolve, visible, words, yaml,
+    resolve::{self, Lists},
+    visible, words, yaml,
 };
 
 /// Where the configuration is when nobody says.
@@ -71,8 +72,8 @@ pub fn load(options: &LoadOptions) -> Result<Config, Problems> {
     let (settings, found) = read::read::<RawFile>(&merged, &sources);
     problems.extend(found);
     let config = settings.and_then(|settings| {
-        let rules = raws.into_iter().map(|file| file.rules).collect();
-        resolve::config(&settings, rules, &folder, files, &sources, &mut problems)
+        let (rules, keys) = raws.into_iter().map(|file| (file.rules, file.pseudonym_keys)).unzip();
+        resolve::config(&settings, Lists { rules, keys }, &folder, files, &sources, &mut problems)
     });
     match config {
         Some(config) if problems.is_empty() => Ok(config),

@@ -32,9 +32,9 @@ mod where_schema;
 mod words;
 mod yaml;
 
-pub use fragment::{condition, since};
+pub use fragment::{condition, is_key_name, moment, since};
 pub use load::{LoadOptions, load};
 pub use problem::{Problem, Problems};
 pub use schema::schema;
 pub use secret::Secret;
-pub use settings::{Config, Control, Coordination, Database, Evidence, Store};
+pub use settings::{Config, Control, Coordination, Database, Evidence, PseudonymKey, Store};

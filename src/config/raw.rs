@@ -28,6 +28,9 @@ pub(super) struct RawFile {
     pub(super) databases: Field<ByName<RawDatabase>>,
     /// Where evidence goes and who signs it.
     pub(super) evidence: Field<RawEvidence>,
+    /// The keys that tokens are made with; `forgetd keys new pseudonym` makes one. They come from files only; those of
+    /// several files add up.
+    pub(super) pseudonym_keys: Field<Vec<Field<RawPseudonymKey>>>,
     /// What holds for every rule that does not say otherwise.
     pub(super) defaults: Field<RawDefaults>,
     /// The rules. They come from files only, never from the environment.
@@ -137,6 +140,26 @@ pub(super) enum RawStore {
 pub(super) struct RawRemember {
     /// The folder; it must not be restored together with the databases.
     pub(super) dir: Field<String>,
+}
+
+/// A key that tokens are made with.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "PseudonymKey", extend("required" = ["id", "domain", "file"]))]
+pub(super) struct RawPseudonymKey {
+    /// Its name among the keys of its domain; it stands in evidence and must never change. Lower case letters, digits,
+    /// `-`, `_` and `.`.
+    pub(super) id: Field<String>,
+    /// What its tokens are for: the same value becomes the same token wherever the domain is the same, and cannot be
+    /// linked where it is another. Written like `id`.
+    pub(super) domain: Field<String>,
+    /// The key's file; a relative path counts from the folder of the configuration file.
+    pub(super) file: Field<String>,
+    /// The key that the file is wrapped with. Required for a wrapped one.
+    pub(super) kek: Field<RawSecret>,
+    /// From when new tokens are made with it, until a later key of the domain is active: a date (its midnight in UTC)
+    /// or a time of RFC 3339. Default: since ever.
+    pub(super) active_from: Field<String>,
 }
 
 /// A period as text: `30d`, `6mo`, `2y`, `15s`, `P30D`.

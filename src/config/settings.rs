@@ -3,6 +3,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use jiff::Timestamp;
+
 use super::Secret;
 use crate::rules::Policy;
 
@@ -17,6 +19,8 @@ pub struct Config {
     pub databases: Vec<Database>,
     /// Where evidence goes.
     pub evidence: Evidence,
+    /// The keys that tokens are made with, by domain and then by when they become active.
+    pub pseudonym_keys: Vec<PseudonymKey>,
     /// The rules, by name.
     pub policy: Policy,
     /// The files it was read from, in the order they were layered.
@@ -86,6 +90,21 @@ pub enum Store {
     Database(String),
     /// In a folder.
     Dir(PathBuf),
+}
+
+/// One entry of `pseudonym_keys:`. No file of it was opened.
+#[derive(Clone, Debug)]
+pub struct PseudonymKey {
+    /// Its name among the keys of its domain.
+    pub id: String,
+    /// What its tokens are for.
+    pub domain: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// The key that the file is wrapped with.
+    pub kek: Option<Secret>,
+    /// From when new tokens are made with it; absent: since ever. No two keys of a domain begin together.
+    pub active_from: Option<Timestamp>,
 }
 
 // === impl Config ===

@@ -49,12 +49,27 @@ const SHOWN: &[&str] = &[
     "mode",
     "rows_per_run",
     "rows",
+    "id",
+    "domain",
+    "active_from",
 ];
 
 /// Mappings and lists whose keys may be shown, and, below keys of [`SHOWN`], their values. `where` is not among them:
 /// even a key there may be a value that lost its column, so only the grammar's own words are shown.
-const ENTERED: &[&str] =
-    &["databases", "throttle", "evidence", "defaults", "rules", "guard", "cap", "url", "signing_key", "remember"];
+const ENTERED: &[&str] = &[
+    "databases",
+    "throttle",
+    "evidence",
+    "defaults",
+    "rules",
+    "guard",
+    "cap",
+    "url",
+    "signing_key",
+    "remember",
+    "pseudonym_keys",
+    "kek",
+];
 
 /// Every key and value of a tree, with what may be shown. The values of duplicate keys are not known, so not shown.
 pub(super) fn spans(root: &Node, duplicates: &[(Key, u32)]) -> Vec<Span> {

@@ -10,7 +10,6 @@ const LATER: &[&str] = &[
     "floor",
     "hold",
     "holds",
-    "pseudonym_keys",
     "replica_lag_secs_max",
     "rows_per_second_max",
     "sweep",

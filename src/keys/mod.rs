@@ -2,9 +2,13 @@
 
 mod commitment;
 mod evidence_key;
+mod file;
+mod kek;
 mod pseudonym;
 
 pub use commitment::{CommitmentKey, Commitments, LABEL, Opening, RowIds};
 pub(crate) use evidence_key::key_id;
 pub use evidence_key::{EvidenceKey, FILE_NAME, KeyError};
+pub use file::{FileError, Fingerprint, KeyFile, KeyPair, Tombstone, WrappedKey};
+pub use kek::Kek;
 pub use pseudonym::{DomainKeys, Epoch, Keyring, PseudonymKey};

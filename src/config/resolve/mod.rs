@@ -5,6 +5,7 @@ mod condition;
 mod databases;
 mod evidence;
 mod native;
+mod pseudonym_keys;
 mod rules;
 mod say;
 mod schedule;
@@ -18,18 +19,25 @@ use forgetd_connector::{Predicate, Since};
 use super::{
     Config, Coordination, Problem, limits,
     place::Sources,
-    raw::{RawCoordination, RawFile},
+    raw::{RawCoordination, RawFile, RawPseudonymKey},
     raw_rule::RawRule,
     raw_since::RawSince,
     raw_where::RawWhere,
     read::{At, Field, TextOr},
 };
+pub(super) use pseudonym_keys::{is_key_name, parse_moment};
 use say::Say;
+
+/// What adds up over files instead of being layered.
+pub(super) struct Lists {
+    pub(super) rules: Vec<Field<Vec<Field<RawRule>>>>,
+    pub(super) keys: Vec<Field<Vec<Field<RawPseudonymKey>>>>,
+}
 
 /// The configuration; nothing where a part is too broken to stand for anything. It counts only while `problems` is empty.
 pub(super) fn config(
     raw: &RawFile,
-    rules: Vec<Field<Vec<Field<RawRule>>>>,
+    lists: Lists,
     folder: &Path,
     files: Vec<PathBuf>,
     sources: &Sources,
@@ -40,12 +48,14 @@ pub(super) fn config(
     let coordination = coordination(raw, &mut say);
     let databases = databases::databases(&raw.databases, folder, &mut say);
     let evidence = evidence::evidence(raw, databases.as_deref(), coordination, folder, &mut say);
-    let policy = rules::policy(rules, &raw.defaults, databases.as_deref(), &mut say);
+    let pseudonym_keys = pseudonym_keys::keys(lists.keys, folder, &mut say);
+    let policy = rules::policy(lists.rules, &raw.defaults, databases.as_deref(), &mut say);
     Some(Config {
         instance: instance?,
         coordination: coordination?,
         databases: databases?.into_iter().map(|(database, _)| database).collect(),
         evidence: evidence?,
+        pseudonym_keys: pseudonym_keys?,
         policy,
         files,
     })
