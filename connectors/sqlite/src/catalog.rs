@@ -4,7 +4,7 @@ mod keys;
 
 use std::collections::BTreeSet;
 
-use forgetd_connector::{Catalog, Column, ColumnKind, Fit, Index, Table, TableKind, TableRef};
+use forgetd_connector::{Catalog, Column, ColumnKind, Fit, Index, Table, TableKind, TableRef, Writable};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::query::Shape;
@@ -16,6 +16,8 @@ struct Described {
     not_null: bool,
     /// Its place in the primary key, from 1; 0 outside.
     key: u32,
+    /// Whether SQLite makes it from other columns.
+    generated: bool,
 }
 
 /// The ordinary tables, by name: neither SQLite's own, nor those that begin with `prefix`, nor what virtual tables keep
@@ -63,6 +65,12 @@ fn table(connection: &Connection, name: &TableRef, references: &[keys::Reference
     let aliases_row_id = kind == TableKind::Plain && !without_row_id && row_id_alias(connection, &name.name)?.is_some();
     let never_null =
         |column: &Described| column.not_null || (column.key > 0 && (aliases_row_id || without_row_id || strict));
+    let counted = if aliases_row_id { counted(connection, &name.name)? } else { None };
+    let writable = |column: &Described| match &counted {
+        _ if column.generated => Writable::Generated,
+        Some(counted) if *counted == column.name => Writable::Identity,
+        _ => Writable::Free,
+    };
     let columns: Vec<Column> = described
         .iter()
         .map(|column| Column {
@@ -70,7 +78,8 @@ fn table(connection: &Connection, name: &TableRef, references: &[keys::Reference
             type_name: column.declared.clone(),
             kind: column_kind(&column.declared),
             nullable: !never_null(column),
-            fit: Fit::default(),
+            // SQLite enforces neither lengths nor, outside of STRICT tables, types.
+            fit: Fit { writable: writable(column), ..Fit::default() },
         })
         .collect();
     let indexes = indexes(connection, &name.name)?;
@@ -83,7 +92,7 @@ fn table(connection: &Connection, name: &TableRef, references: &[keys::Reference
         columns,
         indexes,
         referenced_by: keys::closure(connection, &name.name, references)?,
-        references: vec![],
+        references: keys::of(&name.name, references),
         rows_in: vec![],
         rows_estimate: estimate(connection, &name.name)?,
     }))
@@ -92,10 +101,16 @@ fn table(connection: &Connection, name: &TableRef, references: &[keys::Reference
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Described>> {
     // Hidden 1 is a virtual table's own column; 2 and 3 are generated ones, which can be read.
     let mut statement = connection.prepare_cached(
-        "select name, type, \"notnull\", pk from pragma_table_xinfo(?1) where hidden <> 1 order by cid",
+        "select name, type, \"notnull\", pk, hidden in (2, 3) from pragma_table_xinfo(?1) where hidden <> 1 order by cid",
     )?;
     let rows = statement.query_map([table], |row| {
-        Ok(Described { name: row.get(0)?, declared: row.get(1)?, not_null: row.get(2)?, key: row.get(3)? })
+        Ok(Described {
+            name: row.get(0)?,
+            declared: row.get(1)?,
+            not_null: row.get(2)?,
+            key: row.get(3)?,
+            generated: row.get(4)?,
+        })
     })?;
     rows.collect()
 }
@@ -201,6 +216,17 @@ fn row_id_alias(connection: &Connection, table: &str) -> rusqlite::Result<Option
         return Ok(None);
     }
     connection.query_row("select name from pragma_table_info(?1) where pk = 1", [table], |row| row.get(0)).optional()
+}
+
+/// The row id's column, where SQLite counts it up and never gives a number twice. Its definition alone tells: the word
+/// inside of a text would be taken for it too, and then a key stays as it is.
+fn counted(connection: &Connection, table: &str) -> rusqlite::Result<Option<String>> {
+    let counts: bool = connection.query_row(
+        "select exists (select 1 from sqlite_schema where type = 'table' and name = ?1 and sql like '%autoincrement%')",
+        [table],
+        |row| row.get(0),
+    )?;
+    if counts { row_id_alias(connection, table) } else { Ok(None) }
 }
 
 /// How a table's rows are named inside this file.

@@ -19,7 +19,7 @@ use crate::query::{Scope, Shape};
 use crate::sealed::SqliteSealedLane;
 use crate::session::{Opening, Role, Session, Turn};
 use crate::worker::Worker;
-use crate::{catalog, explain, facts, judge, measure, preflight, profile};
+use crate::{catalog, explain, facts, judge, measure, preflight, profile, query};
 
 struct SqliteConnector {
     database: String,
@@ -197,8 +197,11 @@ impl Connector for SqliteConnector {
         })
     }
 
-    async fn count_shaped(&self, table: &Table, _path: &Path, _shape: &forgetd_connector::Shape) -> Result<u64, Fault> {
-        Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "count rows", table.name.to_string()))
+    async fn count_shaped(&self, table: &Table, path: &Path, shape: &forgetd_connector::Shape) -> Result<u64, Fault> {
+        let place = format!("{}.{}", self.database, table.name);
+        let query = query::shaped(table, path, shape, &place)?;
+        let job = move |session: &mut Session| session.snapshot("count rows", |connection| query.number(connection));
+        self.reads.call("count rows", job).await
     }
 
     async fn close(&self) {

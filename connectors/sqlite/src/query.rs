@@ -6,6 +6,7 @@
 
 mod account;
 mod check;
+mod coarse;
 mod composer;
 mod count;
 mod exact;
@@ -21,9 +22,10 @@ mod sample;
 mod span;
 mod terms;
 mod text;
+mod undone;
 
 use forgetd_connector::walk::{Peek, Span};
-use forgetd_connector::{Cause, Cutoff, Fault, FaultClass, Key, Statements, Step, TableKind, Value};
+use forgetd_connector::{Cause, Cutoff, Fault, FaultClass, Key, Since, Statements, Step, TableKind, Value};
 
 pub(crate) use account::{Account, Reason};
 use composer::Composer;
@@ -35,6 +37,7 @@ pub(crate) use sample::{Sample, natives, unreadable};
 pub(crate) use span::{Area, Walk};
 use text::integer;
 pub(crate) use text::{Query, quote};
+pub(crate) use undone::shaped;
 
 /// A step, resolved to names and expressions of this engine.
 #[derive(Clone, Debug)]
@@ -59,6 +62,8 @@ pub(crate) struct Scope {
     /// ` indexed by ..`, where the walk relies on an index.
     hint: String,
     cutoff: Cutoff,
+    /// No row is due whose leading column lies before this one, if it is not NULL.
+    floor: Option<Cutoff>,
     /// The predicate and its values; they come first in every statement, so its text is always the same.
     predicate: Query,
 }
@@ -128,6 +133,7 @@ impl Scope {
             key: step.table.key.iter().map(|name| quote(name)).collect(),
             hint: index.map(|name| format!(" indexed by {}", quote(name))).unwrap_or_default(),
             cutoff: step.selection.terms.cutoff,
+            floor: step.selection.floor.filter(|_| !matches!(step.selection.terms.since, Since::Greatest(_))),
             predicate: Query { sql, values: composer.query.values },
         })
     }

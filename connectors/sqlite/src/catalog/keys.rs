@@ -12,6 +12,8 @@ pub(crate) struct Reference {
     /// Empty: the parent's primary key.
     parent_columns: Vec<String>,
     on_delete: OnDelete,
+    /// Whether the children's columns change with the parent's.
+    follows: bool,
     /// What the children's columns become is their default, not NULL.
     to_default: bool,
 }
@@ -22,7 +24,8 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Reference>> {
         .prepare_cached("select name from pragma_table_list where schema = 'main' and type = 'table' order by name")?;
     let names: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut keys = connection.prepare_cached(
-        "select id, \"table\", \"from\", on_delete, \"to\" from pragma_foreign_key_list(?1) order by id, seq",
+        "select id, \"table\", \"from\", on_delete, \"to\", on_update = 'CASCADE' from pragma_foreign_key_list(?1) \
+         order by id, seq",
     )?;
     let mut references = vec![];
     for child in &names {
@@ -41,6 +44,7 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Reference>> {
                     parent,
                     parent_columns: vec![],
                     on_delete: action(&on_delete),
+                    follows: row.get(5)?,
                     to_default: on_delete == "SET DEFAULT",
                 });
             }
@@ -62,6 +66,26 @@ fn action(text: &str) -> OnDelete {
     }
 }
 
+// === impl Reference ===
+
+impl Reference {
+    /// SQLite keeps no names of foreign keys.
+    fn name(&self) -> String {
+        format!("{} ({})", self.child, self.child_columns.join(", "))
+    }
+}
+
+/// The columns of `table` that reference others.
+pub(super) fn of(table: &str, references: &[Reference]) -> Vec<forgetd_connector::Reference> {
+    let own = references.iter().filter(|reference| reference.child == table);
+    own.map(|reference| forgetd_connector::Reference {
+        name: reference.name(),
+        columns: reference.child_columns.clone(),
+        parent: local(&reference.parent),
+    })
+    .collect()
+}
+
 /// The foreign keys that point at `table`, and at every table that loses rows with it.
 pub(super) fn closure(
     connection: &Connection,
@@ -79,14 +103,13 @@ pub(super) fn closure(
                 reached.push(reference.child.clone());
             }
             found.push(ForeignKey {
-                // SQLite keeps no names of foreign keys.
-                name: format!("{} ({})", reference.child, reference.child_columns.join(", ")),
+                name: reference.name(),
                 child: local(&reference.child),
                 child_columns: reference.child_columns.clone(),
                 parent: local(&reference.parent),
                 parent_columns: parent_columns(connection, reference)?,
                 on_delete: reference.on_delete,
-                follows: false,
+                follows: reference.follows,
                 indexed: indexed(connection, reference)?,
                 unsettable: unsettable(connection, reference)?,
             });

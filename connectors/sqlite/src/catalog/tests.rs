@@ -137,3 +137,39 @@ fn statistics_give_an_estimate() {
     connection.execute_batch("analyze").unwrap();
     assert_eq!(table(&connection, "t").rows_estimate, Some(300));
 }
+
+#[test]
+fn what_the_engine_writes_itself_is_told() {
+    use forgetd_connector::Writable::{Free, Generated, Identity};
+    for (sql, writable) in [
+        (
+            "create table t (id integer primary key, n int, v int as (n + 1), s int as (n + 2) stored)",
+            &[Free, Free, Generated, Generated][..],
+        ),
+        ("create table t (id integer primary key autoincrement, n int)", &[Identity, Free]),
+        ("create table t (id text primary key, n varchar(20))", &[Free, Free]),
+    ] {
+        let columns = table(&file(sql), "t").columns;
+        let found: Vec<_> = columns.iter().map(|column| column.fit.writable).collect();
+        assert_eq!(found, writable, "{sql}");
+        assert!(columns.iter().all(|column| column.fit.chars_max.is_none()), "no length is enforced: {sql}");
+    }
+}
+
+#[test]
+fn references_are_told_from_both_ends() {
+    let connection = file(
+        "create table Lead (id integer primary key, mail text unique);
+         create table call (id int, lead int references lead on update cascade);
+         create table note (id int, mail text references lead (mail) on update set null)",
+    );
+    let [call, note] = ["call", "note"].map(|name| table(&connection, name).references.remove(0));
+    assert_eq!(
+        (call.name.as_str(), call.columns, call.parent),
+        ("call (lead)", vec!["lead".into()], TableRef::parse("Lead"))
+    );
+    assert_eq!((note.columns, note.parent), (vec!["mail".into()], TableRef::parse("Lead")));
+    let lead = table(&connection, "Lead");
+    let follows: Vec<_> = lead.referenced_by.iter().map(|key| (key.name.as_str(), key.follows)).collect();
+    assert_eq!((lead.references, follows), (vec![], vec![("call (lead)", true), ("note (mail)", false)]));
+}

@@ -102,6 +102,7 @@ impl Scope {
         let mut composer = Composer::new(step, &self.shape);
         let mut parts = vec![condition(&mut composer)?];
         parts.extend(composer.conditions(&step.selection.terms)?);
+        parts.extend(composer.unfinished(&step.selection)?);
         let mut query = composer.query;
         if within {
             parts.insert(0, self.within(area, &mut query));
@@ -137,6 +138,10 @@ impl Scope {
             // Whatever it is, in SQL's three truth values.
             select.push(format!("({} and 1)", composer.native(native)?));
             clauses.push((ClauseOf::Native, None));
+        }
+        if !step.selection.undone.is_empty() {
+            select.push(composer.undone(&step.selection.undone, terms)?);
+            clauses.push((ClauseOf::Undone, None));
         }
         for except in &step.selection.except {
             match except {

@@ -117,6 +117,23 @@ pub(super) fn compose(
     })
 }
 
+/// Whether a value is a text of one of these forms: 0 or 1. `%` and `_` are wildcards, nothing is escaped.
+pub(super) fn like_one_of(operand: &Operand, patterns: &[String], query: &mut Query) -> Result<String, Refused> {
+    let Operand { value, is_text, .. } = operand;
+    let mut alike = vec![];
+    for pattern in patterns {
+        let glob = Glob::new(&pattern.replace('\\', r"\\"));
+        if let Glob::Pattern(glob) = glob.map_err(|why| Refused::new(Cause::Unsupported, "").with_detail(why))? {
+            alike.push(format!("{value} glob {}", query.bind_value(&Value::Text(glob))));
+        }
+    }
+    if alike.is_empty() {
+        return Ok("0".into());
+    }
+    // GLOB reads a text up to its first NUL only: what has one is of none of these forms.
+    Ok(format!("case when {is_text} and instr({value}, char(0)) = 0 then {} else 0 end", alike.join(" or ")))
+}
+
 fn compare(
     operand: &Operand,
     comparison: Comparison,

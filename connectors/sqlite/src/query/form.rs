@@ -157,6 +157,29 @@ impl Form {
         }
     }
 
+    /// A bound on the raw column: every value of this form that is not over lies at it or behind it.
+    pub(super) fn floor(&self, until: Until) -> Sql {
+        match self {
+            Self::Date(zone) => Sql::Text(date_text(until.date(zone))),
+            Self::Naive(zone) => Sql::Text(date_text(until.naive(zone).date())),
+            Self::Instant => self.beyond(until.instant()),
+            Self::Number(scale) => Sql::Integer(scale.first_not_over(until.instant().as_nanosecond())),
+        }
+    }
+
+    /// Whether one value lies before another of this form: 0 or 1.
+    pub(super) fn before(&self, one: &str, other: &str) -> String {
+        let (one_key, other_key) = match self {
+            Self::Date(_) | Self::Number(_) => (format!("+{one}"), format!("+{other} collate binary")),
+            Self::Naive(_) => (format!("replace({one}, 'T', ' ')"), format!("replace({other}, 'T', ' ')")),
+            Self::Instant => {
+                let key = |column: &str| format!("({}, {})", epoch(column), fraction_of(column));
+                (key(one), key(other))
+            }
+        };
+        format!("({} and {} and {one_key} < {other_key})", self.readable(one), self.readable(other))
+    }
+
     /// Whether the value is over, exactly: 0 or 1 for what is not NULL, and never 1 for NULL. No index can serve any part
     /// of it.
     pub(super) fn over(&self, column: &str, until: Until, query: &mut Query) -> String {

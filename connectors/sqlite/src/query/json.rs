@@ -5,7 +5,7 @@
 //! SQLite; PostgreSQL's `jsonb` keeps the last. What is no JSON (by RFC 8259; SQLite's own extensions are none) has
 //! nothing inside. Numbers are what SQLite makes of them: 64-bit integers, and doubles for everything else.
 
-use forgetd_connector::{Cause, Check, PathStep, Test};
+use forgetd_connector::{Cause, Check, Path, PathStep, Shape, Test};
 
 use super::check::{self, Operand};
 use super::composer::{Composer, Refused};
@@ -18,6 +18,20 @@ enum Node {
     Member { object: String, name: String, alias: String },
     /// A row of `json_each` with this alias.
     Part(String),
+}
+
+/// What is asked of the value at a path.
+#[derive(Clone, Copy)]
+pub(super) enum Asked<'a> {
+    /// This check.
+    Check(&'a Check),
+    /// Whether there is one, and whether it has this shape.
+    Shape {
+        /// How it looks.
+        shape: &'a Shape,
+        /// Whether one of this shape is looked for, or one of another.
+        wanted: bool,
+    },
 }
 
 /// The JSON that a column holds, as an argument of the JSON functions; NULL where it holds none.
@@ -42,20 +56,27 @@ impl Composer<'_> {
             return Err(refused(Refused::new(Cause::ColumnType, "")));
         }
         let whole = Node::Whole(whole(&self.own(&test.path.column)));
-        self.at(&whole, &test.path.steps, &test.check).map_err(refused)
+        self.at(&whole, &test.path.steps, Asked::Check(&test.check)).map_err(refused)
     }
 
-    fn at(&mut self, node: &Node, steps: &[PathStep], check: &Check) -> Result<String, Refused> {
+    /// Whether what is asked is so; NULL where nothing is there. With the JSON that the column holds.
+    pub(super) fn shaped_inside(&mut self, path: &Path, asked: Asked<'_>) -> Result<(String, String), Refused> {
+        let json = whole(&self.own(&path.column));
+        let found = self.at(&Node::Whole(json.clone()), &path.steps, asked)?;
+        Ok((found, json))
+    }
+
+    fn at(&mut self, node: &Node, steps: &[PathStep], asked: Asked<'_>) -> Result<String, Refused> {
         match steps {
-            [] => self.leaf(node, check),
+            [] => self.leaf(node, asked),
             [PathStep::Field(name), rest @ ..] => {
                 let name = self.query.bind_value(&forgetd_connector::Value::Text(name.clone()));
                 let member = Node::Member { object: node.object(), name, alias: self.json_alias() };
-                self.at(&member, rest, check)
+                self.at(&member, rest, asked)
             }
             [PathStep::Each, rest @ ..] => {
                 let alias = self.json_alias();
-                let one = self.at(&Node::Part(alias.clone()), rest, check)?;
+                let one = self.at(&Node::Part(alias.clone()), rest, asked)?;
                 // Unknown elements matter only where no other is true.
                 Ok(format!(
                     "(select case when count(t) = count(*) or max(t) then max(t) end \
@@ -66,9 +87,17 @@ impl Composer<'_> {
         }
     }
 
-    fn leaf(&mut self, node: &Node, check: &Check) -> Result<String, Refused> {
+    fn leaf(&mut self, node: &Node, asked: Asked<'_>) -> Result<String, Refused> {
         let (Node::Member { alias, .. } | Node::Part(alias)) = node else {
             return Err(Refused::new(Cause::Internal, ""));
+        };
+        let check = match asked {
+            Asked::Check(check) => check,
+            Asked::Shape { shape, wanted } => {
+                let alike = self.json_alike(alias, shape)?;
+                let not = if wanted { "" } else { "not " };
+                return Ok(node.select(&format!("({alias}.type <> 'null' and {not}{alike})")));
+            }
         };
         Ok(match check {
             Check::Null(wanted) => {

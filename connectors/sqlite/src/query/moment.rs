@@ -178,7 +178,7 @@ fn number(scale: Scale, value: ValueRef<'_>) -> Option<Timestamp> {
 // === Texts ===
 
 /// `YYYY-MM-DD`.
-fn date(text: &str) -> Option<Date> {
+pub(super) fn date(text: &str) -> Option<Date> {
     let number = |from: usize, to: usize| text.get(from..to).filter(|part| is_digits(part))?.parse::<i16>().ok();
     if text.len() != 10 || text.get(4..5)? != "-" || text.get(7..8)? != "-" {
         return None;

@@ -45,7 +45,8 @@ impl Composer<'_> {
         }
     }
 
-    fn null(&self, name: &str, wanted: bool) -> String {
+    /// Whether a column holds nothing: 0 or 1.
+    pub(super) fn null(&self, name: &str, wanted: bool) -> String {
         let column = self.column(name);
         let is_json = self.step.table.column(name).is_some_and(|column| column.kind == ColumnKind::Json);
         let null = if is_json {

@@ -2,6 +2,7 @@
 
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{Key, Table, Value};
+use rusqlite::types::Value as Sql;
 
 use super::form::Until;
 use super::text::integer;
@@ -60,10 +61,11 @@ impl Scope {
 
     fn within_since(&self, span: &Span, query: &mut Query) -> String {
         let mut parts = vec![];
-        let Some(Lead { column: since, form }) = &self.lead else { return "0".into() };
+        let Some(lead) = &self.lead else { return "0".into() };
+        let since = &lead.column;
         match span {
             Span::Range { from, inclusive, to } => {
-                let (low, high) = form.bounds(Until::Cutoff(self.cutoff));
+                let (low, high) = self.bounds(lead);
                 let sign = if *inclusive { ">=" } else { ">" };
                 let from = match from {
                     Some(from) => query.bind_value(from),
@@ -100,11 +102,17 @@ impl Scope {
         }
     }
 
+    /// Bounds on the leading column, with and without: every value of a due row lies between them.
+    pub(super) fn bounds(&self, lead: &Lead) -> (Sql, Sql) {
+        let (low, high) = lead.form.bounds(Until::Cutoff(self.cutoff));
+        (self.floor.map_or(low, |floor| lead.form.floor(Until::Cutoff(floor))), high)
+    }
+
     /// The condition that a row can be due, as far as bounds on the leading column say.
     pub(super) fn reach(&self, query: &mut Query) -> String {
         // Without a column that bounds it, every row: said so that a statement always has a condition.
-        let Some(Lead { column, form }) = &self.lead else { return "1".into() };
-        let (low, high) = form.bounds(Until::Cutoff(self.cutoff));
+        let Some(lead) = &self.lead else { return "1".into() };
+        let (column, (low, high)) = (&lead.column, self.bounds(lead));
         let (low, high) = (query.bind(low), query.bind(high));
         let range = format!("{column} >= {low} and {column} < {high}");
         if self.walks_nulls { format!("(({range}) or {column} is null)") } else { range }

@@ -13,6 +13,7 @@ impl Composer<'_> {
     pub(super) fn selection(&mut self, selection: &Selection) -> Result<String, Refused> {
         let mut parts = vec![self.over(&selection.terms, Until::Cutoff(selection.terms.cutoff))?];
         parts.extend(self.conditions(&selection.terms)?);
+        parts.extend(self.unfinished(selection)?);
         for except in &selection.except {
             parts.push(format!("not {}", self.excepted(except)?));
         }

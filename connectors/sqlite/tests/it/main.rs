@@ -20,4 +20,5 @@ mod since;
 mod time;
 mod transaction;
 mod truth;
+mod undone;
 mod walk;
