@@ -73,7 +73,7 @@ fn rules<'a>(config: &'a Config, args: &Args) -> Result<Vec<&'a Rule>, u8> {
     match config.policy.rule(name) {
         Some(rule) if acts(&rule) => Ok(vec![rule]),
         Some(_) => {
-            say(format_args!("rule {name} deletes nothing: it needs no approval"));
+            say(format_args!("rule {name} changes nothing: it needs no approval"));
             Err(0)
         }
         None => {

@@ -48,7 +48,7 @@ pub async fn run(file: &Path, args: &Args) -> u8 {
         return USAGE;
     };
     if !rule.runs() {
-        say(format_args!("rule {} keeps rows and sends no statements; explain the rules that delete", rule.name));
+        say(format_args!("rule {} keeps rows and sends no statements; explain the rules that change some", rule.name));
         return USAGE;
     }
     let key = match args.key.as_ref().map(|_| row_key::read()).transpose() {
@@ -124,7 +124,7 @@ fn whole(
     fires: &[(String, Timestamp)],
 ) -> String {
     let mut parts = vec![
-        format!("{}: delete from {}.{}", rule.name, rule.database, step.table.name),
+        format!("{}: {} {}.{}", rule.name, rule.action.on(), rule.database, step.table.name),
         format!("  keeps {} after {}; cutoff {}", rule.keep_for, rule.since, step.selection.terms.cutoff.0),
         format!("  walks by {}", statements.walk),
     ];

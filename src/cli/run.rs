@@ -60,7 +60,7 @@ pub async fn run(file: &Path, args: &Args) -> u8 {
     };
     let acting: Vec<&str> =
         rules.iter().filter(|rule| rule.mode == Mode::Enforce).map(|rule| rule.name.as_str()).collect();
-    if !acting.is_empty() && !prompt::agreed(&format!("delete what is due by {}?", acting.join(", ")), args.yes).await {
+    if !acting.is_empty() && !prompt::agreed(&question(&rules, &acting), args.yes).await {
         say("nothing was done");
         return 1;
     }
@@ -107,7 +107,7 @@ async fn act(config: &Config, databases: &Databases, rules: &[&Rule], wait: Dura
             Err(refused) => {
                 // Whoever reads the lines sees every rule that did not run, and why.
                 if let (Refused::Unavailable(fault), true) = (&refused, args.json) {
-                    rules.iter().for_each(|rule| show(&Report::refused(&rule.name, fault), true));
+                    rules.iter().for_each(|rule| show(&Report::refused(rule, fault), true));
                 }
                 return explain(&refused);
             }
@@ -163,6 +163,18 @@ pub(crate) fn explain(refused: &Refused) -> u8 {
     }
 }
 
+/// What somebody has to agree to.
+fn question(rules: &[&Rule], acting: &[&str]) -> String {
+    let acts = |rule: &&&Rule| acting.contains(&rule.name.as_str());
+    let transforms = |rule: &&Rule| rule.transform().is_some();
+    let does = match rules.iter().filter(acts).partition::<Vec<&Rule>, _>(|rule| transforms(rule)) {
+        (transforming, deleting) if transforming.is_empty() && !deleting.is_empty() => "delete",
+        (_, deleting) if deleting.is_empty() => "transform",
+        _ => "delete and transform",
+    };
+    format!("{does} what is due by {}?", acting.join(", "))
+}
+
 fn show(report: &Report, json: bool) {
     if json {
         if let Ok(line) = serde_json::to_string(report) {
@@ -173,8 +185,8 @@ fn show(report: &Report, json: bool) {
     let cause = report.cause.map_or(String::new(), |cause| format!(": {cause}"));
     let left = report.left.map_or_else(|| "unknown".into(), |left| left.to_string());
     print(format_args!(
-        "{}: {}{cause}  {} rows deleted, {left} left, {} batches, {:.1} s",
-        report.rule, report.verdict, report.changed, report.batches, report.seconds
+        "{}: {}{cause}  {} rows {}, {left} left, {} batches, {:.1} s",
+        report.rule, report.verdict, report.changed, report.done, report.batches, report.seconds
     ));
     for skipped in &report.skipped {
         print(format_args!("  {} rows skipped: {}; {}", skipped.n, skipped.cause, skipped.cause.fix()));

@@ -22,6 +22,29 @@ pub struct Book {
     pub last: Option<LastRow>,
     /// The last runs that changed anything, the newest at the end.
     pub(super) recent: VecDeque<Recent>,
+    /// The last run of a transform that ended clean.
+    pub clean: Option<Clean>,
+}
+
+/// The last run of a transform that ended clean: where the next one may begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clean {
+    /// Digest of the rule.
+    pub digest: String,
+    /// Digest of what the rule depends on in the described tables.
+    pub catalog: String,
+    /// Its cutoff: no row whose moment lies before it was left.
+    pub cutoff: Timestamp,
+    /// When all rows were looked at last, by the clock of the rule's database.
+    pub swept: Timestamp,
+}
+
+/// How the last runs went, as the control tables keep it.
+#[derive(Default, Serialize, Deserialize)]
+struct History {
+    runs: VecDeque<Recent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clean: Option<Clean>,
 }
 
 /// What a person approved for the next run only, as it was measured then.
@@ -51,12 +74,14 @@ impl Book {
     /// Reads a row. A part that cannot be read is not there: nothing is approved by damage.
     pub fn read(row: Option<RulebookRow>) -> Self {
         let Some(row) = row else { return Self::default() };
+        let History { runs, clean } = serde_json::from_str(&row.recent).unwrap_or_default();
         Self {
             approved: row.approved,
             pending: row.pending,
             once: row.once.and_then(|once| serde_json::from_str(&once).ok()),
             last: row.last,
-            recent: serde_json::from_str(&row.recent).unwrap_or_default(),
+            recent: runs,
+            clean,
         }
     }
 
@@ -68,7 +93,8 @@ impl Book {
             pending: self.pending.clone(),
             once: self.once.as_ref().and_then(|once| serde_json::to_string(once).ok()),
             last: self.last,
-            recent: serde_json::to_string(&self.recent).unwrap_or_default(),
+            recent: serde_json::to_string(&History { runs: self.recent.clone(), clean: self.clean.clone() })
+                .unwrap_or_default(),
         }
     }
 
@@ -147,7 +173,7 @@ mod tests {
         let mut book = Book { once: Some(once), ..Book::default() };
         book.ran(3, 0.5);
         assert_eq!(Book::read(Some(book.row("r"))), book);
-        let damaged = RulebookRow { once: Some("{".into()), recent: "[[1]]".into(), ..book.row("r") };
+        let damaged = RulebookRow { once: Some("{".into()), recent: "{\"runs\":[[1]]}".into(), ..book.row("r") };
         assert_eq!(Book::read(Some(damaged)), Book::default());
         assert_eq!(Book::read(Some(RulebookRow::default())), Book::default());
     }

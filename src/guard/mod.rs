@@ -9,6 +9,7 @@ mod change;
 mod clock;
 mod cool_off;
 mod cutoff_jump;
+mod floor;
 mod once;
 mod rows;
 mod share;
@@ -19,9 +20,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::rules::{Mode, Rule};
 
-pub use book::{Book, Once};
+pub use book::{Book, Clean, Once};
 pub use clock::skew;
 pub use cool_off::{Standing, along, standing};
+pub use floor::floor;
 pub use once::HOLDS;
 
 /// Why a run is stopped: the cause, and the numbers in words.

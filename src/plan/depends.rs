@@ -6,7 +6,7 @@ use forgetd_connector::{Except, OnDelete, Since, Step, Table, TableRef, Terms, W
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256, in hex, over the columns that the step reads with their types, the key, the kind of object, and what foreign
+/// SHA-256, in hex, over the columns that the step reads and writes with their types, the key, the kind of object, and what foreign
 /// keys take along or change; and the same of rules whose rows go along. Indexes, statistics and columns that nothing
 /// reads do not enter.
 pub fn depends(step: &Step) -> String {
@@ -50,6 +50,9 @@ fn json(step: &Step) -> Json {
         }
     }
     let table = &step.table;
+    if let Some(rewrite) = step.rewrite() {
+        read.own.extend(rewrite.columns());
+    }
     let Read { mut own, whole, others } = read;
     own.extend(table.key.iter().map(String::as_str));
     let mut references: Vec<Json> = table

@@ -1,4 +1,5 @@
-//! In which order rules act: children before their parents, so that one firing of a policy needs no second.
+//! In which order rules act: children before their parents, so that one firing of a policy needs no second; and on one table
+//! what transforms before what deletes.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +21,19 @@ pub fn order<'a>(rules: &[&'a Rule], catalogs: &BTreeMap<String, Catalog>) -> Ve
     ordered
 }
 
-/// Whether the table of `child` references the table of `parent`, directly or through tables that cascade.
+/// Whether the table of `child` references the table of `parent`, directly or through tables that cascade; or whether it is the
+/// same and the one transforms what the other deletes.
 fn goes_before(child: &Rule, parent: &Rule, catalogs: &BTreeMap<String, Catalog>) -> bool {
     if child.database != parent.database {
         return false;
     }
     let Some(catalog) = catalogs.get(&parent.database) else { return false };
+    let (first, second) = (child.transform().is_some(), parent.transform().is_some());
     let (Some(child), Some(parent)) = (catalog.table(&child.table), catalog.table(&parent.table)) else { return false };
-    child.name != parent.name && parent.referenced_by.iter().any(|key| key.child == child.name)
+    if child.name == parent.name {
+        return first && !second;
+    }
+    parent.referenced_by.iter().any(|key| key.child == child.name)
 }
 
 #[cfg(test)]

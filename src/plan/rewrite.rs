@@ -16,15 +16,6 @@ pub(super) struct Rewritten {
     pub(super) undone: Vec<Undone>,
 }
 
-/// How much of a table a run looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Depth {
-    /// Rows that became due since the last clean run; a marker is believed.
-    Fresh,
-    /// Every row; a marker is believed only where nothing else can tell.
-    Sweep,
-}
-
 /// The places of `transform` in `table`, or why they cannot be written. `now` is what a marker of a time says.
 pub(super) fn rewrite(
     rule: &Rule,
@@ -32,7 +23,6 @@ pub(super) fn rewrite(
     table: &Table,
     place: &str,
     now: Timestamp,
-    depth: Depth,
 ) -> Result<Rewritten, Vec<Finding>> {
     let mut findings = vec![];
     let mut follows = vec![];
@@ -65,7 +55,7 @@ pub(super) fn rewrite(
     }
     follows.sort();
     follows.dedup();
-    let undone = undone(rule, transform, table, marker.as_ref(), depth);
+    let undone = undone(rule, transform, table, marker.as_ref());
     Ok(Rewritten { rewrite: Rewrite { marker, places: places(transform, table), follows }, undone })
 }
 
@@ -171,16 +161,14 @@ fn places(transform: &Transform, table: &Table) -> Vec<Place> {
     transform.places.iter().filter_map(place).collect()
 }
 
-/// The signs that a row is not done.
-fn undone(rule: &Rule, transform: &Transform, table: &Table, marker: Option<&Marker>, depth: Depth) -> Vec<Undone> {
+/// The signs that a row is not done. A marker speaks for the places that show nothing themselves; the others are looked at
+/// all the same, so that what is written into a row that was done is found.
+fn undone(rule: &Rule, transform: &Transform, table: &Table, marker: Option<&Marker>) -> Vec<Undone> {
     let mut undone = vec![];
     if let Some(marker) = marker {
         undone.push(Undone::Unmarked(marker.column.clone()));
         if let Some(since) = comparable(rule, table, &marker.column) {
             undone.push(Undone::MarkedBefore { marker: marker.column.clone(), since });
-        }
-        if depth == Depth::Fresh {
-            return undone;
         }
     }
     for (path, treatment) in &transform.places {

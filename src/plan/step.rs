@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     cascade::{Cascade, cascades},
-    rewrite::{Depth, Rewritten, rewrite},
+    rewrite::{Rewritten, rewrite},
     terms::{keepers, shield, terms, unkept},
 };
 use crate::rules::{Policy, RowEvidence, Rule};
@@ -27,19 +27,7 @@ pub fn step(
     atomicity: Atomicity,
     policy: &Policy,
 ) -> Result<Step, Vec<Finding>> {
-    Looked { catalog, database, now, atomicity, policy, looks: Depth::Fresh, depth: 0 }.step(rule)
-}
-
-/// [`step`] for a sweep of a rule that transforms: every sign that a row is not done is looked for, whatever its marker says.
-pub fn sweep(
-    rule: &Rule,
-    catalog: &Catalog,
-    database: &str,
-    now: Timestamp,
-    atomicity: Atomicity,
-    policy: &Policy,
-) -> Result<Step, Vec<Finding>> {
-    Looked { catalog, database, now, atomicity, policy, looks: Depth::Sweep, depth: 0 }.step(rule)
+    Looked { catalog, database, now, atomicity, policy, depth: 0 }.step(rule)
 }
 
 /// Everything that a step depends on beside its rule.
@@ -50,8 +38,6 @@ pub(super) struct Looked<'a> {
     pub(super) now: Timestamp,
     pub(super) atomicity: Atomicity,
     pub(super) policy: &'a Policy,
-    /// How much of a table a transform looks at.
-    pub(super) looks: Depth,
     /// How many tables above this one lose rows first.
     pub(super) depth: usize,
 }
@@ -95,7 +81,7 @@ impl Looked<'_> {
     /// What happens to the rows, and what hangs on that.
     fn deed(&self, rule: &Rule, table: &Table, place: &str) -> Result<Deed, Vec<Finding>> {
         if let Some(transform) = rule.transform() {
-            let Rewritten { rewrite, undone } = rewrite(rule, transform, table, place, self.now, self.looks)?;
+            let Rewritten { rewrite, undone } = rewrite(rule, transform, table, place, self.now)?;
             return Ok(Deed { action: Action::Transform(rewrite), undone, children: vec![], may_cascade: vec![] });
         }
         let cascade = cascades(rule, table, self)?;

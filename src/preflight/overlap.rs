@@ -3,17 +3,19 @@
 use forgetd_connector::{Finding, Notice, TableRef};
 
 use super::apart::apart;
-use crate::rules::{Policy, Rule};
+use crate::rules::{Action, Policy, Rule};
 
-/// Pairs of rules that can delete the same row: the shorter period decides, which somebody may not expect.
+/// Pairs of rules that can delete the same row, where the shorter period decides, which somebody may not expect; and pairs that transform
+/// the same columns of one.
 pub fn overlaps(policy: &Policy) -> Vec<Finding> {
     let mut findings = vec![];
     for (i, rule) in policy.rules.iter().enumerate() {
         for other in policy.rules.iter().skip(i + 1).filter(|other| overlap(rule, other)) {
+            let word = rule.action.word();
             findings.push(Finding::warns(
                 Notice::RulesOverlap,
                 format!("{}.{}", rule.database, rule.table),
-                format!("rules {} and {} can delete the same rows: whichever is due first", rule.name, other.name),
+                format!("rules {} and {} can {word} the same rows: whichever is due first", rule.name, other.name),
                 "tell them apart by `where`, or keep one of them",
             ));
         }
@@ -22,9 +24,12 @@ pub fn overlaps(policy: &Policy) -> Vec<Finding> {
 }
 
 fn overlap(a: &Rule, b: &Rule) -> bool {
-    (a.runs() && b.runs() && a.database == b.database)
-        && same_table(&a.table, &b.table)
-        && !apart(&a.predicate, &b.predicate)
+    let same = match (&a.action, &b.action) {
+        (Action::Delete, Action::Delete) => true,
+        (Action::Transform(a), Action::Transform(b)) => a.places.keys().any(|path| b.places.contains_key(path)),
+        _ => false,
+    };
+    (same && a.database == b.database) && same_table(&a.table, &b.table) && !apart(&a.predicate, &b.predicate)
 }
 
 /// A name without a schema can be any of them.

@@ -139,6 +139,24 @@ impl Action {
             Self::Keep => "keep",
         }
     }
+
+    /// What its rows have been when it is done with them.
+    pub const fn done(&self) -> &'static str {
+        match self {
+            Self::Delete => "deleted",
+            Self::Transform(_) => "transformed",
+            Self::Keep => "kept",
+        }
+    }
+
+    /// What it does, before the name of its table.
+    pub const fn on(&self) -> &'static str {
+        match self {
+            Self::Delete => "delete from",
+            Self::Transform(_) => "transform rows of",
+            Self::Keep => "keep rows of",
+        }
+    }
 }
 
 // === impl CoolOff ===

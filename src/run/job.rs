@@ -50,7 +50,7 @@ impl Job<'_> {
         let rows = commitments.as_ref().map(|rows| RowRoot { n: rows.n, root: hex::encode(rows.root) });
         let body = EntryBody::Batch(Batch {
             table: self.step.table.name.to_string(),
-            action: "delete",
+            action: self.step.action.word(),
             atomicity: self.step.atomicity,
             cutoff: self.cutoff,
             rule_digest: self.rule_digest.clone(),

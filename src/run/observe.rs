@@ -14,7 +14,7 @@ pub async fn observe(config: &Config, sites: &Sites<'_>, rules: &[&Rule]) -> Vec
     let mut reports = Vec::with_capacity(rules.len());
     for rule in rules {
         let started = Instant::now();
-        let report = Report::new(&rule.name, ulid::Ulid::generate().to_string());
+        let report = Report::new(rule, ulid::Ulid::generate().to_string());
         let mut report = match look(config, sites, rule, report.clone()).await {
             Ok(report) => report,
             Err(blocked) => report.ended(blocked.verdict, Some(blocked.cause), Some(blocked.detail)),

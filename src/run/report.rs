@@ -8,12 +8,18 @@ use serde::Serialize;
 
 use super::Verdict;
 use super::close::verdict_of;
+use crate::rules::Rule;
 
 /// The result of one run of one rule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// The rule.
     pub rule: String,
+    /// What it does: `delete` or `transform`.
+    pub action: &'static str,
+    /// What changed rows have been then, for people.
+    #[serde(skip)]
+    pub done: &'static str,
     /// The run's ULID; empty for a run that never began.
     pub run_id: String,
     /// How it ended.
@@ -57,9 +63,11 @@ pub struct Skipped {
 
 impl Report {
     /// A report of a run that has not done anything yet.
-    pub fn new(rule: &str, run_id: String) -> Self {
+    pub fn new(rule: &Rule, run_id: String) -> Self {
         Self {
-            rule: rule.into(),
+            rule: rule.name.clone(),
+            action: rule.action.word(),
+            done: rule.action.done(),
             run_id,
             verdict: Verdict::Failed,
             cause: None,
@@ -78,7 +86,7 @@ impl Report {
     }
 
     /// A report of a run that could not even begin.
-    pub fn refused(rule: &str, fault: &Fault) -> Self {
+    pub fn refused(rule: &Rule, fault: &Fault) -> Self {
         let report = Self::new(rule, String::new());
         report.ended(verdict_of(fault), Some(fault.cause()), Some(fault.to_string()))
     }

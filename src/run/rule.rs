@@ -44,7 +44,7 @@ pub(super) struct Blocked {
 /// Runs the rule and reports. Never fails: whatever goes wrong is a verdict.
 pub(super) async fn run(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>) -> Report {
     let started = Instant::now();
-    let mut report = Report::new(&rule.name, ulid::Ulid::generate().to_string());
+    let mut report = Report::new(rule, ulid::Ulid::generate().to_string());
     report = match attempt(session, rule, pace, &mut report).await {
         Ok(report) => report,
         Err(blocked) => {
@@ -88,6 +88,9 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
         // Before the run is opened: what was approved for one run lets no second one pass, however this one ends.
         looked.book.once = None;
         looked.book.last = Some(LastRow { cutoff: looked.step.selection.terms.cutoff.0, at: looked.database_time });
+        if report.due == Some(0) {
+            cleaned(rule, &mut looked);
+        }
         session.keep_book(rule, &looked.book).await?;
     }
     if report.due == Some(0) && looked.resumed.is_none() {
@@ -111,8 +114,14 @@ async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Loo
         Mode::Enforce => resume(session, site, rule, &catalog, database_time).await?,
         Mode::Observe => None,
     };
-    if let Some(row) = &resumed {
-        step.selection.terms.cutoff = Cutoff(row.cutoff);
+    let book = match rule.mode {
+        Mode::Enforce => session.book(rule).await?,
+        Mode::Observe => Book::default(),
+    };
+    match &resumed {
+        // What it had looked at before it crashed is not known.
+        Some(row) => step.selection.terms.cutoff = Cutoff(row.cutoff),
+        None => step.selection.floor = guard::floor(rule, &book, &plan::depends(&step), database_time),
     }
     let mut findings = connector.preflight(&step).await?;
     let index = |table: &TableRef, columns: &[String]| connector.index_statement(table, columns);
@@ -121,10 +130,6 @@ async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Loo
         return Err(blocked_by(&findings));
     }
     warn_of(rule, &findings);
-    let book = match rule.mode {
-        Mode::Enforce => session.book(rule).await?,
-        Mode::Observe => Book::default(),
-    };
     let measure = connector.measure(&step, cap(rule, &book)).await?;
     Ok(Looked { step, catalog, database_time, measure, findings, book, resumed })
 }
@@ -173,6 +178,16 @@ async fn judge(session: &Session<'_>, site: &Site<'_>, rule: &Rule, looked: &mut
         |(n, (cause, text)): (usize, &guard::Stop)| if n == 0 { text.clone() } else { format!("also {cause}: {text}") };
     let detail = stops.iter().enumerate().map(also).collect::<Vec<_>>().join("; ");
     Err(Blocked { verdict: Verdict::Blocked, cause: *cause, detail })
+}
+
+/// Notes up to where a transform left nothing to do.
+fn cleaned(rule: &Rule, looked: &mut Looked) {
+    if rule.transform().is_none() {
+        return;
+    }
+    let selection = &looked.step.selection;
+    let catalog = plan::depends(&looked.step);
+    looked.book.cleaned(rule, &catalog, selection.terms.cutoff.0, selection.floor, looked.database_time);
 }
 
 /// Describes the tables once more: a run changes nothing in tables other than those it was planned and judged for.
@@ -250,7 +265,7 @@ async fn observed(session: &Session<'_>, site: &Site<'_>, rule: &Rule, mut repor
         return report.ended(Verdict::Clean, None, None);
     }
     let more = if report.due_exact { "" } else { "at least " };
-    let detail = format!("observing: would have deleted {more}{due} rows; set mode: enforce");
+    let detail = format!("observing: would have {} {more}{due} rows; set mode: enforce", rule.action.done());
     tracing::warn!(rule = %rule.name, due, "{detail}");
     if site.generation().is_ok() && session.is_sound() {
         close::note_skipped(session, rule, Cause::Observe).await;
@@ -305,6 +320,9 @@ async fn act(
     pace.progress.end(&rule.name);
     if matches!(report.verdict, Verdict::Clean | Verdict::Partial) && report.cause != Some(Cause::Interrupted) {
         looked.book.ran(report.changed, began.elapsed().as_secs_f64());
+        if report.verdict == Verdict::Clean {
+            cleaned(rule, &mut looked);
+        }
         if let Err(fault) = session.keep_book(rule, &looked.book).await {
             tracing::warn!(rule = %rule.name, error = %fault, "how the run went could not be noted");
         }
@@ -323,7 +341,7 @@ fn started(
     let facts = site.connector.facts();
     EntryBody::RunStarted(Box::new(RunStarted {
         table: looked.step.table.name.to_string(),
-        action: "delete",
+        action: looked.step.action.word(),
         atomicity: site.atomicity,
         cutoff: row.cutoff,
         database_time: looked.database_time,

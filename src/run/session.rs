@@ -255,7 +255,7 @@ impl<'a> Session<'a> {
 
     async fn run_rule(&self, rule: &Rule) -> Report {
         if *self.stop.borrow() {
-            let report = Report::new(&rule.name, String::new());
+            let report = Report::new(rule, String::new());
             return report.ended(Verdict::Partial, Some(Cause::Interrupted), None);
         }
         let site = self.sites.site(&rule.database);

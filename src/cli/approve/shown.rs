@@ -106,8 +106,8 @@ impl<'a> Shown<'a> {
 
     /// For a person.
     pub(super) fn text(&self) -> String {
-        let Rule { name, database, table: from, .. } = self.rule;
-        let head = format!("{name}: delete from {database}.{from}");
+        let Rule { name, database, table, action, .. } = self.rule;
+        let head = format!("{name}: {} {database}.{table}", action.on());
         if !self.stuck.is_empty() {
             let findings = report::indented(&report::findings(&self.stuck));
             return format!("{head}\n{findings}\n  no approval helps against this");

@@ -71,7 +71,7 @@ pub(super) async fn run(file: &Path, args: &Args) -> u8 {
 
 async fn row(log: &log::Configured<'_>, rule: &str, key: &[String]) -> Result<Proven, Stop> {
     let Some(found) = prove_row::find(log, rule, key).await? else {
-        say(format_args!("no receipt that is still kept says that rule {rule} deleted a row with this key"));
+        say(format_args!("no receipt that is still kept says that rule {rule} changed a row with this key"));
         return Err(Stop::Said(1));
     };
     let files = log.relay.files(&log.controls).await?;

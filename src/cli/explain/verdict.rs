@@ -23,7 +23,8 @@ pub(super) fn answer(rule: &Rule, policy: &Policy, judged: &Judged) -> Answer {
         let since = judged.clauses.iter().find(|clause| clause.what == ClauseOf::Since);
         let mut reasons = vec![over(rule, since)];
         if rule.mode == Mode::Observe {
-            reasons.push("the rule only observes: with `mode: enforce` the next run would delete it".into());
+            let word = rule.action.word();
+            reasons.push(format!("the rule only observes: with `mode: enforce` the next run would {word} it"));
         }
         return Answer { due: true, reasons, due_from: None };
     }

@@ -87,12 +87,13 @@ impl RulePlan {
             preflight::look(&self.rule, &config.policy, connector, name, atomicity).await?;
         self.findings.extend(guard::skew(name, now, before, clock::now()));
         self.findings.extend(findings);
-        let Some(step) = step else { return Ok(()) };
+        let Some(mut step) = step else { return Ok(()) };
+        let book = home.book(&self.rule.name).await?;
+        step.selection.floor = guard::floor(&self.rule, &book, &depends(&step), now);
         self.cutoff = Some(step.selection.terms.cutoff.0);
         self.references = references(&step);
         self.index = index(&step);
         self.statements = Some(connector.statements(&step)?);
-        let book = home.book(&self.rule.name).await?;
         // As far as a run counts for its guards, so that both judge alike.
         let needed = guard::rows_needed(&self.rule, &book);
         let cap = RowCap(needed.map(|rows| rows.max(COUNT_MAX)).filter(|_| !exact));
@@ -199,7 +200,7 @@ impl RulePlan {
         }
         let work = self.work();
         match self.rule.mode {
-            Mode::Enforce => ("delete", work),
+            Mode::Enforce => (self.rule.action.word(), work),
             Mode::Observe => ("only look", format!("only look; with `mode: enforce` it would {work}")),
         }
     }
@@ -215,7 +216,7 @@ impl RulePlan {
         let lower_bound = !capped && matches!(self.measure.as_ref().map(|m| m.due), Some(Count::Capped(_)));
         let more = if lower_bound { "at least " } else { "" };
         let rows = report::thousands(rows);
-        format!("delete {more}{rows} rows in {batches} of at most {most}{cap}")
+        format!("{} {more}{rows} rows in {batches} of at most {most}{cap}", self.rule.action.word())
     }
 
     /// Rounded to parts of a million: more digits are noise.

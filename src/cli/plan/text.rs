@@ -74,10 +74,8 @@ impl RulePlan {
     pub(super) fn head(&self) -> String {
         let rule = &self.rule;
         let place = format!("{}.{}", rule.database, rule.table);
-        if !rule.runs() {
-            return format!("{}: keep rows of {place}", rule.name);
-        }
-        format!("{}: delete from {place} ({})", rule.name, mode(rule.mode))
+        let head = format!("{}: {} {place}", rule.name, rule.action.on());
+        if rule.runs() { format!("{head} ({})", mode(rule.mode)) } else { head }
     }
 
     /// What is known, as pairs of a word and a text, statements left out.
