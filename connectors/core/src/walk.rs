@@ -3,7 +3,8 @@
 //! A position is (since, key). While fewer rows than a batch share one `since`, spans are ranges of `since`; where more
 //! do, the walk goes through the keys inside that one value, so a DATE column with any number of rows a day comes to an
 //! end. Rows with NULL in `since` follow as a segment of their own, walked by key. Tables whose rows lie scattered, or
-//! that have no usable index, are walked by physical row id, which is right for deletes only.
+//! that have no usable index, are walked by physical row id, which is right for deletes only: a row that is updated gets
+//! another one. Where the rows stay they are walked by key alone instead.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,11 @@ pub enum Position {
     /// Among the rows whose `since` is NULL, after this key.
     Nulls {
         /// The last key that was passed.
+        after: Option<Key>,
+    },
+    /// Among all rows, whatever their `since`, after this key.
+    Keys {
+        /// The last key that was passed; absent: before the first of them.
         after: Option<Key>,
     },
     /// At this physical row id.
@@ -68,6 +74,13 @@ pub enum Span {
         /// Up to and with this one; absent: to the last.
         to: Option<Key>,
     },
+    /// A range of keys, whatever `since` is.
+    Keys {
+        /// Keys after this one; absent: from the first.
+        after: Option<Key>,
+        /// Up to and with this one; absent: to the last.
+        to: Option<Key>,
+    },
     /// Physical row ids from (with) and to (without).
     Physical {
         /// First row id.
@@ -96,6 +109,11 @@ pub enum Peek {
     },
     /// The same among rows whose `since` is NULL.
     Nulls {
+        /// Keys after this one.
+        after: Option<Key>,
+    },
+    /// The same among all rows.
+    Keys {
         /// Keys after this one.
         after: Option<Key>,
     },
@@ -140,6 +158,7 @@ impl Position {
             Self::Past(since) => Peek::Since { from: Some(since.clone()), inclusive: false },
             Self::Inside { since, after } => Peek::Inside { since: since.clone(), after: after.clone() },
             Self::Nulls { after } => Peek::Nulls { after: after.clone() },
+            Self::Keys { after } => Peek::Keys { after: after.clone() },
             Self::Physical { .. } => return None,
         })
     }
@@ -178,6 +197,10 @@ impl Position {
                 let next = to.clone().map(|key| Self::Nulls { after: Some(key) });
                 (Span::Nulls { after: after.clone(), to }, next)
             }
+            (Self::Keys { after }, Peeked::Key(to)) => {
+                let next = to.clone().map(|key| Self::Keys { after: Some(key) });
+                (Span::Keys { after: after.clone(), to }, next)
+            }
             // A lookup that does not answer this position's question ends nothing and skips nothing.
             _ => return None,
         })
@@ -199,13 +222,17 @@ mod tests {
 
     /// Walks a table of (since, key) rows the way a connector does and returns the spans' row counts.
     fn walk(rows: &mut [(Option<i64>, i64)], window: usize, nulls: NullSegment) -> Vec<usize> {
+        walk_from(Position::Start, rows, window, nulls)
+    }
+
+    fn walk_from(begin: Position, rows: &mut [(Option<i64>, i64)], window: usize, nulls: NullSegment) -> Vec<usize> {
         rows.sort_unstable();
         let key = |k: i64| Key(vec![Value::Int(k)]);
         let int = |v: &Value| {
             if let Value::Int(v) = v { *v } else { panic!("an int") }
         };
         let key_int = |k: &Option<Key>| k.as_ref().map_or(i64::MIN, |k| int(&k.0[0]));
-        let mut position = Position::Start;
+        let mut position = begin;
         let mut counts = vec![];
         for _ in 0..10_000 {
             let peeked = match position.peek().unwrap() {
@@ -223,6 +250,12 @@ mod tests {
                     let after = key_int(&after);
                     let mut left = rows.iter().filter(|r| r.0.is_none() && r.1 > after);
                     Peeked::Key(left.nth(window - 1).map(|r| key(r.1)))
+                }
+                Peek::Keys { after } => {
+                    let after = key_int(&after);
+                    let mut keys: Vec<i64> = rows.iter().map(|r| r.1).filter(|k| *k > after).collect();
+                    keys.sort_unstable();
+                    Peeked::Key(keys.get(window - 1).map(|k| key(*k)))
                 }
             };
             let Some((span, next)) = position.span(peeked, nulls) else {
@@ -254,6 +287,7 @@ mod tests {
             }),
             Span::Inside { since, after, to } => row.0 == Some(int(since)) && above(after) && upto(to),
             Span::Nulls { after, to } => row.0.is_none() && above(after) && upto(to),
+            Span::Keys { after, to } => above(after) && upto(to),
             Span::Physical { .. } => false,
         }
     }
@@ -274,6 +308,9 @@ mod tests {
                 assert!(counts.iter().all(|n| *n <= window), "{counts:?} with window {window}");
                 let counts = walk(&mut rows, window, NullSegment::Absent);
                 assert_eq!(counts.iter().sum::<usize>(), rows.iter().filter(|r| r.0.is_some()).count());
+                let counts = walk_from(Position::Keys { after: None }, &mut rows, window, NullSegment::Absent);
+                assert_eq!(counts.iter().sum::<usize>(), rows.len());
+                assert!(counts.iter().all(|n| *n <= window), "{counts:?} with window {window}");
             }
         }
     }

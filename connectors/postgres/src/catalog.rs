@@ -5,7 +5,8 @@ mod sql;
 use std::collections::BTreeMap;
 
 use forgetd_connector::{
-    Catalog, Column, ColumnKind, Fault, Fit, ForeignKey, Index, OnDelete, Table, TableKind, TableRef,
+    Catalog, Column, ColumnKind, Fault, Fit, ForeignKey, Index, OnDelete, Reference, Table, TableKind, TableRef,
+    Writable,
 };
 use tokio_postgres::Row;
 
@@ -32,12 +33,14 @@ pub(crate) async fn describe(session: &Session, tables: &[TableRef], place: &str
     let oids: Vec<i64> = resolved.iter().map(|row| get(row, 0, place)).collect::<Result<_, _>>()?;
     let of = |text: &str| Sql::new(text, vec![Param::Ints(oids.clone())]);
     let (columns, indexes, keys) = (of(sql::COLUMNS), of(sql::INDEXES), of(sql::FOREIGN_KEYS));
+    let references = of(sql::REFERENCES);
     // With an empty path every type's name comes with its schema, so it means the same in any session.
     let path = "; set local search_path = pg_catalog";
-    let answers = session.read("describe", place, path, &[&columns, &indexes, &keys]).await?;
+    let answers = session.read("describe", place, path, &[&columns, &indexes, &keys, &references]).await?;
     let mut columns = by_table(rows(&answers, 0, place)?, place, column)?;
     let mut indexes = by_table(rows(&answers, 1, place)?, place, index)?;
-    let mut references = by_table(rows(&answers, 2, place)?, place, foreign_key)?;
+    let mut referenced_by = by_table(rows(&answers, 2, place)?, place, foreign_key)?;
+    let mut references = by_table(rows(&answers, 3, place)?, place, reference)?;
     let mut catalog = Catalog::default();
     for row in resolved {
         let oid: i64 = get(row, 0, place)?;
@@ -53,8 +56,8 @@ pub(crate) async fn describe(session: &Session, tables: &[TableRef], place: &str
             columns: columns.remove(&oid).unwrap_or_default(),
             key: key.unwrap_or_default(),
             indexes: indexes.into_iter().map(|(index, _)| index).collect(),
-            referenced_by: references.remove(&oid).unwrap_or_default(),
-            references: vec![],
+            referenced_by: referenced_by.remove(&oid).unwrap_or_default(),
+            references: references.remove(&oid).unwrap_or_default(),
             rows_in: rows_in(row, place)?,
             rows_estimate: whole(estimate),
         });
@@ -87,12 +90,45 @@ fn by_table<T>(
 }
 
 fn column(row: &Row, place: &str) -> Result<Column, Fault> {
+    let type_name: &str = get(row, 3, place)?;
     Ok(Column {
         name: get(row, 1, place)?,
         type_name: get(row, 2, place)?,
-        kind: column_kind(get(row, 3, place)?, get(row, 4, place)?),
+        kind: column_kind(type_name, get(row, 4, place)?),
         nullable: get(row, 5, place)?,
-        fit: Fit::default(),
+        fit: fit(row, type_name, place)?,
+    })
+}
+
+fn fit(row: &Row, type_name: &str, place: &str) -> Result<Fit, Fault> {
+    let length: Option<i64> = get(row, 6, place)?;
+    Ok(Fit {
+        chars_max: match type_name {
+            "pg_catalog.char" => Some(1),
+            // In bytes; a character is at least one.
+            "pg_catalog.name" => Some(63),
+            _ => length.and_then(|length| u32::try_from(length).ok()),
+        },
+        integer_max: match type_name {
+            "pg_catalog.int2" => Some(i64::from(i16::MAX)),
+            "pg_catalog.int4" => Some(i64::from(i32::MAX)),
+            _ => None,
+        },
+        writable: match (get(row, 7, place)?, get(row, 8, place)?) {
+            (true, _) => Writable::Generated,
+            (false, true) => Writable::Identity,
+            (false, false) => Writable::Free,
+        },
+        partitions: get(row, 9, place)?,
+        labels: get(row, 10, place)?,
+    })
+}
+
+fn reference(row: &Row, place: &str) -> Result<Reference, Fault> {
+    Ok(Reference {
+        name: get(row, 1, place)?,
+        columns: get(row, 2, place)?,
+        parent: TableRef { schema: Some(get(row, 3, place)?), name: get(row, 4, place)? },
     })
 }
 
@@ -128,7 +164,7 @@ fn foreign_key(row: &Row, place: &str) -> Result<ForeignKey, Fault> {
             "n" | "d" => OnDelete::Set,
             _ => OnDelete::Refuse,
         },
-        follows: false,
+        follows: get(row, 11, place)?,
         indexed: get(row, 8, place)?,
         unsettable: get(row, 10, place)?,
     })

@@ -29,6 +29,17 @@ pub(crate) fn read(kind: ColumnKind, expr: &str) -> String {
     }
 }
 
+/// The expression that a shape is looked for in: the value's text, in lower case where it is no text. Addresses without a
+/// prefix of their own are written without one.
+pub(crate) fn exact_text(column: &Column) -> String {
+    let name = format!("t.{}", quote(&column.name));
+    match (column.kind, column.type_name.as_str()) {
+        (ColumnKind::Text, _) => format!("{name}::text"),
+        (_, "inet") => format!("abbrev({name})"),
+        (kind, _) => format!("lower({})", read(kind, &name)),
+    }
+}
+
 /// The expression that turns a text that [`read`] made back into a value of the column's type.
 pub(crate) fn from_text(column: &Column, expr: &str) -> String {
     match column.kind {

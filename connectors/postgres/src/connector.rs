@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     /// The session of the control tables: a lease is renewed while a lane works.
     pub(crate) desk: Arc<Slot>,
     pub(crate) names: Names,
-    text_order: TextOrder,
+    pub(crate) text_order: TextOrder,
     /// A pooler was recognised. That it was not proves nothing.
     pub(crate) pooled: bool,
     /// The transaction whose commit was not answered, if there is one.
@@ -233,6 +233,11 @@ impl Connector for Postgres {
                 let peek = query.peek_since(&Peek::Since { from: Some(shown()), inclusive: true }, 1);
                 (Span::Range { from: Some(shown()), inclusive: true, to: Some(shown()) }, peek)
             }
+            (Walk::Keys, _) => {
+                let shown = || Key(query.key().iter().map(|_| Value::Null).collect());
+                let peek = query.peek_keys(&Peek::Keys { after: Some(shown()) }, 1, 1);
+                (Span::Keys { after: Some(shown()), to: Some(shown()) }, peek)
+            }
             _ => (Span::Physical { from: 0, to: 1 }, Some(query.peek_physical(0, 1, 1))),
         };
         Ok(Statements {
@@ -277,8 +282,8 @@ impl Connector for Postgres {
         }
     }
 
-    async fn count_shaped(&self, table: &Table, _path: &Path, _shape: &Shape) -> Result<u64, Fault> {
-        Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "count rows", table.name.to_string()))
+    async fn count_shaped(&self, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault> {
+        measure::count_shaped(&self.shared, table, path, shape).await
     }
 
     async fn close(&self) {

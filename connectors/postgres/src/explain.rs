@@ -50,6 +50,10 @@ fn statements(query: &Query, survey: &Survey, walk: Walk) -> Vec<(&'static str, 
             let peek = query.peek_since(&Peek::Since { from: None, inclusive: true }, u64::from(ROWS));
             (Span::Range { from: None, inclusive: true, to: None }, peek)
         }
+        Walk::Keys => {
+            let peek = query.peek_keys(&Peek::Keys { after: None }, u64::from(ROWS), 1);
+            (Span::Keys { after: None, to: None }, peek)
+        }
         Walk::Physical => {
             let to = survey.blocks.max(1) << LINE_BITS;
             (Span::Physical { from: 0, to }, Some(query.peek_physical(0, to, ROWS)))

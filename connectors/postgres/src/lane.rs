@@ -321,6 +321,7 @@ impl AtomicLane for Atomic {
 pub(crate) const fn word(walk: Walk) -> &'static str {
     match walk {
         Walk::Since => "since",
+        Walk::Keys => "key",
         Walk::Physical => "physical",
     }
 }

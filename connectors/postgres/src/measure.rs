@@ -1,10 +1,13 @@
 //! How much is due, counted with the predicate of the lanes and never through row security.
 
-use forgetd_connector::{Cause, ColumnKind, Count, Fault, FaultClass, Measure, Outside, RowCap, SinceForm, Step};
+use forgetd_connector::{
+    Cause, ColumnKind, Count, Fault, FaultClass, Measure, Outside, Path, RowCap, Shape, SinceForm, Step, Table,
+};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
+use crate::codec;
 use crate::connect::Answer;
 use crate::connector::Shared;
 use crate::julian;
@@ -77,6 +80,18 @@ pub(crate) async fn survivors(shared: &Shared, step: &Step) -> Result<Count, Fau
         Ok(answers) => Ok(Count::Exact(number(&answers, 0, &place)?)),
         Err(cause) => Ok(Count::Blind(cause)),
     }
+}
+
+/// Counts the rows of a table that have a value of this shape at a place.
+pub(crate) async fn count_shaped(shared: &Shared, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault> {
+    let place = format!("{}.{}", shared.database(), table.name);
+    let sql = Query::shaped(table, path, shape, shared.database(), shared.text_order)?;
+    let held = shared.lanes.take().await?;
+    let answers = held.read("count rows", &place, codec::PINS, &[&sql]).await;
+    if !matches!(&answers, Err(fault) if fault.class == FaultClass::Disconnected) {
+        held.give_back();
+    }
+    number(&answers?, 0, &place)
 }
 
 /// Reads in the lanes' session. The inner error: the role cannot see the rows.

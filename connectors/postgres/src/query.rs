@@ -4,6 +4,7 @@
 
 mod account;
 mod change;
+mod coarse;
 mod count;
 mod json;
 mod lock;
@@ -16,6 +17,7 @@ mod since;
 mod span;
 mod sql;
 mod test;
+mod undone;
 mod written;
 
 use forgetd_connector::{Column, ColumnKind, Fault, SinceColumn, Step, TableRef, WhenNull};
@@ -39,8 +41,10 @@ pub(crate) struct Query {
     key: Vec<Column>,
     conditions: Vec<Condition>,
     predicate: String,
-    /// The parameters of the predicate. The first is what the leading column is compared with.
+    /// The parameters of the predicate. The first are what the leading column is compared with.
     bound: Sql,
+    /// How many those are.
+    bounds: usize,
     readings: Vec<Reading>,
     /// Settings pinned where text forms depend on them.
     pins: String,
@@ -51,6 +55,8 @@ pub(crate) struct Lead {
     pub(crate) column: Column,
     /// The cutoff, as the column is compared with it.
     cutoff: String,
+    /// The floor, where no row is looked at whose value here lies before it.
+    floor: Option<String>,
 }
 
 /// What the server's bytes of a text are in the order of.
@@ -113,22 +119,29 @@ impl Query {
             Some(since) => {
                 let column = compiler.own(&since.column)?.clone();
                 let cutoff = compiler.cutoff(&column, since, terms.cutoff)?;
-                Some(Lead { column, cutoff })
+                // Of several columns another one can hold the moment.
+                let floor = step.selection.floor.filter(|_| terms.since.single().is_some());
+                let floor = floor.map(|floor| compiler.cutoff(&column, since, floor)).transpose()?;
+                Some(Lead { column, cutoff, floor })
             }
             None => None,
         };
+        let bounds = compiler.sql.bound();
         let other = match &terms.when_null {
             WhenNull::Use(name) => Some(compiler.own(name)?.clone()),
             WhenNull::Keep | WhenNull::Delete => None,
         };
         let key = step.table.key.iter().map(|name| compiler.own(name).cloned()).collect::<Result<Vec<_>, _>>()?;
         let conditions = compiler.selection(&step.selection)?;
-        let Compiler { sql: bound, readings, pinned, .. } = compiler;
+        let Compiler { sql: bound, readings, pinned, pins_all, .. } = compiler;
         let texts: Vec<&str> = conditions.iter().map(|condition| condition.text.as_str()).collect();
         let predicate = texts.join(" and ");
         let mut read: Vec<&Column> = key.iter().chain(lead.iter().map(|lead| &lead.column)).collect();
         read.extend(&pinned);
         let mut pins = codec::pins(&read).to_owned();
+        if pins_all {
+            pins = codec::PINS.to_owned();
+        }
         if readings.iter().any(|reading| matches!(reading.what, ReadAs::Native(_))) {
             // A native condition can depend on any of them, and a pooler's session brings what others left.
             pins = codec::PINS.to_owned();
@@ -144,6 +157,7 @@ impl Query {
             conditions,
             predicate,
             bound,
+            bounds,
             readings,
             pins,
         })
@@ -184,9 +198,9 @@ impl Query {
         self.bound.clone()
     }
 
-    /// A statement in which the leading column's cutoff alone can stand.
+    /// A statement in which the leading column's cutoff and floor alone can stand.
     fn with_cutoff(&self) -> Sql {
-        self.bound.first()
+        self.bound.first(self.bounds)
     }
 
     fn from(&self) -> String {

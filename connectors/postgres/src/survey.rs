@@ -126,9 +126,11 @@ impl Survey {
     /// How to walk: by `since`, unless the rows lie so that reading every block once is cheaper, or nothing else
     /// comes to an end.
     pub(crate) fn walk(&self, step: &Step) -> Walk {
-        if walk_by_description(step) == Walk::Physical {
-            return Walk::Physical;
+        let described = walk_by_description(step);
+        if described != Walk::Since {
+            return described;
         }
+        let by_key = self.key_correlation.is_some_and(|c| c.abs() >= CORRELATION_MIN);
         let scattered = self.correlation.is_some_and(|c| c.abs() < CORRELATION_MIN);
         let tied = self.ties().is_some_and(|rows| rows > TIES_MAX)
             && self.key_correlation.is_none_or(|c| c.abs() < CORRELATION_MIN);
@@ -136,7 +138,18 @@ impl Survey {
             (Some(due), Some(rows)) => due / rows,
             _ => 0.0,
         };
-        if (scattered || tied) && share > SHARE_MIN { Walk::Physical } else { Walk::Since }
+        match ((scattered || tied) && share > SHARE_MIN, step.rewrite()) {
+            (false, _) => Walk::Since,
+            (true, None) => Walk::Physical,
+            // Rows that are updated get new ids.
+            (true, Some(_)) => {
+                if by_key {
+                    Walk::Keys
+                } else {
+                    Walk::Since
+                }
+            }
+        }
     }
 
     /// Rows per value of `since`.
@@ -174,7 +187,11 @@ async fn unreadable(session: &Session, query: &Query, place: &str) -> Option<Fau
 /// How to walk a table that was not surveyed: what its description alone says.
 pub(crate) fn walk_by_description(step: &Step) -> Walk {
     let indexed = lead(step).is_some_and(|since| step.table.leads_index(&since.column));
-    if step.table.key.is_empty() || !indexed { Walk::Physical } else { Walk::Since }
+    match (indexed, step.rewrite()) {
+        (true, _) if !step.table.key.is_empty() => Walk::Since,
+        (_, Some(_)) => Walk::Keys,
+        (_, None) => Walk::Physical,
+    }
 }
 
 fn announced(step: &Step, rows: &[Row], place: &str) -> Result<Announced, Fault> {

@@ -1,5 +1,8 @@
 //! Where batches begin and end: looks ends of spans up ahead of time and keeps them bounded.
 //!
+//! Rows that are deleted may be walked by physical row id; rows that stay are walked by `since`, or by key where that is
+//! cheaper or `since` gives no order.
+//!
 //! Usually a span is as many rows of the table as a batch may change, found by the index alone. Where few of those
 //! are due the span stretches; where exactness matters (small batches, after a row was refused) due rows are counted.
 
@@ -37,6 +40,9 @@ const SLOW_MICROS: u64 = 25_000;
 const ENDS: u64 = 16;
 const ENDS_MAX: u64 = 256;
 
+/// The most rows looked at by one lookup of ends among all keys.
+const KEYS_MAX: u64 = 200_000;
+
 /// A lookup of ends that took this long asks for more of them next time.
 const LOOKUP_SLOW: Duration = Duration::from_millis(40);
 
@@ -45,6 +51,8 @@ const LOOKUP_SLOW: Duration = Duration::from_millis(40);
 pub(crate) enum Walk {
     /// In order of `since`, ties and NULLs by key.
     Since,
+    /// In order of keys, whatever `since` is.
+    Keys,
     /// In order of physical row ids.
     Physical,
 }
@@ -173,8 +181,10 @@ impl Walker {
             }
             // Row ids of another storage mean nothing here, and neither does a `since` to a walk without it.
             (Walk::Physical, _) => Position::Physical { storage: self.survey.storage.clone(), from: 0 },
-            (Walk::Since, Position::Physical { .. }) => Position::Start,
+            (Walk::Since, Position::Physical { .. } | Position::Keys { .. }) => Position::Start,
             (Walk::Since, position) => position,
+            (Walk::Keys, position @ Position::Keys { .. }) => position,
+            (Walk::Keys, _) => Position::Keys { after: None },
         }
     }
 
@@ -228,11 +238,12 @@ impl Walker {
         rows_max: u32,
     ) -> Result<Peeked, Fault> {
         let window = self.window(rows_max);
-        let usable = self.ends.at.as_ref() == Some(position)
-            && self.ends.window == window
-            && (self.ends.complete || !self.ends.keys.is_empty());
-        if !usable {
-            let most = self.ends.most;
+        if !self.knows_end(position, rows_max) {
+            let most = match peek {
+                // Every row is one of them: what is looked up and never used costs most here.
+                Peek::Keys { .. } => self.ends.most.min((KEYS_MAX / window).max(1)),
+                _ => self.ends.most,
+            };
             let sql = self.query.peek_keys(peek, window, most).ok_or_else(|| odd(&self.place))?;
             let began = Instant::now();
             let rows = self.read(session, &sql).await?;
@@ -240,18 +251,31 @@ impl Walker {
             let keys =
                 rows.iter().filter_map(|row| self.key(row, 0).transpose()).collect::<Result<VecDeque<_>, _>>()?;
             let complete = (keys.len() as u64) < most;
-            let most = if slow { (most * 4).min(ENDS_MAX) } else { most };
-            self.ends = Ends { at: Some(position.clone()), keys, complete, window, most };
+            let next = if slow { (self.ends.most * 4).min(ENDS_MAX) } else { self.ends.most };
+            self.ends = Ends { at: Some(position.clone()), keys, complete, window, most: next };
         }
+        Ok(Peeked::Key(self.next_end(position)))
+    }
+
+    /// Whether the end of the span at this position was looked up before.
+    fn knows_end(&self, position: &Position, rows_max: u32) -> bool {
+        self.ends.at.as_ref() == Some(position)
+            && self.ends.window == self.window(rows_max)
+            && (self.ends.complete || !self.ends.keys.is_empty())
+    }
+
+    /// Takes that end; absent: no further row was found.
+    fn next_end(&mut self, position: &Position) -> Option<Key> {
         let end = self.ends.keys.pop_front();
         self.ends.at = match (position, &end) {
             (Position::Inside { since, .. }, Some(key)) => {
                 Some(Position::Inside { since: since.clone(), after: Some(key.clone()) })
             }
+            (Position::Keys { .. }, Some(key)) => Some(Position::Keys { after: Some(key.clone()) }),
             (_, Some(key)) => Some(Position::Nulls { after: Some(key.clone()) }),
             (_, None) => None,
         };
-        Ok(Peeked::Key(end))
+        end
     }
 
     /// The lookup of the span behind a planned one, to be sent along with its batch: no row, or one array of texts.
@@ -319,6 +343,26 @@ impl Walker {
             self.pace.went(from, to, changed, micros);
             return;
         }
+        self.pace_rows(planned, changed, micros);
+        self.follow(planned);
+    }
+
+    /// Plans the next span where its end was looked up together with this one's.
+    fn follow(&mut self, planned: &Planned) {
+        let Some(position) = planned.after.clone() else { return };
+        let rows_max = planned.rows_max;
+        let counted = self.counting(rows_max, Counted::Rows);
+        if counted == Counted::Due || !self.knows_end(&position, rows_max) {
+            return;
+        }
+        let peeked = Peeked::Key(self.next_end(&position));
+        if let Some((span, after)) = position.span(peeked, self.nulls) {
+            self.planned = Some(Planned { position, rows_max, span, after, counted });
+        }
+    }
+
+    /// How far the next batch may look, unless rows are walked physically.
+    fn pace_rows(&mut self, planned: &Planned, changed: u64, micros: u64) {
         let rows_max = u64::from(planned.rows_max);
         if micros > SLOW_MICROS {
             self.stretch = (self.stretch / 2).max(1);

@@ -86,7 +86,9 @@ fn ahead_by_since(
         let query = scope.peek(&peek, rows);
         let peeked = match &peek {
             Peek::Since { .. } => Peeked::Since(first(connection, &query, |row| value(row, 0))?),
-            Peek::Inside { .. } | Peek::Nulls { .. } => Peeked::Key(row_key(connection, &query, scope.row_width())?),
+            Peek::Inside { .. } | Peek::Nulls { .. } | Peek::Keys { .. } => {
+                Peeked::Key(row_key(connection, &query, scope.row_width())?)
+            }
         };
         match position.span(peeked, nulls) {
             Some((span, next)) => return Ok((Area::Since(span), next)),

@@ -29,21 +29,45 @@ cross join lateral ( \
       where w.ev_class = c.oid and d.refclassid = 'pg_class'::regclass)) r \
 order by w.n";
 
-/// Columns: table, name, type to cast to, type, category, nullable. A domain counts as the type under it.
+/// Columns: table, name, type to cast to, type, category, nullable; the length that the type sets, whether the engine
+/// makes the value, whether it counts it, whether it decides about partitions, the labels of an enum. A domain counts as
+/// the type under it; of a length that domains set over each other only the outermost is asked.
 pub(super) const COLUMNS: &str = "\
 select a.attrelid::int8, a.attname::text, format_type(b.oid, -1), b.nspname || '.' || b.typname, \
-  b.typcategory::text, not a.attnotnull \
+  b.typcategory::text, not a.attnotnull, \
+  case when b.oid in ('bpchar'::regtype, 'varchar'::regtype) and b.typmod > 4 then b.typmod - 4 end::int8, \
+  a.attgenerated <> '', a.attidentity <> '', \
+  a.attname in (select p.attname from pg_partition_ancestors(a.attrelid) r join pg_depend d \
+    on d.classid = 'pg_class'::regclass and d.objid = r.relid and d.refclassid = 'pg_class'::regclass \
+      and d.refobjid = r.relid and d.refobjsubid = 0 and d.objsubid > 0 and d.deptype = 'i' \
+    join pg_attribute p on p.attrelid = r.relid and p.attnum = d.objsubid \
+    where exists (select from pg_partitioned_table t where t.partrelid = r.relid)), \
+  array(select e.enumlabel::text from pg_enum e where e.enumtypid = b.oid order by e.enumsortorder) \
 from pg_attribute a cross join lateral ( \
   with recursive under as ( \
-    select t.oid, t.typname, t.typtype, t.typbasetype, t.typcategory, t.typnamespace \
+    select t.oid, t.typname, t.typtype, t.typbasetype, t.typcategory, t.typnamespace, t.typtypmod, \
+      a.atttypmod as typmod \
     from pg_type t where t.oid = a.atttypid \
     union all \
-    select t.oid, t.typname, t.typtype, t.typbasetype, t.typcategory, t.typnamespace \
+    select t.oid, t.typname, t.typtype, t.typbasetype, t.typcategory, t.typnamespace, t.typtypmod, \
+      case when under.typmod < 0 then under.typtypmod else under.typmod end \
     from under join pg_type t on t.oid = under.typbasetype where under.typtype = 'd') \
   select under.*, n.nspname from under join pg_namespace n on n.oid = under.typnamespace \
   where under.typtype <> 'd') b \
 where a.attrelid = any ($1::int8[]::oid[]) and a.attnum > 0 and not a.attisdropped \
 order by a.attrelid, a.attnum";
+
+/// Foreign keys of the tables themselves: table, name, columns, schema and name of the table they point at. Where that
+/// one has partitions, each of them has a key of its own, which is left out.
+pub(super) const REFERENCES: &str = "\
+select k.conrelid::int8, k.conname::text, \
+  (select array_agg(a.attname::text order by p.n) from unnest(k.conkey) with ordinality as p(attnum, n) \
+   join pg_attribute a on a.attrelid = k.conrelid and a.attnum = p.attnum), \
+  n.nspname::text, c.relname::text \
+from pg_constraint k join pg_class c on c.oid = k.confrelid join pg_namespace n on n.oid = c.relnamespace \
+where k.contype = 'f' and k.conrelid = any ($1::int8[]::oid[]) \
+  and not exists (select from pg_constraint p where p.oid = k.conparentid and p.conrelid = k.conrelid) \
+order by 1, 2";
 
 /// Indexes that ranges can use: table, name, columns, unique, fit to be the key. The primary key first.
 pub(super) const INDEXES: &str = "\
@@ -60,7 +84,8 @@ where i.indrelid = any ($1::int8[]::oid[]) and am.amname = 'btree' and i.indisva
 order by i.indrelid, i.indisprimary desc, c.relname";
 
 /// Foreign keys that a delete can reach: table, name, child schema, child, its columns, parent schema, parent, action,
-/// indexed, the parent's columns, the columns that it would set to NULL and that cannot be NULL. The parent of partitions
+/// indexed, the parent's columns, the columns that it would set to NULL and that cannot be NULL, whether it follows the
+/// parent's columns. The parent of partitions
 /// holds no rows, its partitions stand for it; where it alone points at a partition, it is named itself, so that nobody
 /// takes its rows for declared. An index without the NULLs serves too: no NULL references anything.
 pub(super) const FOREIGN_KEYS: &str = "\
@@ -86,7 +111,8 @@ select closure.root::int8, k.conname::text, cn.nspname::text, c.relname::text, \
   array(select a.attname::text from pg_attribute a where a.attrelid = k.conrelid and a.attnotnull \
     and (k.confdeltype = 'n' or (k.confdeltype = 'd' and not a.atthasdef)) \
     and a.attnum = any (coalesce((select array_agg(v::int2) from jsonb_array_elements_text( \
-      nullif(to_jsonb(k) -> 'confdelsetcols', 'null'::jsonb)) v), k.conkey)) order by a.attnum) \
+      nullif(to_jsonb(k) -> 'confdelsetcols', 'null'::jsonb)) v), k.conkey)) order by a.attnum), \
+  k.confupdtype = 'c' \
 from closure join pg_constraint k on k.oid = closure.con \
 join pg_class c on c.oid = k.conrelid \
   and (c.relkind <> 'p' or not exists ( \

@@ -1,7 +1,7 @@
 //! Statements that tell about rows what the predicate alone does not: their months, why they stay, and each condition
 //! on one of them.
 
-use forgetd_connector::{Cause, ClauseOf, Cutoff, Except, Fault, FaultClass, KeptWhy, Key, WhenNull};
+use forgetd_connector::{Cause, ClauseOf, Cutoff, Except, Fault, FaultClass, KeptWhy, Key, Selection, WhenNull};
 
 use super::moment::Rows;
 use super::said::joined;
@@ -65,7 +65,8 @@ impl Query {
                 Except::Child(child) => (KeptWhy::Child(child.foreign_key.clone()), compiler.held(child)?),
                 Except::Due(_) => continue,
             };
-            staying.push((why, self.counted(compiler, joined([over, kept]), limit)?));
+            let floor = compiler.floor(&self.step.selection)?.map(|floor| floor.text);
+            staying.push((why, self.counted(compiler, joined([over, kept].into_iter().chain(floor)), limit)?));
         }
         Ok(staying)
     }
@@ -76,8 +77,10 @@ impl Query {
 
     /// Counts the rows that the conditions mean and for which `condition` holds too.
     fn counted(&self, mut compiler: Compiler<'_>, condition: String, limit: Option<u64>) -> Result<Sql, Fault> {
-        let matching = compiler.matching(&self.step.selection.terms)?;
-        let parts = std::iter::once(condition).chain(matching.into_iter().map(|condition| condition.text));
+        let Selection { terms, undone, .. } = &self.step.selection;
+        let mut conditions = compiler.matching(terms)?;
+        conditions.extend(compiler.undone(terms, undone)?);
+        let parts = std::iter::once(condition).chain(conditions.into_iter().map(|condition| condition.text));
         let mut sql = compiler.sql;
         let rows = format!("from {} where {}", self.from(), joined(parts));
         let text = match limit {

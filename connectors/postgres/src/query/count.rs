@@ -1,9 +1,14 @@
 //! Statements that count, and the planner's own guess.
 
-use forgetd_connector::{Fault, Since, SinceColumn, Terms, WhenNull};
+use forgetd_connector::{
+    Action, Atomicity, Cutoff, Fault, Path, Predicate, Selection, Shape, Since, SinceColumn, Step, Table, Terms,
+    WhenNull,
+};
 
 use super::moment::Rows;
-use super::{ALIAS, Moment, Query, Sql, of};
+use super::selection::Compiler;
+use super::undone::Look;
+use super::{ALIAS, Moment, Query, Sql, TextOrder, from, of};
 use crate::codec;
 
 impl Query {
@@ -84,6 +89,37 @@ impl Query {
             }
         }
         Ok(moments)
+    }
+
+    /// Counts the rows of a table that have a value of this shape at a place.
+    pub(crate) fn shaped(
+        table: &Table,
+        path: &Path,
+        shape: &Shape,
+        database: &str,
+        text_order: TextOrder,
+    ) -> Result<Sql, Fault> {
+        let terms = Terms {
+            since: Since::Greatest(vec![]),
+            cutoff: Cutoff(jiff::Timestamp::MIN),
+            when_null: WhenNull::Keep,
+            predicate: Predicate::always(),
+            native: None,
+        };
+        let step = Step {
+            rule: String::new(),
+            selection: Selection::new(table.name.clone(), terms),
+            table: table.clone(),
+            others: vec![],
+            action: Action::Delete,
+            atomicity: Atomicity::Sealed,
+            may_cascade: vec![],
+        };
+        let place = step.place(database);
+        let mut compiler = Compiler::new(&step, &place, text_order, Sql::default());
+        let alike = compiler.looks(path, shape, Look::Alike)?.beside();
+        let text = format!("select count(*) from {} where {alike}", from(&table.name));
+        Ok(compiler.sql.say(text))
     }
 
     /// Counts the whole table, at most `limit`.

@@ -9,14 +9,14 @@ use super::{in_order, of};
 
 /// What a value of JSON can be compared as.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Text,
     Number,
     Bool,
 }
 
 /// A place in a JSON value.
-struct Spot {
+pub(super) struct Spot {
     /// The expression that reads it.
     expr: String,
     /// `json` or `jsonb`: how the names of its functions begin.
@@ -27,13 +27,11 @@ struct Spot {
 
 impl Compiler<'_> {
     pub(super) fn inside(&mut self, column: &Column, test: &Test) -> Result<Said, Fault> {
-        let family = if column.type_name == "json" { "json" } else { "jsonb" };
         let each = test.path.is_many();
         if each && matches!(test.check, Check::Null(_) | Check::Exists(_)) {
             return Err(self.refuse(Cause::ColumnType, &test.path.to_string()));
         }
-        let spot = Spot { expr: of(&column.name), family };
-        self.along(spot, &test.path.steps, test)
+        self.along(Spot::of(column), &test.path.steps, test)
     }
 
     /// Goes on along the path. A member is asked for by name: of an array nothing has one.
@@ -41,20 +39,18 @@ impl Compiler<'_> {
         match steps {
             [] => self.leaf(&spot, test),
             [PathStep::Field(name), rest @ ..] => {
-                let expr = format!("{} -> {}::text", spot.expr, self.text(name));
-                self.along(Spot { expr, ..spot }, rest, test)
+                let spot = spot.field(&self.text(name));
+                self.along(spot, rest, test)
             }
             [PathStep::Each, rest @ ..] => {
                 self.subqueries += 1;
                 let element = format!("forgetd_element_{}", self.subqueries);
-                let inner = Spot { expr: format!("{element}.forgetd_json"), family: spot.family };
-                let holds = self.along(inner, rest, test)?.beside();
-                let (expr, family) = (&spot.expr, spot.family);
+                let holds = self.along(spot.element(&element), rest, test)?.beside();
+                let elements = spot.elements();
                 Ok(Said::whole(format!(
                     "(select case when bool_or(forgetd_holds) then true \
                      when bool_and(forgetd_holds is false) then false end \
-                     from (select {holds} as forgetd_holds from {family}_array_elements(\
-                     case when {family}_typeof({expr}) = 'array' then {expr} end) as {element}(forgetd_json)) \
+                     from (select {holds} as forgetd_holds from {elements} as {element}(forgetd_json)) \
                      as {element}_holds)"
                 )))
             }
@@ -63,12 +59,12 @@ impl Compiler<'_> {
 
     /// What is asked of the value itself. The text `null` is the type of JSON null.
     fn leaf(&mut self, spot: &Spot, test: &Test) -> Result<Said, Fault> {
-        let Spot { expr, family } = spot;
+        let Spot { expr, .. } = spot;
         let sorted = |order: &Comparison| !matches!(order, Comparison::Equal | Comparison::NotEqual);
         Ok(match &test.check {
             Check::Null(wanted) => {
                 let sign = if *wanted { "=" } else { "<>" };
-                Said::whole(format!("coalesce({family}_typeof({expr}), 'null') {sign} 'null'"))
+                Said::whole(format!("{} {sign} 'null'", spot.type_or_null()))
             }
             Check::Exists(true) => Said::whole(format!("({expr}) is not null")),
             Check::Exists(false) => Said::whole(format!("({expr}) is null")),
@@ -140,13 +136,40 @@ impl Compiler<'_> {
 // === impl Spot ===
 
 impl Spot {
+    /// A whole column.
+    pub(super) fn of(column: &Column) -> Self {
+        let family = if column.type_name == "json" { "json" } else { "jsonb" };
+        Self { expr: of(&column.name), family }
+    }
+
+    /// The member that a placeholder names.
+    pub(super) fn field(self, name: &str) -> Self {
+        Self { expr: format!("{} -> {name}::text", self.expr), ..self }
+    }
+
+    /// The elements, as a set; none of what is no array.
+    pub(super) fn elements(&self) -> String {
+        let Self { expr, family } = self;
+        format!("{family}_array_elements(case when {family}_typeof({expr}) = 'array' then {expr} end)")
+    }
+
+    /// One of the elements, under their alias.
+    pub(super) fn element(&self, alias: &str) -> Self {
+        Self { expr: format!("{alias}.forgetd_json"), family: self.family }
+    }
+
+    /// The value's type; that of JSON null where there is none.
+    pub(super) fn type_or_null(&self) -> String {
+        format!("coalesce({}_typeof({}), 'null')", self.family, self.expr)
+    }
+
     /// What the value is as text, without quotes.
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         format!("({} #>> '{{}}')", self.expr)
     }
 
     /// The value, once it is known to be of this kind.
-    fn read(&self, kind: Kind) -> String {
+    pub(super) fn read(&self, kind: Kind) -> String {
         let text = self.text();
         match kind {
             Kind::Text => format!("{text} collate \"C\""),
@@ -166,7 +189,7 @@ impl Spot {
 
 impl Kind {
     /// As the server names it.
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Text => "string",
             Self::Number => "number",

@@ -12,9 +12,7 @@ impl Query {
         let mut sql = self.with_cutoff();
         let since = lead.name();
         let mut bounds = vec![format!("{since} < {}", lead.cutoff)];
-        if let Some(from) = from {
-            bounds.insert(0, lead.above(from, *inclusive, &mut sql));
-        }
+        bounds.splice(0..0, lead.begin(from.as_ref(), *inclusive, &mut sql));
         let window = sql.bind(window.into());
         // Read as text outside: inside it would be done for every row that is passed.
         let text = format!(
@@ -54,12 +52,12 @@ impl Query {
             Peek::Since { from, inclusive } => {
                 let lead = self.lead.as_ref()?;
                 let mut rows = format!("{} < {}", lead.name(), lead.cutoff);
-                if let Some(from) = from {
-                    rows = format!("{} and {rows}", lead.above(from, *inclusive, &mut sql));
+                if let Some(begin) = lead.begin(from.as_ref(), *inclusive, &mut sql) {
+                    rows = format!("{begin} and {rows}");
                 }
                 (vec![&lead.column], vec![lead.name()], rows, 0)
             }
-            Peek::Inside { .. } | Peek::Nulls { .. } => {
+            Peek::Inside { .. } | Peek::Nulls { .. } | Peek::Keys { .. } => {
                 (self.key.iter().collect(), self.key_columns(), self.rows_of_keys(peek, &mut sql)?, 1)
             }
         };
@@ -105,16 +103,19 @@ impl Query {
 
     /// The rows that a lookup of keys walks, whatever else holds for them.
     fn rows_of_keys(&self, peek: &Peek, sql: &mut Sql) -> Option<String> {
+        if let Peek::Keys { after } = peek {
+            return Some(self.between_keys(None, after.as_ref(), None, sql));
+        }
         let lead = self.lead.as_ref()?;
         Some(match peek {
-            Peek::Since { .. } => return None,
-            Peek::Inside { since, after } => self.between_keys(lead.at(since, sql), after.as_ref(), None, sql),
+            Peek::Since { .. } | Peek::Keys { .. } => return None,
+            Peek::Inside { since, after } => self.between_keys(Some(lead.at(since, sql)), after.as_ref(), None, sql),
             Peek::Nulls { after } => {
                 let mut shared = lead.is_null();
                 if let Some(other) = &self.other {
                     shared = format!("{shared} and {} < {}", of(&other.name), lead.cutoff);
                 }
-                self.between_keys(shared, after.as_ref(), None, sql)
+                self.between_keys(Some(shared), after.as_ref(), None, sql)
             }
         })
     }

@@ -14,7 +14,7 @@ const NATIVE: &str = "where_native";
 
 /// One condition of a selection, in the order they stand in the predicate.
 pub(crate) struct Condition {
-    /// Which; absent for what only the comparison of two policies asks.
+    /// Which; absent for what only the comparison of two policies, or a sweep, asks.
     pub(crate) what: Option<ClauseOf>,
     /// As it stands in the predicate.
     pub(crate) text: String,
@@ -50,6 +50,8 @@ pub(super) struct Compiler<'a> {
     pub(super) readings: Vec<Reading>,
     /// Columns whose literals are read in the form that the session's settings say.
     pub(super) pinned: Vec<Column>,
+    /// Whether every setting that literals and texts depend on is pinned.
+    pub(super) pins_all: bool,
     /// Makes names of subqueries different from each other.
     pub(super) subqueries: usize,
     /// The rule whose conditions they are, where it is another one.
@@ -61,7 +63,17 @@ pub(super) struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     /// Goes on behind the parameters that `sql` binds already.
     pub(super) fn new(step: &'a Step, place: &'a str, text_order: TextOrder, sql: Sql) -> Self {
-        Self { step, place, text_order, sql, readings: vec![], pinned: vec![], subqueries: 0, keeper: None }
+        Self {
+            step,
+            place,
+            text_order,
+            sql,
+            readings: vec![],
+            pinned: vec![],
+            pins_all: false,
+            subqueries: 0,
+            keeper: None,
+        }
     }
 
     pub(super) fn refuse(&self, cause: Cause, detail: &str) -> Fault {
@@ -86,10 +98,19 @@ impl<'a> Compiler<'a> {
     pub(super) fn selection(&mut self, selection: &Selection) -> Result<Vec<Condition>, Fault> {
         let mut conditions = vec![self.since(&selection.terms)?];
         conditions.extend(self.matching(&selection.terms)?);
+        conditions.extend(self.undone(&selection.terms, &selection.undone)?);
+        conditions.extend(self.floor(selection)?);
         for except in &selection.except {
             conditions.push(self.except(except)?);
         }
         Ok(conditions)
+    }
+
+    /// Rows whose moment lies before the floor are left out.
+    pub(super) fn floor(&mut self, selection: &Selection) -> Result<Option<Condition>, Fault> {
+        let Some(floor) = selection.floor else { return Ok(None) };
+        let text = self.not_before(&selection.terms, floor)?.beside();
+        Ok(Some(Condition { what: None, holds: text.clone(), text, terms: None }))
     }
 
     fn since(&mut self, terms: &Terms) -> Result<Condition, Fault> {
@@ -191,6 +212,7 @@ impl<'a> Compiler<'a> {
         let written = write(&mut inner);
         (self.sql, self.subqueries) = (inner.sql, inner.subqueries);
         self.pinned.extend(inner.pinned);
+        self.pins_all |= inner.pins_all;
         // A literal that cannot be read there is said by the rule of that table.
         self.readings.extend(inner.readings.into_iter().filter(|reading| matches!(reading.what, ReadAs::Native(_))));
         written

@@ -75,6 +75,45 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// Whether the moment lies at the floor or behind it, or may do; true where there is none. A bound on a single column
+    /// stands alone where NULL is never due, so that an index serves it.
+    pub(super) fn not_before(&mut self, terms: &Terms, floor: Cutoff) -> Result<Said, Fault> {
+        let looked_at = |column: &Compared<'_>| {
+            let looked_at = Said::whole(column.not_over());
+            let null = || Said::whole(column.is_null());
+            if column.column.nullable { Said::any(vec![looked_at, null()]) } else { looked_at }
+        };
+        match &terms.since {
+            Since::Column(since) => {
+                let since = self.compared(since, floor)?;
+                match &terms.when_null {
+                    WhenNull::Keep => Ok(Said::whole(since.not_over())),
+                    WhenNull::Delete => Ok(looked_at(&since)),
+                    WhenNull::Use(name) => {
+                        let used = looked_at(&self.used(terms, name, floor)?);
+                        let used = Said::all(vec![Said::whole(since.is_null()), used]);
+                        Ok(Said::any(vec![Said::whole(since.not_over()), used]))
+                    }
+                }
+            }
+            Since::Greatest(columns) => {
+                let columns = self.all(columns, floor)?;
+                let mut parts: Vec<Said> = columns.iter().map(|column| Said::whole(column.not_over())).collect();
+                if columns.iter().all(|column| column.column.nullable) {
+                    parts.push(Said::all(columns.iter().map(|column| Said::whole(column.is_null())).collect()));
+                }
+                Ok(Said::any(parts))
+            }
+            Since::Latest(latest) => {
+                let Activity { rows, at, or } = self.activity(latest, floor)?;
+                let behind = Said::whole(format!("exists (select {rows} and {})", at.not_over()));
+                let none = Said::whole(format!("not exists (select {rows} and {})", at.is_not_null()));
+                let none = Said::all(std::iter::once(none).chain(or.as_ref().map(looked_at)).collect());
+                Ok(Said::any(vec![behind, none]))
+            }
+        }
+    }
+
     /// Whether a row has no moment, where [`Compiler::over`] says false for that although it is not known.
     pub(super) fn unknown_without_moment(&mut self, terms: &Terms) -> Result<Option<String>, Fault> {
         if terms.when_null != WhenNull::Keep || matches!(terms.since, Since::Column(_)) {

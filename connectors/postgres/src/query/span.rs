@@ -40,12 +40,13 @@ impl Query {
             }
             Span::Inside { since, after, to } => {
                 let Some(lead) = &self.lead else { return NOWHERE.into() };
-                self.between_keys(lead.at(since, sql), after.as_ref(), to.as_ref(), sql)
+                self.between_keys(Some(lead.at(since, sql)), after.as_ref(), to.as_ref(), sql)
             }
             Span::Nulls { after, to } => {
                 let Some(lead) = &self.lead else { return NOWHERE.into() };
-                self.between_keys(lead.is_null(), after.as_ref(), to.as_ref(), sql)
+                self.between_keys(Some(lead.is_null()), after.as_ref(), to.as_ref(), sql)
             }
+            Span::Keys { after, to } => self.between_keys(None, after.as_ref(), to.as_ref(), sql),
             Span::Physical { from, to } => {
                 let from = sql.bind(Param::Text(Some(tid(*from))));
                 let to = sql.bind(Param::Text(Some(tid(*to))));
@@ -54,13 +55,23 @@ impl Query {
         }
     }
 
-    pub(super) fn between_keys(&self, shared: String, after: Option<&Key>, to: Option<&Key>, sql: &mut Sql) -> String {
-        let mut parts = vec![shared];
+    /// Rows of a range of keys for which something else holds too.
+    pub(super) fn between_keys(
+        &self,
+        shared: Option<String>,
+        after: Option<&Key>,
+        to: Option<&Key>,
+        sql: &mut Sql,
+    ) -> String {
+        let mut parts: Vec<String> = shared.into_iter().collect();
         if let Some(after) = after {
             parts.push(self.beside_key(">", after, sql));
         }
         if let Some(to) = to {
             parts.push(self.beside_key("<=", to, sql));
+        }
+        if parts.is_empty() {
+            return "true".into();
         }
         parts.join(" and ")
     }
@@ -96,6 +107,14 @@ impl Lead {
     /// At this very value.
     pub(super) fn at(&self, value: &Value, sql: &mut Sql) -> String {
         format!("{} = {}", self.name(), codec::bind(&self.column, value, sql))
+    }
+
+    /// From this value on; where it is absent, from the floor on, if there is one.
+    pub(super) fn begin(&self, from: Option<&Value>, inclusive: bool, sql: &mut Sql) -> Option<String> {
+        match from {
+            Some(from) => Some(self.above(from, inclusive, sql)),
+            None => self.floor.as_ref().map(|floor| format!("{} >= {floor}", self.name())),
+        }
     }
 
     pub(super) fn above(&self, from: &Value, inclusive: bool, sql: &mut Sql) -> String {

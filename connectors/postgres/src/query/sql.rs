@@ -101,9 +101,14 @@ impl Sql {
         }
     }
 
-    /// The first parameter alone.
-    pub(crate) fn first(&self) -> Self {
-        Self { text: String::new(), params: self.params.first().cloned().into_iter().collect() }
+    /// The first parameters alone.
+    pub(crate) fn first(&self, count: usize) -> Self {
+        Self { text: String::new(), params: self.params.iter().take(count).cloned().collect() }
+    }
+
+    /// How many parameters there are.
+    pub(crate) fn bound(&self) -> usize {
+        self.params.len()
     }
 
     /// The same parameters under this text.

@@ -87,8 +87,8 @@ impl Scope {
                 parts.push(format!("{since} is null"));
                 self.push_rows(after.as_ref(), to.as_ref(), query, &mut parts);
             }
-            // Row ids are signed here, so ranges of them are `Area::Rows`; this one is empty.
-            Span::Physical { .. } => parts.push("0".into()),
+            // Row ids are signed here, so ranges of them and of keys are `Area::Rows`; this one is empty.
+            Span::Physical { .. } | Span::Keys { .. } => parts.push("0".into()),
         }
         parts.join("\n  and ")
     }
@@ -131,7 +131,7 @@ impl Scope {
                 let span = Span::Inside { since: since.clone(), after: after.clone(), to: None };
                 (self.row.join(", "), span, self.row.join(", "), rows.saturating_sub(1))
             }
-            Peek::Nulls { after } => {
+            Peek::Nulls { after } | Peek::Keys { after } => {
                 let span = Span::Nulls { after: after.clone(), to: None };
                 (self.row.join(", "), span, self.row.join(", "), rows.saturating_sub(1))
             }
