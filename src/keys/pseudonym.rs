@@ -115,12 +115,12 @@ impl PseudonymKey {
     }
 
     /// What a token of this kind is cut from; none if the token key is destroyed. `kind` holds no line end.
-    pub fn token(&self, kind: &str, value: &[u8]) -> Option<[u8; 32]> {
+    pub(crate) fn token(&self, kind: &str, value: &[u8]) -> Option<[u8; 32]> {
         self.token.as_deref().map(|key| authenticated(key, TOKEN, kind, value))
     }
 
     /// What the check of a token of this kind is cut from. `kind` holds no line end.
-    pub fn check(&self, kind: &str, token: &[u8]) -> [u8; 32] {
+    pub(crate) fn check(&self, kind: &str, token: &[u8]) -> [u8; 32] {
         authenticated(&self.check, CHECK, kind, token)
     }
 }
@@ -162,7 +162,7 @@ impl DomainKeys {
     }
 
     /// Those whose tokens carry this epoch: hardly ever more than one.
-    pub fn of_epoch(&self, epoch: u16) -> impl Iterator<Item = &PseudonymKey> {
+    pub(crate) fn of_epoch(&self, epoch: u16) -> impl Iterator<Item = &PseudonymKey> {
         self.keys.iter().filter(move |key| key.epoch.number() == epoch)
     }
 }

@@ -2,25 +2,27 @@
 
 use forgetd_connector::{Grain, Put, Shape, Value};
 
-use super::{Holder, TokenKind, Treatment};
+use super::{Holder, TokenKind, Treatment, network, token};
 
 /// How a value looks that is done; absent: no other value looks unlike it, so a marker is needed.
+///
+/// An empty text stays empty, so it has the shape wherever one can stand.
 pub fn shape(treatment: &Treatment, holder: Holder) -> Option<Shape> {
-    let like = |patterns: &[&str]| Some(Shape::Like(patterns.iter().map(|pattern| (*pattern).to_owned()).collect()));
+    let like = |mut patterns: Vec<String>| {
+        if matches!(holder, Holder::Text | Holder::Json) {
+            patterns.push(String::new());
+        }
+        Shape::Like(patterns)
+    };
     match treatment {
         Treatment::Redact(Value::Null) => Some(Shape::Nothing),
         Treatment::Redact(value) => Some(Shape::Constant(value.clone())),
+        Treatment::Generalize(_) if holder == Holder::Json => None,
         Treatment::Generalize(Grain::Network { v4, v6 }) if holder == Holder::Text => {
-            Some(Shape::Like(vec![format!("%/{v4}"), format!("%/{v6}")]))
+            Some(like(network::patterns(*v4, *v6)))
         }
         Treatment::Generalize(grain) => Some(Shape::Coarse(grain.clone())),
-        Treatment::Pseudonymize { kind, .. } => match kind {
-            TokenKind::Text => like(&["fg1_______________________"]),
-            TokenKind::Email => like(&["fg1_______________________@pseudonym.invalid"]),
-            TokenKind::Uuid => like(&["________-____-8f91-____-____________"]),
-            TokenKind::Ip => like(&["24_.%", "25_.%", "2001:db8:%"]),
-            TokenKind::Phone | TokenKind::Digits { .. } | TokenKind::Integer { .. } => None,
-        },
+        Treatment::Pseudonymize { kind, .. } => token::patterns(*kind).map(like),
     }
 }
 
@@ -34,11 +36,11 @@ pub fn put(treatment: &Treatment, holder: Holder) -> Put {
     }
 }
 
-/// The most characters that a token of this form has; absent: it depends on the value.
+/// The most characters that a token of this form has, of an address those of any; absent: as many as the value, or fewer.
 pub const fn length(kind: TokenKind) -> Option<usize> {
     match kind {
-        TokenKind::Text => Some(26),
-        TokenKind::Email => Some(44),
+        TokenKind::Text => Some(token::TEXT_CHARS),
+        TokenKind::Email => Some(token::TEXT_CHARS + token::EMAIL_HOST.len()),
         TokenKind::Uuid => Some(36),
         TokenKind::Ip => Some(39),
         TokenKind::Phone | TokenKind::Digits { .. } | TokenKind::Integer { .. } => None,
@@ -52,13 +54,9 @@ pub fn bits(kind: TokenKind, holder: Holder) -> Option<f64> {
         TokenKind::Uuid => Some(75.0),
         // Of the two kinds of addresses the one with fewer.
         TokenKind::Ip => Some(28.0),
-        TokenKind::Integer { max } => {
-            let column = match holder {
-                Holder::Integer { max } => max,
-                _ => i64::MAX,
-            };
+        TokenKind::Integer { .. } => {
             #[allow(clippy::cast_precision_loss, reason = "a logarithm needs no exact numbers")]
-            let numbers = max.unwrap_or(column).min(column).max(1) as f64;
+            let numbers = kind.largest(holder) as f64;
             Some(numbers.log2())
         }
         TokenKind::Phone | TokenKind::Digits { .. } => None,

@@ -2,6 +2,9 @@
 
 use forgetd_connector::{Grain, Value};
 
+/// The largest integer where no column says one.
+const INTEGER_MAX: i64 = i32::MAX as i64;
+
 /// What happens to the value at one place.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Treatment {
@@ -21,24 +24,24 @@ pub enum Treatment {
 /// The form of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
-    /// A word of lower case letters and digits.
+    /// A word of 26 lower case letters and digits.
     Text,
-    /// An address that no mail reaches.
+    /// An address of 44 characters that no mail reaches.
     Email,
-    /// A telephone number.
+    /// A telephone number of as many digits, at least six.
     Phone,
-    /// Another digit for each digit.
+    /// Another digit for each digit, at least four; everything else stays as it is, letters too.
     Digits {
         /// What the last one is computed by.
         check: Option<CheckDigit>,
     },
-    /// An address that nobody has.
+    /// A network address that nobody has, of the same family.
     Ip,
     /// A UUID of version 8.
     Uuid,
     /// A positive number.
     Integer {
-        /// The largest; absent: what the column takes.
+        /// The largest; absent: what the column takes, inside JSON 2^31 - 1. Another one gives other tokens.
         max: Option<i64>,
     },
 }
@@ -75,6 +78,19 @@ impl TokenKind {
             Self::Ip => "ip",
             Self::Uuid => "uuid",
             Self::Integer { .. } => "integer",
+        }
+    }
+
+    /// The largest integer that a token of this kind is there; at least 1.
+    pub fn largest(self, holder: Holder) -> i64 {
+        let column = match holder {
+            Holder::Integer { max } => max,
+            _ => INTEGER_MAX,
+        };
+        match self {
+            Self::Integer { max: Some(max) } if matches!(holder, Holder::Integer { .. }) => max.min(column).max(1),
+            Self::Integer { max: Some(max) } => max.max(1),
+            _ => column.max(1),
         }
     }
 }

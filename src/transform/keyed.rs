@@ -1,0 +1,115 @@
+//! The transform that a rule's lanes call.
+
+use std::fmt;
+use std::sync::Arc;
+
+use forgetd_connector::{Cause, NewRow, OldRow, Path, Put, Transform, Value};
+
+use super::treat::{Became, treat};
+use super::{Holder, Treatment, json, put, shape};
+use crate::keys::Keyring;
+
+/// One place of a rule: what happens there, and what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Treated {
+    /// Where.
+    pub path: Path,
+    /// What happens to the value.
+    pub treatment: Treatment,
+    /// What the place is.
+    pub holder: Holder,
+}
+
+/// Does what the engine cannot: tokens, places inside JSON, networks in texts. Its keys stay in it; `Debug` shows none.
+pub struct KeyedTransform {
+    columns: Vec<Vec<Computed>>,
+    keys: Arc<Keyring>,
+}
+
+/// One place that is computed.
+struct Computed {
+    place: Treated,
+    /// Whether a value shows that it is done.
+    has_shape: bool,
+}
+
+// === impl KeyedTransform ===
+
+impl KeyedTransform {
+    /// For these places, in the order of [`forgetd_connector::Rewrite::places`]; those that the engine does are left to it.
+    pub fn new(places: impl IntoIterator<Item = Treated>, keys: Arc<Keyring>) -> Self {
+        let mut columns: Vec<Vec<Computed>> = vec![];
+        for place in places {
+            if put(&place.treatment, place.holder) != Put::Computed {
+                continue;
+            }
+            let computed = Computed { has_shape: shape(&place.treatment, place.holder).is_some(), place };
+            match columns.iter_mut().find(|column| column[0].place.path.column == computed.place.path.column) {
+                Some(column) => column.push(computed),
+                None => columns.push(vec![computed]),
+            }
+        }
+        Self { columns, keys }
+    }
+
+    /// Whether every computed place that can show it shows that the row is done, tokens by the check of their keys. What
+    /// only looks like a token is not done.
+    pub fn is_done(&self, row: &OldRow) -> bool {
+        row.values.len() == self.columns.len()
+            && self.columns.iter().zip(&row.values).all(|(places, value)| {
+                places
+                    .iter()
+                    .filter(|computed| computed.has_shape)
+                    .all(|computed| self.treat(computed, value) == Became::Same)
+            })
+    }
+
+    fn row(&self, row: &OldRow) -> NewRow {
+        if row.values.len() != self.columns.len() {
+            return NewRow::Unfit(Cause::Internal);
+        }
+        let mut new = row.values.clone();
+        let mut same = true;
+        for (places, value) in self.columns.iter().zip(&mut new) {
+            for computed in places {
+                // A row that is marked is done already where nothing else could tell.
+                if row.marked && !computed.has_shape {
+                    continue;
+                }
+                match self.treat(computed, value) {
+                    Became::Same => {}
+                    Became::New(became) => {
+                        *value = became;
+                        same = false;
+                    }
+                    Became::Unfit(cause) => return NewRow::Unfit(cause),
+                }
+            }
+        }
+        if same { NewRow::Same } else { NewRow::Values(new) }
+    }
+
+    fn treat(&self, computed: &Computed, value: &Value) -> Became {
+        let Treated { path, treatment, holder } = &computed.place;
+        match value {
+            Value::Null => Became::Same,
+            Value::Text(document) if *holder == Holder::Json => {
+                json::treat_at(treatment, &self.keys, document, &path.steps)
+            }
+            _ if *holder == Holder::Json => Became::Unfit(Cause::ValueUnfit),
+            value => treat(treatment, *holder, &self.keys, value),
+        }
+    }
+}
+
+impl Transform for KeyedTransform {
+    fn compute(&self, rows: &[OldRow]) -> Vec<NewRow> {
+        rows.iter().map(|row| self.row(row)).collect()
+    }
+}
+
+impl fmt::Debug for KeyedTransform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyedTransform").field("columns", &self.columns.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! Addresses in texts become the networks that they lie in.
+//!
+//! What is no finer than wanted stays no finer: a network with a shorter prefix than the rule's goes down to the next
+//! boundary (of 8 bits for IPv4, 16 for IPv6), because a shape cannot list every length. So `10.1.2.3` is `10.1.2.0/24`,
+//! `10.1.0.0/20` is `10.1.0.0/16`, and `10.0.0.0/8` stays.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Bits between the boundaries that shorter prefixes go down to.
+const V4_BOUNDARY: u8 = 8;
+const V6_BOUNDARY: u8 = 16;
+
+/// The network, in RFC 5952 form with its prefix length; none if the text is no address or network.
+pub(super) fn network(text: &str, v4: u8, v6: u8) -> Option<String> {
+    let (address, length) = split(text)?;
+    Some(match address {
+        IpAddr::V4(address) => {
+            let length = wanted(length, v4.min(32), V4_BOUNDARY);
+            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+            format!("{}/{length}", Ipv4Addr::from_bits(address.to_bits() & mask))
+        }
+        IpAddr::V6(address) => {
+            let length = wanted(length, v6.min(128), V6_BOUNDARY);
+            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+            format!("{}/{length}", Ipv6Addr::from_bits(address.to_bits() & mask))
+        }
+    })
+}
+
+/// How the text of a network looks.
+pub(super) fn patterns(v4: u8, v6: u8) -> Vec<String> {
+    let below = |length: u8, boundary: u8| (0..length).rev().filter(move |shorter| shorter % boundary == 0);
+    let v4 = [v4].into_iter().chain(below(v4, V4_BOUNDARY)).map(|length| format!("%.%/{length}"));
+    let v6 = [v6].into_iter().chain(below(v6, V6_BOUNDARY)).map(|length| format!("%:%/{length}"));
+    v4.chain(v6).collect()
+}
+
+/// The address, and the length of its prefix if one is written. An IPv4 address written as an IPv6 one is one of IPv4.
+pub(super) fn split(text: &str) -> Option<(IpAddr, Option<u8>)> {
+    let (address, length) = match text.trim().split_once('/') {
+        Some((address, length)) if !length.is_empty() && length.bytes().all(|c| c.is_ascii_digit()) => {
+            (address, Some(length.parse::<u8>().ok()?))
+        }
+        Some(_) => return None,
+        None => (text.trim(), None),
+    };
+    let written: IpAddr = address.parse().ok()?;
+    let address = written.to_canonical();
+    let bits = |address: IpAddr| if address.is_ipv4() { 32 } else { 128 };
+    if length.is_some_and(|length| length > bits(written)) {
+        return None;
+    }
+    // A network around the whole of IPv4 is no network of IPv4.
+    let length = length.map(|length| length.saturating_sub(bits(written) - bits(address)));
+    Some((address, length))
+}
+
+fn wanted(length: Option<u8>, wanted: u8, boundary: u8) -> u8 {
+    match length {
+        Some(length) if length < wanted => length - length % boundary,
+        _ => wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{network, patterns};
+
+    #[test]
+    fn an_address_becomes_its_network_and_nothing_becomes_finer() {
+        for (text, expected) in [
+            ("192.0.2.77", Some("192.0.2.0/24")),
+            (" 192.0.2.77\n", Some("192.0.2.0/24")),
+            ("192.0.2.77/32", Some("192.0.2.0/24")),
+            ("192.0.2.77/24", Some("192.0.2.0/24")),
+            ("192.0.2.0/24", Some("192.0.2.0/24")),
+            ("10.1.18.0/23", Some("10.1.0.0/16")),
+            ("10.1.16.0/20", Some("10.1.0.0/16")),
+            ("10.0.0.0/8", Some("10.0.0.0/8")),
+            ("10.0.0.0/7", Some("0.0.0.0/0")),
+            ("2001:DB8:1:2:3::9", Some("2001:db8:1::/48")),
+            ("2001:db8:0:0:1:0:0:1/128", Some("2001:db8::/48")),
+            ("2001:db8::/32", Some("2001:db8::/32")),
+            ("2001:db8::/47", Some("2001:db8::/32")),
+            ("::ffff:192.0.2.77", Some("192.0.2.0/24")),
+            ("::ffff:192.0.2.77/120", Some("192.0.2.0/24")),
+            ("::ffff:192.0.2.77/104", Some("192.0.0.0/8")),
+            ("192.0.2.77/33", None),
+            ("192.0.2.77/", None),
+            ("192.0.2.77/+4", None),
+            ("192.0.2.77:80", None),
+            ("localhost", None),
+            ("", None),
+        ] {
+            assert_eq!(network(text, 24, 48).as_deref(), expected, "{text}");
+        }
+        assert_eq!(network("192.0.2.77", 0, 0).as_deref(), Some("0.0.0.0/0"));
+        assert_eq!(network("192.0.2.77", 32, 0).as_deref(), Some("192.0.2.77/32"));
+    }
+
+    #[test]
+    fn lengths_of_one_family_are_not_taken_for_those_of_the_other() {
+        let v4 = ["%.%/24", "%.%/16", "%.%/8", "%.%/0"];
+        let v6 = ["%:%/48", "%:%/32", "%:%/16", "%:%/0"];
+        assert_eq!(patterns(24, 48), [v4, v6].concat());
+    }
+}
