@@ -49,7 +49,8 @@ pub(super) fn config(
     let databases = databases::databases(&raw.databases, folder, &mut say);
     let evidence = evidence::evidence(raw, databases.as_deref(), coordination, folder, &mut say);
     let pseudonym_keys = pseudonym_keys::keys(lists.keys, folder, &mut say);
-    let policy = rules::policy(lists.rules, &raw.defaults, databases.as_deref(), &mut say);
+    let domains = pseudonym_keys.as_ref().map(|keys| keys.iter().map(|key| key.domain.as_str()).collect::<Vec<_>>());
+    let policy = rules::policy(lists.rules, &raw.defaults, databases.as_deref(), domains.as_deref(), &mut say);
     Some(Config {
         instance: instance?,
         coordination: coordination?,

@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 use super::{
     condition, native,
     say::{Say, is_name},
-    schedule, since, transform,
+    schedule, since,
+    transform::{self, Domains},
 };
 use crate::{
     config::{
@@ -27,12 +28,13 @@ pub(super) fn policy(
     files: Vec<Field<Vec<Field<RawRule>>>>,
     defaults: &Field<RawDefaults>,
     databases: Option<&[(Database, Place)]>,
+    domains: Domains<'_>,
     say: &mut Say<'_>,
 ) -> Policy {
     let empty = RawDefaults::default();
     let defaults = defaults.value().unwrap_or(&empty);
     let zone = defaults.zone.get().and_then(|zone| say.zone(zone));
-    let reading = Reading { defaults, zone, databases };
+    let reading = Reading { defaults, zone, databases, domains };
     let mut places: BTreeMap<String, Place> = BTreeMap::new();
     let mut rules = vec![];
     let broken = files.iter().any(|file| matches!(file, Field::Broken));
@@ -60,6 +62,7 @@ struct Reading<'a> {
     /// The zone of `defaults`.
     zone: Option<TimeZone>,
     databases: Option<&'a [(Database, Place)]>,
+    domains: Domains<'a>,
 }
 
 /// How a rule acts; a rule that keeps does not.
@@ -105,7 +108,9 @@ impl Reading<'_> {
         let native = native::native(&raw.where_native, say);
         let action = raw.action.get().and_then(|at| match &at.value {
             RawAction::Delete => Some(Action::Delete),
-            RawAction::Transform(raw) => Some(Action::Transform(Box::new(transform::transform(raw, at.place, say)?))),
+            RawAction::Transform(raw) => {
+                Some(Action::Transform(Box::new(transform::transform(raw, at.place, self.domains, say)?)))
+            }
             RawAction::Keep => Some(Action::Keep),
         });
         let acting = match action {

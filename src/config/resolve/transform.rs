@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use forgetd_connector::{Grain, Path, Value};
 
-use super::say::{Say, fits, split};
+use super::say::{Say, split};
 use crate::{
     config::{
         limits,
@@ -22,8 +22,16 @@ use crate::{
 const PARTS: [(&str, Grain); 4] =
     [("day", Grain::Day), ("month", Grain::Month), ("quarter", Grain::Quarter), ("year", Grain::Year)];
 
+/// The domains that have a key; absent where `pseudonym_keys` is broken.
+pub(super) type Domains<'a> = Option<&'a [&'a str]>;
+
 /// What a rule writes. Nothing: broken, and said.
-pub(super) fn transform(raw: &RawTransform, place: Place, say: &mut Say<'_>) -> Option<Transform> {
+pub(super) fn transform(
+    raw: &RawTransform,
+    place: Place,
+    domains: Domains<'_>,
+    say: &mut Say<'_>,
+) -> Option<Transform> {
     let marker = match raw.marker.get() {
         Some(marker) if marker.value.is_empty() => {
             say.at(marker.place, "the name of the marker is empty", "name a column, or remove the key");
@@ -50,7 +58,7 @@ pub(super) fn transform(raw: &RawTransform, place: Place, say: &mut Say<'_>) -> 
         .map(|(name, field)| {
             let at = field.get()?;
             let path = path(name, at.place, say);
-            let treatment = treatment(at, say);
+            let treatment = treatment(at, domains, say);
             Some((path?, treatment?))
         })
         .collect();
@@ -91,17 +99,17 @@ fn apart(places: &BTreeMap<Path, Treatment>, marker: Option<&str>, place: Place,
     for (n, path) in paths.iter().enumerate() {
         let inside = |other: &&&Path| other.column == path.column && other.steps.starts_with(&path.steps);
         if paths[n + 1..].iter().any(|other| inside(&other)) {
-            let message = format!("`{}` is transformed as a whole and in parts", words::key(&path.to_string()));
+            let message = format!("{} is transformed as a whole and in parts", words::key(&path.to_string()));
             say.at(place, message, "keep the whole or the parts");
         }
         if marker == Some(path.column.as_str()) {
-            let message = format!("the marker `{}` is transformed itself", words::key(&path.column));
+            let message = format!("the marker {} is transformed itself", words::key(&path.column));
             say.at(place, message, "name a column that says nothing but that the row is done");
         }
     }
 }
 
-fn treatment(at: &At<RawTreatment>, say: &mut Say<'_>) -> Option<Treatment> {
+fn treatment(at: &At<RawTreatment>, domains: Domains<'_>, say: &mut Say<'_>) -> Option<Treatment> {
     let raw = &at.value;
     let written = [!raw.pseudonymize.is_absent(), !raw.redact.is_absent(), !raw.generalize.is_absent()];
     if written.iter().filter(|written| **written).count() != 1 {
@@ -125,27 +133,11 @@ fn treatment(at: &At<RawTreatment>, say: &mut Say<'_>) -> Option<Treatment> {
     if let Some(grain) = raw.generalize.get() {
         return self::grain(grain, say).map(Treatment::Generalize);
     }
-    pseudonymize(raw, at.place, say)
+    pseudonymize(raw, at.place, domains, say)
 }
 
-fn pseudonymize(raw: &RawTreatment, place: Place, say: &mut Say<'_>) -> Option<Treatment> {
-    let domain = match &raw.domain {
-        Field::Absent => {
-            let fix = "name the domain whose key makes the tokens, as `pseudonym_keys` names it";
-            say.at(place, "`pseudonymize` has no `domain`", fix);
-            None
-        }
-        field => field.get().and_then(|domain| {
-            let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
-            if fits(&domain.value, good) {
-                return Some(domain.value.clone());
-            }
-            let message =
-                "a domain's name begins with a letter or digit and holds lower case letters, digits, `-`, `_` and `.`";
-            say.at(domain.place, message, format!("rename it, in at most {} bytes", limits::NAME_BYTES_MAX));
-            None
-        }),
-    };
+fn pseudonymize(raw: &RawTreatment, place: Place, domains: Domains<'_>, say: &mut Say<'_>) -> Option<Treatment> {
+    let domain = domain(raw, place, domains, say);
     let kind = raw.pseudonymize.value()?;
     let misplaced = |field: Option<Place>, key: &str, kind: &str, say: &mut Say<'_>| {
         if let Some(place) = field {
@@ -245,4 +237,28 @@ fn full(raw: &RawGrain, place: Place, say: &mut Say<'_>) -> Option<Grain> {
     (network && (raw.v4.get().is_some() || raw.v6.get().is_some()))
         .then_some(())
         .and_then(|()| Some(Grain::Network { v4: v4?, v6: v6? }))
+}
+
+/// The domain whose key makes the tokens.
+fn domain(raw: &RawTreatment, place: Place, domains: Domains<'_>, say: &mut Say<'_>) -> Option<String> {
+    let At { value, place } = match &raw.domain {
+        Field::Absent => {
+            let fix = "name the domain whose key makes the tokens, as `pseudonym_keys` names it";
+            say.at(place, "`pseudonymize` has no `domain`", fix);
+            return None;
+        }
+        field => field.get()?,
+    };
+    match domains {
+        Some([]) => {
+            let fix = "run `forgetd keys new pseudonym` and add what it says";
+            say.at(*place, "`domain` names no entry of `pseudonym_keys`, which is empty", fix);
+            None
+        }
+        Some(known) if !known.contains(&value.as_str()) => {
+            say.at(*place, "`domain` names no entry of `pseudonym_keys`", words::meant(value, known));
+            None
+        }
+        _ => Some(value.clone()),
+    }
 }
