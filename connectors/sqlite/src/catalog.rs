@@ -237,18 +237,23 @@ pub(crate) fn shape(connection: &Connection, table: &str) -> rusqlite::Result<Sh
     let described = columns(connection, table)?;
     let encoding: String = connection.query_row("pragma encoding", [], |row| row.get(0))?;
     let code_points = encoding == "UTF-8";
+    let resolves_conflicts: bool = connection.query_row(
+        "select exists (select 1 from sqlite_schema where type = 'table' and name = ?1 and sql like '%conflict%')",
+        [table],
+        |row| row.get(0),
+    )?;
     if without == Some(true) {
         let mut key: Vec<&Described> = described.iter().filter(|column| column.key > 0).collect();
         key.sort_by_key(|column| column.key);
         let primary_key = key.into_iter().map(|column| column.name.clone()).collect();
-        return Ok(Shape { row_id: None, primary_key, stable: true, code_points });
+        return Ok(Shape { row_id: None, primary_key, stable: true, code_points, resolves_conflicts });
     }
     let taken = |name: &str| described.iter().any(|column| column.name.eq_ignore_ascii_case(name));
     let alias = row_id_alias(connection, table)?;
     let stable = alias.is_some();
     let free = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !taken(name)).map(str::to_owned);
     let row_id = free.or_else(|| alias.as_deref().map(crate::query::quote));
-    Ok(Shape { row_id, primary_key: vec![], stable, code_points })
+    Ok(Shape { row_id, primary_key: vec![], stable, code_points, resolves_conflicts })
 }
 
 /// Whether a table has no row ids.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, Explained, Facts, Fault,
-    FaultClass, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Statements, Step, Table,
-    TableRef, Transform,
+    Atomicity, Capabilities, Catalog, ConnectContext, Connector, Control, Count, Explained, Facts, Fault, FaultClass,
+    Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Statements, Step, Table, TableRef,
+    Transform,
 };
 use jiff::Timestamp;
 
@@ -184,16 +184,14 @@ impl Connector for SqliteConnector {
         &self.control
     }
 
-    async fn lane(&self, step: &Step, claim: &LaneClaim, _transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
-        if step.rewrite().is_some() {
-            return Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "open lane", step.place(&self.database)));
-        }
+    async fn lane(&self, step: &Step, claim: &LaneClaim, transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
         let worker = self.lanes.clone();
         Ok(match step.atomicity {
             Atomicity::Atomic => {
-                Lane::Atomic(Box::new(SqliteLane::open(worker, Arc::clone(&self.tables), step, claim).await?))
+                let tables = Arc::clone(&self.tables);
+                Lane::Atomic(Box::new(SqliteLane::open(worker, tables, step, claim, transform).await?))
             }
-            Atomicity::Sealed => Lane::Sealed(Box::new(SqliteSealedLane::open(worker, step).await?)),
+            Atomicity::Sealed => Lane::Sealed(Box::new(SqliteSealedLane::open(worker, step, transform).await?)),
         })
     }
 

@@ -8,14 +8,16 @@
 //! thing none of them sees is a row that a trigger's `INSERT OR REPLACE` replaced.
 
 mod announced;
+mod rewritten;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::hooks::{Action, AuthAction, AuthContext, Authorization};
 
 pub(crate) use announced::{Announced, Happened, Terrain};
+pub(crate) use rewritten::Allowed;
 
 /// Rows changed since [`Recorder::restart`], by table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,9 @@ pub(crate) struct Tally {
     pub(crate) inserted: BTreeMap<String, u64>,
     /// Rows that were changed in place.
     pub(crate) updated: BTreeMap<String, u64>,
+    /// The row ids of those that were changed in place in the one table that is followed closely.
+    pub(crate) rows: HashSet<i64>,
+    close: Option<String>,
 }
 
 /// What a statement can write, as found when it was prepared.
@@ -57,8 +62,8 @@ pub(crate) struct Recorder(Arc<Mutex<(Tally, Reach)>>);
 // === impl Tally ===
 
 impl Tally {
-    /// All rows counted.
-    pub(crate) fn rows(&self) -> u64 {
+    /// All changes counted.
+    pub(crate) fn changes(&self) -> u64 {
         [&self.deleted, &self.inserted, &self.updated].into_iter().flat_map(BTreeMap::values).sum()
     }
 }
@@ -69,9 +74,9 @@ impl Recorder {
     /// Installs the hooks. Statements prepared on the connection from now on never truncate.
     pub(crate) fn listen(&self, connection: &mut Connection) -> rusqlite::Result<()> {
         let state = Arc::clone(&self.0);
-        connection.update_hook(Some(move |action, schema: &str, table: &str, _rowid| {
+        connection.update_hook(Some(move |action, schema: &str, table: &str, row| {
             if schema == "main" {
-                count(&mut state.lock().unwrap_or_else(PoisonError::into_inner).0, action, table);
+                count(&mut state.lock().unwrap_or_else(PoisonError::into_inner).0, action, table, row);
             }
         }))?;
         let state = Arc::clone(&self.0);
@@ -80,9 +85,10 @@ impl Recorder {
         }))
     }
 
-    /// Begins a new count.
-    pub(crate) fn restart(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = Tally::default();
+    /// Begins a new count; in the table `close`, which rows are changed is remembered too.
+    pub(crate) fn restart(&self, close: Option<&str>) {
+        let tally = Tally { close: close.map(str::to_owned), ..Tally::default() };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = tally;
     }
 
     /// What was counted.
@@ -98,7 +104,10 @@ impl Recorder {
     }
 }
 
-fn count(tally: &mut Tally, action: Action, table: &str) {
+fn count(tally: &mut Tally, action: Action, table: &str, row: i64) {
+    if action == Action::SQLITE_UPDATE && tally.close.as_deref() == Some(table) {
+        tally.rows.insert(row);
+    }
     let rows = match action {
         Action::SQLITE_DELETE => &mut tally.deleted,
         Action::SQLITE_INSERT => &mut tally.inserted,
@@ -176,13 +185,13 @@ mod tests {
             assert!(reach.deletes.contains(table), "{table}: {reach:?}");
         }
         assert!(reach.writes.contains("s"), "{reach:?}");
-        recorder.restart();
+        recorder.restart(None);
         let before = connection.total_changes();
         assert_eq!(connection.execute(sql, []).unwrap(), 2);
         let tally = recorder.tally();
         let deleted: Vec<(&str, u64)> = tally.deleted.iter().map(|(table, n)| (table.as_str(), *n)).collect();
         assert_eq!(deleted, [("c", 3), ("emptied", 4), ("p", 2)]);
         assert_eq!((tally.updated["s"], tally.inserted["s"]), (1, 1));
-        assert_eq!(connection.total_changes() - before, tally.rows() + 2, "two rows of the table without row ids");
+        assert_eq!(connection.total_changes() - before, tally.changes() + 2, "two rows of the table without row ids");
     }
 }

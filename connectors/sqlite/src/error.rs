@@ -44,6 +44,12 @@ pub(crate) fn is_unique(error: &Error) -> bool {
     parts(error).is_some_and(|(code, _)| unique.contains(&code))
 }
 
+/// Whether a value does not fit its column: nothing where something must be, or another type in a STRICT table.
+pub(crate) fn is_misfit(error: &Error) -> bool {
+    let misfit = [ffi::SQLITE_CONSTRAINT_NOTNULL, ffi::SQLITE_CONSTRAINT_DATATYPE, ffi::SQLITE_MISMATCH];
+    parts(error).is_some_and(|(code, _)| misfit.contains(&code))
+}
+
 /// Whether a failed COMMIT has certainly not happened: nothing was written yet, and the transaction is still open.
 pub(crate) fn refuses_commit(error: &Error) -> bool {
     let refused = [ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED, ffi::SQLITE_CONSTRAINT, ffi::SQLITE_INTERRUPT];

@@ -1,11 +1,13 @@
 //! The atomic lane: one transaction after another, each with its receipt.
 //!
-//! One batch is `begin immediate`, the fence, a lookup of where the span ends, the delete, a comparison, and in a second
+//! One batch is `begin immediate`, the fence, a lookup of where the span ends, the delete or the transform of rows, a comparison, and in a second
 //! call the receipt and COMMIT. A COMMIT behind a failed receipt would keep the delete here, so the code looks at the
 //! receipt's one row first. The write lock is the whole database's: whoever holds it, nothing changes meanwhile.
 
 mod batch;
+mod fate;
 mod ground;
+mod rewrite;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +15,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    AtomicLane, Commit, Effect, Fault, FaultClass, LaneClaim, Next, Order, Receipt, Step, fault_point,
+    AtomicLane, Commit, Effect, Fault, FaultClass, LaneClaim, Next, Order, Receipt, Step, Transform, fault_point,
 };
 
 pub(crate) use batch::{Pace, find};
 pub(crate) use ground::{Ground, Problem};
+pub(crate) use rewrite::rewrite;
 
 use crate::control::Tables;
 use crate::session::{Refusal, Session};
@@ -43,8 +46,9 @@ impl SqliteLane {
         tables: Arc<Tables>,
         step: &Step,
         claim: &LaneClaim,
+        transform: Arc<dyn Transform>,
     ) -> Result<Self, Fault> {
-        let ground = Arc::new(Ground::survey(&worker, step).await?);
+        let ground = Arc::new(Ground::survey(&worker, step, transform).await?);
         let abandoned = Arc::new(AtomicBool::new(false));
         Ok(Self { worker, ground, tables, claim: claim.clone(), pace: None, abandoned })
     }
@@ -127,7 +131,7 @@ fn change(
     let fence = tables.fence(session.connection("change")?, &place, claim.term, Some(&claim.generation));
     fence.map_err(|refusal| refusal.into_fault("change", &place))?;
     fault_point::before("change")?;
-    let effect = batch::delete(session, ground, order, pace)?;
+    let effect = batch::change(session, ground, order, pace)?;
     fault_point::after("change")?;
     Ok(effect)
 }

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use crate::catalog;
 use crate::effect::Recorder;
-use crate::query::{Area, Sample, Scope, unreadable};
+use crate::query::{Sample, Scope, unreadable};
 use crate::session::Session;
 pub(crate) use statements::index;
 
@@ -44,8 +44,7 @@ fn findings(
         findings.extend(natives);
         return Ok(findings);
     }
-    let every_row = Area::Rows { after: None, to: None };
-    match recorder.reach(connection, &scope.delete(&every_row, false).sql) {
+    match recorder.reach(connection, &scope.change_any()) {
         Ok(reach) => {
             let full_text = catalog::full_text_of(connection, &step.table.name.name)?;
             findings.extend(triggers::check(connection, step, &reach, &full_text, place)?);

@@ -18,6 +18,7 @@ mod moment;
 mod native;
 mod period;
 mod predicate;
+mod rewrite;
 mod sample;
 mod span;
 mod terms;
@@ -26,13 +27,16 @@ mod undone;
 
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{Cause, Cutoff, Fault, FaultClass, Key, Since, Statements, Step, TableKind, Value};
+use rusqlite::types::Value as Sql;
 
 pub(crate) use account::{Account, Reason};
+pub(crate) use coarse::coarser;
 use composer::Composer;
 use form::Form;
 use moment::Moments;
 pub(crate) use moment::{Moment, earliest};
 pub(crate) use native::REFUSED_FUNCTIONS;
+pub(crate) use rewrite::{Becomes, Kept, Line, Rewriting};
 pub(crate) use sample::{Sample, natives, unreadable};
 pub(crate) use span::{Area, Walk};
 use text::integer;
@@ -66,6 +70,8 @@ pub(crate) struct Scope {
     floor: Option<Cutoff>,
     /// The predicate and its values; they come first in every statement, so its text is always the same.
     predicate: Query,
+    /// What is written, for a transform.
+    rewriting: Option<Rewriting>,
 }
 
 /// A column that bounds what can be due.
@@ -86,12 +92,20 @@ pub(crate) struct Shape {
     pub(crate) stable: bool,
     /// Whether texts are stored in an encoding whose order of bytes is that of code points: in UTF-8.
     pub(crate) code_points: bool,
+    /// Whether a constraint of the table says what a conflict does.
+    pub(crate) resolves_conflicts: bool,
 }
 
 impl Default for Shape {
     /// What nearly every table has.
     fn default() -> Self {
-        Self { row_id: Some("rowid".into()), primary_key: vec![], stable: true, code_points: true }
+        Self {
+            row_id: Some("rowid".into()),
+            primary_key: vec![],
+            stable: true,
+            code_points: true,
+            resolves_conflicts: false,
+        }
     }
 }
 
@@ -120,6 +134,7 @@ impl Scope {
             Some(lead) => Some(composer.written(lead).map_err(|refused| refused.into_fault(place))?),
             None => None,
         };
+        let predicate = Query { sql, values: composer.query.values.clone() };
         let index = step.lead().and_then(|lead| span::index_for(&step.table, &lead.column));
         Ok(Self {
             table: format!("main.{}", quote(&step.table.name.name)),
@@ -134,7 +149,8 @@ impl Scope {
             hint: index.map(|name| format!(" indexed by {}", quote(name))).unwrap_or_default(),
             cutoff: step.selection.terms.cutoff,
             floor: step.selection.floor.filter(|_| !matches!(step.selection.terms.since, Since::Greatest(_))),
-            predicate: Query { sql, values: composer.query.values },
+            predicate,
+            rewriting: Self::rewritten(step, shape, composer, place)?,
         })
     }
 
@@ -225,7 +241,18 @@ impl Scope {
             Walk::Since => (Area::Since(span), self.peek(&Peek::Since { from: None, inclusive: true }, 1)),
             Walk::Rows => (Area::Rows { after: rows.clone(), to: rows.clone() }, self.peek_rows(rows.as_ref(), 1)),
         };
-        vec![("peek", peek), ("change", self.delete(&area, false)), ("count", self.count(None))]
+        let mut explainable = vec![("peek", peek)];
+        match &self.rewriting {
+            Some(rewriting) => {
+                let sql = self.write_all(rewriting);
+                explainable.push(("read", self.read_in(rewriting, &area)));
+                let values = vec![Sql::Null; rewriting.places() + self.row.len()];
+                explainable.push(("change", Query { sql, values }));
+            }
+            None => explainable.push(("change", self.delete(&area, false))),
+        }
+        explainable.push(("count", self.count(None)));
+        explainable
     }
 
     /// What is shown to people: the texts that the lanes send.
@@ -240,7 +267,12 @@ impl Scope {
             }
             .into(),
             peek: self.peek_example().sql,
-            change: self.delete(&area, false).sql,
+            change: match &self.rewriting {
+                Some(rewriting) => {
+                    format!("{};\n{}", self.read_in(rewriting, &area).sql, self.write_all(rewriting))
+                }
+                None => self.delete(&area, false).sql,
+            },
             count: self.count(None).sql,
         }
     }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use forgetd_connector::{Cause, Fault, FaultClass, Key, Order, Outcome, Picked, SealedLane, Step, fault_point};
+use forgetd_connector::{
+    Cause, Fault, FaultClass, Key, Order, Outcome, Picked, SealedLane, Step, Transform, fault_point,
+};
 use rusqlite::{Connection, params_from_iter};
 
 use crate::effect::Recorder;
-use crate::lane::{Ground, Pace, Problem, find};
+use crate::lane::{Ground, Pace, Problem, find, rewrite};
 use crate::query::Query;
 use crate::session::{Refusal, Session};
 use crate::walk;
@@ -27,8 +29,8 @@ pub(crate) struct SqliteSealedLane {
 
 impl SqliteSealedLane {
     /// Resolves the step against the file as it is now. A sealed batch announces keys, so the table needs one.
-    pub(crate) async fn open(worker: Worker, step: &Step) -> Result<Self, Fault> {
-        let ground = Ground::survey(&worker, step).await?;
+    pub(crate) async fn open(worker: Worker, step: &Step, transform: Arc<dyn Transform>) -> Result<Self, Fault> {
+        let ground = Ground::survey(&worker, step, transform).await?;
         if ground.scope.key_width() == 0 {
             return Err(Fault::new(FaultClass::Blocked(Cause::NoKey), "open lane", ground.place));
         }
@@ -87,12 +89,13 @@ impl SealedLane for SqliteSealedLane {
 fn finish(session: &mut Session, ground: &Ground, keys: &[Key]) -> Result<Outcome, Fault> {
     fault_point::before("finish")?;
     let recorder = session.listened("finish")?.1.clone();
-    let changed = session.transact("finish", |connection| delete(connection, &recorder, ground, keys));
+    let changed = session.transact("finish", |connection| change(connection, &recorder, ground, keys));
     let changed = changed.into_result("finish", &ground.place).map_err(|fault| whole(ground.at_table(fault)))?;
     fault_point::after("finish")?;
     let kept = left(session.connection("finish")?, ground, keys);
     let kept = kept.map_err(|error| whole(ground.at_table(session.failed("finish", &error))))?;
-    Ok(outcome(keys, changed, kept))
+    let (changed, unfit) = changed;
+    Ok(Outcome { unfit, ..outcome(keys, changed, kept) })
 }
 
 /// One writer locks every row of the file: a shorter list of keys gets no further.
@@ -107,18 +110,36 @@ fn outcome(keys: &[Key], changed: u64, kept: u64) -> Outcome {
     Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept, unfit: BTreeMap::new() }
 }
 
-fn delete(connection: &Connection, recorder: &Recorder, ground: &Ground, keys: &[Key]) -> Result<u64, Refusal> {
-    let done = ground.watch(connection, recorder, || {
-        let mut changed = 0;
+/// Changes those of the keys that are due; says how many, and which of them do not fit.
+fn change(
+    connection: &Connection,
+    recorder: &Recorder,
+    ground: &Ground,
+    keys: &[Key],
+) -> Result<(u64, BTreeMap<Cause, u64>), Refusal> {
+    let done = ground.watch(connection, recorder, |terrain| {
+        let (mut changed, mut unfit) = (0, BTreeMap::new());
         for keys in keys.chunks(KEYS_PER_STATEMENT) {
-            let query = ground.scope.delete_keys(keys);
-            changed += connection.prepare_cached(&query.sql)?.execute(params_from_iter(&query.values))? as u64;
+            if let Some(rewriting) = ground.scope.rewriting() {
+                let read = ground.scope.read_keys(rewriting, keys);
+                let (rows, rewritten) = rewrite(connection, ground, terrain, rewriting, &read)?;
+                changed += rows;
+                for (cause, rows) in rewritten.unfit {
+                    *unfit.entry(cause).or_default() += rows;
+                }
+            } else {
+                let query = ground.scope.delete_keys(keys);
+                changed += connection.prepare_cached(&query.sql)?.execute(params_from_iter(&query.values))? as u64;
+            }
         }
-        Ok((changed, ()))
+        Ok((changed, unfit))
     });
     match done {
-        Ok(done) => Ok(done.changed),
-        Err(Problem::Sqlite(error)) => Err(Refusal::Fault(error::fault("finish", &ground.place, &error))),
+        Ok(done) => Ok((done.changed, done.returned)),
+        Err(Problem::Sqlite(error)) => {
+            let fault = error::fault("finish", &ground.place, &error);
+            Err(Refusal::Fault(ground.misfit(fault, &error)))
+        }
         Err(Problem::Fault(fault)) => Err(Refusal::Fault(fault)),
     }
 }

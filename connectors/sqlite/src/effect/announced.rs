@@ -78,7 +78,7 @@ impl Announced {
             let announced = self.children.get(table).ok_or_else(|| table.clone())?;
             cascaded.insert(announced.clone(), *rows);
         }
-        let seen = tally.rows() + if own_is_hidden { *changed } else { 0 };
+        let seen = tally.changes() + if own_is_hidden { *changed } else { 0 };
         let hidden = total.saturating_sub(seen);
         if hidden > 0 {
             self.hidden(hidden, counted, reach, without_row_ids, &mut cascaded)?;

@@ -1,4 +1,4 @@
-//! One batch: find where it ends, delete, compare.
+//! One batch: find where it ends, change, compare.
 //!
 //! A window is a number of rows of the table, due or not, so that finding its end is bounded. Where few of them are due
 //! the window grows: then what is due in it is counted first, because the order's limit on changed rows is hard.
@@ -10,6 +10,7 @@ use forgetd_connector::{Cause, Effect, Fault, FaultClass, Key, Order};
 use rusqlite::{Connection, params_from_iter};
 
 use super::ground::{Ground, Problem, Watched};
+use super::rewrite::{Rewritten, rewrite};
 use crate::codec;
 use crate::effect::Recorder;
 use crate::query::Area;
@@ -26,7 +27,7 @@ const LOOK_TIME: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Pace {
     window: u64,
-    /// Whether a delete of this lane ever took a row: then a trigger that cancels chooses its rows.
+    /// Whether this lane ever changed a row: then a trigger that cancels chooses its rows.
     took: bool,
 }
 
@@ -86,14 +87,14 @@ impl Look {
     }
 }
 
-/// Deletes the due rows of the next span, inside the open transaction.
-pub(super) fn delete(session: &mut Session, ground: &Ground, order: &Order, pace: &mut Pace) -> Result<Effect, Fault> {
+/// Changes the due rows of the next span, inside the open transaction.
+pub(super) fn change(session: &mut Session, ground: &Ground, order: &Order, pace: &mut Pace) -> Result<Effect, Fault> {
     let (connection, recorder) = session.listened("change")?;
-    let deleted = walk_and_delete(connection, recorder, ground, order, pace);
-    deleted.map_err(|problem| ground.fault(session, "change", problem))
+    let changed = walk_and_change(connection, recorder, ground, order, pace);
+    changed.map_err(|problem| ground.fault(session, "change", problem))
 }
 
-fn walk_and_delete(
+fn walk_and_change(
     connection: &Connection,
     recorder: &Recorder,
     ground: &Ground,
@@ -103,6 +104,7 @@ fn walk_and_delete(
     let rows_max = u64::from(order.rows_max.max(1));
     let mut place = Place::resume(order.from.as_ref(), ground.scope.walk(), &ground.storage(connection)?);
     let mut look = Look::begin();
+    let mut unfit = BTreeMap::new();
     loop {
         let window = pace.window(rows_max);
         let (area, next) = place.ahead(connection, &ground.scope, window)?;
@@ -110,27 +112,39 @@ fn walk_and_delete(
             pace.narrow(window);
             continue;
         }
-        let done = ground.watch(connection, recorder, || run_delete(connection, ground, order, &area))?;
-        // Only a trigger can keep a row that a statement deletes, or bring one back, while we hold the write lock.
-        if done.triggers && ground.scope.count_in(&area, 1).number(connection)? > 0 {
+        let done = ground.watch(connection, recorder, |terrain| match ground.scope.rewriting() {
+            // A walk by row ids meets a row once here too: a row keeps its id when it is written, unless a column
+            // that names it is, and then it is done.
+            Some(rewriting) => {
+                let read = ground.scope.read_in(rewriting, &area);
+                rewrite(connection, ground, terrain, rewriting, &read)
+            }
+            None => Ok(run_delete(connection, ground, order, &area)?),
+        })?;
+        // Only a trigger can keep a row that a statement changes, or bring one back, while we hold the write lock.
+        let left = done.returned.left;
+        if done.triggers && ground.scope.count_in(&area, left + 1).number(connection)? > left {
             return Err(Problem::Fault(cancelled(ground, order, pace, done.changed)));
         }
-        pace.learn(window, done.changed, rows_max);
+        for (cause, rows) in &done.returned.unfit {
+            *unfit.entry(*cause).or_default() += rows;
+        }
+        pace.learn(window, done.changed + left, rows_max);
         pace.took |= done.changed > 0;
         match next {
             Some(next) if done.changed == 0 && look.goes_on(window) => place = next,
-            next => return Ok(effect(done, order, next.as_ref())),
+            next => return Ok(effect(done, unfit, order, next.as_ref())),
         }
     }
 }
 
-fn effect(done: Watched<Vec<Key>>, order: &Order, next: Option<&Place>) -> Effect {
+fn effect(done: Watched<Rewritten>, unfit: BTreeMap<Cause, u64>, order: &Order, next: Option<&Place>) -> Effect {
     Effect {
         changed: done.changed,
         cascaded: done.cascaded,
         locked: 0,
-        unfit: BTreeMap::new(),
-        keys: order.want_keys.then_some(done.returned),
+        unfit,
+        keys: order.want_keys.then_some(done.returned.keys),
         next: walk::next(next),
     }
 }
@@ -150,18 +164,18 @@ fn run_delete(
     ground: &Ground,
     order: &Order,
     area: &Area,
-) -> rusqlite::Result<(u64, Vec<Key>)> {
+) -> rusqlite::Result<(u64, Rewritten)> {
     let width = ground.scope.key_width();
     let wants_keys = order.want_keys && width > 0;
     let query = ground.scope.delete(area, wants_keys);
     let mut statement = connection.prepare_cached(&query.sql)?;
     if !wants_keys {
         let changed = statement.execute(params_from_iter(&query.values))?;
-        return Ok((changed as u64, vec![]));
+        return Ok((changed as u64, Rewritten::default()));
     }
     let rows = statement.query_map(params_from_iter(&query.values), |row| codec::key(row, width))?;
     let keys: Vec<Key> = rows.collect::<Result<_, _>>()?;
-    Ok((connection.changes(), keys))
+    Ok((connection.changes(), Rewritten { keys, ..Rewritten::default() }))
 }
 
 /// Finds the next span with something due in it, at most `order.rows_max` rows. Changes nothing.

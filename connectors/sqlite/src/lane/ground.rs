@@ -1,41 +1,52 @@
-//! What a lane knows about its table, and how a delete on it is watched.
+//! What a lane knows about its table, and how a change of it is watched.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use forgetd_connector::{Cause, Fault, FaultClass, Step, TableRef};
+use forgetd_connector::{Cause, Fault, FaultClass, Step, TableRef, Transform};
 use rusqlite::Connection;
 
 use crate::catalog;
-use crate::effect::{Announced, Happened, Recorder, Terrain};
-use crate::query::{Area, Query, Scope, quote};
+use crate::effect::{Allowed, Announced, Happened, Recorder, Terrain};
+use crate::error;
+use crate::query::{Query, Scope, quote};
 use crate::session::Session;
 use crate::worker::Worker;
 
 /// A step, resolved.
-#[derive(Debug)]
 pub(crate) struct Ground {
     /// `database.table`.
     pub(crate) place: String,
     /// The statements.
     pub(crate) scope: Scope,
-    announced: Announced,
+    table: String,
+    /// Computes what rows become.
+    pub(crate) transform: Arc<dyn Transform>,
+    may: May,
     /// Whether VACUUM keeps the row ids.
     stable: bool,
     /// What the schema said when it was last asked.
     terrain: Mutex<Option<Terrain>>,
 }
 
-/// What a watched delete did; nothing else happened.
+/// What a batch may do to tables.
+enum May {
+    /// Take rows from these.
+    Delete(Announced),
+    /// Change rows of these.
+    Rewrite(Allowed),
+}
+
+/// What a watched change did; nothing else happened.
 #[derive(Debug)]
 pub(crate) struct Watched<T> {
     /// Rows of the table itself.
     pub(crate) changed: u64,
     /// Rows of other announced tables.
     pub(crate) cascaded: BTreeMap<TableRef, u64>,
-    /// Whether triggers can fire on the delete.
+    /// Whether triggers can fire on it.
     pub(crate) triggers: bool,
-    /// What else the delete returned.
+    /// What else it returned.
     pub(crate) returned: T,
 }
 
@@ -52,7 +63,7 @@ pub(crate) enum Problem {
 
 impl Ground {
     /// Resolves a step against the file as it is now.
-    pub(crate) async fn survey(worker: &Worker, step: &Step) -> Result<Self, Fault> {
+    pub(crate) async fn survey(worker: &Worker, step: &Step, transform: Arc<dyn Transform>) -> Result<Self, Fault> {
         let table = step.table.name.name.clone();
         let job = move |session: &mut Session| {
             let shape = catalog::shape(session.connection("open lane")?, &table);
@@ -62,7 +73,12 @@ impl Ground {
         let place = step.place(worker.place());
         Ok(Self {
             scope: Scope::new(step, &shape, &place)?,
-            announced: Announced::new(&step.table),
+            may: match step.rewrite() {
+                Some(rewrite) => May::Rewrite(Allowed::new(&step.table, rewrite)),
+                None => May::Delete(Announced::new(&step.table)),
+            },
+            table: step.table.name.name.clone(),
+            transform,
             stable: shape.stable,
             terrain: Mutex::new(None),
             place,
@@ -78,19 +94,19 @@ impl Ground {
         schema_version(connection).map(|version| version.to_string())
     }
 
-    /// Runs a delete inside the open transaction and compares what happened with what is announced.
+    /// Runs a change inside the open transaction and compares what happened with what is announced.
     pub(crate) fn watch<T>(
         &self,
         connection: &Connection,
         recorder: &Recorder,
-        delete: impl FnOnce() -> rusqlite::Result<(u64, T)>,
+        change: impl FnOnce(&Terrain) -> Result<(u64, T), Problem>,
     ) -> Result<Watched<T>, Problem> {
         let terrain = self.terrain(connection, recorder)?;
-        let uncounted = self.announced.uncounted(&terrain);
+        let uncounted = self.may.uncounted(&terrain);
         let mut counted = rows_of(connection, &uncounted)?;
         let total = connection.total_changes();
-        recorder.restart();
-        let (changed, returned) = delete()?;
+        recorder.restart(self.may.close(&self.table));
+        let (changed, returned) = change(&terrain)?;
         let total = connection.total_changes() - total;
         let tally = recorder.tally();
         for (table, rows) in rows_of(connection, &uncounted)? {
@@ -99,7 +115,7 @@ impl Ground {
             }
         }
         let happened = Happened { changed, total, tally, counted };
-        match self.announced.compare(&happened, &terrain) {
+        match self.may.compare(&happened, &terrain) {
             Ok(cascaded) => Ok(Watched { changed, cascaded, triggers: !terrain.reach.triggers.is_empty(), returned }),
             Err(table) => {
                 let fault = Fault::new(FaultClass::Blocked(Cause::EffectDiffers), "change", &self.place);
@@ -117,8 +133,7 @@ impl Ground {
         {
             return Ok(known.clone());
         }
-        let every_row = Area::Rows { after: None, to: None };
-        let reach = recorder.reach(connection, &self.scope.delete(&every_row, false).sql)?;
+        let reach = recorder.reach(connection, &self.scope.change_any())?;
         let without_row_ids = catalog::without_row_ids(connection)?.into_iter().collect();
         let shadows = catalog::shadows(connection, reach.deletes.union(&reach.writes))?;
         Ok(known.insert(Terrain { version, reach, without_row_ids, shadows }).clone())
@@ -130,11 +145,46 @@ impl Ground {
         self.scope.blamed(fault)
     }
 
+    /// What a transform wrote does not fit its column.
+    pub(crate) fn misfit(&self, fault: Fault, error: &rusqlite::Error) -> Fault {
+        if matches!(self.may, May::Rewrite(_)) && error::is_misfit(error) {
+            return Fault { class: FaultClass::Row(Cause::TransformUnfit), ..fault };
+        }
+        fault
+    }
+
     /// The fault of a problem.
     pub(crate) fn fault(&self, session: &mut Session, operation: &'static str, problem: Problem) -> Fault {
         match problem {
-            Problem::Sqlite(error) => self.at_table(session.failed(operation, &error)),
+            Problem::Sqlite(error) => self.misfit(self.at_table(session.failed(operation, &error)), &error),
             Problem::Fault(fault) => fault,
+        }
+    }
+}
+
+// === impl May ===
+
+impl May {
+    /// Tables whose rows must be counted before and after.
+    fn uncounted(&self, terrain: &Terrain) -> Vec<&str> {
+        match self {
+            Self::Delete(announced) => announced.uncounted(terrain),
+            Self::Rewrite(_) => vec![],
+        }
+    }
+
+    /// The table whose rows are followed one by one.
+    fn close<'a>(&self, own: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Delete(_) => None,
+            Self::Rewrite(_) => Some(own),
+        }
+    }
+
+    fn compare(&self, happened: &Happened, terrain: &Terrain) -> Result<BTreeMap<TableRef, u64>, String> {
+        match self {
+            Self::Delete(announced) => announced.compare(happened, terrain),
+            Self::Rewrite(allowed) => allowed.compare(happened, terrain),
         }
     }
 }

@@ -53,7 +53,6 @@ fn refused(why: &str) -> Refused {
 }
 
 /// The coarser value; absent where it is nothing that this grain is for.
-#[allow(dead_code, reason = "the lanes come next")]
 pub(crate) fn coarser(value: &Value, grain: &Grain) -> Option<Value> {
     match (grain, value) {
         (Grain::Day | Grain::Month | Grain::Quarter | Grain::Year, Value::Text(text)) => {

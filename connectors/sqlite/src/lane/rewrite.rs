@@ -1,0 +1,113 @@
+//! Transforms due rows inside the open transaction: reads them, works out what they become, writes them.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Cause, Fault, FaultClass, Key};
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+
+use super::fate::{Fate, Set, fates};
+use super::ground::{Ground, Problem};
+use crate::codec;
+use crate::effect::Terrain;
+use crate::query::{Kept, Line, Query, Rewriting};
+
+/// What became of due rows.
+#[derive(Debug, Default)]
+pub(crate) struct Rewritten {
+    /// The keys of those that were written, as they were before.
+    pub(crate) keys: Vec<Key>,
+    /// Those that were passed over, by cause.
+    pub(crate) unfit: BTreeMap<Cause, u64>,
+    /// How many of them stay due.
+    pub(crate) left: u64,
+}
+
+/// Transforms the rows that `read` finds; says how many were written.
+pub(crate) fn rewrite(
+    connection: &Connection,
+    ground: &Ground,
+    terrain: &Terrain,
+    rewriting: &Rewriting,
+    read: &Query,
+) -> Result<(u64, Rewritten), Problem> {
+    let lines = lines(connection, ground, rewriting, read)?;
+    let Some(fates) = fates(rewriting, &lines, &*ground.transform) else {
+        let fault = Fault::new(FaultClass::Internal, "change", &ground.place);
+        return Err(Problem::Fault(fault.with_detail("the transform answered for other rows than it was asked for")));
+    };
+    // Only a trigger, or SQLite itself, moves what a period counts from while the row is written.
+    let can_move = rewriting.since_is_made() || !terrain.reach.triggers.is_empty();
+    let mut done = Rewritten::default();
+    let mut written = vec![];
+    for (line, fate) in lines.into_iter().zip(fates) {
+        match fate {
+            Fate::Write(sets) => {
+                if let Some(row) = write(connection, ground, rewriting, &line, &sets)? {
+                    written.push((row, line));
+                }
+            }
+            Fate::Leave => done.left += 1,
+            Fate::Unfit(cause) => {
+                *done.unfit.entry(cause).or_default() += 1;
+                done.left += 1;
+            }
+        }
+    }
+    if can_move {
+        unmoved(connection, ground, rewriting, &written)?;
+    }
+    let changed = written.len() as u64;
+    done.keys = written.into_iter().map(|(_, line)| line.key).collect();
+    Ok((changed, done))
+}
+
+fn lines(connection: &Connection, ground: &Ground, rewriting: &Rewriting, read: &Query) -> rusqlite::Result<Vec<Line>> {
+    let mut statement = connection.prepare_cached(&read.sql)?;
+    let lines = statement.query_map(params_from_iter(&read.values), |row| ground.scope.line(rewriting, row))?;
+    lines.collect()
+}
+
+/// Writes one row and returns its key; absent where a trigger kept it as it is.
+fn write(
+    connection: &Connection,
+    ground: &Ground,
+    rewriting: &Rewriting,
+    line: &Line,
+    sets: &[Set],
+) -> rusqlite::Result<Option<Key>> {
+    let ways: Vec<(usize, Kept)> = sets.iter().map(|set| (set.column, set.kept)).collect();
+    let values = sets.iter().map(|set| &set.value).chain(rewriting.marker()).chain(&line.row.0);
+    // Another engine's value, which no row here holds, is written as nothing.
+    let values: Vec<Sql> = values.map(|value| codec::bind(value).map_or(Sql::Null, |bound| bound.value)).collect();
+    let mut statement = connection.prepare_cached(&ground.scope.write(rewriting, &ways))?;
+    if rewriting.moves_rows() {
+        let width = ground.scope.row_width();
+        let moved = statement.query_map(params_from_iter(&values), |row| codec::key(row, width))?;
+        return moved.collect::<rusqlite::Result<Vec<Key>>>().map(|mut rows| rows.pop());
+    }
+    Ok((statement.execute(params_from_iter(&values))? > 0).then(|| line.row.clone()))
+}
+
+/// What rows count from is what it was before they were written; else they would escape their rule.
+fn unmoved(
+    connection: &Connection,
+    ground: &Ground,
+    rewriting: &Rewriting,
+    written: &[(Key, Line)],
+) -> Result<(), Problem> {
+    let width = written.first().map_or(0, |(_, line)| line.since.0.len());
+    if width == 0 {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(&ground.scope.read_since(rewriting))?;
+    for (row, line) in written {
+        let values = row.0.iter().map(|value| codec::bind(value).map_or(Sql::Null, |bound| bound.value));
+        let since = statement.query_row(params_from_iter(values), |row| codec::key(row, width)).optional()?;
+        // A row that is not there any more is another matter, which the counters tell.
+        if since.is_some_and(|since| since != line.since) {
+            return Err(Problem::Fault(Fault::new(FaultClass::Blocked(Cause::SinceMoved), "change", &ground.place)));
+        }
+    }
+    Ok(())
+}
