@@ -152,7 +152,7 @@ async fn restored(config: &Config, databases: &Databases, args: &Args) -> u8 {
 }
 
 /// What every session needs. What is missing was said.
-fn tools(config: &Config) -> Result<(EvidenceKey, watch::Receiver<bool>), u8> {
+pub(super) fn tools(config: &Config) -> Result<(EvidenceKey, watch::Receiver<bool>), u8> {
     let key = signing_key(config).map_err(|problem| complain(&problem.into()))?;
     let stop = shutdown::listen().map_err(|error| {
         say(format_args!("signals cannot be listened to: {error}"));
@@ -162,7 +162,7 @@ fn tools(config: &Config) -> Result<(EvidenceKey, watch::Receiver<bool>), u8> {
 }
 
 /// Who approves, as the environment says.
-fn actor() -> String {
+pub(super) fn actor() -> String {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     variable("FORGETD_ACTOR").unwrap_or_else(|| {
         let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".into());

@@ -65,7 +65,7 @@ pub enum Verb {
     Approve(approve::Args),
     /// Verify, list, prove, export or recover the evidence log.
     Evidence(evidence::Args),
-    /// Make keys.
+    /// Make keys; list, rotate and destroy pseudonym keys.
     Keys(keys::Args),
     /// Show the whole way on a small database of its own, in ./forgetd-demo.
     #[cfg(feature = "sqlite")]
@@ -96,7 +96,7 @@ pub async fn main(cli: Cli) -> ExitCode {
         Verb::Run(args) => run::run(&cli.config, &args).await,
         Verb::Approve(args) => approve::run(&cli.config, &args).await,
         Verb::Evidence(args) => evidence::run(&cli.config, &args).await,
-        Verb::Keys(args) => keys::run(&args),
+        Verb::Keys(args) => keys::run(&cli.config, &args).await,
         #[cfg(feature = "sqlite")]
         Verb::Demo(args) => Box::pin(demo::run(&args)).await,
         Verb::Schema => schema::run(),

@@ -83,6 +83,12 @@ pub enum EntryBody {
     /// A new holder closed the sealed lane against the old one.
     #[serde(rename = "takeover")]
     Takeover {},
+    /// A pseudonym key was seen for the first time.
+    #[serde(rename = "key.created")]
+    KeyCreated(Box<KeyCreated>),
+    /// A pseudonym key was destroyed: no token can be made or linked with it any more, except from a copy of its file.
+    #[serde(rename = "key.destroyed")]
+    KeyDestroyed(Box<KeyDestroyed>),
     /// The log or a database was found in an earlier state, and going on was approved.
     #[serde(rename = "recovery")]
     Recovery {
@@ -161,6 +167,52 @@ pub struct Approval {
     /// The cutoff then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cutoff: Option<Timestamp>,
+}
+
+/// A key of pseudonyms, as evidence names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NamedKey {
+    /// As the policy calls it.
+    pub id: String,
+    /// What its tokens are for.
+    pub domain: String,
+    /// Tells it from others and says nothing of it; the same before and after it is destroyed.
+    pub fingerprint: String,
+    /// What its tokens carry.
+    pub epoch: String,
+}
+
+/// A key that came into use.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyCreated {
+    /// Which.
+    #[serde(flatten)]
+    pub key: NamedKey,
+    /// `plain`: it can never be called destroyed; or `wrapped`.
+    pub kind: &'static str,
+    /// From when new tokens are made with it; absent: since ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_from: Option<Timestamp>,
+}
+
+/// A key that is gone.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyDestroyed {
+    /// Which.
+    #[serde(flatten)]
+    pub key: NamedKey,
+    /// When it was destroyed, by the clock of the one who did.
+    pub destroyed_at: Timestamp,
+    /// Whether it was random and wrapped. Always: of another none is called destroyed.
+    pub wrapped: bool,
+    /// Until when copies of its file may still be in backups; together with its KEK they bring it back.
+    pub backups_until: Timestamp,
+    /// The reason a person gave.
+    pub reason: String,
+    /// Who, as that person's environment says.
+    pub who: String,
+    /// Whether it was made sure that it is that person. Never, so far.
+    pub authenticated: bool,
 }
 
 /// What one batch did.

@@ -3,11 +3,31 @@
 use std::path::Path;
 
 use super::assess::{self, anchor};
-use super::log::tile;
+use super::log::{checkpoint, tile};
 use super::memory::{self, Databases};
 use super::store::{Files, Folder};
 use super::verify::{Knowledge, Verification, verify};
 use super::{EvidenceFault, Relay};
+
+/// Shows every entry of a log up to its checkpoint to `visit`, until it has seen enough. Nothing is verified.
+pub async fn each(files: &dyn Files, visit: &mut (dyn FnMut(u64, &[u8]) -> bool + Send)) -> Result<(), EvidenceFault> {
+    let missing = |what: &str| EvidenceFault::evidence(files.place(), format!("{what} is missing or damaged"));
+    let Some(bytes) = files.read("checkpoint").await? else { return Ok(()) };
+    let (checkpoint, _) = checkpoint::parse(&bytes).map_err(|_| missing("checkpoint"))?;
+    for path in tile::paths(checkpoint.size).filter(|path| path.kind == tile::Kind::Entries) {
+        let bytes = match files.read(&path.to_string()).await? {
+            Some(bytes) => bytes,
+            None => files.read(&path.full().to_string()).await?.ok_or_else(|| missing(&path.to_string()))?,
+        };
+        let entries = tile::parse_bundle(&bytes).map_err(|_| missing(&path.to_string()))?;
+        for (entry, index) in entries.into_iter().take(path.width.into()).zip(path.index * tile::WIDTH..) {
+            if !visit(index, entry) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
 
 // === impl Relay ===
 

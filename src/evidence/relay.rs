@@ -148,6 +148,16 @@ impl Relay {
         self.with_store(databases, async |store| store.put(&policy_path(digest), text.as_bytes()).await).await
     }
 
+    /// Whether [`Relay::put_announced`] said so of this path.
+    pub async fn is_announced(&self, databases: &Databases<'_>, path: &str) -> Result<bool, EvidenceFault> {
+        self.with_store(databases, async |store| Ok(store.read(path).await?.is_some())).await
+    }
+
+    /// Notes beside the log that it has the one entry which is made only once for this path.
+    pub async fn put_announced(&self, databases: &Databases<'_>, path: &str) -> Result<(), EvidenceFault> {
+        self.with_store(databases, async |store| store.put(path, b"announced\n").await).await
+    }
+
     /// Does something with the store of the open log. An error leaves the log closed.
     async fn with_store<T>(
         &self,

@@ -19,8 +19,8 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::PseudonymKey;
 use super::kek::{self, Kek, WRAPPED};
+use super::{Epoch, PseudonymKey};
 
 /// What the file begins with.
 const PREFIX: &str = "forgetd-pseudonym-key";
@@ -279,6 +279,20 @@ impl KeyFile {
             Self::Plain(pair) => pair.fingerprint(),
             Self::Wrapped(wrapped) => wrapped.fingerprint(),
             Self::Destroyed(tombstone) => tombstone.fingerprint(),
+        }
+    }
+
+    /// What the tokens of its key carry, where it is called `id`.
+    pub fn epoch(&self, id: &str) -> Epoch {
+        Epoch::of(id, &PseudonymKey::fingerprint_of(self.check()))
+    }
+
+    /// The key that recognises its tokens.
+    pub(super) fn check(&self) -> &[u8; 32] {
+        match self {
+            Self::Plain(pair) => &pair.check,
+            Self::Wrapped(wrapped) => &wrapped.check,
+            Self::Destroyed(tombstone) => &tombstone.check,
         }
     }
 

@@ -69,6 +69,14 @@ impl Epoch {
     }
 }
 
+impl fmt::Display for Epoch {
+    /// As a token carries it: three characters of lower case base32.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        [10, 5, 0].iter().try_for_each(|shift| write!(f, "{}", char::from(ALPHABET[usize::from(self.0 >> shift & 31)])))
+    }
+}
+
 // === impl PseudonymKey ===
 
 impl PseudonymKey {

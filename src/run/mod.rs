@@ -30,7 +30,7 @@ pub use pace::Pace;
 pub use progress::{Progress, Quiet};
 pub use report::{Report, Skipped};
 pub(crate) use session::relay;
-pub use session::{Refused, Session};
+pub use session::{KeyDestroyedAt, KeyDestruction, KeyStopped, Refused, Session};
 pub use site::{Site, Sites};
 pub use verdict::Verdict;
 

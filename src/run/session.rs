@@ -1,6 +1,9 @@
 //! A session: the lease, the fences, the evidence log, and the rules that run under them.
 
 mod approvals;
+mod keys;
+
+pub use keys::{KeyDestroyedAt, KeyDestruction, KeyStopped};
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -79,7 +82,7 @@ impl<'a> Session<'a> {
     }
 
     /// Raises the fences, checks the evidence log, announces the policy and brings to an end what earlier holders left
-    /// open. Until it is done nothing is relayed.
+    /// open. Until that is done nothing is relayed. New keys are announced last.
     async fn prepare(&self) -> Result<(), Refused> {
         for (database, control) in self.sites.controls() {
             match control.raise_fence(self.claim.term()).await {
@@ -101,6 +104,9 @@ impl<'a> Session<'a> {
         }
         // Set once: prepare runs once.
         self.sick.get_or_init(|| sick);
+        if self.is_sound() {
+            self.announce_keys().await.map_err(Refused::Unavailable)?;
+        }
         Ok(())
     }
 

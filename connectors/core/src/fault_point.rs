@@ -24,6 +24,7 @@ pub const POINTS: &[&str] = &[
     "finish",
     "unseal",
     "run.close",
+    "key.destroy",
     "relay.publish",
     "relay.checkpoint",
     "relay.ack",

@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::log::{self, Stop};
-use super::show::each;
 use super::{print, prove_row, say};
 use crate::cli::{USAGE, row_key};
-use crate::evidence::EvidenceFault;
 use crate::evidence::log::merkle::leaf_hash;
 use crate::evidence::log::{checkpoint, proof, tile, tlog_proof::TlogProof};
 use crate::evidence::store::Files;
+use crate::evidence::{EvidenceFault, each};
 
 /// Options of `evidence prove`.
 #[derive(Debug, clap::Args)]

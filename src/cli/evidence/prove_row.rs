@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::log::{Configured, Stop};
-use super::show::each;
 use crate::cli::complain;
 use crate::cli::run::signing_key;
+use crate::evidence::each;
 use crate::evidence::log::merkle::{Hash, leaf_hash};
 use crate::evidence::log::proof;
 use crate::evidence::log::tile::subtree;

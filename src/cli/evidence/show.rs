@@ -4,11 +4,9 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::log::{self, Stop};
+use super::log;
 use super::print;
-use crate::evidence::EvidenceFault;
-use crate::evidence::log::{checkpoint, tile};
-use crate::evidence::store::Files;
+use crate::evidence::each;
 
 /// Options of `evidence show`.
 #[derive(Debug, clap::Args)]
@@ -39,32 +37,13 @@ pub(super) async fn run(file: &Path, args: &Args) -> u8 {
             }
             true
         })
-        .await
+        .await?;
+        Ok(())
     });
     match shown.await {
         Ok(()) => 0,
         Err(code) => code,
     }
-}
-
-/// Shows every entry up to the checkpoint to `visit`, until it has seen enough.
-pub(super) async fn each(files: &dyn Files, visit: &mut dyn FnMut(u64, &[u8]) -> bool) -> Result<(), Stop> {
-    let missing = |what: &str| EvidenceFault::evidence(files.place(), format!("{what} is missing or damaged"));
-    let Some(bytes) = files.read("checkpoint").await? else { return Ok(()) };
-    let (checkpoint, _) = checkpoint::parse(&bytes).map_err(|_| missing("checkpoint"))?;
-    for path in tile::paths(checkpoint.size).filter(|path| path.kind == tile::Kind::Entries) {
-        let bytes = match files.read(&path.to_string()).await? {
-            Some(bytes) => bytes,
-            None => files.read(&path.full().to_string()).await?.ok_or_else(|| missing(&path.to_string()))?,
-        };
-        let entries = tile::parse_bundle(&bytes).map_err(|_| missing(&path.to_string()))?;
-        for (entry, index) in entries.into_iter().take(path.width.into()).zip(path.index * tile::WIDTH..) {
-            if !visit(index, entry) {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
 }
 
 fn line(index: u64, json: &Json, entry: &[u8], args: &Args) {
@@ -79,7 +58,25 @@ fn line(index: u64, json: &Json, entry: &[u8], args: &Args) {
     }
     let mut words = Vec::new();
     for key in [
-        "table", "action", "verdict", "cause", "how", "causes", "changed", "left", "batches", "due", "cutoff", "who",
+        "table",
+        "action",
+        "verdict",
+        "cause",
+        "how",
+        "causes",
+        "changed",
+        "left",
+        "batches",
+        "due",
+        "cutoff",
+        "domain",
+        "id",
+        "kind",
+        "fingerprint",
+        "epoch",
+        "active_from",
+        "backups_until",
+        "who",
         "reason",
     ] {
         match json.get(key) {
