@@ -18,5 +18,6 @@ pub use cascade::tables_below;
 pub use depends::{along, depends};
 pub use order::order;
 pub use references::{Does, Reference, references};
+pub use rewrite::treated;
 pub use step::step;
 pub use terms::{shield, tables, unkept};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::fit;
 use crate::rules::{Rule, Transform};
-use crate::transform::{self, Holder, Treatment};
+use crate::transform::{self, Holder, Treated, Treatment};
 
 /// What is written, and the signs that a row is not done.
 pub(super) struct Rewritten {
@@ -151,14 +151,23 @@ impl At<'_> {
     }
 }
 
-/// Places in the order of their paths, so that those of one column stand beside each other.
-fn places(transform: &Transform, table: &Table) -> Vec<Place> {
-    let place = |(path, treatment): (&Path, &Treatment)| {
-        let column = table.column(&path.column)?;
-        let holder = fit::holder(column, path);
-        Some(Place { path: path.clone(), put: transform::put(treatment, holder), samples: vec![] })
+/// What happens where in `table`, in the order of the paths: places of one column stand beside each other.
+pub fn treated(transform: &Transform, table: &Table) -> Vec<Treated> {
+    let treated = |(path, treatment): (&Path, &Treatment)| {
+        let holder = fit::holder(table.column(&path.column)?, path);
+        Some(Treated { path: path.clone(), treatment: treatment.clone(), holder })
     };
-    transform.places.iter().filter_map(place).collect()
+    transform.places.iter().filter_map(treated).collect()
+}
+
+/// What is written, in the same order.
+fn places(transform: &Transform, table: &Table) -> Vec<Place> {
+    let place = |Treated { path, treatment, holder }: Treated| Place {
+        put: transform::put(&treatment, holder),
+        samples: transform::samples(&treatment, holder),
+        path,
+    };
+    treated(transform, table).into_iter().map(place).collect()
 }
 
 /// The signs that a row is not done. A marker speaks for the places that show nothing themselves; the others are looked at

@@ -1,12 +1,14 @@
 //! One run of one rule, as its batches see it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use forgetd_connector::{Atomicity, Connector, Control, CursorMove, Key, LaneClaim, Next, Receipt, Step};
+use forgetd_connector::{Atomicity, Connector, Control, CursorMove, Key, LaneClaim, Next, Receipt, Step, Transform};
 use jiff::Timestamp;
 
 use super::clerk::{Clerk, Subject};
 use crate::evidence::entry::{Batch, EntryBody, EntryError, RowRoot, SealedCounts};
+use crate::keys::Keyring;
 use crate::lease::Claim;
 use crate::rules::{Policy, RowEvidence, Rule};
 use crate::{clock, run::LANE};
@@ -20,6 +22,9 @@ pub(super) struct Job<'a> {
     pub(super) policy: &'a Policy,
     pub(super) rule_digest: String,
     pub(super) step: Step,
+    pub(super) transform: Arc<dyn Transform>,
+    /// For seals that are adopted on the way.
+    pub(super) pseudonyms: &'a Arc<Keyring>,
     pub(super) cutoff: Timestamp,
     pub(super) run: String,
     pub(super) connector: &'a dyn Connector,

@@ -9,6 +9,7 @@ mod clerk;
 mod close;
 mod databases;
 mod job;
+mod keyed;
 #[cfg(feature = "faults")]
 mod naive;
 mod observe;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use forgetd_connector::{Atomicity, Commit, Fault, FaultClass, Lane, Order, Step, Untouched};
+use forgetd_connector::{Atomicity, Commit, Fault, FaultClass, Lane, Order, Step};
 
 use super::batch::{Batched, Stopped};
 use super::job::{Account, Job};
@@ -30,7 +30,8 @@ impl Naive {
     /// The same work as a real batch, with the receipt in a transaction of its own.
     pub(super) async fn batch(self, order: &Order, job: &Job<'_>, sequence: u64) -> Result<Batched, Stopped> {
         let step = Step { atomicity: Atomicity::Sealed, ..job.step.clone() };
-        let Lane::Sealed(mut lane) = job.connector.lane(&step, &job.lane_claim(), Arc::new(Untouched)).await? else {
+        let Lane::Sealed(mut lane) = job.connector.lane(&step, &job.lane_claim(), Arc::clone(&job.transform)).await?
+        else {
             return Err(Fault::new(FaultClass::Internal, "open lane", job.clerk.database).into());
         };
         let picked = lane.pick(order).await?;

@@ -1,14 +1,17 @@
 //! One run of one rule: look, guard, open, walk, recount, close.
 
+use std::sync::Arc;
+
 use forgetd_connector::{
     Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, LastRow, Measure, RowCap, RunRow, Severity, Step,
-    TableRef, fault_point,
+    TableRef, Transform, Untouched, fault_point,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::close::{self, Opened};
 use super::job::Job;
+use super::keyed;
 use super::{Pace, Report, Session, Site, Verdict};
 use crate::evidence::entry::{EntryBody, RunStarted};
 use crate::guard::{Book, Seen};
@@ -24,6 +27,7 @@ const RESUME_HOURS_MAX: i64 = 24;
 /// What a run looks like before it changes anything.
 pub(super) struct Looked {
     pub(super) step: Step,
+    pub(super) transform: Arc<dyn Transform>,
     pub(super) catalog: Catalog,
     pub(super) database_time: Timestamp,
     pub(super) measure: Measure,
@@ -130,8 +134,12 @@ async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Loo
         return Err(blocked_by(&findings));
     }
     warn_of(rule, &findings);
+    let transform = match rule.mode {
+        Mode::Enforce => keyed::transform(rule, &step, &session.pseudonyms, site.name)?,
+        Mode::Observe => Arc::new(Untouched),
+    };
     let measure = connector.measure(&step, cap(rule, &book)).await?;
-    Ok(Looked { step, catalog, database_time, measure, findings, book, resumed })
+    Ok(Looked { step, transform, catalog, database_time, measure, findings, book, resumed })
 }
 
 /// The database's clock, if it agrees with ours. A rule that only looks is told, and looks.
@@ -297,6 +305,8 @@ async fn act(
         clerk: session.clerk(site)?,
         claim: &session.claim,
         step: looked.step.clone(),
+        transform: looked.transform.clone(),
+        pseudonyms: &session.pseudonyms,
     };
     let row = RunRow {
         run: report.run_id.clone(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use forgetd_connector::{
     Atomicity, Cause, Commit, Connector, Control, Fault, FaultClass, Lane, LaneClaim, OpenSeal, Outcome, Receipt,
-    SealEnd, Step, Untouched,
+    SealEnd, Step,
 };
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -16,7 +16,9 @@ use serde_json::Value as Json;
 use super::batch::{self, Finished};
 use super::clerk::{Clerk, Subject};
 use super::job::Job;
+use super::keyed;
 use crate::evidence::entry::{Batch, EntryBody, SealedCounts};
+use crate::keys::Keyring;
 use crate::lease::Claim;
 use crate::rules::{Policy, Rule};
 use crate::run::LANE;
@@ -31,6 +33,7 @@ pub(super) struct SealedRule<'a> {
     pub(super) connector: &'a dyn Connector,
     pub(super) control: &'a dyn Control,
     pub(super) clerk: Clerk<'a>,
+    pub(super) pseudonyms: &'a Arc<Keyring>,
     /// Whether the rule may act under its definition; else a seal is only looked at.
     pub(super) approved: bool,
 }
@@ -82,7 +85,14 @@ pub(super) async fn close_orphans(control: &dyn Control, clerk: &Clerk<'_>, poli
 /// Adopts the seal of a run that met a fault between its own seal and unseal.
 pub(super) async fn adopt_own(job: &Job<'_>) -> Result<(), Fault> {
     let clerk = Clerk { generation: job.clerk.generation.clone(), ..job.clerk };
-    let sealed = SealedRule { rule: job.rule, connector: job.connector, control: job.control, clerk, approved: true };
+    let sealed = SealedRule {
+        rule: job.rule,
+        connector: job.connector,
+        control: job.control,
+        clerk,
+        pseudonyms: job.pseudonyms,
+        approved: true,
+    };
     adopt(&sealed, job.policy, job.claim).await
 }
 
@@ -92,6 +102,7 @@ struct Intent {
     cutoff: Timestamp,
     run: String,
     table: String,
+    action: &'static str,
 }
 
 /// Repeats the change under the cutoff it was sealed with, or only looks where the rule has changed since.
@@ -105,13 +116,14 @@ async fn settle(
     let Some(step) = step(sealed, policy, intent.cutoff).await? else {
         return Ok(everything_gone(open));
     };
+    let transform = keyed::transform(sealed.rule, &step, sealed.pseudonyms, sealed.clerk.database)?;
     let claim = LaneClaim {
         generation: open.receipt.key.generation.clone(),
         term: claim.term(),
         lane: LANE.into(),
         idle_ms_max: claim.idle_ms_max(),
     };
-    let Lane::Sealed(mut lane) = sealed.connector.lane(&step, &claim, Arc::new(Untouched)).await? else {
+    let Lane::Sealed(mut lane) = sealed.connector.lane(&step, &claim, transform).await? else {
         return Ok(everything_gone(open));
     };
     if sealed.approved && sealed.rule.digest() == intent.rule_digest {
@@ -171,7 +183,7 @@ async fn unseal(
     let subject = Subject { rule: &key.rule, lane: &key.lane, sequence: key.sequence, run: &run };
     let body = EntryBody::Batch(Batch {
         table: intent.map_or_else(String::new, |intent| intent.table.clone()),
-        action: "delete",
+        action: intent.map_or("delete", |intent| intent.action),
         atomicity: Atomicity::Sealed,
         cutoff: intent.map_or(Timestamp::UNIX_EPOCH, |intent| intent.cutoff),
         rule_digest: intent.map_or_else(String::new, |intent| intent.rule_digest.clone()),
@@ -206,6 +218,7 @@ impl Intent {
             cutoff: text("cutoff")?.parse().ok()?,
             run: text("run").unwrap_or_default(),
             table: text("table")?,
+            action: if text("action")? == "transform" { "transform" } else { "delete" },
         })
     }
 }

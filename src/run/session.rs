@@ -7,6 +7,7 @@ pub use keys::{KeyDestroyedAt, KeyDestruction, KeyStopped};
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use forgetd_connector::{Atomicity, Cause, Commit, Fault, FaultClass, FenceRaise, Lease};
@@ -17,10 +18,11 @@ use super::clerk::{Clerk, NO_LANE, Subject};
 use super::close;
 use super::seals::{self, SealedRule};
 use super::{Pace, Progress, Report, Site, Sites, Verdict};
+use crate::clock;
 use crate::config::{Config, Store};
 use crate::evidence::entry::EntryBody;
 use crate::evidence::{Approval, EvidenceFault, Relay, RelayConfig, StoreAt};
-use crate::keys::EvidenceKey;
+use crate::keys::{self, EvidenceKey, Keyring};
 use crate::lease::{self, Claim, Refusal};
 use crate::rules::Rule;
 
@@ -45,6 +47,8 @@ pub struct Session<'a> {
     pub(super) config: &'a Config,
     pub(super) sites: &'a Sites<'a>,
     pub(super) key: &'a EvidenceKey,
+    /// The keys of pseudonyms; none where one of them cannot be had: then the rules that need them do not act.
+    pub(super) pseudonyms: Arc<Keyring>,
     pub(super) claim: Claim,
     relay: Relay,
     /// What the look at the evidence log found; not set before it was taken.
@@ -77,8 +81,9 @@ impl<'a> Session<'a> {
         };
         tracing::info!(term = claim.term(), "lease taken");
         let relay = relay(config, key).map_err(Refused::Evidence)?;
+        let pseudonyms = Arc::new(pseudonyms(config));
         let (backlog, sick, stuck) = (Cell::new(0), OnceCell::new(), RefCell::default());
-        Ok(Self { config, sites, key, claim, relay, sick, stuck, backlog, stop, progress })
+        Ok(Self { config, sites, key, pseudonyms, claim, relay, sick, stuck, backlog, stop, progress })
     }
 
     /// Raises the fences, checks the evidence log, announces the policy and brings to an end what earlier holders left
@@ -188,6 +193,7 @@ impl<'a> Session<'a> {
                 connector: site.connector,
                 control: site.control,
                 clerk: self.clerk(site)?,
+                pseudonyms: &self.pseudonyms,
                 approved: self.book(rule).await?.approves(&rule.digest()),
             };
             match seals::take_over(&sealed, &self.config.policy, &self.claim).await {
@@ -324,6 +330,16 @@ impl<'a> Session<'a> {
             tracing::warn!(error = %fault, "the lease could not be released; it expires by itself");
         }
     }
+}
+
+/// The keys of pseudonyms. What is wrong with them is said, and stops the rules that pseudonymize, no others.
+fn pseudonyms(config: &Config) -> Keyring {
+    keys::ring(&config.pseudonym_keys, clock::now()).unwrap_or_else(|problems| {
+        for problem in problems {
+            tracing::error!("{problem}");
+        }
+        Keyring::default()
+    })
 }
 
 /// The relay of a configuration.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use forgetd_connector::{Cause, Compare, Cursor, Effect, Fault, FaultClass, Lane, LockWait, Next, Order, Untouched};
+use forgetd_connector::{Cause, Compare, Cursor, Effect, Fault, FaultClass, Lane, LockWait, Next, Order};
 use tokio::time::sleep;
 
 use super::batch::{self, Batched, Stopped};
@@ -167,7 +167,9 @@ impl<'a, 'j> Walk<'a, 'j> {
     async fn batch(&mut self, order: &Order, changed_before: u64) -> Result<Batched, Stopped> {
         let mut lane = match self.lane.take() {
             Some(lane) => lane,
-            None => self.job.connector.lane(&self.job.step, &self.job.lane_claim(), Arc::new(Untouched)).await?,
+            None => {
+                self.job.connector.lane(&self.job.step, &self.job.lane_claim(), Arc::clone(&self.job.transform)).await?
+            }
         };
         let batched = self.batch_of(&mut lane, order, changed_before).await;
         self.lane = Some(lane);

@@ -1,0 +1,29 @@
+//! What computes the new values of a rule's rows: the places that its step writes, and the keys of its domains.
+
+use std::sync::Arc;
+
+use forgetd_connector::{Cause, Fault, FaultClass, Step, Transform, Untouched};
+
+use crate::keys::{DomainKeys, Keyring, PseudonymKey};
+use crate::plan;
+use crate::rules::Rule;
+use crate::transform::KeyedTransform;
+
+/// The transform of `rule`, whose step in `database` is this one; or the fault that names the domain which has no key that makes
+/// tokens. A rule that deletes computes nothing.
+pub(super) fn transform(
+    rule: &Rule,
+    step: &Step,
+    keys: &Arc<Keyring>,
+    database: &str,
+) -> Result<Arc<dyn Transform>, Fault> {
+    let Some(transform) = rule.transform() else { return Ok(Arc::new(Untouched)) };
+    for domain in transform.domains() {
+        let active = keys.domain(domain).and_then(DomainKeys::active);
+        if !active.is_some_and(PseudonymKey::makes_tokens) {
+            let fault = Fault::new(FaultClass::Blocked(Cause::PseudonymKey), "make tokens", step.place(database));
+            return Err(fault.with_detail(format!("domain {domain} has no key that makes tokens now")));
+        }
+    }
+    Ok(Arc::new(KeyedTransform::new(plan::treated(transform, &step.table), Arc::clone(keys))))
+}
