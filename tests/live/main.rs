@@ -26,5 +26,6 @@ mod sealed;
 mod shop;
 mod silent_zero;
 mod ties;
+mod transforms;
 mod two_at_once;
 mod unplug;

@@ -23,6 +23,14 @@ impl Rule {
             .with("mode: enforce")
     }
 
+    /// Transforms rows of `table` 30 days after `since`: `transform` is what stands behind `transform:`, in one line.
+    pub(crate) fn transform(name: &str, table: &str, since: &str, transform: &str) -> Self {
+        Self(format!("  - name: {name}\n    table: {table}\n    since: {since}\n"))
+            .with(&format!("action: {{ transform: {transform} }}"))
+            .with("keep_for: 30d")
+            .with("mode: enforce")
+    }
+
     /// Keeps rows of `table` for this long after `since`, whatever other rules say.
     pub(crate) fn keep(name: &str, table: &str, since: &str, keep_for: &str) -> Self {
         Self(format!(
@@ -66,6 +74,11 @@ impl Policy {
     pub(crate) fn top(mut self, setting: &str) -> Self {
         self.head.push_str(&format!("{setting}\n"));
         self
+    }
+
+    /// A key `people` for pseudonyms; [`super::Program::pseudonym_key`] makes its file.
+    pub(crate) fn pseudonyms(self) -> Self {
+        self.top("pseudonym_keys: [{ id: k1, domain: people, file: people.key }]")
     }
 
     /// One more setting of `evidence:`, as a line of YAML.

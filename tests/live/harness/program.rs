@@ -30,6 +30,12 @@ impl Program {
         program
     }
 
+    /// Makes the key file that [`Policy::pseudonyms`] names.
+    pub(crate) fn pseudonym_key(self) -> Self {
+        self.call(&["keys", "new", "pseudonym", "--out", self.path("people.key").to_str().unwrap()]).expect(0);
+        self
+    }
+
     /// Replaces the policy.
     pub(crate) fn policy(&self, policy: &Policy) {
         self.write("forgetd.yaml", &policy.yaml());
