@@ -22,7 +22,7 @@ use crate::clock;
 use crate::config::{Config, Store};
 use crate::evidence::entry::EntryBody;
 use crate::evidence::{Approval, EvidenceFault, Relay, RelayConfig, StoreAt};
-use crate::keys::{self, EvidenceKey, Keyring};
+use crate::keys::{EvidenceKey, Keyring, ring};
 use crate::lease::{self, Claim, Refusal};
 use crate::rules::Rule;
 
@@ -334,7 +334,7 @@ impl<'a> Session<'a> {
 
 /// The keys of pseudonyms. What is wrong with them is said, and stops the rules that pseudonymize, no others.
 fn pseudonyms(config: &Config) -> Keyring {
-    keys::ring(&config.pseudonym_keys, clock::now()).unwrap_or_else(|problems| {
+    ring(&config.pseudonym_keys, clock::now()).unwrap_or_else(|problems| {
         for problem in problems {
             tracing::error!("{problem}");
         }

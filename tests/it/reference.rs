@@ -11,6 +11,7 @@ const HEAD: &str = "version: 1
 instance: shop-eu
 databases: { crm: { url: { env: CRM_URL } } }
 evidence: { origin: example.com/forgetd/shop-eu, signing_key: { file: evidence.key } }
+pseudonym_keys: [{ id: k1, domain: shop-people, file: k1.key }]
 ";
 
 /// The text of each block of YAML, without its fences.
@@ -63,7 +64,23 @@ fn every_example_loads_and_is_valid() {
 #[test]
 fn every_word_of_the_grammar_is_in_the_reference() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/policy.md")).unwrap();
-    for name in ["Since", "Latest", "Moment", "SinceForm", "WhenNull", "Where", "Not", "Operators", "Defaults"] {
+    for name in [
+        "Since",
+        "Latest",
+        "Moment",
+        "SinceForm",
+        "WhenNull",
+        "Where",
+        "Not",
+        "Operators",
+        "Transform",
+        "Treatment",
+        "Grain",
+        "TokenKind",
+        "CheckDigit",
+        "References",
+        "Defaults",
+    ] {
         for word in schema::words(name) {
             let known = text.contains(&format!("`{word}`")) || text.contains(&format!("{word}: "));
             assert!(known, "docs/policy.md does not know `{word}` of {name}");
