@@ -12,3 +12,5 @@ mod properties;
 mod reference;
 mod schedules;
 mod schema;
+mod tokens;
+mod transforms;
