@@ -32,7 +32,8 @@ impl Program {
 
     /// Makes the key file that [`Policy::pseudonyms`] names.
     pub(crate) fn pseudonym_key(self) -> Self {
-        self.call(&["keys", "new", "pseudonym", "--out", self.path("people.key").to_str().unwrap()]).expect(0);
+        let file = self.path("people.key");
+        self.call(&["keys", "new", "pseudonym", "--domain", "people", "--out", file.to_str().unwrap()]).expect(0);
         self
     }
 
