@@ -35,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "evidence",
             "keys",
             "lease",
+            "transform",
             "telemetry",
             "clock",
             "shutdown",
