@@ -44,10 +44,28 @@ pub(crate) fn is_unique(error: &Error) -> bool {
     parts(error).is_some_and(|(code, _)| unique.contains(&code))
 }
 
-/// Whether a value does not fit its column: nothing where something must be, or another type in a STRICT table.
-pub(crate) fn is_misfit(error: &Error) -> bool {
-    let misfit = [ffi::SQLITE_CONSTRAINT_NOTNULL, ffi::SQLITE_CONSTRAINT_DATATYPE, ffi::SQLITE_MISMATCH];
-    parts(error).is_some_and(|(code, _)| misfit.contains(&code))
+/// Why a value does not fit its column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// A check constraint, by its name or else its expression.
+    Check(String),
+    /// There is none where something must be.
+    Null,
+    /// It is of another type, in a STRICT table or a row id.
+    Type,
+}
+
+/// Why a value that was written does not fit, if that is what is wrong.
+pub(crate) fn misfit(error: &Error) -> Option<Misfit> {
+    let (code, message) = parts(error)?;
+    match code {
+        ffi::SQLITE_CONSTRAINT_CHECK => {
+            message.strip_prefix("CHECK constraint failed: ").map(|name| Misfit::Check(name.to_owned()))
+        }
+        ffi::SQLITE_CONSTRAINT_NOTNULL => Some(Misfit::Null),
+        ffi::SQLITE_CONSTRAINT_DATATYPE | ffi::SQLITE_MISMATCH => Some(Misfit::Type),
+        _ => None,
+    }
 }
 
 /// Whether a failed COMMIT has certainly not happened: nothing was written yet, and the transaction is still open.

@@ -7,6 +7,7 @@ mod native;
 mod since;
 mod statements;
 mod storage;
+mod trial;
 mod triggers;
 
 use forgetd_connector::{Cause, Fault, FaultClass, Finding, Notice, Step};
@@ -40,7 +41,7 @@ fn findings(
     findings.extend(file::check(connection, database)?);
     let natives = native::check(connection, recorder, step, place);
     if !natives.is_empty() {
-        // The delete could not be prepared for the same reason.
+        // The change could not be prepared for the same reason.
         findings.extend(natives);
         return Ok(findings);
     }
@@ -50,11 +51,14 @@ fn findings(
             findings.extend(triggers::check(connection, step, &reach, &full_text, place)?);
             findings.extend(full_text::check(step, &reach, &full_text, database));
         }
-        Err(error) => findings.push(unprepared(&error, place)),
+        Err(error) => findings.push(unprepared(&error, step, place)),
     }
     findings.extend(foreign_keys(step, place));
     findings.extend(since::unreadable(connection, samples, database)?);
-    findings.extend(look_alikes::check(connection, step, database)?);
+    findings.extend(trial::check(connection, step, scope, place)?);
+    if step.rewrite().is_none() {
+        findings.extend(look_alikes::check(connection, step, database)?);
+    }
     findings.extend(storage::check(connection, step, scope, place)?);
     Ok(findings)
 }
@@ -65,22 +69,27 @@ pub(crate) fn own_table(place: &str) -> Finding {
     Finding::blocks(Cause::TableKind, place, message).with_fix("take it out of the policy")
 }
 
-/// The delete cannot even be prepared: a trigger or a foreign key leads nowhere, or needs what only the application's
+/// The change cannot even be prepared: a trigger or a foreign key leads nowhere, or needs what only the application's
 /// connection has.
-fn unprepared(error: &rusqlite::Error, place: &str) -> Finding {
+fn unprepared(error: &rusqlite::Error, step: &Step, place: &str) -> Finding {
     let fault = crate::error::fault("preflight", place, error);
     let cause = match fault.class {
         FaultClass::Blocked(cause) => cause,
         _ => Cause::Unsupported,
     };
     let what = crate::error::missing(error).unwrap_or_else(|| fault.code.unwrap_or_default());
-    let message = format!("SQLite cannot prepare the delete, because of a trigger, foreign key or index: {what}");
+    let change = if step.rewrite().is_some() { "update" } else { "delete" };
+    let message = format!("SQLite cannot prepare the {change}, because of a trigger, foreign key or index: {what}");
     let fix = "mend the definition; functions and collations of the application are unknown to forgetd";
     Finding::blocks(cause, place, message).with_fix(fix)
 }
 
 fn foreign_keys(step: &Step, place: &str) -> Option<Finding> {
-    let mut names: Vec<&str> = step.table.referenced_by.iter().map(|key| key.name.as_str()).collect();
+    let mut keys: Vec<_> = step.table.referenced_by.iter().collect();
+    if let Some(rewrite) = step.rewrite() {
+        keys.retain(|key| rewrite.follows.contains(&key.child));
+    }
+    let mut names: Vec<&str> = keys.into_iter().map(|key| key.name.as_str()).collect();
     names.dedup();
     (!names.is_empty()).then(|| {
         Finding::informs(

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::catalog;
 use crate::effect::{Allowed, Announced, Happened, Recorder, Terrain};
-use crate::error;
+use crate::error::{self, Misfit};
 use crate::query::{Query, Scope, quote};
 use crate::session::Session;
 use crate::worker::Worker;
@@ -147,7 +147,7 @@ impl Ground {
 
     /// What a transform wrote does not fit its column.
     pub(crate) fn misfit(&self, fault: Fault, error: &rusqlite::Error) -> Fault {
-        if matches!(self.may, May::Rewrite(_)) && error::is_misfit(error) {
+        if matches!((&self.may, error::misfit(error)), (May::Rewrite(_), Some(Misfit::Null | Misfit::Type))) {
             return Fault { class: FaultClass::Row(Cause::TransformUnfit), ..fault };
         }
         fault

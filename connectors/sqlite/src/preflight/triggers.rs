@@ -1,4 +1,4 @@
-//! Triggers on the table: what they can do to a delete, as far as their definitions tell.
+//! Triggers on the table: what they can do to a change, as far as their definitions tell.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::catalog;
 use crate::effect::{Reach, Written};
 
-/// What every trigger that a delete fires can do: cancel or refuse it, take other rows, keep copies.
+/// What every trigger that the change fires can do: cancel or refuse it, take other rows, keep copies.
 pub(super) fn check(
     connection: &Connection,
     step: &Step,
@@ -24,27 +24,28 @@ pub(super) fn check(
     while let Some(row) = rows.next()? {
         let (name, sql): (String, Option<String>) = (row.get(0)?, row.get(1)?);
         if reach.triggers.contains_key(&name) {
-            findings.extend(raises(&name, &sql.unwrap_or_default(), place));
+            let changes = if step.rewrite().is_some() { "updates" } else { "deletes" };
+            findings.extend(raises(&name, &sql.unwrap_or_default(), changes, place));
         }
     }
     for (name, written) in &reach.triggers {
-        findings.extend(writes(&strangers, name, written, place));
+        findings.extend(writes(&strangers, name, written, step, place));
     }
     Ok(findings)
 }
 
-fn raises(name: &str, sql: &str, place: &str) -> Option<Finding> {
+fn raises(name: &str, sql: &str, changes: &str, place: &str) -> Option<Finding> {
     let words: String = sql.to_ascii_lowercase().split_whitespace().collect();
     let (message, fix) = if words.contains("raise(ignore") {
         (
             format!(
-                "the trigger {name} can cancel deletes without an error; rows that it keeps are reported as skipped"
+                "the trigger {name} can cancel {changes} without an error; rows that it keeps are reported as skipped"
             ),
             "change the trigger, or exclude its rows with `where`",
         )
     } else if words.contains("raise(") {
         (
-            format!("the trigger {name} can refuse deletes; rows that it refuses are reported as skipped"),
+            format!("the trigger {name} can refuse {changes}; rows that it refuses are reported as skipped"),
             "change the trigger, or exclude its rows with `where`",
         )
     } else {
@@ -78,7 +79,7 @@ impl Strangers {
     }
 }
 
-fn writes(strangers: &Strangers, name: &str, written: &Written, place: &str) -> Vec<Finding> {
+fn writes(strangers: &Strangers, name: &str, written: &Written, step: &Step, place: &str) -> Vec<Finding> {
     let mut findings = vec![];
     if let Some(tables) = Strangers::among(&written.deletes, &strangers.may_lose) {
         let message = format!("the trigger {name} deletes from {tables}: a batch in which it does is rolled back");
@@ -88,8 +89,8 @@ fn writes(strangers: &Strangers, name: &str, written: &Written, place: &str) -> 
         findings.push(Finding::warns(Notice::TriggerDeletes, place, message, fix));
     }
     if let Some(tables) = Strangers::among(&written.writes, &strangers.may_gain) {
-        let message =
-            format!("the trigger {name} writes to {tables}: what it copies there is not deleted by this rule");
+        let done = if step.rewrite().is_some() { "transformed" } else { "deleted" };
+        let message = format!("the trigger {name} writes to {tables}: what it copies there is not {done} by this rule");
         let fix = format!("add a rule for {tables} if it keeps copies");
         findings.push(Finding::warns(Notice::TriggerCopies, place, message, fix));
     }

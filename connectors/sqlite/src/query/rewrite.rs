@@ -8,6 +8,7 @@ use forgetd_connector::{ColumnKind, Fault, Grain, Key, Place, Put, Rewrite, Step
 use rusqlite::Row;
 
 use super::composer::{Composer, Refused};
+use super::text::integer;
 use super::{Area, Query, Scope, Shape, quote};
 use crate::codec;
 
@@ -297,6 +298,21 @@ impl Scope {
         let row: Vec<String> =
             self.row.iter().enumerate().map(|(n, column)| format!("{column} = ?{}", n + 1)).collect();
         format!("select {} from {} where {}", rewriting.since.join(", "), self.table, row.join(" and "))
+    }
+
+    /// Reads some rows whole, up to `rows`: such as are due, or any.
+    pub(crate) fn some_rows(&self, columns: &[&str], rows: u64, due: bool) -> Query {
+        let mut query = if due { self.begin() } else { Query::default() };
+        let condition = if due {
+            let reach = self.reach(&mut query);
+            format!("\nwhere {reach}\n  and {}", self.predicate.sql)
+        } else {
+            String::new()
+        };
+        let columns: Vec<String> = columns.iter().map(|name| quote(name)).collect();
+        let limit = query.bind(integer(rows));
+        query.sql = format!("select {}\nfrom {}{condition}\nlimit {limit}", columns.join(", "), self.table);
+        query
     }
 
     /// The statement that changes rows, as it is prepared for every row of the table.

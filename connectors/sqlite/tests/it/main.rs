@@ -21,6 +21,7 @@ mod since;
 mod time;
 mod transaction;
 mod transform;
+mod trial;
 mod truth;
 mod undone;
 mod walk;
