@@ -69,6 +69,14 @@ impl Composer<'_> {
     fn at(&mut self, node: &Node, steps: &[PathStep], asked: Asked<'_>) -> Result<String, Refused> {
         match steps {
             [] => self.leaf(node, asked),
+            // Every member of this name counts, though readers see one: what is not seen is kept all the same.
+            [PathStep::Field(name), rest @ ..] if matches!(asked, Asked::Shape { .. }) => {
+                let name = self.query.bind_value(&forgetd_connector::Value::Text(name.clone()));
+                let alias = self.json_alias();
+                let one = self.at(&Node::Part(alias.clone()), rest, asked)?;
+                let object = node.object();
+                Ok(format!("(select max({one}) from json_each({object}) as {alias} where {alias}.key = {name})"))
+            }
             [PathStep::Field(name), rest @ ..] => {
                 let name = self.query.bind_value(&forgetd_connector::Value::Text(name.clone()));
                 let member = Node::Member { object: node.object(), name, alias: self.json_alias() };

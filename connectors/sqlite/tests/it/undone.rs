@@ -92,14 +92,24 @@ async fn places_inside_json_tell_too() {
     assert_eq!(undone_among("json", values, "v.email", like(&["t__"])).await, [3, 6, 7, 8]);
     assert_eq!(undone_among("json", values, "v.email", Shape::Nothing).await, [2, 3, 6, 7, 8]);
     assert_eq!(undone_among("json", values, "v.email", Shape::Constant(text("a@b"))).await, [2, 6, 7]);
+    let twice = &[
+        r#"'{"email":"t_1","email":"a@b"}'"#,
+        r#"'{"email":"a@b","email":"t_1"}'"#,
+        r#"'{"email":"t_1","email":"t_2"}'"#,
+        r#"'{"email":"t_1","email":null}'"#,
+    ][..];
+    assert_eq!(undone_among("json", twice, "v.email", like(&["t__"])).await, [1, 2]);
+    let parents = &[r#"'{"a":{"email":"t_1"},"a":{"b":1,"email":"a@b"}}'"#, r#"'{"a":[{"email":"a@b"}]}'"#, "'[]'"][..];
+    assert_eq!(undone_among("json", parents, "v.a.email", like(&["t__"])).await, [1]);
     let lists = &[
         r#"'{"items":[]}'"#,
         r#"'{"items":[{"email":"t_1"},{"email":null},{}]}'"#,
         r#"'{"items":[{"email":"t_1"},{"email":"a@b"}]}'"#,
         r#"'{"items":[{},{"email":"a@b"}]}'"#,
         r#"'{"items":{"email":"a@b"}}'"#,
+        r#"'{"items":[],"items":[{"email":"t_1"},{"email":"a@b"}]}'"#,
     ][..];
-    assert_eq!(undone_among("json", lists, "v.items[].email", like(&["t__"])).await, [3, 4]);
+    assert_eq!(undone_among("json", lists, "v.items[].email", like(&["t__"])).await, [3, 4, 6]);
 }
 
 #[tokio::test]
