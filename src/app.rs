@@ -39,6 +39,11 @@ pub fn create_sqlite(path: &std::path::Path, script: &str) -> Result<(), Fault> 
     forgetd_sqlite::create(path, script)
 }
 
+/// The rows of a query on a SQLite database, as texts. For the demo.
+pub fn ask_sqlite(path: &std::path::Path, query: &str) -> Result<Vec<Vec<String>>, Fault> {
+    forgetd_sqlite::ask(path, query)
+}
+
 /// Connects to a database that no configuration names yet, to look at it.
 pub async fn connect_to(url: &SecretString, name: &str) -> Result<Result<Box<dyn Connector>, Fault>, Problem> {
     let context = ConnectContext {

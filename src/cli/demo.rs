@@ -11,6 +11,13 @@ use crate::app;
 /// The tables and rows of the demo's CRM.
 const CRM: &str = include_str!("../demo/crm.sql");
 
+/// The tables and rows of the newsletter's database.
+const NEWSLETTER: &str = include_str!("../demo/newsletter.sql");
+
+/// What the sales were, per country and month.
+const REVENUE: &str = "select country, substr(placed_at, 1, 7), count(*), sum(total_cents) from \"order\" \
+                       group by 1, 2 order by 1, 2";
+
 /// The demo's policy.
 const POLICY: &str = include_str!("../demo/forgetd.yaml");
 
@@ -61,8 +68,10 @@ async fn tour(dir: &Path) -> Result<(), Failed> {
     let yes = approve::Args { yes: true, reason: Some("the demo's own policy".into()), ..approve::Args::default() };
     step("approve", approve::run(&config, &yes).await)?;
 
-    title("forgetd run", "deletes what is due, each batch in one commit with its receipt");
+    let revenue = ask(dir, "crm.db", REVENUE)?;
+    title("forgetd run", "deletes and transforms what is due, each batch in one commit with its receipt");
     step("run", run::run(&config, &run::Args { yes: true, ..run::Args::default() }).await)?;
+    compare(dir, &revenue)?;
 
     title("forgetd evidence export forgetd-demo/evidence", "writes the evidence log as plain files");
     if log.exists() {
@@ -83,19 +92,53 @@ async fn tour(dir: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Makes the folder, the database, the key and the policy, each only where it is missing.
+/// What the run left as it was, and what belongs together still.
+fn compare(dir: &Path, revenue: &[Vec<String>]) -> Result<(), Failed> {
+    let after = ask(dir, "crm.db", REVENUE)?;
+    let months = after.len();
+    if after != revenue {
+        return Err(Failed::Io("the sales per country and month are not what they were".into()));
+    }
+    let customers = ask(dir, "crm.db", "select email from customer where email like 'fg1%@pseudonym.invalid'")?;
+    let subscribers =
+        ask(dir, "newsletter.db", "select email from subscriber where email like 'fg1%@pseudonym.invalid'")?;
+    let tokens: std::collections::BTreeSet<_> = customers.iter().collect();
+    let both = subscribers.iter().filter(|subscriber| tokens.contains(subscriber)).count();
+    print(format_args!(
+        "\nSales per country and month: {months} sums, each the same as before.\n\
+         Customers without a name: {}. Subscribers without an address: {}. People who are both: {both}, by the same token.",
+        customers.len(),
+        subscribers.len()
+    ));
+    Ok(())
+}
+
+fn ask(dir: &Path, database: &str, query: &str) -> Result<Vec<Vec<String>>, Failed> {
+    app::ask_sqlite(&dir.join(database), query).map_err(|fault| Failed::Io(fault.to_string()))
+}
+
+/// Makes the folder, the databases, the keys and the policy, each only where it is missing.
 fn prepare(dir: &Path, config: &Path) -> Result<(), Failed> {
     fs::create_dir_all(dir).map_err(|error| io("make the folder", &error))?;
-    let database = dir.join("crm.db");
-    if database.exists() {
-        print(format_args!("{} is there already: going on with it.", database.display()));
-    } else {
-        app::create_sqlite(&database, CRM).map_err(|fault| Failed::Io(fault.to_string()))?;
-        print(format_args!("Made a small CRM in {}: leads, calls, messages, sessions, orders.", database.display()));
+    for (name, script, what) in [
+        ("crm.db", CRM, "a small CRM: leads, calls, messages, sessions, customers, orders"),
+        ("newsletter.db", NEWSLETTER, "another application's database: subscribers"),
+    ] {
+        let database = dir.join(name);
+        if database.exists() {
+            print(format_args!("{} is there already: going on with it.", database.display()));
+        } else {
+            app::create_sqlite(&database, script).map_err(|fault| Failed::Io(fault.to_string()))?;
+            print(format_args!("Made {}, {what}.", database.display()));
+        }
     }
     let key = dir.join("evidence.key");
     if !key.exists() {
         step("keys new evidence", keys::new_evidence(Some(&key)))?;
+    }
+    let people = dir.join("people.key");
+    if !people.exists() {
+        step("keys new pseudonym", keys::new_pseudonym("k1", "people", &people))?;
     }
     if !config.exists() {
         fs::write(config, POLICY).map_err(|error| io("write the policy", &error))?;
@@ -151,7 +194,7 @@ fn farewell(dir: &Path) {
          forgetd.yaml the policy; change a period and plan again\n\n\
          Try next:\n  \
          forgetd --config {dir}/forgetd.yaml evidence show\n  \
-         forgetd --config {dir}/forgetd.yaml run            # deletes 0 rows: nothing is due any more\n  \
+         forgetd --config {dir}/forgetd.yaml run            # changes 0 rows: nothing is due any more\n  \
          forgetd --config {dir}/forgetd.yaml check --connect"
     ));
 }

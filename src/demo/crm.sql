@@ -23,10 +23,20 @@ create table web_session (
     token text primary key not null,
     last_seen_on date not null
 ) without rowid;
+create table customer (
+    id integer primary key,
+    email text not null unique,
+    full_name text,
+    phone text,
+    birth_date date,
+    country text not null,
+    signed_up_on date not null
+);
 create table "order" (
     id integer primary key,
-    customer text not null,
+    customer_id integer not null references customer (id),
     placed_at datetime not null,
+    country text not null,
     total_cents integer not null
 );
 
@@ -62,16 +72,25 @@ insert into web_session
 select 's' || n, date('now', '-' || (n % 60 + iif(abs(n % 60 - 30) <= 3, 10, 0)) || ' days')
 from temp.n where n <= 15000;
 
--- Orders must be kept for ten years: the rule observes and finds nothing.
+-- Customers; one in five never ordered anything and signed up long ago.
+insert into customer
+select n, 'Customer' || n || '@Example.com', 'Customer ' || n, '+46 70 ' || (1000000 + n),
+       date('now', '-' || (8000 + n) || ' days'), substr('SEDEFRPLIT', 2 * (n % 5) + 1, 2), date('now', '-2000 days')
+from temp.n where n <= 3000;
+
+-- Orders must be kept for ten years: the rule observes and finds nothing. A customer's orders are of about the same age; after three
+-- years without one the customer's name goes, and the sales stay as they are.
 insert into "order"
-select n, 'lead' || (n % 12000 + 1) || '@example.com',
-       datetime('now', 'start of day', '+10 hours', '-' || (n % 1500) || ' days'), n % 90000 + 500
-from temp.n where n <= 9000;
+select o.n, c.id,
+       datetime('now', 'start of day', '+10 hours', '-' || (c.id % 1500 + o.n % 3 + iif(abs(c.id % 1500 - 1095) <= 6, 20, 0)) || ' days'),
+       c.country, o.n % 90000 + 500
+from temp.n o join customer c on c.id = o.n % 3000 + 1 where o.n <= 9000 and c.id % 5 <> 0;
 
 drop table temp.n;
 create index lead_closed_at on lead (closed_at);
 create index call_lead_id on call (lead_id);
 create index call_started_at on call (started_at);
 create index message_sent_at on message (sent_at);
+create index order_customer_id on "order" (customer_id, placed_at);
 create index web_session_last_seen_on on web_session (last_seen_on);
 analyze;

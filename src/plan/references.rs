@@ -1,6 +1,6 @@
 //! What foreign keys make of a delete, in words. Pure.
 
-use forgetd_connector::{ForeignKey, OnDelete, Step};
+use forgetd_connector::{Action, ForeignKey, OnDelete, Step};
 use serde::Serialize;
 
 /// One foreign key that a delete meets.
@@ -40,7 +40,11 @@ pub fn references(step: &Step) -> Vec<Reference> {
         },
         indexed: key.indexed,
     };
-    step.table.referenced_by.iter().map(reference).collect()
+    match step.action {
+        Action::Delete => step.table.referenced_by.iter().map(reference).collect(),
+        // The rows stay where they are.
+        Action::Transform(_) => vec![],
+    }
 }
 
 impl std::fmt::Display for Reference {

@@ -9,8 +9,8 @@ fn forgetd(folder: &Path, args: &[&str]) -> Output {
     Process::spawn(Command::new(env!("CARGO_BIN_EXE_forgetd")).args(args).current_dir(folder)).wait()
 }
 
-/// Rows that the evidence in a folder says were deleted.
-fn deleted(folder: &Path) -> u64 {
+/// Rows that the evidence in a folder says were changed.
+fn changed_in(folder: &Path) -> u64 {
     let shown = forgetd(folder, &["--config", "forgetd-demo/forgetd.yaml", "evidence", "show", "--json"]).expect(0);
     let changed = |entry: &serde_json::Value| entry["changed"].as_u64().unwrap();
     shown.lines().iter().filter(|entry| entry["type"] == "batch").map(changed).sum()
@@ -21,16 +21,26 @@ fn it_shows_the_whole_way_and_changes_nothing_the_second_time() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let first = forgetd(folder, &["demo"]).expect(0);
-    for name in ["evidence/checkpoint", "evidence/log.vkey", "tampered/checkpoint", "forgetd.yaml", "crm.db"] {
+    for name in [
+        "evidence/checkpoint",
+        "evidence/log.vkey",
+        "tampered/checkpoint",
+        "forgetd.yaml",
+        "crm.db",
+        "newsletter.db",
+        "people.key",
+    ] {
         assert!(folder.join("forgetd-demo").join(name).exists(), "{name}\n{}", first.stdout);
     }
     forgetd(folder, &["evidence", "verify", "forgetd-demo/evidence"]).expect(0);
     forgetd(folder, &["evidence", "verify", "forgetd-demo/tampered"]).expect(10);
-    let rows = deleted(folder);
-    assert!(rows > 10_000, "{rows} rows deleted");
+    let rows = changed_in(folder);
+    assert!(rows > 10_000, "{rows} rows changed");
+    let said = |what: &str| first.stdout.lines().any(|line| line.contains(what));
+    assert!(said("each the same as before") && said("People who are both: 383, by the same token"), "{}", first.stdout);
 
     let second = forgetd(folder, &["demo"]).expect(0);
-    assert_eq!(deleted(folder), rows, "the second run deletes nothing\n{}", second.stdout);
+    assert_eq!(changed_in(folder), rows, "the second run changes nothing\n{}", second.stdout);
     forgetd(folder, &["evidence", "verify", "forgetd-demo/evidence"]).expect(0);
     forgetd(folder, &["evidence", "verify", "forgetd-demo/tampered"]).expect(10);
 }

@@ -28,4 +28,4 @@ mod worker;
 
 pub use config::{Config, ConfigError};
 pub use connect::connect;
-pub use create::create;
+pub use create::{ask, create};

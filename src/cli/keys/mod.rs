@@ -9,7 +9,7 @@ mod written;
 
 use std::path::Path;
 
-pub use new::new_evidence;
+pub use new::{new_evidence, new_pseudonym};
 
 /// Options of `keys`.
 #[derive(Debug, clap::Args)]

@@ -76,6 +76,12 @@ pub fn new_evidence(out: Option<&Path>) -> u8 {
     evidence(out, None).err().unwrap_or(0)
 }
 
+/// Makes a plain pseudonym key in `out`. The exit code is the command's.
+pub fn new_pseudonym(id: &str, domain: &str, out: &Path) -> u8 {
+    let args = PseudonymArgs { id: id.into(), domain: domain.into(), out: Some(out.into()), kek: None };
+    pseudonym(&args).err().unwrap_or(0)
+}
+
 fn evidence(out: Option<&Path>, origin: Option<&str>) -> Result<(), u8> {
     let key = EvidenceKey::generate().map_err(|error| failed(&error))?;
     let text = key.to_file_text(origin.unwrap_or(FILE_NAME)).map_err(|error| {
