@@ -32,12 +32,17 @@ pub(crate) fn read(kind: ColumnKind, expr: &str) -> String {
 /// The expression that a shape is looked for in: the value's text, in lower case where it is no text. Addresses without a
 /// prefix of their own are written without one.
 pub(crate) fn exact_text(column: &Column) -> String {
-    let name = format!("t.{}", quote(&column.name));
-    match (column.kind, column.type_name.as_str()) {
-        (ColumnKind::Text, _) => format!("{name}::text"),
-        (_, "inet") => format!("abbrev({name})"),
-        (kind, _) => format!("lower({})", read(kind, &name)),
+    match column.kind {
+        ColumnKind::Text => written(column),
+        _ => format!("lower({})", written(column)),
     }
+}
+
+/// The expression that reads a column whose new value is computed: [`read`], but an address without a prefix of its own is
+/// written without one.
+pub(crate) fn written(column: &Column) -> String {
+    let name = format!("t.{}", quote(&column.name));
+    if column.type_name == "inet" { format!("abbrev({name})") } else { read(column.kind, &name) }
 }
 
 /// The expression that turns a text that [`read`] made back into a value of the column's type.
@@ -71,6 +76,15 @@ fn parameter(kind: ColumnKind, text: Option<String>) -> (Param, Option<Around>) 
 
 fn instant(placeholder: &str) -> String {
     format!("({placeholder}::timestamp at time zone 'UTC')")
+}
+
+/// A text that [`written`] made, as a transform takes it.
+pub(crate) fn old(column: &Column, text: Option<String>) -> Value {
+    let Some(text) = text else { return Value::Null };
+    match column.kind {
+        ColumnKind::Integer => text.parse().map_or(Value::Text(text), Value::Int),
+        _ => Value::Text(text),
+    }
 }
 
 /// What was read, as a value of the seam.

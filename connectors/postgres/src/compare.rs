@@ -90,13 +90,21 @@ impl Counting {
     }
 }
 
-/// Compares, and returns the rows that went from announced tables. `reported` is what the command said about its own
-/// table.
+/// What the command said about its own table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reported {
+    /// So many rows went.
+    Deleted(u64),
+    /// So many rows were written.
+    Updated(u64),
+}
+
+/// Compares, and returns the rows that went from announced tables, or followed in them.
 pub(crate) fn agree(
     before: &Counters,
     after: &Counters,
     own: i64,
-    reported: u64,
+    reported: Reported,
     announced: &Announced,
     place: &str,
 ) -> Result<BTreeMap<TableRef, u64>, Fault> {
@@ -104,27 +112,46 @@ pub(crate) fn agree(
         Err(Fault::new(FaultClass::Blocked(Cause::EffectDiffers), "compare effect", place).with_detail(table))
     };
     let mut cascaded = BTreeMap::new();
-    let mut own_deleted = 0;
+    let (mut own_deleted, mut own_updated) = (0, 0);
     for (oid, counter) in after {
         let earlier = before.get(oid).cloned().unwrap_or_default();
         let deleted = counter.deleted - earlier.deleted;
         let updated = counter.updated - earlier.updated;
         let named = || counter.name.as_ref().map_or_else(|| format!("table {oid}"), ToString::to_string);
-        if updated != 0 && !announced.update.contains_key(oid) {
-            return differs(if *oid == own { place.to_owned() } else { named() });
-        }
+        let followed = announced.update.get(oid);
         if *oid == own {
-            own_deleted = deleted;
-        } else if deleted != 0 {
-            match announced.lose.get(oid) {
-                Some(table) => drop(cascaded.insert(table.clone(), deleted.unsigned_abs())),
-                None => return differs(named()),
-            }
+            (own_deleted, own_updated) = (deleted, updated);
+            continue;
+        }
+        if updated != 0 && followed.is_none() {
+            return differs(named());
+        }
+        let rows = match reported {
+            Reported::Deleted(_) if deleted != 0 => announced.lose.get(oid).map(|table| (table, deleted)),
+            Reported::Updated(_) if deleted != 0 => None,
+            Reported::Updated(_) if updated != 0 => followed.map(|table| (table, updated)),
+            _ => continue,
+        };
+        match rows {
+            Some((table, rows)) => drop(cascaded.insert(table.clone(), rows.unsigned_abs())),
+            None => return differs(named()),
         }
     }
-    if u64::try_from(own_deleted).ok() != Some(reported) {
+    let follows = announced.update.get(&own);
+    let is = |counted: i64, reported: u64| u64::try_from(counted).ok() == Some(reported);
+    let agrees = match reported {
+        Reported::Deleted(rows) => is(own_deleted, rows) && (own_updated == 0 || follows.is_some()),
+        Reported::Updated(rows) => own_deleted == 0 && (is(own_updated, rows) || follows.is_some()),
+    };
+    let more = match reported {
+        Reported::Deleted(_) => 0,
+        // Rows that reference others of their own table.
+        Reported::Updated(rows) => own_updated - i64::try_from(rows).unwrap_or(i64::MAX),
+    };
+    if !agrees || more < 0 {
         return differs(place.to_owned());
     }
+    cascaded.extend(follows.filter(|_| more > 0).map(|table| (table.clone(), more.unsigned_abs())));
     Ok(cascaded)
 }
 
@@ -134,7 +161,7 @@ mod tests {
 
     use forgetd_connector::{Cause, FaultClass, TableRef};
 
-    use super::{Counter, Counters, agree};
+    use super::{Counter, Counters, Reported, agree};
     use crate::survey::Announced;
 
     fn counters(rows: &[(i64, i64, i64)]) -> Counters {
@@ -163,7 +190,10 @@ mod tests {
             (&[(1, 15, 1), (2, 7, 1)], 5, Some("public.t2")),
             (&[(1, 15, 1), (3, 1, 0)], 5, Some("public.t3")),
         ] {
-            match (agree(&before, &counters(after), 1, reported, &announced, "crm.public.t1"), differing) {
+            match (
+                agree(&before, &counters(after), 1, Reported::Deleted(reported), &announced, "crm.public.t1"),
+                differing,
+            ) {
                 (Ok(_), None) => {}
                 (Err(fault), Some(table)) => {
                     assert_eq!(fault.class, FaultClass::Blocked(Cause::EffectDiffers));
@@ -178,7 +208,34 @@ mod tests {
     fn cascades_are_counted_by_table() {
         let announced =
             Announced { lose: BTreeMap::from([(2, TableRef::parse("public.t2"))]), update: BTreeMap::new() };
-        let cascaded = agree(&counters(&[]), &counters(&[(1, 1, 0), (2, 3, 0)]), 1, 1, &announced, "p").unwrap();
+        let cascaded =
+            agree(&counters(&[]), &counters(&[(1, 1, 0), (2, 3, 0)]), 1, Reported::Deleted(1), &announced, "p")
+                .unwrap();
         assert_eq!(cascaded, BTreeMap::from([(TableRef::parse("public.t2"), 3)]));
+    }
+
+    #[test]
+    fn rows_that_stay_are_updated_and_nothing_goes() {
+        let table = |n: i64| (n, TableRef::parse(&format!("public.t{n}")));
+        let announced = Announced { lose: BTreeMap::new(), update: BTreeMap::from([table(2)]) };
+        let before = counters(&[(1, 7, 10), (2, 0, 5)]);
+        for (after, reported, followed) in [
+            (&[(1, 7, 13), (2, 0, 5)][..], 3, Some(0)),
+            (&[(1, 7, 13), (2, 0, 9), (3, 0, 0)], 3, Some(4)),
+            (&[(1, 7, 13)], 2, None),
+            (&[(1, 7, 13)], 4, None),
+            (&[(1, 8, 13)], 3, None),
+            (&[(1, 7, 13), (2, 1, 5)], 3, None),
+            (&[(1, 7, 13), (3, 0, 1)], 3, None),
+            (&[(1, 7, 13), (3, 1, 0)], 3, None),
+        ] {
+            let cascaded = agree(&before, &counters(after), 1, Reported::Updated(reported), &announced, "p");
+            assert_eq!(cascaded.ok().map(|tables| tables.values().sum::<u64>()), followed, "{after:?}");
+        }
+        let itself = Announced { lose: BTreeMap::new(), update: BTreeMap::from([table(1)]) };
+        for (updated, followed) in [(12, None), (13, Some(0)), (15, Some(2))] {
+            let cascaded = agree(&before, &counters(&[(1, 7, updated)]), 1, Reported::Updated(3), &itself, "p");
+            assert_eq!(cascaded.ok().map(|tables| tables.values().sum::<u64>()), followed, "{updated}");
+        }
     }
 }

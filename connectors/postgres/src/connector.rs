@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{
     Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, Explained, Facts, Fault,
-    FaultClass, Finding, Judged, Key, Lane, LaneClaim, LockWait, Measure, Path, Profile, RowCap, Shape, Statements,
-    Step, Table, TableRef, Transform, Value,
+    FaultClass, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Table,
+    TableRef, Transform, Value,
 };
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ use crate::config::{Config, Target};
 use crate::connect::{Link, Session, Slot};
 use crate::control::PgControl;
 use crate::lane::{self, Atomic};
-use crate::query::{Query, Returning, Sql, TextOrder};
+use crate::query::{Query, Sql, TextOrder};
 use crate::sealed::SealedKeys;
 use crate::survey::{Survey, get, odd, walk_by_description};
 use crate::walk::Walk;
@@ -244,12 +244,9 @@ impl Connector for Postgres {
             predicate: query.predicate().to_owned(),
             walk: lane::word(walk).into(),
             peek: peek.map(|sql| sql.text().to_owned()).unwrap_or_default(),
-            change: if query.looks_elsewhere() {
-                let (lock, delete) =
-                    (query.lock(&span, LockWait::Wait, 1), query.delete_locked(&[], Returning::Nothing));
-                format!("{};\n{}", lock.text(), delete.text())
-            } else {
-                query.delete(&span, LockWait::Wait, Returning::Nothing).text().to_owned()
+            change: {
+                let change: Vec<String> = query.change(&span, 0).iter().map(|sql| sql.text().to_owned()).collect();
+                change.join(";\n")
             },
             count: query.count(None).text().to_owned(),
         })
@@ -267,18 +264,11 @@ impl Connector for Postgres {
         &self.control
     }
 
-    async fn lane(&self, step: &Step, claim: &LaneClaim, _transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
-        if step.rewrite().is_some() {
-            return Err(Fault::new(
-                FaultClass::Blocked(Cause::Unsupported),
-                "open lane",
-                step.place(self.shared.database()),
-            ));
-        }
+    async fn lane(&self, step: &Step, claim: &LaneClaim, transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
         let shared = Arc::clone(&self.shared);
         match step.atomicity {
-            Atomicity::Atomic => Ok(Lane::Atomic(Box::new(Atomic::open(shared, step, claim).await?))),
-            Atomicity::Sealed => Ok(Lane::Sealed(Box::new(SealedKeys::open(shared, step, claim).await?))),
+            Atomicity::Atomic => Ok(Lane::Atomic(Box::new(Atomic::open(shared, step, claim, transform).await?))),
+            Atomicity::Sealed => Ok(Lane::Sealed(Box::new(SealedKeys::open(shared, step, claim, transform).await?))),
         }
     }
 

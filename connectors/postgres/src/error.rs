@@ -18,6 +18,17 @@ pub(crate) fn fault(error: &Error, operation: &'static str, place: &str) -> Faul
     }
 }
 
+/// What a fault of a statement that writes values means: one of them is no value of its column's type, or too large for
+/// it. The server says so also from inside the type's own functions.
+pub(crate) fn of_a_value(fault: Fault) -> Fault {
+    match (fault.class, fault.code.as_deref()) {
+        (FaultClass::Blocked(Cause::ColumnType), Some(code)) if code.starts_with("22") => {}
+        (FaultClass::Row(Cause::RowRefused), Some("22P02")) => {}
+        _ => return fault,
+    }
+    Fault { class: FaultClass::Row(Cause::TransformUnfit), ..fault }
+}
+
 /// Turns an error met while a connection was made into a fault. Whatever it was, there is no connection.
 pub(crate) fn unreachable(error: &Error, place: &str) -> Fault {
     let fault = Fault::new(FaultClass::Unreachable, "connect", place);

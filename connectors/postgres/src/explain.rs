@@ -1,11 +1,11 @@
 //! How the server would run a step's statements, by its own account. Runs none of them.
 
 use forgetd_connector::walk::{Peek, Span};
-use forgetd_connector::{Cause, Explained, Fault, FaultClass, LockWait, Step};
+use forgetd_connector::{Cause, Explained, Fault, FaultClass, Step};
 
 use crate::connect::{Held, Session};
 use crate::connector::Shared;
-use crate::query::{LINE_BITS, Query, Returning, Sql};
+use crate::query::{LINE_BITS, Query, Sql};
 use crate::survey::{Survey, get};
 use crate::walk::Walk;
 
@@ -59,16 +59,11 @@ fn statements(query: &Query, survey: &Survey, walk: Walk) -> Vec<(&'static str, 
             (Span::Physical { from: 0, to }, Some(query.peek_physical(0, to, ROWS)))
         }
     };
-    let change = if query.looks_elsewhere() {
-        let lock = query.lock(&span, LockWait::Wait, u64::from(ROWS));
-        vec![lock, query.delete_locked(&["(0,1)".into()], Returning::Nothing)]
-    } else {
-        vec![query.delete(&span, LockWait::Wait, Returning::Nothing)]
-    };
+    let change = query.change(&span, ROWS);
     vec![("peek", peek.into_iter().collect()), ("change", change), ("count", vec![query.count(None)])]
 }
 
-/// One statement's plan. A role that may not delete cannot have the plan of a delete; it is told so.
+/// One statement's plan. A role that may not change rows cannot have the plan of a change; it is told so.
 async fn account(session: &Session, query: &Query, sql: &Sql, place: &str) -> Result<String, Fault> {
     let explain = sql.clone().say(format!("explain {}", sql.text()));
     match session.read("explain", place, query.pins(), &[&explain]).await {

@@ -5,6 +5,9 @@
 //! transaction here, and sent only after everything of turn 1 was read and agreed. Where the next span is known, its
 //! turn 1 goes out behind the COMMIT: it is a transaction of its own, and nothing of it stays unless it is asked for.
 //!
+//! Where new values are computed here, turn 1 reads the rows with their versions and locks none of them, the values are
+//! computed while nothing waits, and a turn between the two writes them back where the version is still the same.
+//!
 //! Where deciding about a row looks elsewhere (another table, a native condition), turn 1 locks the rows and nothing
 //! else, and a turn between the two judges them again: a statement that began before a lock was granted does not see
 //! what was committed while it waited.
@@ -12,15 +15,16 @@
 mod act;
 mod commit;
 mod turn;
+pub(crate) mod write;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use forgetd_connector::walk::Position;
 use forgetd_connector::{
-    AtomicLane, Commit, Effect, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt, Step, fault_point,
+    AtomicLane, Cause, Commit, Effect, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt, Step,
+    Transform, fault_point,
 };
 use tokio::time::Instant;
 
@@ -28,11 +32,12 @@ use crate::connect::{Ask, Held, Session};
 use crate::connector::Shared;
 use crate::error;
 use crate::preflight;
-use crate::query::Query;
+use crate::query::{BEFORE_KEYS, Query};
 use crate::survey::{Survey, get, odd};
 use crate::walk::{Counted, Planned, Walk, Walker, read_key};
+pub(crate) use act::written;
 use act::{Ahead, Changed};
-use turn::{Locked, Met, Turn};
+use turn::{Locked, Met, Read, Turn};
 
 /// How often a batch that turned out too large is planned again.
 const OVERFLOWS_MAX: usize = 8;
@@ -44,6 +49,7 @@ pub(crate) struct Atomic {
     place: String,
     claim: LaneClaim,
     query: Arc<Query>,
+    transform: Arc<dyn Transform>,
     walker: Walker,
     open: Option<Open>,
     begun: Option<Begun>,
@@ -83,8 +89,16 @@ enum Attempt {
 
 impl Atomic {
     /// Opens the lane: surveys the table and chooses how to walk it.
-    pub(crate) async fn open(shared: Arc<Shared>, step: &Step, claim: &LaneClaim) -> Result<Self, Fault> {
+    pub(crate) async fn open(
+        shared: Arc<Shared>,
+        step: &Step,
+        claim: &LaneClaim,
+        transform: Arc<dyn Transform>,
+    ) -> Result<Self, Fault> {
         let place = step.place(shared.database());
+        if step.rewrite().is_some() && step.table.key.is_empty() {
+            return Err(Fault::new(FaultClass::Blocked(Cause::NoKey), "open lane", place));
+        }
         let query = Arc::new(shared.query(step)?);
         let held = shared.lanes.take().await?;
         let (survey, walk) = shared.survey(&held, step, &query).await?;
@@ -96,6 +110,7 @@ impl Atomic {
             place,
             claim: claim.clone(),
             query,
+            transform,
             walker,
             open: None,
             begun: None,
@@ -116,6 +131,7 @@ impl Atomic {
         let changed = match met {
             Ok(Met::Changed(changed)) => Ok(changed),
             Ok(Met::Locked(locked)) => self.judge(&held, order, &planned, locked).await,
+            Ok(Met::Read(read)) => self.write(&held, order, &planned, read).await,
             Err(fault) => Err(fault),
         };
         let changed = match changed {
@@ -216,8 +232,9 @@ impl Atomic {
 
     fn effect(&self, order: &Order, planned: &Planned, changed: Changed) -> Result<(Effect, String, Ahead), Fault> {
         let keys = if order.want_keys {
+            let at = if self.query.rewrites() { BEFORE_KEYS } else { 0 };
             let keys: Result<Vec<Option<Key>>, Fault> =
-                changed.keys.iter().map(|row| read_key(&self.query, row, 0, &self.place)).collect();
+                changed.keys.iter().map(|row| read_key(&self.query, row, at, &self.place)).collect();
             Some(keys?.into_iter().flatten().collect())
         } else {
             None
@@ -225,8 +242,9 @@ impl Atomic {
         let effect = Effect {
             changed: changed.rows,
             cascaded: changed.cascaded,
-            locked: if order.locks == LockWait::Skip { changed.left.unwrap_or(0) } else { 0 },
-            unfit: BTreeMap::new(),
+            // What was no longer as it had been read stays due, as what others hold does.
+            locked: if order.locks == LockWait::Skip { changed.left.unwrap_or(0) } else { changed.missed },
+            unfit: changed.unfit,
             keys,
             next: planned.next(),
         };

@@ -11,6 +11,7 @@ mod lock;
 mod lookup;
 mod moment;
 mod native;
+mod rewrite;
 mod said;
 mod selection;
 mod since;
@@ -25,6 +26,8 @@ use forgetd_connector::{Column, ColumnKind, Fault, SinceColumn, Step, TableRef, 
 use crate::codec;
 pub(crate) use change::Returning;
 pub(crate) use moment::Moment;
+use rewrite::Writes;
+pub(crate) use rewrite::{Among, BEFORE_KEYS, RowRead, RowToWrite};
 use selection::Compiler;
 pub(crate) use selection::{Condition, ReadAs, Reading};
 pub(crate) use span::{LINE_BITS, tid_from};
@@ -46,6 +49,8 @@ pub(crate) struct Query {
     /// How many those are.
     bounds: usize,
     readings: Vec<Reading>,
+    /// What is written, where rows stay.
+    writes: Option<Writes>,
     /// Settings pinned where text forms depend on them.
     pins: String,
 }
@@ -133,7 +138,9 @@ impl Query {
         };
         let key = step.table.key.iter().map(|name| compiler.own(name).cloned()).collect::<Result<Vec<_>, _>>()?;
         let conditions = compiler.selection(&step.selection)?;
-        let Compiler { sql: bound, readings, pinned, pins_all, .. } = compiler;
+        let bound = compiler.sql.clone();
+        let writes = step.rewrite().map(|rewrite| Writes::new(&mut compiler, rewrite)).transpose()?;
+        let Compiler { readings, pinned, pins_all, .. } = compiler;
         let texts: Vec<&str> = conditions.iter().map(|condition| condition.text.as_str()).collect();
         let predicate = texts.join(" and ");
         let mut read: Vec<&Column> = key.iter().chain(lead.iter().map(|lead| &lead.column)).collect();
@@ -159,6 +166,7 @@ impl Query {
             bound,
             bounds,
             readings,
+            writes,
             pins,
         })
     }

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use forgetd_connector::walk::Position;
 use forgetd_connector::{
-    Cause, Compare, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, fault_point,
+    Cause, Compare, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, Transform,
+    fault_point,
 };
 
 use crate::compare::{self, Counting};
 use crate::connect::{Answer, Ask, Held};
 use crate::connector::Shared;
 use crate::error;
+use crate::lane::write::compute;
+use crate::lane::written;
 use crate::preflight;
-use crate::query::{Query, Returning, Sql};
+use crate::query::{Among, Query, Returning, Sql};
 use crate::survey::{get, odd};
 use crate::walk::{Counted, Walker, read_key};
 
@@ -28,14 +31,28 @@ pub(crate) struct SealedKeys {
     place: String,
     idle_ms_max: u64,
     query: Arc<Query>,
+    transform: Arc<dyn Transform>,
     walker: Walker,
+}
+
+/// What became of the keys' rows.
+#[derive(Default)]
+struct Finished {
+    changed: u64,
+    /// Rows that cannot be transformed, by cause.
+    unfit: BTreeMap<Cause, u64>,
 }
 
 // === impl SealedKeys ===
 
 impl SealedKeys {
     /// Opens the lane: surveys the table and chooses how to walk it.
-    pub(crate) async fn open(shared: Arc<Shared>, step: &Step, claim: &LaneClaim) -> Result<Self, Fault> {
+    pub(crate) async fn open(
+        shared: Arc<Shared>,
+        step: &Step,
+        claim: &LaneClaim,
+        transform: Arc<dyn Transform>,
+    ) -> Result<Self, Fault> {
         let place = step.place(shared.database());
         if step.table.key.is_empty() {
             return Err(Fault::new(FaultClass::Blocked(Cause::NoKey), "open lane", place));
@@ -45,13 +62,13 @@ impl SealedKeys {
         let (survey, walk) = shared.survey(&held, step, &query).await?;
         held.give_back();
         let walker = Walker::new(step, Arc::clone(&query), survey, walk, place.clone());
-        Ok(Self { shared, step: step.clone(), place, idle_ms_max: claim.idle_ms_max, query, walker })
+        Ok(Self { shared, step: step.clone(), place, idle_ms_max: claim.idle_ms_max, query, transform, walker })
     }
 
     /// Changes the keys' rows in one transaction; what the counters say decides whether it commits.
-    async fn delete(&self, keys: &[Key], locks: LockWait) -> Result<u64, Fault> {
+    async fn change(&self, keys: &[Key], locks: LockWait) -> Result<Finished, Fault> {
         let held = self.shared.lanes.take().await?;
-        match self.delete_in(&held, keys, locks).await {
+        match self.change_in(&held, keys, locks).await {
             Ok(changed) => {
                 let mut answers = held.turn("commit", &[Ask::Batch("commit")]).await?.into_iter();
                 answers.next().ok_or_else(|| odd(&self.place))?.map_err(|error| self.fault(&error, "commit"))?;
@@ -70,7 +87,7 @@ impl SealedKeys {
         }
     }
 
-    async fn delete_in(&self, held: &Held, keys: &[Key], locks: LockWait) -> Result<u64, Fault> {
+    async fn change_in(&self, held: &Held, keys: &[Key], locks: LockWait) -> Result<Finished, Fault> {
         let context = &self.shared.link.context;
         let begin = format!(
             "{}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {}; \
@@ -84,12 +101,9 @@ impl SealedKeys {
         let mut counters = Sql::default();
         let counting = Counting::new(Compare::All, survey.oid, &survey.announced, &context.control_name, &mut counters);
         let counters = counters.say(format!("select current_setting('track_counts') = 'on', {}", counting.columns()));
-        let judged = self.query.looks_elsewhere();
-        let first = if judged { self.query.lock_keys(keys, locks) } else { self.query.delete_keys(keys, locks) };
+        let first = self.first(keys, locks);
         let mut asks = vec![Ask::Batch(&begin), Ask::Query(&counters), Ask::Query(&first)];
-        if !judged {
-            asks.push(Ask::Query(&counters));
-        }
+        asks.extend(self.in_one().then_some(Ask::Query(&counters)));
         let mut answers = held.turn("finish", &asks).await?.into_iter();
         let mut next = |operation| self.next(&mut answers, operation, locks);
         next("begin")?;
@@ -99,22 +113,72 @@ impl SealedKeys {
             return Err(Fault::new(FaultClass::Blocked(Cause::TrackCounts), "finish", &self.place));
         }
         let first = next("finish")?;
-        let (changed, after) = if judged {
-            // What was locked is judged again by what is there now.
-            let ids: Vec<String> = first.rows.iter().map(|row| get(row, 0, &self.place)).collect::<Result<_, _>>()?;
-            let change = self.query.delete_locked(&ids, Returning::Nothing);
-            let asks = [Ask::Query(&change), Ask::Query(&counters)];
-            let mut answers = held.turn("finish", &asks).await?.into_iter();
-            let changed = self.next(&mut answers, "finish", locks)?.affected;
-            (changed, self.next(&mut answers, "read counters", locks)?)
+        let (finished, after) = if self.in_one() {
+            let finished = Finished { changed: first.affected, ..Finished::default() };
+            (finished, next("read counters")?)
         } else {
-            (first.affected, next("read counters")?)
+            self.then(held, &first, &counters, locks).await?
         };
         let after = after.rows.first().ok_or_else(|| odd(&self.place))?;
         let before = counting.read(before, 1, &self.place)?;
         let after = counting.read(after, 1, &self.place)?;
-        compare::agree(&before, &after, survey.oid, changed, &survey.announced, &self.place)?;
-        Ok(changed)
+        let reported = self.query.reported(finished.changed);
+        compare::agree(&before, &after, survey.oid, reported, &survey.announced, &self.place)?;
+        Ok(finished)
+    }
+
+    /// Whether one statement does it all.
+    fn in_one(&self) -> bool {
+        !self.query.rewrites() && !self.query.looks_elsewhere()
+    }
+
+    /// That statement; or one that locks the keys' rows that are due, and reads what is computed from them.
+    fn first(&self, keys: &[Key], locks: LockWait) -> Sql {
+        if self.in_one() {
+            self.query.delete_keys(keys, locks)
+        } else if self.query.computed().is_empty() {
+            self.query.lock_keys(keys, locks)
+        } else {
+            self.query.read_rows(Among::Keys(keys), Some(locks), keys.len() as u64)
+        }
+    }
+
+    /// Changes what was locked, and reads the counters.
+    async fn then(
+        &self,
+        held: &Held,
+        first: &Answer,
+        counters: &Sql,
+        locks: LockWait,
+    ) -> Result<(Finished, Answer), Fault> {
+        let (second, unfit) = self.second(first).await?;
+        let mut asks: Vec<Ask<'_>> = second.iter().map(Ask::Query).collect();
+        asks.push(Ask::Query(counters));
+        let mut answers = held.turn("finish", &asks).await?.into_iter();
+        let mut changed = 0;
+        if second.is_some() {
+            let answer = self.next(&mut answers, "finish", locks)?;
+            changed = if self.query.rewrites() { written(&answer.rows, &self.place)? } else { answer.affected };
+        }
+        Ok((Finished { changed, unfit }, self.next(&mut answers, "read counters", locks)?))
+    }
+
+    /// What changes the rows that were locked, judged again by what is there now; absent where nothing is to be done.
+    async fn second(&self, first: &Answer) -> Result<(Option<Sql>, BTreeMap<Cause, u64>), Fault> {
+        let ids = || first.rows.iter().map(|row| get(row, 0, &self.place)).collect::<Result<Vec<String>, _>>();
+        let (query, returning) = (&self.query, Returning::Nothing);
+        match self.step.rewrite() {
+            None => Ok((Some(query.delete_locked(&ids()?, returning)), BTreeMap::new())),
+            Some(_) if query.computed().is_empty() => {
+                let ids = ids()?;
+                Ok((Some(query.write(Among::Locked(&ids), LockWait::Wait, returning)), BTreeMap::new()))
+            }
+            Some(rewrite) => {
+                let computed = compute(query, rewrite, &self.transform, &first.rows, &self.place).await?;
+                let some = !computed.rows.is_empty();
+                Ok((some.then(|| query.write_rows(&computed.rows, returning)), computed.unfit))
+            }
+        }
     }
 
     /// The next of a turn's answers.
@@ -136,7 +200,8 @@ impl SealedKeys {
     }
 
     fn fault(&self, error: &tokio_postgres::Error, operation: &'static str) -> Fault {
-        error::fault(error, operation, &self.place)
+        let fault = error::fault(error, operation, &self.place);
+        if self.query.rewrites() { error::of_a_value(fault) } else { fault }
     }
 
     async fn kept(&self, keys: &[Key]) -> Result<u64, Fault> {
@@ -193,14 +258,14 @@ impl SealedLane for SealedKeys {
 
     async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
         fault_point::before("finish")?;
-        let changed = match self.delete(keys, LockWait::Wait).await {
+        let Finished { changed, unfit } = match self.change(keys, LockWait::Wait).await {
             // What is locked is kept and counted; the rest need not wait for it.
-            Err(fault) if fault.class == FaultClass::Locked => self.delete(keys, LockWait::Skip).await?,
+            Err(fault) if fault.class == FaultClass::Locked => self.change(keys, LockWait::Skip).await?,
             other => other?,
         };
         fault_point::after("finish")?;
         let kept = self.kept(keys).await?;
-        Ok(Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept, unfit: BTreeMap::new() })
+        Ok(Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept, unfit })
     }
 
     async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {

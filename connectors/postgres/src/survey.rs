@@ -36,34 +36,38 @@ pub(crate) struct Survey {
     due: Option<f64>,
     pub(crate) triggers: RowTriggers,
     pub(crate) announced: Announced,
-    /// Every other table that a delete here looks at, by oid: children, whatever their foreign key does.
+    /// Every other table that a change here looks at, by oid: children, whatever their foreign key does.
     pub(crate) reached: Vec<i64>,
 }
 
-/// Whether triggers run before each row is deleted: they can cancel without an error.
+/// Whether triggers run before each row is changed: they can cancel without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RowTriggers {
     /// They cannot.
     None,
     /// They can.
-    BeforeDelete,
+    Before,
 }
 
-/// The tables in which a delete of this step may be seen.
+/// The tables in which a change of this step may be seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Announced {
     /// Tables that may lose rows, by oid; without the step's own.
     pub(crate) lose: BTreeMap<i64, TableRef>,
-    /// Tables whose rows may be updated, by oid.
+    /// Tables whose rows may be updated, by oid; the step's own among them where its rows follow each other.
     pub(crate) update: BTreeMap<i64, TableRef>,
 }
+
+/// Bits of `pg_trigger.tgtype` of triggers that run before each row.
+const BEFORE_DELETE: i64 = 11;
+const BEFORE_UPDATE: i64 = 19;
 
 const TABLE: &str = "\
 select c.oid::int8, pg_relation_filenode(c.oid)::int8, \
   pg_relation_size(c.oid) / current_setting('block_size')::int8, c.reltuples::float8, \
   s.correlation::float8, \
   exists (select from pg_trigger g where g.tgrelid = c.oid and not g.tgisinternal \
-   and g.tgenabled in ('O', 'A') and g.tgtype & 11 = 11), \
+   and g.tgenabled in ('O', 'A') and g.tgtype & $5 = $5), \
   s.n_distinct::float8, k.correlation::float8 \
 from pg_class c join pg_namespace n on n.oid = c.relnamespace \
 left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = $3 and not s.inherited \
@@ -79,8 +83,14 @@ impl Survey {
     /// Looks the table of `step` up. Reads only.
     pub(crate) async fn take(session: &Session, step: &Step, query: &Query, place: &str) -> Result<Self, Fault> {
         let name = &step.table.name;
-        let closure: Vec<&TableRef> =
-            step.table.referenced_by.iter().map(|key| &key.child).chain(&step.may_cascade).collect();
+        let closure: Vec<&TableRef> = step
+            .table
+            .referenced_by
+            .iter()
+            .map(|key| &key.child)
+            .chain(&step.may_cascade)
+            .chain(follows(step))
+            .collect();
         let schemas = closure.iter().map(|table| table.schema.clone()).collect();
         let names = closure.iter().map(|table| Some(table.name.clone())).collect();
         let key = query.key().first().map(|column| column.name.clone());
@@ -91,6 +101,7 @@ impl Survey {
                 name.name.as_str().into(),
                 Param::Text(query.lead().map(|lead| lead.name.clone())),
                 Param::Text(key),
+                Param::Int(if step.rewrite().is_some() { BEFORE_UPDATE } else { BEFORE_DELETE }),
             ],
         );
         let oids = Sql::new(OIDS, vec![Param::Texts(schemas), Param::Texts(names)]);
@@ -107,7 +118,7 @@ impl Survey {
         let row =
             table.rows.first().ok_or_else(|| Fault::new(FaultClass::Blocked(Cause::TableMissing), "survey", place))?;
         let reltuples: f64 = get(row, 3, place)?;
-        let triggers = if get(row, 5, place)? { RowTriggers::BeforeDelete } else { RowTriggers::None };
+        let triggers = if get(row, 5, place)? { RowTriggers::Before } else { RowTriggers::None };
         Ok(Self {
             oid: get(row, 0, place)?,
             storage: get::<i64>(row, 1, place)?.to_string(),
@@ -194,11 +205,22 @@ pub(crate) fn walk_by_description(step: &Step) -> Walk {
     }
 }
 
+/// Tables whose rows follow those of the step's own.
+fn follows(step: &Step) -> &[TableRef] {
+    step.rewrite().map_or(&[], |rewrite| &rewrite.follows)
+}
+
 fn announced(step: &Step, rows: &[Row], place: &str) -> Result<Announced, Fault> {
     let mut announced = Announced::default();
     for row in rows {
         let table = TableRef { schema: Some(get(row, 1, place)?), name: get(row, 2, place)? };
         let oid = get(row, 0, place)?;
+        if step.rewrite().is_some() {
+            if follows(step).iter().any(|name| table.is(name)) {
+                announced.update.insert(oid, table);
+            }
+            continue;
+        }
         let reached = |action| step.table.referenced_by.iter().any(|key| key.child == table && key.on_delete == action);
         if reached(OnDelete::Set) {
             announced.update.insert(oid, table.clone());

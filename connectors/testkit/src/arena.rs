@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use forgetd_connector::{
     Acquired, Action, AtomicLane, Commit, Compare, Connector, Cursor, FaultClass, FenceRaise, Generation, Installed,
-    Lane, LaneClaim, LeaseClaim, LockWait, Next, Order, Receipt, ReceiptKey, Selection, Step, Untouched,
+    Lane, LaneClaim, LeaseClaim, LockWait, Next, Order, Receipt, ReceiptKey, Selection, Step, Transform, Untouched,
 };
 
-use crate::{Fixture, TableSpec, TestDatabase};
+use crate::{Fixture, TableSpec, Tagger, TestDatabase};
 
 /// The holder that an arena begins with.
 pub const HOLDER: &str = "holder-1";
@@ -43,6 +43,8 @@ pub struct Drained {
     pub passed: u64,
     /// Rows passed over because they were locked.
     pub locked: u64,
+    /// Rows passed over because they cannot be transformed.
+    pub unfit: u64,
     /// Whether a batch met locked rows and had to walk again.
     pub waited: bool,
 }
@@ -94,6 +96,18 @@ impl Arena {
         }
     }
 
+    /// The same for a step that transforms, by a [`Tagger`].
+    pub async fn transforming(&self, step: &Step) -> Box<dyn AtomicLane> {
+        let transform: Arc<dyn Transform> = match step.rewrite() {
+            Some(rewrite) => Arc::new(Tagger::new(rewrite)),
+            None => Arc::new(Untouched),
+        };
+        match self.connector.lane(step, &self.claim(), transform).await.unwrap() {
+            Lane::Atomic(lane) => lane,
+            Lane::Sealed(_) => panic!("an atomic step opened a sealed lane"),
+        }
+    }
+
     /// A receipt of the arena's rule.
     pub fn receipt(&self, lane: &str, sequence: u64, cursor: Option<Cursor>) -> Receipt {
         receipt(&self.generation, self.term, lane, sequence, cursor)
@@ -112,7 +126,7 @@ impl Arena {
     /// Walks a lane to its end the way a run does: halves on poisoned rows and passes over them, walks again past locked
     /// ones. Panics when the lane does not end.
     pub async fn drain(&self, step: &Step, rows_max: u32) -> Drained {
-        let mut lane = self.lane(step).await;
+        let mut lane = self.transforming(step).await;
         let mut done = Drained::default();
         let mut from = self.connector.control().cursor(&step.rule, "0").await.unwrap();
         let mut size = rows_max;
@@ -123,6 +137,7 @@ impl Arena {
             let next = match lane.change(&order).await {
                 Ok(effect) => {
                     done.locked += effect.locked;
+                    done.unfit += effect.unfit.values().sum::<u64>();
                     if effect.changed == 0 {
                         lane.undo().await.unwrap();
                     } else {

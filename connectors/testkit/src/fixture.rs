@@ -56,7 +56,7 @@ pub struct ColumnSql {
     pub form: Option<SinceForm>,
 }
 
-/// Ways in which a table can undo or widen a delete behind our back.
+/// Ways in which a table can undo or widen a change behind our back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Snare<'a> {
     /// Deleting a row of `table` also deletes every row of `other`, unannounced.
@@ -73,6 +73,32 @@ pub enum Snare<'a> {
     },
     /// Deleting the row of `table` whose `id` is this one raises an error.
     Refuses {
+        /// The table with the trigger.
+        table: &'a str,
+        /// The row.
+        id: i64,
+    },
+    /// Updating a row of `table` also moves its `column`, of the kind for instants, to another moment.
+    UpdateMoves {
+        /// The table with the trigger.
+        table: &'a str,
+        /// The column.
+        column: &'a str,
+    },
+    /// Updating a row of `table` also adds one to `n` in every row of `other`, unannounced.
+    UpdateReaches {
+        /// The table with the trigger.
+        table: &'a str,
+        /// The table whose rows are changed.
+        other: &'a str,
+    },
+    /// Updates of `table` are cancelled without an error.
+    UpdateCancels {
+        /// The table with the trigger.
+        table: &'a str,
+    },
+    /// Updating the row of `table` whose `id` is this one raises an error.
+    UpdateRefuses {
         /// The table with the trigger.
         table: &'a str,
         /// The row.

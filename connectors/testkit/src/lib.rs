@@ -19,7 +19,9 @@ pub mod oracle;
 pub mod proxy;
 pub mod suite;
 mod table;
+mod tagger;
 
 pub use arena::{Arena, Drained, HOLDER, RULE};
 pub use fixture::{ColumnSql, Fixture, Held, Snare, TestDatabase};
 pub use table::{Cell, ColumnSpec, KeySpec, Kind, Reference, Row, TableSpec, in_zone};
+pub use tagger::{TAG, Tagger};

@@ -14,7 +14,7 @@ use super::{Atomic, Locked};
 use crate::compare::{self, Counting};
 use crate::connect::{Answer, Ask, Session};
 use crate::error;
-use crate::query::{Returning, Sql};
+use crate::query::{Among, Returning, RowToWrite, Sql};
 use crate::survey::{RowTriggers, get, odd};
 use crate::walk::Planned;
 
@@ -24,7 +24,8 @@ const AGAIN_MAX: usize = 3;
 
 /// The statements.
 pub(super) struct Act {
-    change: Sql,
+    /// Absent: there is nothing to write.
+    change: Option<Sql>,
     /// Counts what stayed, where rows can stay without an error.
     left: Option<Sql>,
     exit: Sql,
@@ -35,12 +36,27 @@ pub(super) struct Act {
     single: bool,
 }
 
+/// Which rows are changed.
+#[derive(Clone, Copy)]
+pub(super) enum Acting<'a> {
+    /// The due rows of the span.
+    Span,
+    /// Those of these locked ones that are still due.
+    Locked(&'a [String]),
+    /// These, whose new values are computed.
+    Rows(&'a [RowToWrite]),
+}
+
 /// What was looked up ahead, if it was: see [`crate::walk::Walker::learn`].
 pub(super) type Ahead = Option<Option<Vec<Option<String>>>>;
 
 /// What the batch did. Its transaction is open.
 pub(super) struct Changed {
     pub(super) rows: u64,
+    /// Rows that were to be written and were no longer as they had been read.
+    pub(super) missed: u64,
+    /// Rows that cannot be transformed, by cause.
+    pub(super) unfit: BTreeMap<Cause, u64>,
     /// Rows that were met, whether they went or not: those that were locked, where that is a step of its own.
     pub(super) met: u64,
     pub(super) cascaded: BTreeMap<TableRef, u64>,
@@ -54,7 +70,7 @@ pub(super) struct Changed {
 }
 
 /// The answers to the statements.
-struct Acted {
+pub(super) struct Acted {
     rows: u64,
     keys: Vec<Row>,
     left: Option<u64>,
@@ -69,7 +85,7 @@ const ELAPSED: &str = "(extract(epoch from clock_timestamp() - transaction_times
 impl Act {
     /// The statements, in their order.
     pub(super) fn asks(&self) -> Vec<Ask<'_>> {
-        let mut asks = vec![Ask::Query(&self.change)];
+        let mut asks: Vec<Ask<'_>> = self.change.iter().map(Ask::Query).collect();
         asks.extend(self.left.iter().map(Ask::Query));
         // Last, because it says how long the whole of it took the server.
         asks.push(Ask::Query(&self.exit));
@@ -78,26 +94,32 @@ impl Act {
 }
 
 impl Atomic {
-    /// The statements for the due rows of a span, or for those of it that were locked.
-    pub(super) fn act(&self, order: &Order, planned: &Planned, locked: Option<&[String]>) -> Act {
+    /// The statements for the due rows of a span, or for those of it that were locked or read.
+    pub(super) fn act(&self, order: &Order, planned: &Planned, acting: Acting<'_>) -> Act {
         let returning = if order.want_keys { Returning::Keys } else { Returning::Nothing };
         let within = || self.query.due_within(&planned.span);
-        let left = match (order.locks, locked) {
+        let left = match (order.locks, acting) {
             // Those that others hold.
             (LockWait::Skip, _) => Some(within()),
             // Those that a trigger kept.
-            (LockWait::Wait, _) if self.walker.survey.triggers != RowTriggers::BeforeDelete => None,
-            (LockWait::Wait, None) => Some(within()),
-            (LockWait::Wait, Some(ids)) => Some(self.query.due_locked(ids)),
+            (LockWait::Wait, _) if self.walker.survey.triggers != RowTriggers::Before => None,
+            (LockWait::Wait, Acting::Span) => Some(within()),
+            (LockWait::Wait, Acting::Locked(ids)) => Some(self.query.due_locked(ids)),
+            (LockWait::Wait, Acting::Rows(rows)) => Some(self.query.as_read(rows)),
         };
         let ahead = self.walker.ahead(planned);
         let looks_ahead = ahead.is_some();
         let (exit, after) = self.exit(order, ahead);
-        let change = match locked {
-            None => self.query.delete(&planned.span, order.locks, returning),
-            Some(ids) => self.query.delete_locked(ids, returning),
+        let (query, span, locks) = (&self.query, &planned.span, order.locks);
+        let change = match (acting, query.rewrites()) {
+            (Acting::Rows([]), _) => None,
+            (Acting::Rows(rows), _) => Some(query.write_rows(rows, returning)),
+            (Acting::Span, false) => Some(query.delete(span, locks, returning)),
+            (Acting::Locked(ids), false) => Some(query.delete_locked(ids, returning)),
+            (Acting::Span, true) => Some(query.write(Among::Span(span), locks, returning)),
+            (Acting::Locked(ids), true) => Some(query.write(Among::Locked(ids), LockWait::Wait, returning)),
         };
-        Act { change, left, exit, after, looks_ahead, locks: order.locks, single: order.rows_max <= 1 }
+        Act { change, left, exit, after, looks_ahead, locks, single: order.rows_max <= 1 }
     }
 
     /// The counters after, what is looked up ahead, and the time all of it took.
@@ -129,10 +151,11 @@ impl Atomic {
         if ids.len() > order.rows_max as usize {
             return Ok(Changed::overflow(entrance, ids.len()));
         }
-        let act = self.act(order, planned, Some(&ids));
+        let act = self.act(order, planned, Acting::Locked(&ids));
         let mut acted = self.acted(&act, session.turn("change", &act.asks()).await?)?;
         for _ in 0..AGAIN_MAX {
-            if act.locks == LockWait::Skip || acted.left.unwrap_or(0) == 0 {
+            // A row that was written and is due again would be written for ever.
+            if self.query.rewrites() || act.locks == LockWait::Skip || acted.left.unwrap_or(0) == 0 {
                 break;
             }
             let again = self.acted(&act, session.turn("change", &act.asks()).await?)?;
@@ -149,30 +172,42 @@ impl Atomic {
     }
 
     /// Reads every answer; the first that failed, in their order, is the reason.
-    fn acted(&self, act: &Act, answers: impl IntoIterator<Item = Result<Answer, Error>>) -> Result<Acted, Fault> {
+    pub(super) fn acted(
+        &self,
+        act: &Act,
+        answers: impl IntoIterator<Item = Result<Answer, Error>>,
+    ) -> Result<Acted, Fault> {
         let mut answers = answers.into_iter();
         let mut next = || answers.next().ok_or_else(|| odd(&self.place));
-        let change = next()?.map_err(|error| self.refused(&error, act.locks))?;
+        let change = match act.change {
+            Some(_) => Some(next()?.map_err(|error| self.refused(&error, act.locks))?),
+            None => None,
+        };
         let left = if act.left.is_some() { Some(self.left(next()?)?) } else { None };
         let exit = next()?.map_err(|error| error::fault(&error, "read counters", &self.place))?;
         let exit = exit.rows.into_iter().next().ok_or_else(|| odd(&self.place))?;
-        Ok(Acted { rows: change.affected, keys: change.rows, left, exit })
+        let Some(change) = change else { return Ok(Acted { rows: 0, keys: vec![], left, exit }) };
+        let rows = if self.query.rewrites() { written(&change.rows, &self.place)? } else { change.affected };
+        Ok(Acted { rows, keys: change.rows, left, exit })
     }
 
     /// What the answers say together.
-    fn concluded(&self, act: &Act, entrance: Entrance, acted: Acted) -> Result<Changed, Fault> {
+    pub(super) fn concluded(&self, act: &Act, entrance: Entrance, acted: Acted) -> Result<Changed, Fault> {
         let Acted { rows, keys, left, exit } = acted;
         if act.locks == LockWait::Wait && left.is_some_and(|left| left > 0) {
             return Err(self.cancelled(act, rows));
         }
         let survey = &self.walker.survey;
         let after = act.after.read(&exit, 0, &self.place)?;
-        let cascaded = compare::agree(&entrance.before, &after, survey.oid, rows, &survey.announced, &self.place)?;
+        let reported = self.query.reported(rows);
+        let cascaded = compare::agree(&entrance.before, &after, survey.oid, reported, &survey.announced, &self.place)?;
         let width = act.after.width();
         let ahead = if act.looks_ahead { Some(get(&exit, width, &self.place)?) } else { None };
         let elapsed = width + usize::from(act.looks_ahead);
         Ok(Changed {
             rows,
+            missed: 0,
+            unfit: BTreeMap::new(),
             met: rows,
             cascaded,
             left,
@@ -195,14 +230,23 @@ impl Atomic {
         self.concluded(act, entrance, acted)
     }
 
-    /// What a refused change means. A lock that is missing although locked rows were skipped belongs to a row's
-    /// children: that row is to blame.
-    pub(super) fn refused(&self, error: &Error, locks: LockWait) -> Fault {
-        let mut fault = error::fault(error, "change", &self.place);
+    /// What it means that rows could not be locked or read: nothing was to be written yet.
+    pub(super) fn unread(&self, error: &Error, locks: LockWait) -> Fault {
+        self.unlocked(error::fault(error, "change", &self.place), locks)
+    }
+
+    fn unlocked(&self, mut fault: Fault, locks: LockWait) -> Fault {
         if fault.class == FaultClass::Locked && locks == LockWait::Skip {
             fault.class = FaultClass::Row(Cause::Locked);
         }
         fault
+    }
+
+    /// What a refused change means. A lock that is missing although locked rows were skipped belongs to a row's
+    /// children: that row is to blame.
+    pub(super) fn refused(&self, error: &Error, locks: LockWait) -> Fault {
+        let fault = error::fault(error, "change", &self.place);
+        self.unlocked(if self.query.rewrites() { error::of_a_value(fault) } else { fault }, locks)
     }
 
     /// A trigger that keeps single rows costs those rows; one that keeps everything stops the rule.
@@ -222,13 +266,24 @@ impl Atomic {
     }
 }
 
+/// How many rows were written. None of them may count from another moment than before.
+pub(crate) fn written(rows: &[Row], place: &str) -> Result<u64, Fault> {
+    let Some(row) = rows.first() else { return Ok(0) };
+    if get(row, 1, place)? {
+        return Err(Fault::new(FaultClass::Blocked(Cause::SinceMoved), "change", place));
+    }
+    Ok(get::<i64>(row, 0, place)?.unsigned_abs())
+}
+
 // === impl Changed ===
 
 impl Changed {
     /// More rows were locked than the batch may change; nothing was.
-    fn overflow(entrance: Entrance, met: usize) -> Self {
+    pub(super) fn overflow(entrance: Entrance, met: usize) -> Self {
         Self {
             rows: 0,
+            missed: 0,
+            unfit: BTreeMap::new(),
             met: met as u64,
             cascaded: BTreeMap::new(),
             left: None,

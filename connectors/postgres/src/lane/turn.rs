@@ -1,18 +1,18 @@
 //! Turn 1 of a batch: one flush from BEGIN to the lookup of the next span; or to the locks, where rows are judged after
-//! they were locked.
+//! they were locked; or to the rows, where their new values are computed.
 //!
 //! Few statements, because each one more is parsed, planned and answered with a send of its own: the entrance (the fence
 //! and the counters before), the change, and the exit.
 
 use forgetd_connector::{Cause, Compare, Fault, FaultClass, LockWait, Order};
-use tokio_postgres::Error;
+use tokio_postgres::{Error, Row};
 
 use super::Atomic;
-use super::act::{Act, Changed};
+use super::act::{Act, Acting, Changed};
 use crate::compare::{Counters, Counting};
 use crate::connect::{Answer, Ask};
 use crate::error;
-use crate::query::{Param, Sql};
+use crate::query::{Among, Param, Sql};
 use crate::survey::{get, odd};
 use crate::walk::Planned;
 
@@ -30,6 +30,8 @@ enum Rest {
     Act(Act),
     /// Locks alone.
     Lock(Sql, LockWait),
+    /// Rows whose new values are computed before they are written.
+    Read(Sql, LockWait),
 }
 
 /// What turn 1 came to. Its transaction is open.
@@ -38,6 +40,14 @@ pub(super) enum Met {
     Changed(Changed),
     /// These rows wait for their judgement.
     Locked(Locked),
+    /// These rows wait for what is computed of them.
+    Read(Read),
+}
+
+/// Rows that were read, and not locked unless they had to be.
+pub(super) struct Read {
+    pub(super) entrance: Entrance,
+    pub(super) rows: Vec<Row>,
 }
 
 /// Rows that are locked.
@@ -65,7 +75,7 @@ impl Turn {
         let mut asks = vec![Ask::Batch(&self.begin), Ask::Query(&self.entrance)];
         match &self.rest {
             Rest::Act(act) => asks.extend(act.asks()),
-            Rest::Lock(lock, _) => asks.push(Ask::Query(lock)),
+            Rest::Lock(sql, _) | Rest::Read(sql, _) => asks.push(Ask::Query(sql)),
         }
         asks
     }
@@ -75,12 +85,16 @@ impl Atomic {
     /// The turn for an order and its span.
     pub(super) fn turn(&self, order: &Order, planned: &Planned) -> Turn {
         let (entrance, before) = self.entrance(order.compare);
-        let rest = if self.query.looks_elsewhere() {
-            // One more than the batch may change tells "exactly as many" from "more".
-            let limit = u64::from(order.rows_max) + 1;
+        // One more than the batch may change tells "exactly as many" from "more".
+        let limit = u64::from(order.rows_max) + 1;
+        let rest = if !self.query.computed().is_empty() {
+            // Each lock is written to disk. Where a row's own version says whether it is still the same, none is needed.
+            let locks = Some(order.locks).filter(|locks| self.query.looks_elsewhere() || *locks == LockWait::Skip);
+            Rest::Read(self.query.read_rows(Among::Span(&planned.span), locks, limit), order.locks)
+        } else if self.query.looks_elsewhere() {
             Rest::Lock(self.query.lock(&planned.span, order.locks, limit), order.locks)
         } else {
-            Rest::Act(self.act(order, planned, None))
+            Rest::Act(self.act(order, planned, Acting::Span))
         };
         Turn { begin: self.begin(), entrance, before, rest }
     }
@@ -94,9 +108,13 @@ impl Atomic {
         match &turn.rest {
             Rest::Act(act) => Ok(Met::Changed(self.changed(act, entrance, answers)?)),
             Rest::Lock(_, locks) => {
-                let locked = next()?.map_err(|error| self.refused(&error, *locks))?;
+                let locked = next()?.map_err(|error| self.unread(&error, *locks))?;
                 let ids = locked.rows.iter().map(|row| get(row, 0, &self.place)).collect::<Result<_, _>>()?;
                 Ok(Met::Locked(Locked { entrance, ids }))
+            }
+            Rest::Read(_, locks) => {
+                let read = next()?.map_err(|error| self.unread(&error, *locks))?;
+                Ok(Met::Read(Read { entrance, rows: read.rows }))
             }
         }
     }

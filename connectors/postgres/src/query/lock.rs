@@ -52,7 +52,7 @@ impl Query {
     }
 }
 
-const fn for_update(locks: LockWait) -> &'static str {
+pub(super) const fn for_update(locks: LockWait) -> &'static str {
     match locks {
         LockWait::Wait => "for update of t",
         LockWait::Skip => "for update of t skip locked",

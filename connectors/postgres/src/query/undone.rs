@@ -4,11 +4,13 @@ use forgetd_connector::{
     Cause, ClauseOf, Column, ColumnKind, Fault, Path, PathStep, Shape, Since, Terms, Undone, Value,
 };
 
+use tokio_postgres::types::Type;
+
 use super::json::{Kind, Spot};
 use super::said::{Said, joined};
 use super::selection::{Compiler, Condition};
 use super::written::WrittenTime;
-use super::{Param, of};
+use super::{Param, Written, of};
 use crate::codec;
 
 /// Which of the values that are there are meant.
@@ -105,16 +107,27 @@ impl Compiler<'_> {
         }
     }
 
-    /// A value of the policy's, as the column's type; of a text's type the column's own length is not part.
+    /// A value of the policy's, as the column's type; of a text's type the column's own length is no part. Times are
+    /// parameters of their own type: see [`Param::Typed`].
     pub(super) fn constant(&mut self, column: &Column, value: &Value) -> String {
-        let placeholder = self.sql.bind_once(Param::Text(codec::text(value)));
-        if column.kind == ColumnKind::Text {
-            return format!("{placeholder}::text");
-        }
-        self.pinned.push(column.clone());
-        // An instant without an offset is one of UTC.
+        let text = codec::text(value);
+        let native = match column.kind {
+            // An instant without an offset is one of UTC.
+            ColumnKind::Instant => Some(Type::TIMESTAMPTZ),
+            ColumnKind::NaiveTime => Some(Type::TIMESTAMP),
+            ColumnKind::Date => Some(Type::DATE),
+            _ => None,
+        };
         self.pins_all |= column.kind == ColumnKind::Instant;
-        format!("{placeholder}::text::{}", column.type_name)
+        self.pinned.push(column.clone());
+        match (column.kind, native) {
+            (ColumnKind::Text, _) => format!("{}::text", self.sql.bind_once(Param::Text(text))),
+            (_, Some(native)) => {
+                let placeholder = self.sql.bind_once(Param::Typed(Written(text), native));
+                format!("{placeholder}::{}", column.type_name)
+            }
+            (_, None) => format!("{}::text::{}", self.sql.bind_once(Param::Text(text)), column.type_name),
+        }
     }
 
     /// Whether a text has one of the forms, character by character.

@@ -3,3 +3,4 @@
 use crate::fixture::PostgresFixture;
 
 forgetd_testkit::conformance!(PostgresFixture);
+forgetd_testkit::transforms!(PostgresFixture);

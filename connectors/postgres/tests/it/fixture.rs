@@ -52,18 +52,25 @@ impl Fixture for PostgresFixture {
     }
 
     fn snare(&self, snare: &Snare<'_>) -> Option<String> {
+        let refuse = |row: &str, id: &i64| {
+            format!("if old.id = {id} then raise exception 'marker of a row'; end if; return {row};")
+        };
         let (table, when, body) = match snare {
-            Snare::AlsoDeletes { table, other } => (table, "after", format!("delete from {other}; return old;")),
-            Snare::Cancels { table } => (table, "before", "return null;".into()),
-            Snare::Refuses { table, id } => (
-                table,
-                "before",
-                format!("if old.id = {id} then raise exception 'marker of a row'; end if; return old;"),
-            ),
+            Snare::AlsoDeletes { table, other } => (table, "after delete", format!("delete from {other}; return old;")),
+            Snare::Cancels { table } => (table, "before delete", "return null;".into()),
+            Snare::Refuses { table, id } => (table, "before delete", refuse("old", id)),
+            Snare::UpdateMoves { table, column } => {
+                (table, "before update", format!("new.{column} := clock_timestamp(); return new;"))
+            }
+            Snare::UpdateReaches { table, other } => {
+                (table, "after update", format!("update {other} set n = n + 1; return new;"))
+            }
+            Snare::UpdateCancels { table } => (table, "before update", "return null;".into()),
+            Snare::UpdateRefuses { table, id } => (table, "before update", refuse("new", id)),
         };
         Some(format!(
             "create function snare() returns trigger language plpgsql as $$ begin {body} end $$;
-             create trigger snare {when} delete on {table} for each row execute function snare()"
+             create trigger snare {when} on {table} for each row execute function snare()"
         ))
     }
 

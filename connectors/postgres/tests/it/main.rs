@@ -20,6 +20,7 @@ mod server;
 mod since;
 mod tls;
 mod transaction;
+mod transform;
 mod undone;
 mod walk;
 mod written;

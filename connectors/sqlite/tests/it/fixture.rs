@@ -60,6 +60,20 @@ impl Fixture for SqliteFixture {
                 "create trigger snare before delete on {table} when old.id = {id}
                  begin select raise(abort, 'marker of a row'); end"
             ),
+            Snare::UpdateMoves { table, column } => format!(
+                "create trigger snare after update on {table}
+                 begin update {table} set {column} = '2025-01-01T00:00:00Z' where id = new.id; end"
+            ),
+            Snare::UpdateReaches { table, other } => {
+                format!("create trigger snare after update on {table} begin update {other} set n = n + 1; end")
+            }
+            Snare::UpdateCancels { table } => {
+                format!("create trigger snare before update on {table} begin select raise(ignore); end")
+            }
+            Snare::UpdateRefuses { table, id } => format!(
+                "create trigger snare before update on {table} when old.id = {id}
+                 begin select raise(abort, 'marker of a row'); end"
+            ),
         })
     }
 

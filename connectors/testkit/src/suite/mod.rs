@@ -18,6 +18,7 @@ pub mod runs;
 pub mod sealed;
 pub mod selection;
 pub mod settle;
+pub mod transform;
 pub mod walk;
 
 /// Hands every area with its tests to the macro named first. The one list of them.
@@ -130,6 +131,41 @@ macro_rules! conformance_areas {
                 an_abandoned_batch_is_absent
             }
         }
+    };
+}
+
+/// The areas of connectors that transform rows.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! transform_areas {
+    ($then:path; $($context:tt)*) => {
+        $then! {
+            $($context)*;
+            transform {
+                computed_values_are_written_once
+                places_inside_json_are_written
+                constants_are_written_exactly
+                values_become_coarser_once
+                a_marker_says_what_is_done
+                unfit_rows_are_passed_and_counted
+                values_that_the_table_refuses_cost_their_rows
+                what_was_not_announced_rolls_back
+                one_row_refused_by_a_trigger_stays_as_it_was
+                locked_rows_are_left_for_later
+                keys_of_written_rows
+                every_row_is_walked_once
+                floors_and_other_rules_keep_rows
+                sealed_rows_are_written_once
+            }
+        }
+    };
+}
+
+/// One test for every function of the suite about transforms, on the fixture that the expression makes.
+#[macro_export]
+macro_rules! transforms {
+    ($fixture:expr) => {
+        $crate::transform_areas! { $crate::conformance_tests; $fixture }
     };
 }
 

@@ -1,0 +1,315 @@
+//! Statements that write into rows which stay: what is read before, and what is written where it is still there.
+//!
+//! A row is addressed by its physical row id and the version that was read. The ids stand in a list of their own beside
+//! the join, because the planner takes such a list for short: it goes to the rows one by one, whatever it knows of the
+//! table, and never reads the whole of it for one batch.
+
+use forgetd_connector::walk::Span;
+use forgetd_connector::{Column, ColumnKind, Fault, Key, LockWait, Place, Put, Rewrite, Undone, Value};
+
+use super::lock::for_update;
+use super::selection::Compiler;
+use super::{ALIAS, Param, Query, Returning, Sql, of};
+use crate::codec;
+use crate::compare::Reported;
+
+/// What a rewrite says, as parts of statements.
+pub(super) struct Writes {
+    /// The columns whose new values are computed.
+    pub(super) computed: Vec<Column>,
+    /// The columns of its own that the period counts from.
+    pub(super) since: Vec<Column>,
+    /// `column = expression` for what the server works out itself.
+    fixed: Vec<String>,
+    /// Whether the marker says that a row was done.
+    marked: String,
+    /// The parameters of the predicate, and behind them those of `fixed`.
+    bound: Sql,
+}
+
+/// Which rows are meant.
+#[derive(Clone, Copy)]
+pub(crate) enum Among<'a> {
+    /// Those of a span.
+    Span(&'a Span),
+    /// Those of these keys.
+    Keys(&'a [Key]),
+    /// Those of these physical row ids, which are locked.
+    Locked(&'a [String]),
+}
+
+/// A row as it was read.
+pub(crate) struct RowRead {
+    /// Its physical row id.
+    pub(crate) id: String,
+    /// The transaction that wrote this version of it.
+    pub(crate) version: String,
+    /// The columns that the period counts from, as texts.
+    pub(crate) since: Vec<Option<String>>,
+}
+
+/// A row and the texts that its computed columns shall hold.
+pub(crate) struct RowToWrite {
+    pub(crate) row: RowRead,
+    pub(crate) values: Vec<Option<String>>,
+}
+
+// === impl Writes ===
+
+impl Writes {
+    /// Goes on behind the parameters of the predicate. Columns whose texts depend on settings are noted as pinned.
+    pub(super) fn new(compiler: &mut Compiler<'_>, rewrite: &Rewrite) -> Result<Self, Fault> {
+        let step = compiler.step;
+        let own = |compiler: &Compiler<'_>, name: &str| compiler.own(name).cloned();
+        let computed = rewrite.computed().into_iter().map(|name| own(compiler, name)).collect::<Result<Vec<_>, _>>()?;
+        let since = step.selection.terms.since.columns();
+        let since = since.into_iter().map(|since| own(compiler, &since.column)).collect::<Result<Vec<_>, _>>()?;
+        let mut fixed = vec![];
+        for place in &rewrite.places {
+            fixed.extend(Self::fixed(compiler, place)?);
+        }
+        let mut marked = String::from("false");
+        if let Some(marker) = &rewrite.marker {
+            let column = own(compiler, &marker.column)?;
+            fixed.push(format!("{} = {}", codec::quote(&column.name), compiler.constant(&column, &marker.value)));
+            marked = format!("{} is not null", of(&column.name));
+            for undone in &step.selection.undone {
+                if let Undone::MarkedBefore { marker, since } = undone
+                    && *marker == column.name
+                {
+                    let before = compiler.marked_before(&step.selection.terms, marker, since)?;
+                    marked = format!("({marked} and not coalesce({before}, false))");
+                }
+            }
+        }
+        compiler.pinned.extend(computed.iter().chain(&since).cloned());
+        Ok(Self { computed, since, fixed, marked, bound: compiler.sql.clone() })
+    }
+
+    /// What the server writes at a place by itself.
+    fn fixed(compiler: &mut Compiler<'_>, place: &Place) -> Result<Option<String>, Fault> {
+        let column = compiler.own(&place.path.column)?;
+        let value = match &place.put {
+            Put::Computed => return Ok(None),
+            Put::Constant(Value::Null) => "null".into(),
+            Put::Constant(value) => {
+                let value = compiler.constant(column, value);
+                if column.nullable {
+                    format!("case when {} is not null then {value} end", of(&column.name))
+                } else {
+                    value
+                }
+            }
+            Put::Coarser(grain) => compiler.coarse(column, grain)?.value,
+        };
+        Ok(Some(format!("{} = {value}", codec::quote(&column.name))))
+    }
+
+    /// The assignments, where `v` holds the computed values as texts. A text is assigned as it is, so that one which does
+    /// not fit is an error and not cut.
+    fn assignments(&self) -> String {
+        let computed = self.computed.iter().enumerate().map(|(n, column)| {
+            let value = format!("v.c{n}");
+            let value = match column.kind {
+                ColumnKind::Text => value,
+                _ => codec::from_text(column, &value),
+            };
+            format!("{} = {value}", codec::quote(&column.name))
+        });
+        computed.chain(self.fixed.iter().cloned()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The columns that the period counts from, as texts.
+    fn since_texts(&self) -> Vec<String> {
+        self.since.iter().map(|column| codec::read(column.kind, &of(&column.name))).collect()
+    }
+
+    /// Whether one of the columns that the period counts from is another than before.
+    fn moved(&self) -> String {
+        let moved =
+            self.since_texts().into_iter().enumerate().map(|(n, text)| format!("{text} is distinct from v.s{n}"));
+        let moved: Vec<String> = moved.collect();
+        if moved.is_empty() { "false".into() } else { moved.join(" or ") }
+    }
+}
+
+impl Query {
+    /// What is written, if rows stay.
+    pub(super) fn writes(&self) -> Option<&Writes> {
+        self.writes.as_ref()
+    }
+
+    /// Whether rows stay and are written.
+    pub(crate) fn rewrites(&self) -> bool {
+        self.writes.is_some()
+    }
+
+    /// What a command that changed so many rows said about its table.
+    pub(crate) fn reported(&self, rows: u64) -> Reported {
+        if self.rewrites() { Reported::Updated(rows) } else { Reported::Deleted(rows) }
+    }
+
+    /// The columns whose new values are computed from the old ones; none where the server does all of it.
+    pub(crate) fn computed(&self) -> &[Column] {
+        self.writes().map_or(&[], |writes| &writes.computed)
+    }
+
+    /// How many columns of its own the period counts from.
+    pub(crate) fn since_width(&self) -> usize {
+        self.writes().map_or(0, |writes| writes.since.len())
+    }
+
+    /// Reads due rows before they are written: physical row id, version, what the period counts from, the values that
+    /// others are computed from, and whether the marker says that the row is done. At most `limit`.
+    pub(crate) fn read_rows(&self, among: Among<'_>, locks: Option<LockWait>, limit: u64) -> Sql {
+        let mut sql = self.with_predicate();
+        let rows = self.rows(among, &mut sql);
+        let Some(writes) = self.writes() else { return sql };
+        let mut columns = vec![format!("{ALIAS}.ctid::text"), format!("{ALIAS}.xmin::text")];
+        columns.extend(writes.since_texts());
+        columns.extend(writes.computed.iter().map(codec::written));
+        columns.push(writes.marked.clone());
+        let limit = sql.bind(limit.into());
+        let lock = locks.map(|locks| format!(" {}", for_update(locks))).unwrap_or_default();
+        let text = format!("select {} from {rows} limit {limit}{lock}", columns.join(", "));
+        sql.say(text)
+    }
+
+    /// Writes the computed values, and what goes with them, into those of the rows that still are as they were read and,
+    /// where their fate hangs on other rows, are still due. What comes back: see [`done`].
+    pub(crate) fn write_rows(&self, rows: &[RowToWrite], returning: Returning) -> Sql {
+        let Some(writes) = self.writes() else { return Sql::default() };
+        let mut sql = writes.bound.clone();
+        let texts = |of: &dyn Fn(&RowToWrite) -> Option<String>| Param::Texts(rows.iter().map(of).collect());
+        let ids = sql.bind(texts(&|row| Some(row.row.id.clone())));
+        let mut arrays = vec![ids.clone(), sql.bind(texts(&|row| Some(row.row.version.clone())))];
+        let mut names = vec!["id".to_owned(), "version".to_owned()];
+        for n in 0..writes.since.len() {
+            arrays.push(sql.bind(texts(&|row| row.row.since.get(n).cloned().flatten())));
+            names.push(format!("s{n}"));
+        }
+        for n in 0..writes.computed.len() {
+            arrays.push(sql.bind(texts(&|row| row.values.get(n).cloned().flatten())));
+            names.push(format!("c{n}"));
+        }
+        let arrays: Vec<String> = arrays.iter().map(|array| format!("{array}::text[]")).collect();
+        let due = if self.looks_elsewhere() { format!(" and {}", self.predicate()) } else { String::new() };
+        let text = format!(
+            "with forgetd_done as (update {table} set {assignments} from unnest({arrays}) as v({names}) \
+             where {ALIAS}.ctid = any (array(select w::tid from unnest({ids}::text[]) as w)) \
+             and {ALIAS}.ctid = v.id::tid and {ALIAS}.xmin = v.version::xid{due} returning {returned}) {read}",
+            table = self.from(),
+            assignments = writes.assignments(),
+            arrays = arrays.join(", "),
+            names = names.join(", "),
+            returned = self.returned(&writes.moved(), returning),
+            read = done(returning),
+        );
+        sql.say(text)
+    }
+
+    /// Writes what needs no computing into the due rows. What comes back: see [`done`].
+    pub(crate) fn write(&self, among: Among<'_>, locks: LockWait, returning: Returning) -> Sql {
+        let Some(writes) = self.writes() else { return Sql::default() };
+        let mut sql = writes.bound.clone();
+        let rows = self.rows(among, &mut sql);
+        let since = writes.since.iter().enumerate().map(|(n, column)| format!(", {} as s{n}", of(&column.name)));
+        let lock = match locks {
+            LockWait::Wait => String::new(),
+            LockWait::Skip => format!(" {}", for_update(locks)),
+        };
+        let moved: Vec<String> = writes
+            .since
+            .iter()
+            .enumerate()
+            .map(|(n, column)| format!("{} is distinct from v.s{n}", of(&column.name)))
+            .collect();
+        let moved = if moved.is_empty() { "false".into() } else { moved.join(" or ") };
+        let text = format!(
+            "with forgetd_old as materialized (select {ALIAS}.ctid as id, {ALIAS}.xmin as version{since} from {rows}{lock}), \
+             forgetd_done as (update {table} set {assignments} from forgetd_old as v \
+             where {ALIAS}.ctid = any (array(select id from forgetd_old)) \
+             and {ALIAS}.ctid = v.id and {ALIAS}.xmin = v.version returning {returned}) {read}",
+            since = since.collect::<String>(),
+            table = self.from(),
+            assignments = writes.assignments(),
+            returned = self.returned(&moved, returning),
+            read = done(returning),
+        );
+        sql.say(text)
+    }
+
+    /// Counts those of the rows that still are as they were read: nothing wrote them.
+    pub(crate) fn as_read(&self, rows: &[RowToWrite]) -> Sql {
+        let mut sql = Sql::default();
+        let ids = sql.bind(Param::Texts(rows.iter().map(|row| Some(row.row.id.clone())).collect()));
+        let versions = sql.bind(Param::Texts(rows.iter().map(|row| Some(row.row.version.clone())).collect()));
+        let text = format!(
+            "select count(*) from {}, unnest({ids}::text[], {versions}::text[]) as v(id, version) \
+             where {ALIAS}.ctid = any (array(select w::tid from unnest({ids}::text[]) as w)) \
+             and {ALIAS}.ctid = v.id::tid and {ALIAS}.xmin = v.version::xid",
+            self.from()
+        );
+        sql.say(text)
+    }
+
+    /// The statements that change a batch of about `rows` rows in a span, in their order, for whoever looks at them.
+    pub(crate) fn change(&self, span: &Span, rows: u32) -> Vec<Sql> {
+        let (locks, nothing) = (LockWait::Wait, Returning::Nothing);
+        let limit = u64::from(rows) + 1;
+        let looks = self.looks_elsewhere();
+        let ids = || vec!["(0,1)".to_owned(); rows as usize];
+        match self.writes() {
+            Some(writes) if !writes.computed.is_empty() => {
+                let row = || RowToWrite {
+                    row: RowRead { id: "(0,1)".into(), version: "0".into(), since: vec![] },
+                    values: vec![],
+                };
+                let written: Vec<RowToWrite> = (0..rows).map(|_| row()).collect();
+                let read = self.read_rows(Among::Span(span), looks.then_some(locks), limit);
+                vec![read, self.write_rows(&written, nothing)]
+            }
+            Some(_) if looks => {
+                vec![self.lock(span, locks, limit), self.write(Among::Locked(&ids()), locks, nothing)]
+            }
+            Some(_) => vec![self.write(Among::Span(span), locks, nothing)],
+            None if looks => vec![self.lock(span, locks, limit), self.delete_locked(&ids(), nothing)],
+            None => vec![self.delete(span, locks, nothing)],
+        }
+    }
+
+    /// `table where ..`: the due rows among these.
+    fn rows(&self, among: Among<'_>, sql: &mut Sql) -> String {
+        let (from, predicate) = (self.from(), self.predicate());
+        match among {
+            Among::Span(span) => format!("{from} where {} and {predicate}", self.within(span, sql)),
+            Among::Keys(keys) => format!("{from} cross join {} and {predicate}", self.listed(keys, sql)),
+            Among::Locked(ids) => {
+                let ids = sql.bind(Param::Texts(ids.iter().cloned().map(Some).collect()));
+                format!(
+                    "{from} where {ALIAS}.ctid = any (array(select w::tid from unnest({ids}::text[]) as w)) and {predicate}"
+                )
+            }
+        }
+    }
+
+    /// What a written row gives back.
+    fn returned(&self, moved: &str, returning: Returning) -> String {
+        let mut columns = vec![format!("({moved}) as moved")];
+        if returning == Returning::Keys {
+            columns.extend(self.key_texts().into_iter().enumerate().map(|(n, text)| format!("{text} as k{n}")));
+        }
+        columns.join(", ")
+    }
+}
+
+/// In front of the keys of written rows: their number, whether one of them moved, and whether this one did.
+pub(crate) const BEFORE_KEYS: usize = 3;
+
+/// How the written rows are told: their number and whether one of them moved; or each of them with both, its key behind.
+fn done(returning: Returning) -> &'static str {
+    match returning {
+        Returning::Nothing => "select count(*), coalesce(bool_or(moved), false) from forgetd_done",
+        Returning::Keys => "select count(*) over (), bool_or(moved) over (), forgetd_done.* from forgetd_done",
+    }
+}
