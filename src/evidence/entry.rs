@@ -109,6 +109,12 @@ pub struct RunStarted {
     pub table: String,
     /// The action.
     pub action: &'static str,
+    /// What a transform does where, in words without constants.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub places: BTreeMap<String, String>,
+    /// The keys that make tokens, by domain: their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub pseudonym_keys: BTreeMap<String, String>,
     /// How effect and receipt belong together: `atomic` or `sealed`.
     pub atomicity: forgetd_connector::Atomicity,
     /// The frozen instant.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Grain, Path, Value};
+use forgetd_connector::{Path, Value};
 use serde_json::{Value as Json, json};
 
 use super::Period;
@@ -32,6 +32,11 @@ impl Transform {
         domains
     }
 
+    /// What happens where, in words that repeat no constant.
+    pub fn words(&self) -> BTreeMap<String, String> {
+        self.places.iter().map(|(path, treatment)| (path.to_string(), words(treatment))).collect()
+    }
+
     /// As canonical JSON: everything that its meaning depends on, constants as `literal` writes them. How often it sweeps is no part
     /// of it: that changes nothing in a row that is done.
     pub(super) fn definition(&self, literal: &dyn Fn(&Value) -> Json) -> Json {
@@ -45,13 +50,22 @@ impl Transform {
     }
 }
 
+fn words(treatment: &Treatment) -> String {
+    match treatment {
+        Treatment::Pseudonymize { kind, domain } => format!("pseudonymize {} {domain}", kind.word()),
+        Treatment::Redact(Value::Null) => "redact null".into(),
+        Treatment::Redact(_) => "redact".into(),
+        Treatment::Generalize(grain) => format!("generalize {}", grain.word()),
+    }
+}
+
 fn treated(treatment: &Treatment, literal: &dyn Fn(&Value) -> Json) -> Json {
     match treatment {
         Treatment::Pseudonymize { kind, domain } => {
             json!({ "pseudonymize": kind.word(), "domain": domain, "as": detail(kind) })
         }
         Treatment::Redact(value) => json!({ "redact": literal(value) }),
-        Treatment::Generalize(grain) => json!({ "generalize": grained(grain) }),
+        Treatment::Generalize(grain) => json!({ "generalize": grain.word() }),
     }
 }
 
@@ -61,8 +75,4 @@ fn detail(kind: &TokenKind) -> String {
         TokenKind::Integer { max: Some(max) } => format!("max {max}"),
         _ => String::new(),
     }
-}
-
-fn grained(grain: &Grain) -> String {
-    grain.word()
 }

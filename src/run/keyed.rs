@@ -1,12 +1,13 @@
 //! What computes the new values of a rule's rows: the places that its step writes, and the keys of its domains.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forgetd_connector::{Cause, Fault, FaultClass, Step, Transform, Untouched};
 
 use crate::keys::{DomainKeys, Keyring, PseudonymKey};
 use crate::plan;
-use crate::rules::Rule;
+use crate::rules::{self, Rule};
 use crate::transform::KeyedTransform;
 
 /// The transform of `rule`, whose step in `database` is this one; or the fault that names the domain which has no key that makes
@@ -26,4 +27,11 @@ pub(super) fn transform(
         }
     }
     Ok(Arc::new(KeyedTransform::new(plan::treated(transform, &step.table), Arc::clone(keys))))
+}
+
+/// The key that makes tokens of each domain which the rule names: what its evidence says.
+pub(super) fn active(rule: &Rule, keys: &Keyring) -> BTreeMap<String, String> {
+    let domains = rule.transform().map(rules::Transform::domains).unwrap_or_default();
+    let id = |domain: &str| Some((domain.to_owned(), keys.domain(domain)?.active()?.id().to_owned()));
+    domains.into_iter().filter_map(id).collect()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forgetd_connector::{
     Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, LastRow, Measure, RowCap, RunRow, Severity, Step,
-    TableRef, Transform, Untouched, fault_point,
+    TableRef, Untouched, fault_point,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use super::keyed;
 use super::{Pace, Report, Session, Site, Verdict};
 use crate::evidence::entry::{EntryBody, RunStarted};
 use crate::guard::{Book, Seen};
-use crate::rules::{Mode, Rule};
+use crate::rules::{Mode, Rule, Transform};
 use crate::{clock, guard, plan, preflight};
 
 /// Counting stops here where no guard needs the exact number: a run must not begin with a scan of everything due.
@@ -27,7 +27,7 @@ const RESUME_HOURS_MAX: i64 = 24;
 /// What a run looks like before it changes anything.
 pub(super) struct Looked {
     pub(super) step: Step,
-    pub(super) transform: Arc<dyn Transform>,
+    pub(super) transform: Arc<dyn forgetd_connector::Transform>,
     pub(super) catalog: Catalog,
     pub(super) database_time: Timestamp,
     pub(super) measure: Measure,
@@ -352,6 +352,8 @@ fn started(
     EntryBody::RunStarted(Box::new(RunStarted {
         table: looked.step.table.name.to_string(),
         action: looked.step.action.word(),
+        places: rule.transform().map(Transform::words).unwrap_or_default(),
+        pseudonym_keys: keyed::active(rule, &session.pseudonyms),
         atomicity: site.atomicity,
         cutoff: row.cutoff,
         database_time: looked.database_time,

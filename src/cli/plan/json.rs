@@ -1,5 +1,6 @@
 //! A plan as one line of JSON.
 
+use crate::rules::Transform;
 use forgetd_connector::{Count, KeptWhy};
 use serde_json::{Value as Json, json};
 
@@ -22,6 +23,7 @@ impl RulePlan {
             "database": self.rule.database,
             "table": self.rule.table.to_string(),
             "action": self.rule.action.word(),
+            "writes": self.rule.transform().map(Transform::words),
             "mode": self.rule.mode,
             "cutoff": self.cutoff,
             "due": count(due),

@@ -6,7 +6,7 @@ use forgetd_connector::{Count, KeptRows, KeptWhy, Measure, Month, Profile};
 use super::{RulePlan, months};
 use crate::{
     cli::report::{self, count},
-    rules::Mode,
+    rules::{Mode, Transform},
 };
 
 /// All plans: one block per rule, and a summary where there are several.
@@ -95,6 +95,9 @@ impl RulePlan {
             for rows in profile.kept.iter().filter(|kept| kept.rows != Count::Exact(0)) {
                 fact("kept", kept(rows));
             }
+        }
+        for (place, words) in self.rule.transform().map(Transform::words).unwrap_or_default() {
+            fact("writes", format!("{place}: {words}"));
         }
         fact("would", self.outlook().1);
         for (cause, text) in self.guards.iter().skip(1) {
