@@ -1,10 +1,10 @@
 //! A plan as one line of JSON.
 
-use crate::rules::Transform;
 use forgetd_connector::{Count, KeptWhy};
 use serde_json::{Value as Json, json};
 
 use super::RulePlan;
+use crate::rules::Transform;
 
 // === impl RulePlan ===
 
