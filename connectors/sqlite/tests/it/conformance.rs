@@ -3,3 +3,4 @@
 use crate::fixture::SqliteFixture;
 
 forgetd_testkit::conformance!(SqliteFixture);
+forgetd_testkit::transforms!(SqliteFixture);
