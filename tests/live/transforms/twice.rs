@@ -44,8 +44,10 @@ fn a_row_is_done_once_and_again_when_it_was_used_again() {
         assert_eq!((&again["verdict"], &again["changed"]), (&json!("clean"), &json!(0)), "{engine}: {again}");
         assert_eq!(lead(database, 1), done, "{engine}");
 
-        // The application writes a new address into the row: only what is not done is.
-        database.exec("update lead set email = 'ADA@example.com' where id = 1");
+        // The application uses the row once more and writes an address into it, and then no more.
+        let lately = forgetd::clock::now().checked_sub(jiff::SignedDuration::from_hours(31 * 24)).unwrap();
+        let lately = lately.strftime("%Y-%m-%d %H:%M:%S");
+        database.exec(&format!("update lead set email = 'ADA@example.com', seen_at = '{lately}' where id = 1"));
         let reused = program.run(0);
         assert_eq!((&reused["verdict"], &reused["changed"]), (&json!("clean"), &json!(1)), "{engine}: {reused}");
         assert_eq!(lead(database, 1), done, "{engine}: the same person, the same token; digits are not done twice");
