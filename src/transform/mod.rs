@@ -37,5 +37,5 @@ mod tests;
 
 pub use keyed::{KeyedTransform, Treated};
 pub use samples::samples;
-pub use shape::{bits, collision_odds, length, put, shape};
+pub use shape::{bits, collision_odds, epoch_shape, length, put, shape};
 pub use treatment::{CheckDigit, Holder, TokenKind, Treatment};

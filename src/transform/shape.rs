@@ -3,6 +3,7 @@
 use forgetd_connector::{Grain, Put, Shape, Value};
 
 use super::{Holder, TokenKind, Treatment, network, token};
+use crate::keys::Epoch;
 
 /// How a value looks that is done; absent: no other value looks unlike it, so a marker is needed.
 ///
@@ -24,6 +25,11 @@ pub fn shape(treatment: &Treatment, holder: Holder) -> Option<Shape> {
         Treatment::Generalize(grain) => Some(Shape::Coarse(grain.clone())),
         Treatment::Pseudonymize { kind, .. } => token::patterns(*kind).map(like),
     }
+}
+
+/// How the tokens of one key look; absent: their form does not tell whose they are.
+pub fn epoch_shape(kind: TokenKind, epoch: Epoch) -> Option<Shape> {
+    token::patterns_of(kind, epoch).map(Shape::Like)
 }
 
 /// Who makes the new value.

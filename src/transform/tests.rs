@@ -4,7 +4,7 @@
 use forgetd_connector::{Cause, Grain, Put, Shape, Value};
 
 use super::treat::{Became, treat};
-use super::{CheckDigit, Holder, TokenKind, Treatment, bits, collision_odds, length, put, samples, shape};
+use super::{CheckDigit, Holder, TokenKind, Treatment, bits, collision_odds, epoch_shape, length, put, samples, shape};
 use crate::keys::{DomainKeys, Keyring, PseudonymKey};
 
 const LUHN: TokenKind = TokenKind::Digits { check: Some(CheckDigit::Luhn) };
@@ -263,6 +263,29 @@ fn what_is_written_has_the_shape_and_the_length_that_were_promised() {
         }
     }
     assert!(seen > 50);
+}
+
+#[test]
+fn the_key_that_made_a_token_shows() {
+    let made = |id: &str| PseudonymKey::new(id, "people", Some(&[7; 32]), &[9; 32]);
+    for kind in [TokenKind::Text, TokenKind::Email, TokenKind::Uuid] {
+        for n in 0..40 {
+            let (key, other) = (made(&format!("k{n}")), made(&format!("other{n}")));
+            let (epoch, other) = (key.epoch(), other.epoch());
+            let Became::New(Value::Text(token)) = became(&ring(vec![key], Some(0)), kind, &n.to_string()) else {
+                panic!("no token")
+            };
+            let like = |epoch| {
+                let Some(Shape::Like(patterns)) = epoch_shape(kind, epoch) else { panic!("no shape") };
+                patterns.iter().any(|pattern| is_like(token.as_bytes(), pattern.as_bytes()))
+            };
+            assert!(like(epoch) && !like(other), "{token}");
+            if kind != TokenKind::Uuid {
+                assert!(token.starts_with(&format!("fg1{epoch}")), "{token}");
+            }
+        }
+    }
+    assert_eq!(epoch_shape(TokenKind::Phone, made("k1").epoch()), None);
 }
 
 #[test]

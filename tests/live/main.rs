@@ -20,6 +20,7 @@ mod plan_equals_run;
 mod planning;
 mod poison;
 mod poolers;
+mod pseudonym_keys;
 mod races;
 mod restore;
 mod sealed;

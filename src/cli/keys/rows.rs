@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Fault, Path, Shape, TableRef};
+use forgetd_connector::{Fault, Path, TableRef};
 
 use crate::cli::check::{Opened, reach};
 use crate::keys::Epoch;
 use crate::rules::Policy;
-use crate::transform::{TokenKind, Treatment};
+use crate::transform::{TokenKind, Treatment, epoch_shape};
 
 /// Where a policy writes tokens of a domain.
 pub(super) struct Place<'a> {
@@ -59,7 +59,7 @@ pub(super) async fn count(
             let catalog = connector.describe(std::slice::from_ref(place.table)).await?;
             tables.insert(name.clone(), catalog.table(place.table).cloned());
         }
-        let (Some(Some(table)), Some(shape)) = (tables.get(&name), shape(place.kind, epoch)) else {
+        let (Some(Some(table)), Some(shape)) = (tables.get(&name), epoch_shape(place.kind, epoch)) else {
             counted.push(Rows { rule: place.rule.into(), place: format!("{name}.{}", place.path), rows: None });
             continue;
         };
@@ -67,16 +67,4 @@ pub(super) async fn count(
         counted.push(Rows { rule: place.rule.into(), place: format!("{name}.{}", place.path), rows });
     }
     Ok(counted)
-}
-
-/// How tokens of one key look, where their form shows it.
-fn shape(kind: TokenKind, epoch: Epoch) -> Option<Shape> {
-    let like = |after: &str| Shape::Like(vec![format!("fg1{epoch}{}{after}", "_".repeat(20))]);
-    match kind {
-        TokenKind::Text => Some(like("")),
-        TokenKind::Email => Some(like("@pseudonym.invalid")),
-        TokenKind::Uuid | TokenKind::Ip | TokenKind::Phone | TokenKind::Digits { .. } | TokenKind::Integer { .. } => {
-            None
-        }
-    }
 }

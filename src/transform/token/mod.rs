@@ -13,7 +13,7 @@ pub(super) use text::{CHARS as TEXT_CHARS, email, text};
 pub(super) use uuid::uuid;
 
 use super::TokenKind;
-use crate::keys::DomainKeys;
+use crate::keys::{DomainKeys, Epoch};
 
 /// Where no mail arrives: `.invalid` is reserved (RFC 2606).
 pub(super) const EMAIL_HOST: &str = "@pseudonym.invalid";
@@ -48,6 +48,16 @@ pub(super) fn patterns(kind: TokenKind) -> Option<Vec<String>> {
         TokenKind::Uuid => Some(vec![uuid::PATTERN.into()]),
         TokenKind::Ip => Some(address::PATTERNS.map(str::to_owned).into()),
         TokenKind::Phone | TokenKind::Digits { .. } | TokenKind::Integer { .. } => None,
+    }
+}
+
+/// Text patterns of the tokens of this kind that one key made; none if their form does not tell.
+pub(super) fn patterns_of(kind: TokenKind, epoch: Epoch) -> Option<Vec<String>> {
+    match kind {
+        TokenKind::Text => Some(vec![text::pattern_of(epoch)]),
+        TokenKind::Email => Some(vec![text::pattern_of(epoch) + EMAIL_HOST]),
+        TokenKind::Uuid => Some(uuid::patterns_of(epoch).into()),
+        TokenKind::Ip | TokenKind::Phone | TokenKind::Digits { .. } | TokenKind::Integer { .. } => None,
     }
 }
 

@@ -53,6 +53,13 @@ pub(super) fn pattern() -> String {
     START.to_owned() + &"_".repeat(CHARS - START.len())
 }
 
+/// Every token of the keys of an epoch has this form.
+pub(super) fn pattern_of(epoch: Epoch) -> String {
+    let mut pattern = START.to_owned();
+    write(u128::from(epoch.number()), EPOCH_CHARS, &mut pattern);
+    pattern + &"_".repeat(BODY_CHARS + CHECK_CHARS)
+}
+
 fn token(key: &PseudonymKey, kind: &str, normal: &str) -> Option<String> {
     let mac = key.token(kind, normal.as_bytes())?;
     let mut token = String::with_capacity(CHARS + EMAIL_HOST.len());
