@@ -238,9 +238,7 @@ mod tests {
         // The same key again.
         std::fs::copy(&entries[0].file, &entries[1].file).unwrap();
         // None at all; without its KEK; with another; with something else as its KEK.
-        for at in 3..6 {
-            wrapped(&mut entries[at]);
-        }
+        entries[3..].iter_mut().for_each(wrapped);
         entries[3].kek = None;
         entries[4].kek = entries[5].kek.clone();
         entries[5].kek = Some(Secret::File(entries[0].file.clone()));

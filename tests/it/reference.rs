@@ -23,7 +23,7 @@ fn indented(text: &str, by: &str) -> String {
     text.lines().map(|line| format!("{by}{line}\n")).collect()
 }
 
-/// A whole policy around what a block shows: rules, defaults, or keys of one rule.
+/// A whole policy around what a block shows: rules, what stands beside them, or keys of one rule.
 fn policy(block: &str) -> String {
     let rule = |keys: &str| {
         let mut rule = String::from("rules:\n  - name: r\n    table: t\n    keep_for: 1y\n    action: delete\n");
@@ -35,6 +35,10 @@ fn policy(block: &str) -> String {
     match block.split(':').next().unwrap() {
         "version" => block.into(),
         "defaults" => format!("{HEAD}{block}{}", rule("")),
+        "pseudonym_keys" => {
+            let head: Vec<&str> = HEAD.lines().filter(|line| !line.starts_with("pseudonym_keys")).collect();
+            format!("{}\n{block}{}", head.join("\n"), rule(""))
+        }
         "- name" => format!("{HEAD}rules:\n{}", indented(block, "  ")),
         _ => format!("{HEAD}{}", rule(block)),
     }
