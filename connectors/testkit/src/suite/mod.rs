@@ -18,6 +18,7 @@ pub mod runs;
 pub mod sealed;
 pub mod selection;
 pub mod settle;
+pub mod shapes;
 pub mod transform;
 pub mod walk;
 
@@ -156,6 +157,10 @@ macro_rules! transform_areas {
                 every_row_is_walked_once
                 floors_and_other_rules_keep_rows
                 sealed_rows_are_written_once
+            }
+            shapes {
+                rows_are_counted_by_how_they_look
+                statements_hold_nothing_that_is_written
             }
         }
     };
