@@ -23,6 +23,9 @@ pub(crate) struct Rewritten {
     pub(crate) left: u64,
 }
 
+/// Old values are worked out as soon as there are so many bytes of them: documents can be large, and memory is not.
+const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+
 /// Transforms the rows that `read` finds; says how many were written.
 pub(crate) fn rewrite(
     connection: &Connection,
@@ -31,14 +34,44 @@ pub(crate) fn rewrite(
     rewriting: &Rewriting,
     read: &Query,
 ) -> Result<(u64, Rewritten), Problem> {
-    let lines = lines(connection, ground, rewriting, read)?;
+    // Only a trigger, or SQLite itself, moves what a period counts from while the row is written.
+    let can_move = rewriting.since_is_made() || !terrain.reach.triggers.is_empty();
+    let (mut changed, mut done) = (0, Rewritten::default());
+    let mut met = vec![];
+    loop {
+        let (lines, more) = lines(connection, ground, rewriting, read, &met)?;
+        if more {
+            met.extend(lines.iter().map(|line| line.row.clone()));
+        }
+        let written = rewrite_some(connection, ground, rewriting, lines, &mut done)?;
+        if can_move {
+            unmoved(connection, ground, rewriting, &written)?;
+        }
+        changed += written.len() as u64;
+        for (row, line) in written {
+            done.keys.push(line.key);
+            if more && row != line.row {
+                met.push(row);
+            }
+        }
+        if !more {
+            return Ok((changed, done));
+        }
+    }
+}
+
+/// Writes these rows; returns those that were written, with their keys of now.
+fn rewrite_some(
+    connection: &Connection,
+    ground: &Ground,
+    rewriting: &Rewriting,
+    lines: Vec<Line>,
+    done: &mut Rewritten,
+) -> Result<Vec<(Key, Line)>, Problem> {
     let Some(fates) = fates(rewriting, &lines, &*ground.transform) else {
         let fault = Fault::new(FaultClass::Internal, "change", &ground.place);
         return Err(Problem::Fault(fault.with_detail("the transform answered for other rows than it was asked for")));
     };
-    // Only a trigger, or SQLite itself, moves what a period counts from while the row is written.
-    let can_move = rewriting.since_is_made() || !terrain.reach.triggers.is_empty();
-    let mut done = Rewritten::default();
     let mut written = vec![];
     for (line, fate) in lines.into_iter().zip(fates) {
         match fate {
@@ -54,18 +87,32 @@ pub(crate) fn rewrite(
             }
         }
     }
-    if can_move {
-        unmoved(connection, ground, rewriting, &written)?;
-    }
-    let changed = written.len() as u64;
-    done.keys = written.into_iter().map(|(_, line)| line.key).collect();
-    Ok((changed, done))
+    Ok(written)
 }
 
-fn lines(connection: &Connection, ground: &Ground, rewriting: &Rewriting, read: &Query) -> rusqlite::Result<Vec<Line>> {
+/// The next rows, without those that were met, and whether there may be more of them: at least one while there are any.
+fn lines(
+    connection: &Connection,
+    ground: &Ground,
+    rewriting: &Rewriting,
+    read: &Query,
+    met: &[Key],
+) -> rusqlite::Result<(Vec<Line>, bool)> {
     let mut statement = connection.prepare_cached(&read.sql)?;
-    let lines = statement.query_map(params_from_iter(&read.values), |row| ground.scope.line(rewriting, row))?;
-    lines.collect()
+    let mut rows = statement.query(params_from_iter(&read.values))?;
+    let (mut lines, mut bytes) = (vec![], 0);
+    while let Some(row) = rows.next()? {
+        let line = ground.scope.line(rewriting, row)?;
+        if met.contains(&line.row) {
+            continue;
+        }
+        bytes += line.bytes();
+        lines.push(line);
+        if bytes >= BYTES_AT_ONCE {
+            return Ok((lines, true));
+        }
+    }
+    Ok((lines, false))
 }
 
 /// Writes one row and returns its key; absent where a trigger kept it as it is.

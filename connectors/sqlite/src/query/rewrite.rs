@@ -89,6 +89,20 @@ pub(crate) enum Kept {
     RawText,
 }
 
+// === impl Line ===
+
+impl Line {
+    /// How large its old values are.
+    pub(crate) fn bytes(&self) -> usize {
+        let bytes = |cell: &Cell| match &cell.value {
+            Value::Text(text) | Value::Typed { text, .. } => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Real(_) => 0,
+        };
+        self.cells.iter().map(bytes).sum()
+    }
+}
+
 // === impl Rewriting ===
 
 impl Rewriting {

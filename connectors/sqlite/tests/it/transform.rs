@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use forgetd_connector::{
-    Atomicity, Cause, Child, Count, Except, FaultClass, Grain, Joined, Key, Lane, Outcome, Put, SinceForm, TableRef,
-    Undone, Value, WhenNull,
+    Atomicity, Cause, Child, Count, Except, FaultClass, Grain, Joined, Key, Lane, NewRow, OldRow, Outcome, Put,
+    SinceForm, TableRef, Transform, Undone, Value, WhenNull,
 };
 use forgetd_testkit::Arena;
 
@@ -110,6 +110,41 @@ async fn what_does_not_fit_is_passed_over_and_counted() {
         rows(&file, "select id, v, w from item where v not like 't_%' order by id"),
         ["7 a@b soon", "10 bad 2020-05-05", "20 bad 2020-05-05", "30 bad 2020-05-05", "40 bad 2020-05-05",]
     );
+}
+
+#[tokio::test]
+async fn large_documents_are_worked_out_a_few_at_a_time() {
+    /// Tells how much it was given at the most.
+    struct Measured(std::sync::atomic::AtomicUsize);
+    impl Transform for Measured {
+        fn compute(&self, rows: &[OldRow]) -> Vec<NewRow> {
+            let bytes: usize = rows.iter().map(|row| row.values[0].canonical_text().len()).sum();
+            self.0.fetch_max(bytes, std::sync::atomic::Ordering::Relaxed);
+            Tokens.compute(rows)
+        }
+    }
+    for table in [
+        "create table item (id integer primary key, at date, v text)",
+        "create table item (at date, v text, id text primary key) without rowid",
+    ] {
+        let (arena, file) = arena(&format!(
+            "{table}; insert into item (id, at, v) with recursive s (n) as (select 1 union all select n + 1 from s where n < 9)
+             select n, '2020-01-01', case n % 3 when 0 then 'bad' else hex(zeroblob(600000 + n)) end from s;"
+        ))
+        .await;
+        let step = step(&arena, vec![place("v", Put::Computed)]).await;
+        let measured = Arc::new(Measured(0.into()));
+        let transform = Arc::clone(&measured);
+        let Lane::Atomic(mut lane) = arena.connector.lane(&step, &arena.claim(), transform).await.unwrap() else {
+            panic!("sealed")
+        };
+        let effect = lane.change(&crate::fixture::order(100)).await.unwrap();
+        assert_eq!((effect.changed, effect.unfit), (6, [(Cause::ValueUnfit, 3)].into()), "{table}");
+        lane.commit(&arena.receipt("0", 1, None)).await;
+        assert_eq!(rows(&file, "select count(*) from item where v like 't_%'"), ["6"], "{table}");
+        let most = measured.0.load(std::sync::atomic::Ordering::Relaxed);
+        assert!((1_200_000..6_000_000).contains(&most), "{most} bytes at once");
+    }
 }
 
 #[tokio::test]
