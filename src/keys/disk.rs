@@ -37,8 +37,18 @@ pub fn create(path: &Path, text: &str) -> Result<(), Problem> {
         .map_err(|error| problem(path, &format!("cannot be made: {}", error.kind()), "a key is never written over"))
 }
 
-/// Reads a pseudonym key's file.
+/// Reads a pseudonym key's file. One whose key was written over, with its tombstone still beside it, is destroyed.
 pub fn read(path: &Path) -> Result<KeyFile, Problem> {
+    read_alone(path).or_else(|problem| {
+        let Ok(real) = path.canonicalize() else { return Err(problem) };
+        match read_alone(&beside(&real)) {
+            Ok(KeyFile::Destroyed(tombstone)) => Ok(KeyFile::Destroyed(tombstone)),
+            _ => Err(problem),
+        }
+    })
+}
+
+fn read_alone(path: &Path) -> Result<KeyFile, Problem> {
     KeyFile::from_text(&read_text(path)?).map_err(|error| refused(path, &error.to_string()))
 }
 
@@ -71,7 +81,7 @@ pub fn entomb(path: &Path, at: Timestamp) -> Result<Entombed, Problem> {
         problem(path, &format!("the key cannot be read: {}", error.kind()), "check that the file exists")
     })?;
     let beside = beside(path);
-    let found = match (read(path), read(&beside)) {
+    let found = match (read_alone(path), read_alone(&beside)) {
         (Ok(KeyFile::Wrapped(wrapped)), _) => wrapped.tombstone(at),
         (Ok(KeyFile::Destroyed(tombstone)), _) => {
             drop(fs::remove_file(&beside));
@@ -223,6 +233,7 @@ mod tests {
         // Killed after the tombstone was written beside, and after half of the key was written over.
         fs::write(beside(&path), left.as_bytes()).unwrap();
         fs::write(&path, &text[30..]).unwrap();
+        assert_eq!(read(&path).unwrap().kind(), "destroyed");
         let Entombed::Now(tombstone) = entomb(&path, Timestamp::UNIX_EPOCH).unwrap() else { panic!("half done") };
         assert_eq!(tombstone.at, at());
         assert_eq!(fs::read_to_string(&path).unwrap(), *left);
