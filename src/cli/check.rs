@@ -88,6 +88,7 @@ pub fn offline(config: &Config) -> Report {
 /// Everything: control tables, tables, plans, and what connectors notice. Writes nothing.
 pub async fn connected(config: &Config, opened: &Opened<'_>) -> Report {
     let mut report = offline(config);
+    report.findings.extend(super::keys::findings(config));
     for database in &config.databases {
         match reach(opened, &database.name) {
             Ok(connector) => {

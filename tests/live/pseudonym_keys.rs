@@ -259,8 +259,21 @@ fn rows_are_counted_by_the_key_that_made_their_tokens() {
             let counted = &listed["keys"][at]["rows"];
             assert_eq!((&counted[0]["rows"], &counted[0]["rule"]), (&rows.into(), &"people".into()), "{counted}");
         }
+        let found = || {
+            let checked = program.call(&["check", "--connect", "--json"]).object();
+            let found = checked["findings"].as_array().unwrap().clone();
+            found.into_iter().filter(|finding| finding["id"] == "pseudonym_key").collect::<Vec<_>>()
+        };
+        assert!(found().is_empty(), "{:?}", found());
         let shown = destroy(&program, "k1", &[]).expect(0).stdout;
         assert!(shown.contains("3 rows of main.") && shown.contains("visit.who carry its tokens"), "{shown}");
+
+        destroy(&program, "k2", &["--last"]).expect(0);
+        let [last] = found().try_into().unwrap();
+        assert_eq!((&last["place"], &last["severity"]), (&"pseudonym_keys: people".into(), &"error".into()), "{last}");
+        program.write("k2", "not a key");
+        let [broken] = found().try_into().unwrap();
+        assert!(broken["message"].as_str().unwrap().starts_with("this is no pseudonym key"), "{broken}");
     });
 }
 

@@ -1,6 +1,7 @@
 //! `forgetd keys`: making keys, and what becomes of pseudonym keys.
 
 mod destroy;
+mod findings;
 mod list;
 mod new;
 mod rotate;
@@ -9,6 +10,7 @@ mod written;
 
 use std::path::Path;
 
+pub(super) use findings::findings;
 pub use new::{new_evidence, new_pseudonym};
 
 /// Options of `keys`.
