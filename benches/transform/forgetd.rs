@@ -1,0 +1,86 @@
+//! The program itself, as an operator starts it.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub(crate) struct Run {
+    pub(crate) seconds: f64,
+    pub(crate) longest_ms: f64,
+    pub(crate) peak_mib: f64,
+    pub(crate) changed: u64,
+}
+
+// === impl Run ===
+
+impl Run {
+    #[allow(clippy::cast_precision_loss, reason = "rows")]
+    pub(crate) fn speed(&self) -> f64 {
+        self.changed as f64 / self.seconds
+    }
+}
+
+pub(crate) async fn run(url: &str, table: &str, since: &str, batch: u32) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("forgetd.yaml");
+    let token = |kind: &str| format!("{{ pseudonymize: {kind}, domain: people }}");
+    let policy = format!(
+        "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {url}\n    throttle: {{ batch_rows_max: {batch} }}\n\
+         evidence:\n  origin: example.com/forgetd/bench\n  signing_key: {{ file: key }}\n\
+         pseudonym_keys: [{{ id: k1, domain: people, file: people.key }}]\n\
+         rules:\n  - name: people\n    table: {table}\n    keep_for: 30d\n    since: {since}\n    mode: enforce\n    \
+         action:\n      transform:\n        columns:\n          email: {}\n          name: {}\n          phone: {}\n",
+        token("email"),
+        token("text"),
+        token("text"),
+    );
+    std::fs::write(&config, policy).unwrap();
+    finish(command(&config).args(["keys", "new", "evidence", "--out"]).arg(folder.path().join("key")));
+    let people = folder.path().join("people.key");
+    finish(command(&config).args(["keys", "new", "pseudonym", "--domain", "people", "--out"]).arg(people));
+    finish(command(&config).arg("install"));
+    finish(command(&config).arg("approve"));
+    let started = Instant::now();
+    let child = command(&config).args(["run", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let (child, peak_kib) = watch(child).await;
+    let seconds = started.elapsed().as_secs_f64();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line: Value = serde_json::from_str(text.lines().next().unwrap_or_default()).unwrap_or_default();
+    assert_eq!(line["verdict"], "clean", "{text}");
+    Run {
+        seconds,
+        longest_ms: line["longest_tx_ms"].as_f64().unwrap(),
+        #[allow(clippy::cast_precision_loss, reason = "kibibytes")]
+        peak_mib: peak_kib as f64 / 1024.0,
+        changed: line["changed"].as_u64().unwrap(),
+    }
+}
+
+fn command(config: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_forgetd"));
+    command.arg("--config").arg(config).env("FORGETD_LOG", "error");
+    command
+}
+
+fn finish(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Waits for the process and returns its peak resident size in KiB, by the kernel's own high-water mark.
+async fn watch(mut child: Child) -> (Child, u64) {
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        if let Ok(text) = std::fs::read_to_string(&status)
+            && let Some(line) = text.lines().find(|line| line.starts_with("VmHWM:"))
+        {
+            peak = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(peak);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    (child, peak)
+}

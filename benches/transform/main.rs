@@ -1,0 +1,158 @@
+//! How fast forgetd pseudonymizes three columns, one of them under a unique index, beside one UPDATE that makes tokens on the server
+//! with pgcrypto, interleaved in rounds; and on SQLite, where no server could make them.
+//!
+//! `cargo bench --bench transform -- [--rows N] [--rounds N] [--only postgres|sqlite]`. Every measurement starts from a fresh copy of
+//! the same database. The whole program is timed, its start and its recount included.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark speaks to its user and stops at the first error"
+)]
+
+mod forgetd;
+#[path = "../purge/server.rs"]
+#[allow(dead_code, reason = "the other benchmark uses the rest")]
+mod server;
+mod sqlite;
+
+use std::time::Instant;
+
+use forgetd::Run;
+use server::Server;
+
+/// Rows of one batch.
+const BATCHES: [u32; 2] = [1_000, 10_000];
+
+/// Columns as the table defines them, 180 bytes a row.
+const TABLE: &str = "create table person (id bigint not null, seen_at timestamptz not null, account_id int not null, \
+                     email text not null, name text not null, phone text not null, payload text not null)";
+
+struct Options {
+    rows: u64,
+    rounds: usize,
+    only: String,
+}
+
+fn main() {
+    let options = options();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        if "postgres".contains(&options.only) {
+            postgres(&options).await;
+        }
+        if "sqlite".contains(&options.only) {
+            sqlite::bench(options.rows, options.rounds).await;
+        }
+    });
+}
+
+fn options() -> Options {
+    let mut options = Options { rows: 1_000_000, rounds: 3, only: String::new() };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
+        match arg.as_str() {
+            "--rows" => options.rows = value().parse().unwrap(),
+            "--rounds" => options.rounds = value().parse().unwrap(),
+            "--only" => options.only = value(),
+            // cargo bench passes this itself.
+            "--bench" => {}
+            other => panic!("unknown option {other}"),
+        }
+    }
+    options
+}
+
+async fn postgres(options: &Options) {
+    let server = Server::start();
+    build(&server, options.rows).await;
+    let mut lines: Vec<(u32, Vec<(f64, f64, Run)>)> = BATCHES.iter().map(|batch| (*batch, vec![])).collect();
+    for round in 1..=options.rounds {
+        let database = copy(&server).await;
+        let wal = server.wal().await;
+        let single = single(&server, &database).await;
+        let single_wal = server.wal().await - wal;
+        drop(&server, &database).await;
+        for (batch, cells) in &mut lines {
+            let database = copy(&server).await;
+            let wal = server.wal().await;
+            let run = forgetd::run(&server.url(&database), "public.person", "seen_at", *batch).await;
+            let run_wal = server.wal().await - wal;
+            drop(&server, &database).await;
+            assert_eq!(run.changed, options.rows);
+            eprintln!("round {round}, {batch} rows a batch: single {single:.2} s, forgetd {:.2} s", run.seconds);
+            cells.push((single / run.seconds, run_wal / single_wal, run));
+        }
+    }
+    println!("{} rows, 3 columns, unique e-mail; medians [min-max] of {} rounds", options.rows, options.rounds);
+    for (batch, cells) in &lines {
+        let column = |f: &dyn Fn(&(f64, f64, Run)) -> f64| spread(cells.iter().map(f).collect());
+        println!(
+            "postgres, {batch} rows a batch: {} x one UPDATE, {} x its WAL, {} rows/s, longest transaction {} ms, peak {} MiB",
+            column(&|cell| cell.0),
+            column(&|cell| cell.1),
+            column(&|cell| cell.2.speed()),
+            column(&|cell| cell.2.longest_ms),
+            column(&|cell| cell.2.peak_mib),
+        );
+    }
+    server.stop();
+}
+
+async fn build(server: &Server, rows: u64) {
+    let admin = server.connect("postgres").await;
+    admin.client.batch_execute("create database people").await.unwrap();
+    let session = server.connect("people").await;
+    // One row is not due: a rule that means a whole table waits for somebody.
+    let fill = format!(
+        "create extension pgcrypto; {TABLE};
+         insert into person select n, now() - interval '60 days' + interval '20 days' * (n::float8 / {rows}), n % 10000,
+             'user' || n || '@example.com', 'Name ' || n, lpad(n::text, 12, '0'), repeat('x', 60)
+         from generate_series(1, {rows}) as n;
+         insert into person values (0, now(), 1, 'now@example.com', 'Now', '1', 'x');
+         alter table person add primary key (id);
+         create index on person (seen_at);
+         create index on person (account_id);
+         create unique index on person (email);"
+    );
+    session.client.batch_execute(&fill).await.unwrap();
+    session.client.batch_execute("vacuum (analyze, freeze) person").await.unwrap();
+    session.client.batch_execute("checkpoint").await.unwrap();
+}
+
+async fn copy(server: &Server) -> String {
+    let admin = server.connect("postgres").await;
+    admin.client.batch_execute("create database people_copy template people strategy file_copy").await.unwrap();
+    admin.client.batch_execute("checkpoint").await.unwrap();
+    // Both find the table in memory.
+    let session = server.connect("people_copy").await;
+    session.client.batch_execute("select count(*), sum(length(payload)) from person").await.unwrap();
+    "people_copy".into()
+}
+
+async fn drop(server: &Server, database: &str) {
+    let admin = server.connect("postgres").await;
+    admin.client.batch_execute(&format!("drop database {database} with (force)")).await.unwrap();
+}
+
+/// One UPDATE of everything that is due, the key in the statement.
+async fn single(server: &Server, database: &str) -> f64 {
+    let session = server.connect(database).await;
+    let token = |column: &str| format!("substr(encode(hmac(lower({column}), 'a key', 'sha256'), 'hex'), 1, 26)");
+    let (email, name, phone) = (token("email"), token("name"), token("phone"));
+    let update = format!(
+        "update person set email = {email} || '@pseudonym.invalid', name = {name}, phone = {phone} \
+         where seen_at < now() - interval '30 days'"
+    );
+    let started = Instant::now();
+    session.client.batch_execute(&update).await.unwrap();
+    started.elapsed().as_secs_f64()
+}
+
+pub(crate) fn spread(mut values: Vec<f64>) -> String {
+    values.sort_by(f64::total_cmp);
+    format!("{:.2} [{:.2}-{:.2}]", values[values.len() / 2], values[0], values[values.len() - 1])
+}
