@@ -28,6 +28,8 @@ const WITHOUT: &[(&[Cause], &str)] = &[
             Cause::CutoffJump,
             Cause::CoolOff,
             Cause::CatalogDrift,
+            Cause::SinceMoved,
+            Cause::ValueUnfit,
             Cause::EvidenceBacklog,
             Cause::Evidence,
             Cause::Fenced,

@@ -41,12 +41,14 @@ pub(super) fn check(
             // It would not be taken as it is.
             continue;
         }
-        for sets in writes(rewrite, &trial.columns, &row) {
-            if let Some((column, misfit)) = trial.misfit(&sets) {
+        for mut sets in writes(rewrite, &trial.columns, &row) {
+            // Without the column that is to blame, the next one shows.
+            while let Some((column, misfit)) = trial.misfit(&sets) {
                 let found = finding(&format!("{place}.{column}"), column, &misfit);
                 if !findings.contains(&found) {
                     findings.push(found);
                 }
+                sets.retain(|(name, _)| *name != column);
             }
         }
     }
@@ -144,6 +146,9 @@ impl<'a> Trial<'a> {
 
     /// The constraint that does not take all of this at once, and the column to blame.
     fn misfit<'s>(&self, sets: &[Set<'s>]) -> Option<(&'s str, Misfit)> {
+        if sets.is_empty() {
+            return None;
+        }
         let misfit = self.written(sets)?;
         let alone = sets.iter().find(|set| self.written(std::slice::from_ref(set)).as_ref() == Some(&misfit));
         alone.or(sets.first()).map(|(column, _)| (*column, misfit))
