@@ -15,6 +15,7 @@ mod statements;
 mod storage;
 #[cfg(test)]
 mod testing;
+mod trial;
 mod triggers;
 
 use forgetd_connector::{Cause, Fault, FaultClass, Finding, Step};
@@ -26,6 +27,7 @@ use advice::About;
 pub(crate) use diagnose::{blind_or_denied, diagnosed};
 use looked::Looked;
 pub(crate) use statements::{grants, index};
+use triggers::Event;
 
 /// Looks for everything at once.
 pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, Fault> {
@@ -35,18 +37,25 @@ pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, F
         Err(fault) => return Ok(vec![conditions::refused(step, shared.database(), &fault)]),
     };
     let name = &step.table.name;
-    // A delete is published with every table that it cascades to.
-    let mut reached = step.table.cascades_to();
+    // A change is published with every table that it reaches.
+    let mut reached = step.rewrite().map_or_else(|| step.table.cascades_to(), |rewrite| rewrite.follows.clone());
     reached.push(name.clone());
+    let written: Vec<Option<String>> =
+        step.rewrite().iter().flat_map(|rewrite| rewrite.columns()).map(|name| Some(name.to_owned())).collect();
+    let event = Event::of(step);
     let named = || vec![Param::Text(name.schema.clone()), name.name.as_str().into()];
     let mut params = named();
     params.extend([
         shared.names.plain().into(),
         Param::Texts(reached.iter().map(|table| table.schema.clone()).collect()),
         Param::Texts(reached.iter().map(|table| Some(table.name.clone())).collect()),
+        Param::Texts(written.clone()),
+        Param::Bool(event == Event::Update),
     ]);
     let table = Sql::new(sql::TABLE, params);
-    let triggers = Sql::new(sql::TRIGGERS, named());
+    let mut params = named();
+    params.extend([Param::Int(event.bit()), Param::Texts(written)]);
+    let triggers = Sql::new(sql::TRIGGERS, params);
     let held = shared.lanes.take().await?;
     let others = others::question(step);
     let mut asked = vec![&table, &triggers];
@@ -66,6 +75,9 @@ pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, F
         About { step, oid: looked.oid, role: &looked.role, database: shared.database(), control: shared.names.plain() };
     findings.extend(advice::look(&held, &about, &looked.jobs).await?);
     findings.extend(findings::tls(&shared.link, shared.database()));
+    if findings.iter().all(|finding| finding.blocking_cause().is_none()) {
+        findings.extend(trial::look(&held, step, looked.oid, &query, &place).await?);
+    }
     // The plan shows how the lane will walk; where the table cannot be read a finding above says why.
     match shared.survey(&held, step, &query).await {
         Ok(_) => held.give_back(),

@@ -18,6 +18,7 @@ mod since;
 mod span;
 mod sql;
 mod test;
+mod trial;
 mod undone;
 mod written;
 
@@ -32,6 +33,7 @@ use selection::Compiler;
 pub(crate) use selection::{Condition, ReadAs, Reading};
 pub(crate) use span::{LINE_BITS, tid_from};
 pub(crate) use sql::{Param, Sql, Written};
+pub(crate) use trial::SAMPLES_MAX;
 
 /// The statements of one step.
 pub(crate) struct Query {

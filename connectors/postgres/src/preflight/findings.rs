@@ -4,6 +4,7 @@ use forgetd_connector::{Cause, Finding, Notice, Step, TableRef};
 
 use super::looked::Looked;
 use super::statements::{listed, update_grant};
+use super::triggers::Event;
 use crate::codec;
 use crate::connect::Link;
 use crate::query::table_name;
@@ -17,8 +18,9 @@ impl Looked {
         let place = format!("{database}.{table}");
         let mut findings = self.of_the_server(database);
         findings.extend(self.privileges(step, database));
-        findings.extend(self.of_the_table(table, database));
-        findings.extend(self.triggers.iter().flat_map(|trigger| trigger.findings(table, &place)));
+        let event = Event::of(step);
+        findings.extend(self.of_the_table(table, event, database));
+        findings.extend(self.triggers.iter().flat_map(|trigger| trigger.findings(event, table, &place)));
         findings
     }
 
@@ -36,7 +38,7 @@ impl Looked {
         }
         if self.replica {
             let message = format!(
-                "session_replication_role is replica for the role {}: a delete would look after no foreign key and no trigger",
+                "session_replication_role is replica for the role {}: a change would look after no foreign key and no trigger",
                 self.role
             );
             let fix =
@@ -44,7 +46,7 @@ impl Looked {
             findings.push(Finding::blocks(Cause::Unsupported, database, message).with_fix(fix));
         }
         if !self.track_counts {
-            let message = "track_counts is off: what a delete did cannot be compared with what was announced";
+            let message = "track_counts is off: what a change did cannot be compared with what was announced";
             let fix = "run `alter system set track_counts = on` and `select pg_reload_conf()`; see that neither the \
                        database nor the role has it off";
             findings.push(Finding::blocks(Cause::TrackCounts, database, message).with_fix(fix));
@@ -64,7 +66,7 @@ impl Looked {
         }
         let mut missing = vec![];
         missing.extend((!self.select).then_some("SELECT"));
-        missing.extend((!self.delete).then_some("DELETE"));
+        missing.extend((!self.delete && step.rewrite().is_none()).then_some("DELETE"));
         let place = format!("{database}.{table}");
         if !missing.is_empty() {
             let message = format!("the role {} lacks {} on the table", self.role, missing.join(" and "));
@@ -72,7 +74,9 @@ impl Looked {
             let fix = format!("run `grant {list} on table {} to {role}`", table_name(table));
             findings.push(Finding::blocks(Cause::Privilege, &place, message).with_fix(fix));
         }
-        if !self.update {
+        if step.rewrite().is_some() {
+            findings.extend(self.unwritable(table, &place));
+        } else if !self.update {
             let message = format!(
                 "the role {} lacks UPDATE on any column, which FOR UPDATE SKIP LOCKED asks for; nothing is updated",
                 self.role
@@ -83,7 +87,18 @@ impl Looked {
         findings
     }
 
-    fn of_the_table(&self, table: &TableRef, database: &str) -> Vec<Finding> {
+    fn unwritable(&self, table: &TableRef, place: &str) -> Option<Finding> {
+        if self.unwritable.is_empty() {
+            return None;
+        }
+        let message = format!("the role {} lacks UPDATE on {}", self.role, listed(&self.unwritable));
+        let columns: Vec<String> = self.unwritable.iter().map(|name| codec::quote(name)).collect();
+        let (columns, role) = (columns.join(", "), codec::quote(&self.role));
+        let fix = format!("run `grant update ({columns}) on table {} to {role}`", table_name(table));
+        Some(Finding::blocks(Cause::Privilege, place, message).with_fix(fix))
+    }
+
+    fn of_the_table(&self, table: &TableRef, event: Event, database: &str) -> Vec<Finding> {
         let mut findings = vec![];
         let place = format!("{database}.{table}");
         if !self.ordinary {
@@ -94,8 +109,8 @@ impl Looked {
             findings.push(self.row_security(table, &place));
         }
         findings.extend(self.of_children(table, &place));
-        for rule in &self.delete_rules {
-            let message = format!("the rule {rule} rewrites deletes");
+        for rule in &self.rules {
+            let message = format!("the rule {rule} rewrites {}s", event.word());
             let fix = format!(
                 "run `drop rule {} on {}`, or take the table out of the policy",
                 codec::quote(rule),
@@ -105,7 +120,7 @@ impl Looked {
         }
         for (schema, name) in &self.unidentified {
             let table = TableRef { schema: Some(schema.clone()), name: name.clone() };
-            let message = format!("{table} is published with its deletes and has no replica identity");
+            let message = format!("{table} is published with its {}s and has no replica identity", event.word());
             let fix = format!(
                 "give the table a primary key, or run `alter table {} replica identity full`",
                 table_name(&table)

@@ -18,7 +18,10 @@ pub(super) struct Looked {
     pub(super) select: bool,
     pub(super) delete: bool,
     pub(super) update: bool,
-    pub(super) delete_rules: Vec<String>,
+    /// Columns that are to be written and may not be.
+    pub(super) unwritable: Vec<String>,
+    /// Rewrite rules of the change.
+    pub(super) rules: Vec<String>,
     pub(super) track_counts: bool,
     pub(super) standby: bool,
     /// The role's, the database's or the server's default.
@@ -55,7 +58,8 @@ impl Looked {
             select: get(row, 3, place)?,
             delete: get(row, 4, place)?,
             update: get(row, 5, place)?,
-            delete_rules: get(row, 6, place)?,
+            rules: get(row, 6, place)?,
+            unwritable: get(row, 20, place)?,
             track_counts: get(row, 7, place)?,
             standby: get(row, 8, place)?,
             only_reads: get(row, 9, place)?,

@@ -1,4 +1,5 @@
 //! What a look asks the server. The table's schema, or NULL for the role's search path, is `$1`, its name `$2`.
+//! Of the table's own: `$6` are the columns that are written, `$7` whether rows are updated and not deleted.
 
 /// The table, the role, and the settings that concern both: one row where the table exists.
 pub(super) const TABLE: &str = "\
@@ -6,7 +7,7 @@ select row_security_active(c.oid), c.relforcerowsecurity and pg_has_role(c.relow
   has_schema_privilege(n.oid, 'USAGE'), has_table_privilege(c.oid, 'SELECT'), \
   has_table_privilege(c.oid, 'DELETE'), has_any_column_privilege(c.oid, 'UPDATE'), \
   array(select r.rulename::text from pg_rewrite r \
-    where r.ev_class = c.oid and r.ev_type = '4' and r.ev_enabled in ('O', 'A') order by 1), \
+    where r.ev_class = c.oid and r.ev_type::text = case when $7 then '2' else '4' end and r.ev_enabled in ('O', 'A') order by 1), \
   current_setting('track_counts') = 'on', pg_is_in_recovery(), \
   current_setting('default_transaction_read_only') = 'on', \
   u.schemas, u.names, \
@@ -16,13 +17,15 @@ select row_security_active(c.oid), c.relforcerowsecurity and pg_has_role(c.relow
     join pg_namespace kn on kn.oid = k.relnamespace where i.inhparent = c.oid and c.relkind = 'r' order by 1), \
   c.relkind = 'r' and pg_relation_size(c.oid) = 0 and exists (select from pg_inherits i \
     where i.inhparent = c.oid and pg_relation_size(i.inhrelid) > 0), \
-  j.schemas, j.names \
+  j.schemas, j.names, \
+  array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+    and a.attname = any ($6::text[]) and not has_column_privilege(c.oid, a.attnum, 'UPDATE') order by 1) \
 from pg_class c join pg_namespace n on n.oid = c.relnamespace \
 cross join (select coalesce(array_agg(x.nspname), '{}') as schemas, coalesce(array_agg(x.relname), '{}') as names \
   from (select w.s as nspname, w.t as relname, k.oid, k.relreplident from unnest($4::text[], $5::text[]) as w(s, t) \
     join pg_namespace kn on kn.nspname = w.s join pg_class k on k.relnamespace = kn.oid and k.relname = w.t) x \
   where exists (select from pg_publication_tables pt join pg_publication p on p.pubname = pt.pubname \
-    where p.pubdelete and pt.schemaname = x.nspname and pt.tablename = x.relname) \
+    where case when $7 then p.pubupdate else p.pubdelete end and pt.schemaname = x.nspname and pt.tablename = x.relname) \
   and (x.relreplident = 'n' or (x.relreplident = 'd' \
     and not exists (select from pg_index i where i.indrelid = x.oid and i.indisprimary)))) u \
 cross join (select coalesce(array_agg(kn.nspname::text), '{}') as schemas, \
@@ -36,7 +39,7 @@ cross join (select coalesce(array_agg(kn.nspname::text), '{}') as schemas, \
   and not row_security_active(k.oid)) j \
 where c.relname = $2 and (n.nspname = $1 or ($1 is null and n.nspname = any (current_schemas(false))))";
 
-/// Triggers that a delete fires: name, function, language, when they fire (the bits of `tgtype`), what they call the
+/// Triggers that a change fires, its bit of `tgtype` in `$3`, the columns that an update writes in `$4`: name, function, language, when they fire (the bits of `tgtype`), what they call the
 /// old rows of a statement, the function's text, and the tables whose names are words of it.
 pub(super) const TRIGGERS: &str = "\
 select g.tgname::text, pn.nspname || '.' || p.proname, l.lanname::text, g.tgtype::int8, g.tgoldtable::text, p.prosrc, \
@@ -48,5 +51,7 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace \
 join pg_trigger g on g.tgrelid = c.oid join pg_proc p on p.oid = g.tgfoid \
 join pg_namespace pn on pn.oid = p.pronamespace join pg_language l on l.oid = p.prolang \
 where c.relname = $2 and (n.nspname = $1 or ($1 is null and n.nspname = any (current_schemas(false)))) \
-and not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 8 = 8 \
+and not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & $3 = $3 \
+and (cardinality($4::text[]) = 0 or cardinality(g.tgattr::int2[]) = 0 or exists (select from pg_attribute a \
+  where a.attrelid = c.oid and a.attnum = any (g.tgattr::int2[]) and a.attname = any ($4::text[]))) \
 order by 1";

@@ -17,8 +17,8 @@ pub(super) fn listed(names: &[String]) -> String {
     }
 }
 
-/// What `role` needs on the step's table and on those that are looked into, and not more. PostgreSQL asks for UPDATE on one column before it skips
-/// locked rows; nothing is ever updated.
+/// What `role` needs on the step's table and on those that are looked into, and not more. Before it skips locked rows
+/// PostgreSQL asks for UPDATE on one column, although a delete updates nothing.
 pub(crate) fn grants(step: &Step, role: &str) -> String {
     let table = table_name(&step.table.name);
     let quoted = codec::quote(role);
@@ -26,12 +26,17 @@ pub(crate) fn grants(step: &Step, role: &str) -> String {
     if let Some(schema) = &step.table.name.schema {
         text += &format!("grant usage on schema {} to {quoted};\n", codec::quote(schema));
     }
-    text += &format!(
-        "grant select, delete on table {table} to {quoted};\n\
-         -- asked for by FOR UPDATE SKIP LOCKED; nothing is updated\n\
-         {};\n",
-        update_grant(step, role)
-    );
+    if let Some(rewrite) = step.rewrite() {
+        let columns: Vec<String> = rewrite.columns().into_iter().map(codec::quote).collect();
+        text += &format!("grant select, update ({}) on table {table} to {quoted};\n", columns.join(", "));
+    } else {
+        text += &format!(
+            "grant select, delete on table {table} to {quoted};\n\
+             -- asked for by FOR UPDATE SKIP LOCKED; nothing is updated\n\
+             {};\n",
+            update_grant(step, role)
+        );
+    }
     let mut looked_into: Vec<&TableRef> = step.others.iter().map(|table| &table.name).collect();
     looked_into.retain(|table| **table != step.table.name);
     for other in looked_into {

@@ -1,6 +1,6 @@
-//! Triggers that a delete fires: what they can do to it, as far as the text of their functions tells. Pure.
+//! Triggers that a change fires: what they can do to it, as far as the text of their functions tells. Pure.
 
-use forgetd_connector::{Fault, Finding, Notice, TableRef};
+use forgetd_connector::{Fault, Finding, Notice, Step, TableRef};
 use tokio_postgres::Row;
 
 use crate::survey::get;
@@ -13,7 +13,14 @@ const BEFORE: i64 = 2;
 const SENDERS: &[&str] =
     &["pg_notify", "notify", "execute", "dblink", "dblink_exec", "dblink_send_query", "http_post", "copy"];
 
-/// One trigger that a delete fires.
+/// What fires triggers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    Delete,
+    Update,
+}
+
+/// One trigger that a change fires.
 #[derive(Debug)]
 pub(super) struct Trigger {
     name: String,
@@ -26,6 +33,46 @@ pub(super) struct Trigger {
     words: Vec<String>,
     /// Tables whose names are words of it.
     tables: Vec<String>,
+}
+
+// === impl Event ===
+
+impl Event {
+    /// What a step does to the rows of its table.
+    pub(super) fn of(step: &Step) -> Self {
+        if step.rewrite().is_some() { Self::Update } else { Self::Delete }
+    }
+
+    /// Its bit of `pg_trigger.tgtype`.
+    pub(super) const fn bit(self) -> i64 {
+        match self {
+            Self::Delete => 8,
+            Self::Update => 16,
+        }
+    }
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Update => "update",
+        }
+    }
+
+    /// What happened to a row.
+    const fn done(self) -> &'static str {
+        match self {
+            Self::Delete => "deleted",
+            Self::Update => "updated",
+        }
+    }
+
+    /// What a function has to return to let it happen.
+    const fn lets(self) -> &'static str {
+        match self {
+            Self::Delete => "old",
+            Self::Update => "new",
+        }
+    }
 }
 
 // === impl Trigger ===
@@ -43,38 +90,50 @@ impl Trigger {
         })
     }
 
-    /// What the trigger can do to deletes from `own`.
-    pub(super) fn findings(&self, own: &TableRef, place: &str) -> Vec<Finding> {
-        [self.cancels(place), self.copies(own, place), self.deletes(place)].into_iter().flatten().collect()
+    /// What the trigger can do to changes of `own`.
+    pub(super) fn findings(&self, event: Event, own: &TableRef, place: &str) -> Vec<Finding> {
+        [self.cancels(event, place), self.copies(event, own, place), self.deletes(place)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
-    /// A trigger that runs before each row is deleted and can cancel that without an error.
-    fn cancels(&self, place: &str) -> Option<Finding> {
+    /// A trigger that runs before each row is changed and can cancel that without an error.
+    fn cancels(&self, event: Event, place: &str) -> Option<Finding> {
         if self.fires & (FOR_EACH_ROW | BEFORE) != FOR_EACH_ROW | BEFORE {
             return None;
         }
         let Self { name, function, .. } = self;
-        Some(if self.only_returns_old() {
+        let word = event.word();
+        Some(if self.only_returns(event.lets()) {
+            let row = event.lets().to_uppercase();
             let message =
-                format!("the trigger {name} runs {function} before each delete; it returns OLD, so it cancels none");
+                format!("the trigger {name} runs {function} before each {word}; it returns {row}, so it cancels none");
             let fix = "nothing to do; a change of the function can change that";
             Finding::informs(Notice::TriggerBeforeDelete, place, message, fix)
         } else {
-            let message = format!("the trigger {name} runs {function} before each delete and can cancel it");
-            let fix = format!(
-                "see that {function} returns OLD for rows that are due (NEW is NULL in a delete, and cancels it); \
-                 rows that it keeps are passed over and counted"
-            );
+            let message = format!("the trigger {name} runs {function} before each {word} and can cancel it");
+            let fix = match event {
+                Event::Delete => format!(
+                    "see that {function} returns OLD for rows that are due (NEW is NULL in a delete, and cancels it); \
+                     rows that it keeps are passed over and counted"
+                ),
+                Event::Update => format!(
+                    "see that {function} returns NEW for rows that are due (OLD brings the old values back); rows that \
+                     it keeps are passed over and counted"
+                ),
+            };
             Finding::warns(Notice::TriggerBeforeDelete, place, message, fix)
         })
     }
 
     /// A trigger that sees the old row and may keep it.
-    fn copies(&self, own: &TableRef, place: &str) -> Option<Finding> {
+    fn copies(&self, event: Event, own: &TableRef, place: &str) -> Option<Finding> {
         let Self { name, function, language, .. } = self;
+        let done = event.done();
         if !self.readable() {
             let message = format!(
-                "the trigger {name} runs {function}, written in {language}, which may keep copies of deleted rows"
+                "the trigger {name} runs {function}, written in {language}, which may keep copies of {done} rows"
             );
             let fix = format!("see what {function} does; add a rule for the table if it keeps copies");
             return Some(Finding::warns(Notice::TriggerCopies, place, message, fix));
@@ -87,14 +146,14 @@ impl Trigger {
         if !tables.is_empty() {
             let named = tables.join(", ");
             let message = format!(
-                "the trigger {name} runs {function}, which reads deleted rows and names {named}: \
-                 what it copies there is not deleted by this rule"
+                "the trigger {name} runs {function}, which reads {done} rows and names {named}: \
+                 what it copies there is not {done} by this rule"
             );
             let fix = format!("add a rule for {named} if it keeps copies");
             return Some(Finding::warns(Notice::TriggerCopies, place, message, fix));
         }
         let sender = self.words.iter().find(|word| SENDERS.contains(&word.as_str()))?;
-        let message = format!("the trigger {name} runs {function}, which reads deleted rows and calls {sender}");
+        let message = format!("the trigger {name} runs {function}, which reads {done} rows and calls {sender}");
         let fix = format!("see that {function} sends no copies to where they stay");
         Some(Finding::informs(Notice::TriggerCopies, place, message, fix))
     }
@@ -141,11 +200,11 @@ impl Trigger {
         reads_old || self.words.iter().any(|word| Some(word) == old_rows.as_ref())
     }
 
-    /// Whether every RETURN of the function gives OLD back.
-    fn only_returns_old(&self) -> bool {
+    /// Whether every RETURN of the function gives this row back.
+    fn only_returns(&self, row: &str) -> bool {
         let words = self.words.iter();
         let mut returned = words.clone().zip(words.skip(1)).filter(|(word, _)| *word == "return").peekable();
-        self.language == "plpgsql" && returned.peek().is_some() && returned.all(|(_, what)| what == "old")
+        self.language == "plpgsql" && returned.peek().is_some() && returned.all(|(_, what)| what == row)
     }
 }
 
@@ -170,7 +229,7 @@ mod tests {
     use forgetd_connector::Severity::{Info, Warning};
     use forgetd_connector::TableRef;
 
-    use super::{Trigger, words};
+    use super::{Event, Trigger, words};
 
     fn own() -> TableRef {
         TableRef::parse("public.t")
@@ -214,7 +273,24 @@ mod tests {
             (after, "begin delete from", &["public.h"], vec![]),
             (10, "begin return null; end", &[], vec![]),
         ] {
-            let found = trigger(fires, body, tables).findings(&own(), "main.t");
+            let found = trigger(fires, body, tables).findings(Event::Delete, &own(), "main.t");
+            let found: Vec<_> = found.iter().map(|finding| (finding.id.as_str(), finding.severity)).collect();
+            assert_eq!(found, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_update_wants_the_new_row_back() {
+        for (body, expected) in [
+            ("begin new.changed := now(); return new; end", vec![("trigger_before_delete", Info)]),
+            ("begin return old; end", vec![("trigger_before_delete", Warning)]),
+            ("begin return null; end", vec![("trigger_before_delete", Warning)]),
+            (
+                "begin insert into h select old.*; return new; end",
+                vec![("trigger_before_delete", Info), ("trigger_copies", Warning)],
+            ),
+        ] {
+            let found = trigger(19, body, &["public.h"]).findings(Event::Update, &own(), "main.t");
             let found: Vec<_> = found.iter().map(|finding| (finding.id.as_str(), finding.severity)).collect();
             assert_eq!(found, expected, "{body}");
         }
@@ -224,8 +300,8 @@ mod tests {
     fn old_rows_of_a_statement_and_other_languages_may_be_copied() {
         let body = "begin insert into h select * from Gone; return null; end";
         let of_statement = Trigger { old_rows: Some("gone".into()), ..trigger(8, body, &["public.h"]) };
-        assert_eq!(of_statement.findings(&own(), "main.t").len(), 1);
+        assert_eq!(of_statement.findings(Event::Delete, &own(), "main.t").len(), 1);
         let foreign = Trigger { language: "c".into(), ..trigger(9, "f", &[]) };
-        assert!(foreign.findings(&own(), "main.t")[0].message.contains("written in c"));
+        assert!(foreign.findings(Event::Delete, &own(), "main.t")[0].message.contains("written in c"));
     }
 }

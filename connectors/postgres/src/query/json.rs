@@ -147,6 +147,18 @@ impl Spot {
         Self { expr: format!("{} -> {name}::text", self.expr), ..self }
     }
 
+    /// The members, as a set of names and values, where a name can be repeated; none of what is no object.
+    pub(super) fn members(&self) -> Option<String> {
+        let expr = &self.expr;
+        let object = || format!("json_each(case when json_typeof({expr}) = 'object' then {expr} end)");
+        (self.family == "json").then(object)
+    }
+
+    /// Whether a character is written somewhere that the server has no text for, where one can be: then it reads nothing.
+    pub(super) fn unreadable(&self) -> Option<String> {
+        (self.family == "json").then(|| format!("strpos({}::text, '\\u0000') > 0", self.expr))
+    }
+
     /// The elements, as a set; none of what is no array.
     pub(super) fn elements(&self) -> String {
         let Self { expr, family } = self;

@@ -73,7 +73,16 @@ impl Compiler<'_> {
         let whole = path.steps.is_empty() && !matches!(shape, Shape::Like(_));
         if column.kind == ColumnKind::Json && !whole {
             let spot = Spot::of(column);
-            return self.looks_along(spot, &path.steps, shape, look, path);
+            let unreadable = spot.unreadable();
+            let said = self.looks_along(spot, &path.steps, shape, look, path)?;
+            return Ok(match unreadable {
+                // It cannot be looked into: it is not known to be done.
+                Some(unreadable) => {
+                    let other = look == Look::Other;
+                    Said::whole(format!("case when {unreadable} then {other} else {} end", said.alone()))
+                }
+                None => said,
+            });
         }
         if !path.steps.is_empty() {
             return Err(self.refuse(Cause::ColumnType, &path.to_string()));
@@ -154,8 +163,18 @@ impl Compiler<'_> {
         match steps {
             [] => self.looks_at(&spot, shape, look, path),
             [PathStep::Field(name), rest @ ..] => {
-                let spot = spot.field(&self.text(name));
-                self.looks_along(spot, rest, shape, look, path)
+                let name = self.text(name);
+                let Some(members) = spot.members() else {
+                    return self.looks_along(spot.field(&name), rest, shape, look, path);
+                };
+                // A name can stand there more than once, and readers see one of them.
+                self.subqueries += 1;
+                let member = format!("forgetd_member_{}", self.subqueries);
+                let holds = self.looks_along(spot.element(&member), rest, shape, look, path)?.beside();
+                Ok(Said::whole(format!(
+                    "exists (select from {members} as {member}(forgetd_name, forgetd_json) \
+                     where {member}.forgetd_name = {name}::text and {holds})"
+                )))
             }
             [PathStep::Each, rest @ ..] => {
                 self.subqueries += 1;

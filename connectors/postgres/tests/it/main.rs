@@ -21,6 +21,7 @@ mod since;
 mod tls;
 mod transaction;
 mod transform;
+mod transform_look;
 mod undone;
 mod walk;
 mod written;

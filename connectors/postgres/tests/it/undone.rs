@@ -213,6 +213,23 @@ async fn json_is_done_when_every_place_is() {
     }
 }
 
+/// Readers see the last of several members of one name; what is stored is all of them. Nor does an escape that stands for
+/// no text stop anything.
+#[tokio::test]
+async fn every_member_of_a_repeated_name_is_looked_at() {
+    let (arena, _) = arena(
+        r#"create table item (id int primary key, at date not null, v json);
+         insert into item values (1, '2024-01-01', '{"email": "p1", "email": "p2"}'),
+           (2, '2024-01-01', '{"email": "a", "email": "p2"}'), (3, '2024-01-01', '{"email": "p1", "email": "a"}'),
+           (4, '2024-01-01', '{"email": "p\u0000"}'), (5, '2024-01-01', '["email"]')"#,
+    )
+    .await;
+    let mut selection = selection("item");
+    selection.undone = vec![other("v.email", like(&["p%"]))];
+    let step = arena.step(selection).await;
+    assert_eq!(due(&arena, step).await.unwrap(), ["2", "3", "4"]);
+}
+
 #[tokio::test]
 async fn one_sign_is_enough_and_the_marker_is_one() {
     let (arena, _) = arena(
