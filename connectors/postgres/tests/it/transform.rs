@@ -108,7 +108,9 @@ async fn every_type_goes_out_and_comes_back() {
         let places = [("v", Put::Computed, Shape::Nothing)];
         let step = transform_of(&arena, selection("item"), &places).await;
         let spy = Arc::new(Spy(std::sync::Mutex::default()));
-        let Lane::Atomic(mut lane) = arena.connector.lane(&step, &arena.claim(), spy.clone()).await.unwrap() else {
+        let Lane::Atomic(mut lane) =
+            arena.connector.lane(&step, &arena.claim(), Arc::<Spy>::clone(&spy)).await.unwrap()
+        else {
             panic!("an atomic step")
         };
         let effect = lane.change(&order(10)).await.unwrap();

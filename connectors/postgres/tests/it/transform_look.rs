@@ -66,7 +66,7 @@ async fn constraints_are_tried_on_samples() {
         (
             "alter email type mail",
             vec![place("email", text("x"), &[])],
-            "crm.item.email: the constraint public.mail.mail_check does not take what would be written into email",
+            "crm.item.email: the constraint public.mail_check does not take what would be written into email",
         ),
         ("alter email type mail", vec![place("email", text("user1"), &[])], ""),
         (
