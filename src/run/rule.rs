@@ -305,7 +305,7 @@ async fn act(
         clerk: session.clerk(site)?,
         claim: &session.claim,
         step: looked.step.clone(),
-        transform: looked.transform.clone(),
+        transform: Arc::clone(&looked.transform),
         pseudonyms: &session.pseudonyms,
     };
     let row = RunRow {
