@@ -3,4 +3,3 @@
 use crate::fixture::PostgresFixture;
 
 forgetd_testkit::conformance!(PostgresFixture);
-forgetd_testkit::transforms!(PostgresFixture);

@@ -3,4 +3,3 @@
 use crate::fixture::SqliteFixture;
 
 forgetd_testkit::conformance!(SqliteFixture);
-forgetd_testkit::transforms!(SqliteFixture);

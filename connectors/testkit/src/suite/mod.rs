@@ -131,17 +131,6 @@ macro_rules! conformance_areas {
                 a_committed_batch_is_present
                 an_abandoned_batch_is_absent
             }
-        }
-    };
-}
-
-/// The areas of connectors that transform rows.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! transform_areas {
-    ($then:path; $($context:tt)*) => {
-        $then! {
-            $($context)*;
             transform {
                 computed_values_are_written_once
                 places_inside_json_are_written
@@ -158,19 +147,7 @@ macro_rules! transform_areas {
                 floors_and_other_rules_keep_rows
                 sealed_rows_are_written_once
             }
-            shapes {
-                rows_are_counted_by_how_they_look
-                statements_hold_nothing_that_is_written
-            }
         }
-    };
-}
-
-/// One test for every function of the suite about transforms, on the fixture that the expression makes.
-#[macro_export]
-macro_rules! transforms {
-    ($fixture:expr) => {
-        $crate::transform_areas! { $crate::conformance_tests; $fixture }
     };
 }
 
