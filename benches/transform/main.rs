@@ -30,6 +30,9 @@ const BATCHES: [u32; 2] = [1_000, 10_000];
 const TABLE: &str = "create table person (id bigint not null, seen_at timestamptz not null, account_id int not null, \
                      email text not null, name text not null, phone text not null, payload text not null)";
 
+/// One round: one UPDATE's time over ours, our WAL over its, and ours.
+type Cell = (f64, f64, Run);
+
 struct Options {
     rows: u64,
     rounds: usize,
@@ -69,7 +72,7 @@ fn options() -> Options {
 async fn postgres(options: &Options) {
     let server = Server::start();
     build(&server, options.rows).await;
-    let mut lines: Vec<(u32, Vec<(f64, f64, Run)>)> = BATCHES.iter().map(|batch| (*batch, vec![])).collect();
+    let mut lines: Vec<(u32, Vec<Cell>)> = BATCHES.iter().map(|batch| (*batch, vec![])).collect();
     for round in 1..=options.rounds {
         let database = copy(&server).await;
         let wal = server.wal().await;
@@ -89,7 +92,7 @@ async fn postgres(options: &Options) {
     }
     println!("{} rows, 3 columns, unique e-mail; medians [min-max] of {} rounds", options.rows, options.rounds);
     for (batch, cells) in &lines {
-        let column = |f: &dyn Fn(&(f64, f64, Run)) -> f64| spread(cells.iter().map(f).collect());
+        let column = |f: &dyn Fn(&Cell) -> f64| spread(cells.iter().map(f).collect());
         println!(
             "postgres, {batch} rows a batch: {} x one UPDATE, {} x its WAL, {} rows/s, longest transaction {} ms, peak {} MiB",
             column(&|cell| cell.0),
