@@ -147,6 +147,10 @@ macro_rules! conformance_areas {
                 floors_and_other_rules_keep_rows
                 sealed_rows_are_written_once
             }
+            shapes {
+                rows_are_counted_by_how_they_look
+                statements_hold_nothing_that_is_written
+            }
         }
     };
 }
