@@ -109,7 +109,7 @@ impl Writes {
     /// not fit is an error and not cut.
     fn assignments(&self) -> String {
         let computed = self.computed.iter().enumerate().map(|(n, column)| {
-            let value = format!("v.c{n}");
+            let value = format!("v.forgetd_c{n}");
             let value = match column.kind {
                 ColumnKind::Text => value,
                 _ => codec::from_text(column, &value),
@@ -126,8 +126,11 @@ impl Writes {
 
     /// Whether one of the columns that the period counts from is another than before.
     fn moved(&self) -> String {
-        let moved =
-            self.since_texts().into_iter().enumerate().map(|(n, text)| format!("{text} is distinct from v.s{n}"));
+        let moved = self
+            .since_texts()
+            .into_iter()
+            .enumerate()
+            .map(|(n, text)| format!("{text} is distinct from v.forgetd_s{n}"));
         let moved: Vec<String> = moved.collect();
         if moved.is_empty() { "false".into() } else { moved.join(" or ") }
     }
@@ -183,21 +186,22 @@ impl Query {
         let texts = |of: &dyn Fn(&RowToWrite) -> Option<String>| Param::Texts(rows.iter().map(of).collect());
         let ids = sql.bind(texts(&|row| Some(row.row.id.clone())));
         let mut arrays = vec![ids.clone(), sql.bind(texts(&|row| Some(row.row.version.clone())))];
-        let mut names = vec!["id".to_owned(), "version".to_owned()];
+        // None of a name that a native condition could mean.
+        let mut names = vec!["forgetd_id".to_owned(), "forgetd_version".to_owned()];
         for n in 0..writes.since.len() {
             arrays.push(sql.bind(texts(&|row| row.row.since.get(n).cloned().flatten())));
-            names.push(format!("s{n}"));
+            names.push(format!("forgetd_s{n}"));
         }
         for n in 0..writes.computed.len() {
             arrays.push(sql.bind(texts(&|row| row.values.get(n).cloned().flatten())));
-            names.push(format!("c{n}"));
+            names.push(format!("forgetd_c{n}"));
         }
         let arrays: Vec<String> = arrays.iter().map(|array| format!("{array}::text[]")).collect();
         let due = if self.looks_elsewhere() { format!(" and {}", self.predicate()) } else { String::new() };
         let text = format!(
             "with forgetd_done as (update {table} set {assignments} from unnest({arrays}) as v({names}) \
              where {ALIAS}.ctid = any (array(select w::tid from unnest({ids}::text[]) as w)) \
-             and {ALIAS}.ctid = v.id::tid and {ALIAS}.xmin = v.version::xid{due} returning {returned}) {read}",
+             and {ALIAS}.ctid = v.forgetd_id::tid and {ALIAS}.xmin = v.forgetd_version::xid{due} returning {returned}) {read}",
             table = self.from(),
             assignments = writes.assignments(),
             arrays = arrays.join(", "),
@@ -213,7 +217,8 @@ impl Query {
         let Some(writes) = self.writes() else { return Sql::default() };
         let mut sql = writes.bound.clone();
         let rows = self.rows(among, &mut sql);
-        let since = writes.since.iter().enumerate().map(|(n, column)| format!(", {} as s{n}", of(&column.name)));
+        let since =
+            writes.since.iter().enumerate().map(|(n, column)| format!(", {} as forgetd_s{n}", of(&column.name)));
         let lock = match locks {
             LockWait::Wait => String::new(),
             LockWait::Skip => format!(" {}", for_update(locks)),
@@ -222,14 +227,14 @@ impl Query {
             .since
             .iter()
             .enumerate()
-            .map(|(n, column)| format!("{} is distinct from v.s{n}", of(&column.name)))
+            .map(|(n, column)| format!("{} is distinct from v.forgetd_s{n}", of(&column.name)))
             .collect();
         let moved = if moved.is_empty() { "false".into() } else { moved.join(" or ") };
         let text = format!(
-            "with forgetd_old as materialized (select {ALIAS}.ctid as id, {ALIAS}.xmin as version{since} from {rows}{lock}), \
+            "with forgetd_old as materialized (select {ALIAS}.ctid as forgetd_id, {ALIAS}.xmin as forgetd_version{since} from {rows}{lock}), \
              forgetd_done as (update {table} set {assignments} from forgetd_old as v \
-             where {ALIAS}.ctid = any (array(select id from forgetd_old)) \
-             and {ALIAS}.ctid = v.id and {ALIAS}.xmin = v.version returning {returned}) {read}",
+             where {ALIAS}.ctid = any (array(select forgetd_id from forgetd_old)) \
+             and {ALIAS}.ctid = v.forgetd_id and {ALIAS}.xmin = v.forgetd_version returning {returned}) {read}",
             since = since.collect::<String>(),
             table = self.from(),
             assignments = writes.assignments(),
@@ -245,9 +250,9 @@ impl Query {
         let ids = sql.bind(Param::Texts(rows.iter().map(|row| Some(row.row.id.clone())).collect()));
         let versions = sql.bind(Param::Texts(rows.iter().map(|row| Some(row.row.version.clone())).collect()));
         let text = format!(
-            "select count(*) from {}, unnest({ids}::text[], {versions}::text[]) as v(id, version) \
+            "select count(*) from {}, unnest({ids}::text[], {versions}::text[]) as v(forgetd_id, forgetd_version) \
              where {ALIAS}.ctid = any (array(select w::tid from unnest({ids}::text[]) as w)) \
-             and {ALIAS}.ctid = v.id::tid and {ALIAS}.xmin = v.version::xid",
+             and {ALIAS}.ctid = v.forgetd_id::tid and {ALIAS}.xmin = v.forgetd_version::xid",
             self.from()
         );
         sql.say(text)
