@@ -132,7 +132,8 @@ fn walk_and_change(
         pace.learn(window, done.changed + left, rows_max);
         pace.took |= done.changed > 0;
         match next {
-            Some(next) if done.changed == 0 && look.goes_on(window) => place = next,
+            // Not past rows that stay due: an order for one row is about that very row.
+            Some(next) if done.changed == 0 && left == 0 && look.goes_on(window) => place = next,
             next => return Ok(effect(done, unfit, order, next.as_ref())),
         }
     }

@@ -40,8 +40,11 @@ pub(super) fn whole(column: &str) -> String {
     let text = |text: &str| format!("json_valid({text}) and instr({text}, char(0)) = 0");
     let (is_text, bytes) = (text(column), format!("cast({column} as text)"));
     let is_bytes = text(&bytes);
+    // A column of a type that SQLite takes for one of numbers keeps the text of a number as the number.
+    let number = format!("case when json_valid({bytes}) then {bytes} end");
     format!(
         "case typeof({column}) when 'text' then case when {is_text} then {column} end \
+         when 'integer' then {number} when 'real' then {number} \
          when 'blob' then case when json_valid({column}, 8) then {column} when {is_bytes} then {bytes} end end"
     )
 }

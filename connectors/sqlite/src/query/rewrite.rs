@@ -211,7 +211,8 @@ fn read(step: &Step, place: &Place, becomes: &Becomes, composer: &mut Composer<'
                 "case when typeof({column}) <> 'blob' then 0 when json_valid({column}, 8) then 2 \
                  when json_valid({text}) and instr({text}, char(0)) = 0 then 1 else 0 end"
             );
-            [format!("case {kept} when 2 then json({column}) when 1 then {text} else {column} end"), kept]
+            let plain = format!("case when typeof({column}) in ('integer', 'real') then {text} else {column} end");
+            [format!("case {kept} when 2 then json({column}) when 1 then {text} else {plain} end"), kept]
         }
     })
 }

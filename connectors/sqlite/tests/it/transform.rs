@@ -61,6 +61,13 @@ async fn every_kind_of_place_is_written_once_and_nothing_else_is() {
         ("text", ["'åäö'", "'å'", "'åäö'"], "v", Put::Coarser(Grain::Prefix(2)), ["åä", "å", "åäö"]),
         (
             "json",
+            ["'7'", r#"'{"items":[{"email":"a@b"}]}'"#, "'1.5'"],
+            "v.items[].email",
+            Put::Computed,
+            ["7", r#"{"items":[{"email":"t_3"}]}"#, "1.5"],
+        ),
+        (
+            "json",
             [r#"'{"n":1,"items":[{"email":"a@b"},{"email":null},{}]}'"#, "'{}'", r#"'{"items":[{"email":"a@b"}]}'"#],
             "v.items[].email",
             Put::Computed,
