@@ -13,7 +13,19 @@ use crate::trial::Seen;
 const NEAR: SignedDuration = SignedDuration::from_hours(3);
 
 /// Shares of a hundred cases that a run of at least [`MANY`] cases must meet.
-const WANTED: &[(&str, u64)] = &[("with_null", 30), ("with_ties", 30), ("with_dst", 4), ("with_case", 10)];
+const WANTED: &[(&str, u64)] = &[
+    ("with_null", 30),
+    ("with_ties", 30),
+    ("with_dst", 4),
+    ("with_case", 10),
+    ("transforms", 30),
+    ("unique", 2),
+    ("unfit", 2),
+    ("nested", 6),
+    ("marked", 10),
+    ("reactivated", 4),
+    ("already", 3),
+];
 
 const MANY: u64 = 1_000;
 
@@ -27,7 +39,19 @@ pub(crate) struct Coverage {
 }
 
 /// What the line of totals has; everything else stands above it.
-const FIRST: &[&str] = &["with_null", "with_ties", "with_dst", "with_case"];
+const FIRST: &[&str] = &[
+    "with_null",
+    "with_ties",
+    "with_dst",
+    "with_case",
+    "transforms",
+    "unique",
+    "unfit",
+    "nested",
+    "marked",
+    "reactivated",
+    "already",
+];
 
 const MORE: &[&str] = &[
     "json",
@@ -60,6 +84,8 @@ impl Coverage {
         let tested = |what: &dyn Fn(&forgetd_connector::Test) -> bool| {
             any(&|rule| rule.predicate.tests().iter().any(|test| what(test)))
         };
+        let transform = case.transform.as_ref();
+        let facts = seen.and_then(|seen| seen.met.as_ref());
         let met = [
             ("with_null", any(&|rule| has_null(case, rule))),
             ("with_ties", any(&|rule| has_ties(case, rule))),
@@ -77,6 +103,13 @@ impl Coverage {
             ("sealed", case.sealed),
             ("partly_due", seen.is_some_and(|seen| seen.due > 0 && seen.due < seen.rows)),
             ("counted", !case.counted.is_empty()),
+            ("transforms", transform.is_some()),
+            ("unique", facts.is_some_and(|met| met.rivals > 0)),
+            ("unfit", facts.is_some_and(|met| met.unfit > 0)),
+            ("nested", transform.is_some_and(|spec| spec.places.iter().any(|place| !place.path.steps.is_empty()))),
+            ("marked", transform.is_some_and(|spec| spec.marker.is_some())),
+            ("reactivated", facts.is_some_and(|met| met.reactivated > 0)),
+            ("already", facts.is_some_and(|met| met.already > 0)),
             ("no_key", case.table().key == forgetd_testkit::KeySpec::None),
         ];
         for (name, met) in met {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use forgetd_connector::{ConnectContext, Connector, SinceForm};
 use forgetd_testkit::{ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
+use rusqlite::types::ValueRef;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::harness;
@@ -17,6 +18,9 @@ pub(crate) trait Site: Fixture {
 
     /// The ids that are left in a table, ascending.
     async fn ids(&self, table: &str) -> Vec<i64>;
+
+    /// These columns of every row as the engine's own texts, by id.
+    async fn texts(&self, table: &str, columns: &[&str]) -> Vec<(i64, Vec<Option<String>>)>;
 
     /// Runs statements.
     async fn sql(&self, sql: &str);
@@ -66,6 +70,8 @@ impl Fixture for PostgresSite {
             Kind::Real => ("double precision", None),
             Kind::Numeric => ("numeric", None),
             Kind::Json => ("jsonb", None),
+            Kind::Uuid => ("uuid", None),
+            Kind::Address => ("inet", None),
             Kind::Instant => ("timestamptz", None),
             Kind::Naive => ("timestamp", None),
             Kind::Date => ("date", None),
@@ -124,6 +130,20 @@ impl Site for PostgresSite {
         messages.into_iter().filter_map(id).collect()
     }
 
+    async fn texts(&self, table: &str, columns: &[&str]) -> Vec<(i64, Vec<Option<String>>)> {
+        let list: Vec<String> = columns.iter().map(|column| format!(", {}::text", self.quote(column))).collect();
+        let sql = format!("select id{} from {} order by id", list.concat(), self.quote(table));
+        let messages = self.client.simple_query(&sql).await.unwrap();
+        let row = |message| match message {
+            SimpleQueryMessage::Row(row) => {
+                let texts = (1..row.len()).map(|at| row.get(at).map(str::to_owned)).collect();
+                Some((row.get(0).unwrap().parse().unwrap(), texts))
+            }
+            _ => None,
+        };
+        messages.into_iter().filter_map(row).collect()
+    }
+
     async fn sql(&self, sql: &str) {
         TestDatabase::sql(self, sql).await;
     }
@@ -160,6 +180,7 @@ impl Fixture for SqliteSite {
             Kind::Real => ("real", None),
             Kind::Numeric => ("numeric", None),
             Kind::Json => ("json", None),
+            Kind::Uuid | Kind::Address => ("text", None),
             Kind::Instant | Kind::Iso8601 => ("text", Some(SinceForm::Iso8601)),
             Kind::Naive => ("datetime", None),
             Kind::NaiveText => ("text", Some(SinceForm::Timestamp)),
@@ -212,6 +233,25 @@ impl Site for SqliteSite {
         let connection = self.connection.lock().unwrap();
         let mut statement = connection.prepare(&format!("select id from {} order by id", self.quote(table))).unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    async fn texts(&self, table: &str, columns: &[&str]) -> Vec<(i64, Vec<Option<String>>)> {
+        let list: Vec<String> = columns.iter().map(|column| format!(", {}", self.quote(column))).collect();
+        let sql = format!("select id{} from {} order by id", list.concat(), self.quote(table));
+        let connection = self.connection.lock().unwrap();
+        let mut statement = connection.prepare(&sql).unwrap();
+        let text = |value: ValueRef<'_>| match value {
+            ValueRef::Null => None,
+            ValueRef::Integer(value) => Some(value.to_string()),
+            ValueRef::Real(value) => Some(format!("{value:?}")),
+            ValueRef::Text(text) => Some(String::from_utf8(text.to_vec()).unwrap()),
+            ValueRef::Blob(_) => Some("a blob".into()),
+        };
+        let row = |row: &rusqlite::Row<'_>| {
+            let texts = (1..=columns.len()).map(|at| row.get_ref(at).map(text)).collect::<Result<_, _>>()?;
+            Ok((row.get(0)?, texts))
+        };
+        statement.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
     async fn sql(&self, sql: &str) {

@@ -1,4 +1,4 @@
-//! Random rules on random tables: what each engine deletes is what the oracle says, row by row.
+//! Random rules on random tables: what each engine deletes, or writes, is what the oracle says, row by row.
 //!
 //! Without arguments a short form and every case of `tests/cases/diff/` run. `diff --cases N [--seed S]` runs the long
 //! form; its last line has the counts, and its exit code is 1 when an engine and the oracle ever differ, or when the
@@ -14,11 +14,12 @@ mod engine;
 #[path = "../live/harness/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the live tests use the rest")]
 mod harness;
+mod lanes;
 mod policy;
 mod replay;
 mod rounds;
-mod sealed;
 mod shrink;
+mod transforms;
 mod trial;
 mod written;
 
@@ -26,7 +27,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 /// Cases of the short form.
-const QUICK_CASES: u64 = 150;
+const QUICK_CASES: u64 = 210;
 
 /// The seed of the short form: the same cases every time.
 const QUICK_SEED: u64 = 1;

@@ -9,7 +9,7 @@ use forgetd_testkit::{Fixture, TableSpec};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::{calendar, written};
+use crate::{calendar, transforms, written};
 
 /// The database's name in the policy.
 pub(crate) const DATABASE: &str = "crm";
@@ -37,7 +37,11 @@ impl Names {
 
 /// All rules of a case, as they read back from a policy's file written for this engine.
 pub(crate) fn policy(case: &Case, names: &Names, fixture: &dyn Fixture) -> Result<Policy, String> {
-    let mut rules = vec![rule(case, case.table(), &case.rule, names.purge(), Action::Delete, fixture)];
+    let action = match &case.transform {
+        Some(spec) => Action::Transform(Box::new(transforms::transform(case, spec, fixture))),
+        None => Action::Delete,
+    };
+    let mut rules = vec![rule(case, case.table(), &case.rule, names.purge(), action, fixture)];
     rules.extend(
         case.counted
             .iter()
@@ -70,7 +74,7 @@ fn rule(case: &Case, table: &TableSpec, spec: &RuleSpec, name: String, action: A
         native: spec.native.map(|native| native.text().into()),
         kept_by: BTreeMap::new(),
         // Rules that keep have none.
-        mode: if action == Action::Delete { Mode::Enforce } else { Mode::default() },
+        mode: if action == Action::Keep { Mode::default() } else { Mode::Enforce },
         action,
         cap: Cap::default(),
         guard: Guard::default(),

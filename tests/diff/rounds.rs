@@ -1,5 +1,6 @@
 //! Many cases, on all cores.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -10,7 +11,7 @@ use forgetd_testkit::generator::{Case, Features};
 use crate::coverage::Coverage;
 use crate::engine::{PostgresSite, Site, SqliteSite};
 use crate::harness::{Database as _, Postgres};
-use crate::{shrink, trial};
+use crate::{shrink, transforms, trial};
 
 /// Cases that share a database.
 const CHUNK: u64 = 50;
@@ -68,10 +69,17 @@ pub(crate) fn run(cases: u64, seed: u64) -> Result<String, String> {
 
 /// Cases that share a database of each engine.
 fn chunk(seed: u64, numbers: std::ops::Range<u64>, coverage: &Mutex<Coverage>, mismatches: &Mutex<Vec<Mismatch>>) {
+    let mut elsewhere = BTreeMap::new();
     on_each_engine(|engine| {
         for number in numbers.clone() {
             let case = Case::draw(seed, number, FEATURES);
-            let done = engine.run(&case);
+            let mut done = engine.run(&case);
+            if let Some(met) = done.as_ref().ok().and_then(|seen| seen.met.as_ref()) {
+                let other = elsewhere.entry(number).or_insert_with(|| met.tokens.clone());
+                if let Some(why) = transforms::differ(other, &met.tokens) {
+                    done = Err(why);
+                }
+            }
             let mut coverage = coverage.lock().unwrap();
             if engine.name() == "postgres" {
                 coverage.count(&case, done.as_ref().ok());

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use forgetd_connector::Predicate;
-use forgetd_testkit::generator::{Case, RuleSpec};
+use forgetd_testkit::generator::{Case, RuleSpec, TransformSpec};
 use forgetd_testkit::{Cell, KeySpec};
 
 use crate::rounds::{Engine, Mismatch, on_each_engine};
@@ -73,6 +73,9 @@ fn smaller(case: &Case) -> Vec<Case> {
         }
     };
     with(&|case| case.counted.clear());
+    for change in transforms(case) {
+        with(&|case| case.transform = Some(change.clone()));
+    }
     with(&|case| {
         case.below = None;
         case.tables.retain(|table| table.below.is_none());
@@ -112,7 +115,8 @@ fn smaller(case: &Case) -> Vec<Case> {
     for (n, column) in case.table().columns.iter().enumerate() {
         let rules: Vec<&RuleSpec> = case.rules().collect();
         let in_key = matches!(&case.table().key, KeySpec::Columns(key) if key.contains(&column.name));
-        if in_key || rules.iter().any(|rule| reads(rule, column.name)) {
+        let written = case.transform.as_ref().is_some_and(|spec| writes(spec, column.name));
+        if in_key || written || rules.iter().any(|rule| reads(rule, column.name)) {
             continue;
         }
         with(&|case| {
@@ -120,9 +124,60 @@ fn smaller(case: &Case) -> Vec<Case> {
             table.columns.remove(n);
             table.rows.iter_mut().for_each(|(_, cells)| drop(cells.remove(n)));
             table.indexes.retain(|index| !index.contains(&column.name));
+            if let Some(spec) = &mut case.transform {
+                spec.inserts.iter_mut().for_each(|(_, cells)| drop(cells.remove(n)));
+                spec.edits.retain(|edit| edit.column != column.name);
+            }
         });
     }
     smaller
+}
+
+/// Transforms that do a little less, or whose application does.
+fn transforms(case: &Case) -> Vec<TransformSpec> {
+    let Some(spec) = &case.transform else { return vec![] };
+    let mut smaller = vec![];
+    let mut with = |change: &dyn Fn(&mut TransformSpec)| {
+        let mut candidate = spec.clone();
+        change(&mut candidate);
+        if candidate != *spec {
+            smaller.push(candidate);
+        }
+    };
+    with(&|spec| {
+        spec.edits.clear();
+        spec.inserts.clear();
+    });
+    with(&|spec| spec.edits.clear());
+    with(&|spec| spec.inserts.clear());
+    with(&|spec| spec.tokens.clear());
+    with(&|spec| spec.unique = None);
+    with(&|spec| spec.marker = None);
+    for n in 0..spec.places.len() {
+        if spec.places.len() > 1 {
+            with(&|spec| drop(spec.places.remove(n)));
+        }
+    }
+    let halves = |len: usize| {
+        let sizes = std::iter::successors(Some(len.div_ceil(2)), |size| (*size > 1).then(|| size.div_ceil(2)));
+        sizes.flat_map(move |size| (0..len).step_by(size.max(1)).map(move |from| from..(from + size).min(len)))
+    };
+    for range in halves(spec.edits.len()) {
+        with(&|spec| drop(spec.edits.drain(range.clone())));
+    }
+    for range in halves(spec.tokens.len()) {
+        with(&|spec| drop(spec.tokens.drain(range.clone())));
+    }
+    for range in halves(spec.inserts.len()) {
+        with(&|spec| drop(spec.inserts.drain(range.clone())));
+    }
+    smaller
+}
+
+fn writes(spec: &TransformSpec, column: &str) -> bool {
+    spec.places.iter().any(|place| place.path.column == column)
+        || spec.marker == Some(column)
+        || spec.unique == Some(column)
 }
 
 /// Without rows below that point at none.

@@ -2,28 +2,33 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use forgetd::rules::Policy;
 use forgetd::{plan, preflight};
-use forgetd_connector::{Atomicity, Clause, ClauseOf, Count, Except, Finding, Key, RowCap, Selection, Step, Value};
+use forgetd_connector::{
+    Atomicity, Clause, ClauseOf, Count, Except, Finding, Key, RowCap, Selection, Step, Untouched, Value,
+};
 use forgetd_testkit::generator::{Case, RuleSpec};
 use forgetd_testkit::{Arena, Cell, Row, oracle};
 use futures_util::FutureExt as _;
 
 use crate::engine::Site;
 use crate::policy::{DATABASE, Names, expected, policy};
-use crate::sealed;
+use crate::{lanes, transforms};
 
 /// Rows of each case that are judged one by one.
 const JUDGED: usize = 4;
 
 /// What happened where all was well.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     /// Rows of the table.
     pub(crate) rows: u64,
     /// Those that were due.
     pub(crate) due: u64,
+    /// What else a case met that transforms.
+    pub(crate) met: Option<transforms::Met>,
 }
 
 /// What went wrong.
@@ -38,8 +43,11 @@ pub(crate) struct Wrong {
 /// Runs a case whose tables carry `number` in their names; says what differed from the oracle.
 pub(crate) async fn run(site: &dyn Site, arena: &Arena, case: &Case, number: u64) -> Result<Seen, Wrong> {
     let case = case.clone().numbered(number);
-    let policy = policy(&case, &Names(number), site).map_err(|why| Wrong { why, is_broken: false })?;
-    let trial = Trial { site, arena, policy, names: Names(number), case: &case };
+    let mut trial = Trial { site, arena, policy: Policy::default(), names: Names(number), case: &case };
+    if case.transform.as_ref().is_some_and(|spec| !transforms::fits(&trial, spec)) {
+        return Ok(Seen::default());
+    }
+    trial.policy = policy(&case, &Names(number), site).map_err(|why| Wrong { why, is_broken: false })?;
     IS_ON.set(true);
     let done = AssertUnwindSafe(trial.run()).catch_unwind().await;
     IS_ON.set(false);
@@ -70,12 +78,18 @@ pub(crate) fn said(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "panicked".into())
 }
 
-struct Trial<'a> {
-    site: &'a dyn Site,
-    arena: &'a Arena,
-    case: &'a Case,
-    policy: Policy,
-    names: Names,
+/// A case on an engine, with its policy.
+pub(crate) struct Trial<'a> {
+    pub(crate) site: &'a dyn Site,
+    pub(crate) arena: &'a Arena,
+    pub(crate) case: &'a Case,
+    pub(crate) policy: Policy,
+    pub(crate) names: Names,
+}
+
+/// A row that is not there.
+pub(crate) fn lost(id: i64) -> String {
+    format!("row {id} is gone")
 }
 
 // === impl Trial ===
@@ -83,6 +97,9 @@ struct Trial<'a> {
 impl Trial<'_> {
     async fn run(&self) -> Result<Seen, String> {
         let case = self.case;
+        if let Some(spec) = &case.transform {
+            return transforms::run(self, spec).await;
+        }
         for statement in case.tables.iter().flat_map(|table| table.statements(self.site)) {
             self.site.sql(&statement).await;
         }
@@ -90,13 +107,15 @@ impl Trial<'_> {
         self.findings(&step).await?;
         for (n, spec) in case.counted.iter().enumerate() {
             let (other, other_meant) = self.step(&self.names.counted(n), spec).await?;
-            self.measured(&other, &other_meant, "a rule that is counted").await?;
+            self.measured(&other, &self.due(&other_meant), "a rule that is counted").await?;
             let (step, meant) = but(&step, &meant, &other, other_meant);
-            self.measured(&step, &meant, "what a policy means and another does not").await?;
+            self.measured(&step, &self.due(&meant), "what a policy means and another does not").await?;
         }
-        let due = self.measured(&step, &meant, "the rule").await?;
+        let meant_due = self.due(&meant);
+        let due = meant_due.len() as u64;
+        self.measured(&step, &meant_due, "the rule").await?;
+        self.explained(&step, &meant_due).await?;
         let kept = oracle::survivors(&case.tables, &meant);
-        self.explained(&step, due, &kept).await?;
         let gone = self.drain(&step).await;
         let left = self.site.ids(case.table().name).await;
         if left != kept {
@@ -128,7 +147,24 @@ impl Trial<'_> {
         if again != 0 {
             return Err(format!("a second run took {again} more rows"));
         }
-        Ok(Seen { rows: case.table().rows.len() as u64, due })
+        Ok(Seen { rows: case.table().rows.len() as u64, due, met: None })
+    }
+
+    /// The same trial, for another case of the same tables.
+    pub(crate) fn again(&self) -> Self {
+        Self { policy: self.policy.clone(), names: Names(self.names.0), ..*self }
+    }
+
+    /// The rows that a selection means.
+    fn due(&self, meant: &Selection) -> Vec<i64> {
+        oracle::due(&self.case.tables, meant)
+    }
+
+    /// The step of the case's own rule, and the rows that its terms mean, whether done or not.
+    pub(crate) async fn planned(&self) -> Result<(Step, Vec<i64>), String> {
+        let (step, meant) = self.step(&self.names.purge(), &self.case.rule).await?;
+        let due = self.due(&meant);
+        Ok((step, due))
     }
 
     /// The plan's step, and what it must select.
@@ -147,7 +183,7 @@ impl Trial<'_> {
     }
 
     /// Nothing blocks an ordinary table. Checks ask for much, so not every case has them made.
-    async fn findings(&self, step: &Step) -> Result<(), String> {
+    pub(crate) async fn findings(&self, step: &Step) -> Result<(), String> {
         if self.case.now.as_second() % 4 != 0 {
             return Ok(());
         }
@@ -158,23 +194,22 @@ impl Trial<'_> {
         }
     }
 
-    /// How many rows are due, if the engine and the oracle count the same.
-    async fn measured(&self, step: &Step, meant: &Selection, what: &str) -> Result<u64, String> {
-        let due = oracle::due(&self.case.tables, meant);
+    /// Whether the engine counts as many due rows as the oracle.
+    pub(crate) async fn measured(&self, step: &Step, due: &[i64], what: &str) -> Result<(), String> {
         let measure = self.arena.connector.measure(step, RowCap(None)).await.unwrap();
         let rows = self.case.table().rows.len() as u64;
         if measure.due != Count::Exact(due.len() as u64) || measure.total != Count::Exact(rows) {
             return Err(format!("{what}: measured {measure:?}, due are {due:?} of {rows}"));
         }
-        Ok(due.len() as u64)
+        Ok(())
     }
 
     /// What is said about single rows and about their months is what happens to them.
-    async fn explained(&self, step: &Step, due: u64, kept: &[i64]) -> Result<(), String> {
+    pub(crate) async fn explained(&self, step: &Step, due: &[i64]) -> Result<(), String> {
         let profile = self.arena.connector.profile(step, RowCap(None)).await.unwrap();
         let months: u64 = profile.months.iter().map(|month| month.rows).sum();
-        if !profile.complete || months != due {
-            return Err(format!("{months} rows in months of {due}: {profile:?}"));
+        if !profile.complete || months != due.len() as u64 {
+            return Err(format!("{months} rows in months of {due:?}: {profile:?}"));
         }
         let rows = &self.case.table().rows;
         if step.table.key != ["id"] {
@@ -189,7 +224,7 @@ impl Trial<'_> {
                 }
                 ClauseOf::Kept(_) | ClauseOf::Child(_) => clause.holds != Some(true),
             };
-            let is_due = !kept.contains(id);
+            let is_due = due.contains(id);
             if judged.due != is_due || judged.clauses.iter().all(speaks_for_it) != is_due {
                 return Err(format!("row {id} is judged {judged:?}, and is {}due", if is_due { "" } else { "not " }));
             }
@@ -198,12 +233,8 @@ impl Trial<'_> {
     }
 
     async fn drain(&self, step: &Step) -> u64 {
-        if step.atomicity == Atomicity::Sealed {
-            return sealed::drain(self.arena, step, self.case.rows_max).await;
-        }
-        let done = self.arena.drain(step, self.case.rows_max).await;
-        assert_eq!((done.passed, done.locked), (0, 0), "nothing stands in the way");
-        assert!(done.batch_rows_max <= u64::from(self.case.rows_max), "{} rows in one batch", done.batch_rows_max);
+        let done = lanes::drain(self.arena, step, self.case.rows_max, Arc::new(Untouched)).await;
+        assert_eq!((done.unfit, done.refused), (0, 0), "nothing stands in the way");
         done.changed
     }
 }

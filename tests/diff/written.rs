@@ -1,14 +1,18 @@
 //! A policy as people write it: rendered, and read back by the real reader.
 
 use forgetd::config::{self, LoadOptions};
+use forgetd::rules::Transform;
 use forgetd::rules::{Action, Policy, Rule, normal, written};
-use forgetd_connector::{Predicate, WhenNull};
+use forgetd::transform::{TokenKind, Treatment};
+use forgetd_connector::{Grain, Predicate, Value, WhenNull};
+use serde_json::{Value as Json, json};
 
 /// What stands around the rules.
 const AROUND: &str = "version: 1
 instance: shop
 databases: { crm: { url: { file: crm.url } } }
 evidence: { origin: example.org/forgetd/shop, signing_key: { file: evidence.key } }
+pseudonym_keys: [{ id: k1, domain: people, file: k1.key }]
 rules:
 ";
 
@@ -54,7 +58,45 @@ fn yaml(rule: &Rule) -> Option<String> {
     lines.push(match &rule.action {
         Action::Delete => "action: delete\n    mode: enforce".into(),
         Action::Keep => "action: keep".into(),
-        Action::Transform(_) => return None,
+        Action::Transform(transform) => format!("action: {}\n    mode: enforce", action(transform)?),
     });
     Some(format!("  {}\n", lines.join("\n    ")))
+}
+
+/// On one line, as JSON is YAML too.
+fn action(transform: &Transform) -> Option<Json> {
+    let mut columns = serde_json::Map::new();
+    for (path, treatment) in &transform.places {
+        columns.insert(path.to_string(), self::treatment(treatment)?);
+    }
+    let mut says = json!({ "columns": columns, "sweep": transform.sweep.to_string() });
+    if let Some(marker) = &transform.marker {
+        says["marker"] = json!(marker);
+    }
+    Some(json!({ "transform": says }))
+}
+
+fn treatment(treatment: &Treatment) -> Option<Json> {
+    Some(match treatment {
+        Treatment::Pseudonymize { kind, domain } => {
+            let mut says = json!({ "pseudonymize": kind.word(), "domain": domain });
+            match kind {
+                TokenKind::Digits { check: Some(_) } => says["check_digit"] = json!("luhn"),
+                TokenKind::Integer { max: Some(max) } => says["max"] = json!(max),
+                _ => {}
+            }
+            says
+        }
+        Treatment::Redact(Value::Null) => json!({ "redact": null }),
+        Treatment::Redact(Value::Bool(value)) => json!({ "redact": value }),
+        Treatment::Redact(Value::Int(value)) => json!({ "redact": value }),
+        Treatment::Redact(Value::Text(text)) => json!({ "redact": text }),
+        Treatment::Redact(_) => return None,
+        Treatment::Generalize(Grain::Step(step)) => {
+            json!({ "generalize": { "step": serde_json::from_str::<Json>(step).ok()? } })
+        }
+        Treatment::Generalize(Grain::Prefix(chars)) => json!({ "generalize": { "prefix": chars } }),
+        Treatment::Generalize(Grain::Network { v4, v6 }) => json!({ "generalize": { "v4": v4, "v6": v6 } }),
+        Treatment::Generalize(part) => json!({ "generalize": part.word() }),
+    })
 }

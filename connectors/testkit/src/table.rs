@@ -51,6 +51,10 @@ pub enum Kind {
     LaxText,
     /// JSON, in the engine's own type or as text.
     Json,
+    /// A UUID, in the engine's own type or as text.
+    Uuid,
+    /// A network address, in the engine's own type or as text.
+    Address,
     /// A moment, in the engine's best type for it.
     Instant,
     /// A date and time without a zone.
@@ -244,11 +248,18 @@ impl TableSpec {
             let index = fixture.quote(&format!("{}_{n}", self.name));
             statements.push(format!("create index {index} on {name} ({})", list(columns)));
         }
-        for rows in self.rows.chunks(500) {
-            let tuples: Vec<String> = rows.iter().map(|row| self.tuple(row)).collect();
-            statements.push(format!("insert into {name} values {}", tuples.join(", ")));
-        }
+        statements.extend(self.inserts(fixture, &self.rows));
         statements
+    }
+
+    /// INSERTs of at most 500 of these rows each.
+    pub fn inserts(&self, fixture: &dyn Fixture, rows: &[Row]) -> Vec<String> {
+        let name = fixture.quote(self.name);
+        let insert = |rows: &[Row]| {
+            let tuples: Vec<String> = rows.iter().map(|row| self.tuple(row)).collect();
+            format!("insert into {name} values {}", tuples.join(", "))
+        };
+        rows.chunks(500).map(insert).collect()
     }
 
     fn tuple(&self, (id, cells): &Row) -> String {
@@ -265,7 +276,8 @@ pub fn in_zone(selection: &mut Selection, zone: &str) {
     since.zone = Some(TimeZone::get(zone).expect("a zone"));
 }
 
-fn literal(kind: Kind, cell: &Cell) -> String {
+/// A cell of a column of this kind, as statements write it.
+pub fn literal(kind: Kind, cell: &Cell) -> String {
     match (kind, cell) {
         (_, Cell::Null) => "null".into(),
         (Kind::Int | Kind::Real | Kind::Numeric | Kind::UnixS | Kind::UnixMs | Kind::Julian, Cell::Int(value)) => {
@@ -274,9 +286,10 @@ fn literal(kind: Kind, cell: &Cell) -> String {
         // Quoted: a bare number with a fraction is a decimal to some engines, and loses the sign of zero.
         (Kind::Real | Kind::Numeric | Kind::Julian, Cell::Real(value)) => format!("'{value:?}'"),
         (Kind::Bool, Cell::Bool(value)) => value.to_string(),
-        (Kind::Text | Kind::LaxText | Kind::Iso8601 | Kind::NaiveText | Kind::DateText, Cell::Text(text)) => {
-            text_literal(text)
-        }
+        (
+            Kind::Text | Kind::LaxText | Kind::Uuid | Kind::Address | Kind::Iso8601 | Kind::NaiveText | Kind::DateText,
+            Cell::Text(text),
+        ) => text_literal(text),
         (Kind::Json, Cell::Json(json)) => text_literal(&json.to_string()),
         (Kind::Instant | Kind::Iso8601, Cell::Instant(instant)) => format!("'{instant}'"),
         (Kind::UnixS, Cell::Instant(instant)) => instant.as_second().to_string(),

@@ -38,6 +38,8 @@ impl Fixture for PostgresFixture {
             Kind::Text => ("text", None),
             Kind::LaxText => ("text collate \"und-x-icu\"", None),
             Kind::Json => ("jsonb", None),
+            Kind::Uuid => ("uuid", None),
+            Kind::Address => ("inet", None),
             Kind::Instant => ("timestamptz", None),
             Kind::Naive => ("timestamp", None),
             Kind::Date => ("date", None),

@@ -36,6 +36,7 @@ impl Fixture for SqliteFixture {
             Kind::Text => ("text", None),
             Kind::LaxText => ("text collate nocase", None),
             Kind::Json => ("json", None),
+            Kind::Uuid | Kind::Address => ("text", None),
             Kind::Instant | Kind::Iso8601 => ("text", Some(SinceForm::Iso8601)),
             Kind::Naive => ("datetime", None),
             Kind::Date => ("date", None),

@@ -10,8 +10,9 @@ impl Dice {
     /// Dice that fall the same way for the same seed and number.
     pub fn new(seed: u64, number: u64) -> Self {
         let mut dice = Self(seed);
-        let mixed = dice.next().wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        Self(mixed)
+        let mut dice = Self(dice.next() ^ number);
+        // Far from where its neighbours begin: their streams would be this one, a few steps further.
+        Self(dice.next())
     }
 
     fn next(&mut self) -> u64 {

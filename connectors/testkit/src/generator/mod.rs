@@ -9,6 +9,7 @@ mod documents;
 mod moments;
 mod predicates;
 mod rules;
+mod transforms;
 mod words;
 mod written;
 
@@ -16,6 +17,7 @@ use forgetd_connector::{Latest, Predicate, Since, SinceColumn, WhenNull};
 use jiff::Timestamp;
 
 pub use dice::Dice;
+pub use transforms::{Deed, EditSpec, PlaceSpec, TokenForm, TransformSpec};
 pub use words::is_variant;
 pub use written::Unreadable;
 
@@ -29,8 +31,10 @@ pub struct Case {
     pub now: Timestamp,
     /// The rule's own table, and those that deciding about its rows looks into.
     pub tables: Vec<TableSpec>,
-    /// The rule whose rows go.
+    /// The rule whose rows go, or are transformed.
     pub rule: RuleSpec,
+    /// What the rule writes into its rows; absent: they go.
+    pub transform: Option<TransformSpec>,
     /// Rules that keep rows of the same table.
     pub keepers: Vec<RuleSpec>,
     /// Rules on the same table that are only counted.
@@ -81,6 +85,8 @@ pub struct Features {
     pub julian: bool,
     /// Tables whose rows go with others.
     pub cascades: bool,
+    /// Rules that transform: a third of the cases.
+    pub transforms: bool,
 }
 
 // === impl Features ===
@@ -98,6 +104,7 @@ impl Features {
         unreadable_times: true,
         julian: true,
         cascades: true,
+        transforms: true,
     };
 
     pub(crate) const fn fits(self, kind: Kind) -> bool {
@@ -115,7 +122,12 @@ impl Features {
 impl Case {
     /// The case of this seed and number.
     pub fn draw(seed: u64, number: u64, features: Features) -> Self {
-        rules::draw(&mut Dice::new(seed, number), features)
+        let mut dice = Dice::new(seed, number);
+        if features.transforms && number % 3 == 2 {
+            transforms::draw(&mut dice, features)
+        } else {
+            rules::draw(&mut dice, features)
+        }
     }
 
     /// The table that the rules are about.

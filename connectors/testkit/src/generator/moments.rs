@@ -181,6 +181,11 @@ fn moment(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a time of this age of the world")
 }
 
+/// This long after a moment.
+pub(super) fn after(at: Timestamp, period: &str) -> Timestamp {
+    at.to_zoned(TimeZone::UTC).checked_add(span(period)).expect("a year of this age").timestamp()
+}
+
 fn span(text: &str) -> Span {
     text.parse().expect("a period")
 }

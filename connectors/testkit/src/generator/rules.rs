@@ -78,6 +78,7 @@ pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
     Case {
         now,
         rule,
+        transform: None,
         keepers,
         counted,
         // So that no case has many more batches than a dozen.

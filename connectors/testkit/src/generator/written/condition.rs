@@ -54,7 +54,7 @@ fn with_or_null(mut json: Json, or_null: bool) -> Json {
     json
 }
 
-fn value(value: &Value) -> Json {
+pub(super) fn value(value: &Value) -> Json {
     match value {
         Value::Bool(value) => (*value).into(),
         Value::Int(value) => (*value).into(),
@@ -108,7 +108,7 @@ fn check(json: &Json) -> Read<Check> {
     Err(wrong("operator", json))
 }
 
-fn literal(json: &Json) -> Read<Value> {
+pub(super) fn literal(json: &Json) -> Read<Value> {
     Ok(match json {
         Json::Bool(value) => Value::Bool(*value),
         Json::Number(number) => match number.as_i64() {

@@ -3,6 +3,7 @@
 mod condition;
 mod rule;
 mod table;
+mod transform;
 
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
@@ -26,25 +27,29 @@ impl Case {
             "sealed": self.sealed,
             "tables": self.tables.iter().map(table::write).collect::<Vec<_>>(),
             "rule": rule::write(&self.rule),
+            "transform": self.transform.as_ref().map(transform::write),
             "keepers": self.keepers.iter().map(rule::write).collect::<Vec<_>>(),
             "below": self.below.as_ref().map(rule::write),
             "counted": self.counted.iter().map(rule::write).collect::<Vec<_>>(),
         })
     }
 
-    /// Reads a case. What may be left out: `keepers`, `counted`, `below`, `rows_max` (3), `sealed` (no).
+    /// Reads a case. What may be left out: `transform`, `keepers`, `counted`, `below`, `rows_max` (3), `sealed` (no).
     pub fn from_json(json: &Json) -> Read<Self> {
         let now = text(json, "now")?;
         let rules = |name| optional(json, name).map_or(Ok(vec![]), |list| each(list, rule::read));
+        let tables = each(member(json, "tables")?, table::read)?;
+        let own = tables.first().ok_or_else(|| wrong("table", json))?;
         Ok(Self {
             now: now.parse::<Timestamp>().map_err(|_| wrong("now", json))?,
-            tables: each(member(json, "tables")?, table::read)?,
             rule: rule::read(member(json, "rule")?)?,
+            transform: optional(json, "transform").map(|json| transform::read(json, own)).transpose()?,
             keepers: rules("keepers")?,
             counted: rules("counted")?,
             below: optional(json, "below").map(rule::read).transpose()?,
             rows_max: optional(json, "rows_max").and_then(Json::as_u64).unwrap_or(3) as u32,
             sealed: optional(json, "sealed").and_then(Json::as_bool).unwrap_or(false),
+            tables,
         })
     }
 }

@@ -14,6 +14,8 @@ const KINDS: &[(&str, Kind)] = &[
     ("text", Kind::Text),
     ("lax_text", Kind::LaxText),
     ("json", Kind::Json),
+    ("uuid", Kind::Uuid),
+    ("address", Kind::Address),
     ("instant", Kind::Instant),
     ("naive", Kind::Naive),
     ("date", Kind::Date),
@@ -45,9 +47,14 @@ fn column(column: &ColumnSpec) -> Json {
     json!([column.name, format!("{kind}{}", if column.nullable { "?" } else { "" })])
 }
 
-fn row((id, cells): &Row) -> Json {
+pub(super) fn row((id, cells): &Row) -> Json {
     let mut row = vec![json!(id)];
-    row.extend(cells.iter().map(|cell| match cell {
+    row.extend(cells.iter().map(cell));
+    row.into()
+}
+
+pub(super) fn cell(cell: &Cell) -> Json {
+    match cell {
         Cell::Null => Json::Null,
         Cell::Int(value) => json!(value),
         Cell::Bool(value) => json!(value),
@@ -58,8 +65,7 @@ fn row((id, cells): &Row) -> Json {
         Cell::Instant(instant) => json!(instant.to_string()),
         Cell::Naive(local) => json!(local.to_string()),
         Cell::Date(date) => json!(date.to_string()),
-    }));
-    row.into()
+    }
 }
 
 pub(super) fn read(json: &Json) -> Read<TableSpec> {
@@ -90,7 +96,7 @@ fn read_column(json: &Json) -> Read<ColumnSpec> {
     Ok(ColumnSpec { name: name(column), kind: kind_of, nullable: kind != bare })
 }
 
-fn read_row(json: &Json, columns: &[ColumnSpec]) -> Read<Row> {
+pub(super) fn read_row(json: &Json, columns: &[ColumnSpec]) -> Read<Row> {
     let cells = json.as_array().ok_or_else(|| wrong("row", json))?;
     let [id, cells @ ..] = cells.as_slice() else { return Err(wrong("row", json)) };
     if cells.len() != columns.len() {
@@ -100,7 +106,7 @@ fn read_row(json: &Json, columns: &[ColumnSpec]) -> Read<Row> {
     Ok((id.as_i64().ok_or_else(|| wrong("id", json))?, cells.collect::<Read<_>>()?))
 }
 
-fn read_cell(kind: Kind, json: &Json) -> Read<Cell> {
+pub(super) fn read_cell(kind: Kind, json: &Json) -> Read<Cell> {
     let parsed = |json: &str| match kind {
         Kind::Instant => json.parse().ok().map(Cell::Instant),
         Kind::Naive => json.parse().ok().map(Cell::Naive),
