@@ -61,6 +61,8 @@ pub(super) fn expected(findings: &[Value]) -> String {
             let dash = if n == 0 { '-' } else { ' ' };
             match *part {
                 "message" | "fix" => text += &format!("  {dash} {part}: |-\n        {value}\n"),
+                // A bare brace begins a mapping.
+                _ if value.starts_with('{') => text += &format!("  {dash} {part}: \"{value}\"\n"),
                 _ => text += &format!("  {dash} {part}: {value}\n"),
             }
         }

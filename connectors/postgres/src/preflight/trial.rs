@@ -1,6 +1,6 @@
 //! Constraints, tried on what would be written: those of the table on a few of its rows, and each column's own type.
 
-use forgetd_connector::{Cause, Fault, FaultClass, Finding, Put, Rewrite, Step, Value};
+use forgetd_connector::{Cause, Fault, FaultClass, Finding, Put, Rewrite, Severity, Step, Value};
 
 use crate::codec;
 use crate::connect::Session;
@@ -45,9 +45,13 @@ pub(super) async fn look(
         let trial = query.trial(rewrite, &condition)?;
         match session.read("try constraints", place, query.pins(), &[&trial]).await {
             Ok(answers) => {
-                let broken = answers.first().and_then(|answer| answer.rows.first());
-                if broken.map_or(Ok(0), |row| get::<i64>(row, 0, place))? > 0 {
-                    findings.push(finding(place, &column, &format!("the constraint {name}")));
+                let Some(row) = answers.first().and_then(|answer| answer.rows.first()) else { continue };
+                let (broken, hopeless): (i64, i64) = (get(row, 0, place)?, get(row, 1, place)?);
+                let found = finding(place, &column, &format!("the constraint {name}"));
+                match (broken, hopeless) {
+                    (0, _) => {}
+                    (_, 0) => findings.push(spared(found)),
+                    _ => findings.push(found),
                 }
             }
             Err(fault) if fault.class == FaultClass::Disconnected => return Err(fault),
@@ -61,6 +65,16 @@ pub(super) async fn look(
 fn finding(place: &str, column: &str, what: &str) -> Finding {
     let message = format!("{what} does not take what would be written into {column}");
     Finding::blocks(Cause::TransformUnfit, format!("{place}.{column}"), message)
+}
+
+/// What a constraint says of some rows stops no others: those are passed over, one by one.
+fn spared(found: Finding) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        message: format!("{} of some rows", found.message),
+        fix: "nothing to do if they may stay: such rows are passed over and counted".into(),
+        ..found
+    }
 }
 
 fn nulls(step: &Step, rewrite: &Rewrite, place: &str) -> Vec<Finding> {

@@ -11,7 +11,8 @@ const ROWS: u64 = 10;
 pub(crate) const SAMPLES_MAX: usize = 5;
 
 impl Query {
-    /// Counts rows that would break the condition, a constraint's as the catalog writes it, once they were written.
+    /// Counts rows that would break the condition, a constraint's as the catalog writes it, once they were written; and samples
+    /// that no row can be written with.
     pub(crate) fn trial(&self, rewrite: &Rewrite, condition: &str) -> Result<Sql, Fault> {
         let step = &self.step;
         let mut compiler = Compiler::new(step, &self.place, self.text_order, self.with_predicate());
@@ -50,8 +51,13 @@ impl Query {
             format!("{value} as {}", codec::quote(&column.name))
         });
         let text = format!(
-            "select count(*) from (select {columns} from (select * from {from} where {predicate} limit {limit}) \
-             as {ALIAS} cross join unnest({arrays}) as s({names})) as forgetd_trial where not ({condition})",
+            "select coalesce(sum(broken), 0)::int8, count(*) filter (where broken > 0 and fine = 0) from ( \
+             select count(*) filter (where not ({condition})) as broken, \
+             count(*) filter (where ({condition}) is not false and forgetd_changes) as fine \
+             from (select {columns}, {changes} as forgetd_changes, forgetd_sample from (select * from {from} where {predicate} limit {limit}) \
+             as {ALIAS} cross join unnest({arrays}) with ordinality as s({names}, forgetd_sample)) as forgetd_trial \
+             group by forgetd_sample) as forgetd_samples",
+            changes = changes(rewrite),
             columns = columns.collect::<Vec<_>>().join(", "),
             from = self.from(),
             predicate = self.predicate(),
@@ -61,4 +67,11 @@ impl Query {
         );
         Ok(sql.say(text))
     }
+}
+
+/// Whether a row has a value that would be written over.
+fn changes(rewrite: &Rewrite) -> String {
+    let columns = rewrite.places.iter().filter(|place| place.is_column());
+    let there: Vec<String> = columns.map(|place| format!("{} is not null", of(&place.path.column))).collect();
+    if there.is_empty() { "true".into() } else { format!("({})", there.join(" or ")) }
 }

@@ -54,7 +54,8 @@ async fn constraints_are_tried_on_samples() {
         (
             "add constraint c check (n % 10 <> 0 or n = 10 or n = 20)",
             vec![place("n", Put::Coarser(Grain::Step("10".into())), &[])],
-            "crm.item.n: the constraint c does not take what would be written into n",
+            // Rows that it takes go through, and the others are passed over.
+            "",
         ),
         ("add constraint c check (length(email) < 40)", vec![place("email", Put::Computed, &["p1"])], ""),
         ("add constraint c check (n > 0)", vec![place("email", Put::Computed, &["p1"])], ""),

@@ -3,7 +3,9 @@
 //! Nothing is written to the file, and nothing is kept. A definition that needs what only the application's connection
 //! has, a function or a collation, is not tried.
 
-use forgetd_connector::{Cause, Finding, Place, Put, Rewrite, Step, Value, Writable};
+use std::collections::BTreeSet;
+
+use forgetd_connector::{Cause, Finding, Place, Put, Rewrite, Severity, Step, Value, Writable};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
@@ -35,33 +37,64 @@ pub(super) fn check(
 ) -> rusqlite::Result<Vec<Finding>> {
     let Some(rewrite) = step.rewrite() else { return Ok(vec![]) };
     let Some(trial) = Trial::new(connection, step)? else { return Ok(vec![]) };
-    let mut findings: Vec<Finding> = vec![];
+    // With the number of the sample that showed it; and samples that a row was written with.
+    let mut found: Vec<(usize, Finding)> = vec![];
+    let mut fine: BTreeSet<usize> = BTreeSet::new();
     for row in rows(connection, scope, &trial.columns)? {
         if !trial.takes(&row) {
             // It would not be taken as it is.
             continue;
         }
-        for mut sets in writes(rewrite, &trial.columns, &row) {
+        for (n, mut sets) in writes(rewrite, &trial.columns, &row).into_iter().enumerate() {
+            let changes = sets.iter().any(|(name, _)| rewrite.places.iter().any(|place| place.path.column == *name));
+            if changes && trial.misfit(&sets).is_none() {
+                fine.insert(n);
+            }
             // Without the column that is to blame, the next one shows.
             while let Some((column, misfit)) = trial.misfit(&sets) {
-                let found = finding(&format!("{place}.{column}"), column, &misfit);
-                if !findings.contains(&found) {
-                    findings.push(found);
-                }
+                found.push((n, finding(&format!("{place}.{column}"), column, &misfit)));
                 sets.retain(|(name, _)| *name != column);
             }
+        }
+    }
+    let mut findings: Vec<Finding> = vec![];
+    for (n, finding) in found {
+        let finding = if fine.contains(&n) { spared(finding) } else { finding };
+        if !findings.contains(&finding) {
+            findings.push(finding);
         }
     }
     Ok(findings)
 }
 
+/// What a constraint says of some rows stops no others: those are passed over, one by one.
+fn spared(finding: Finding) -> Finding {
+    if !finding.message.starts_with("the constraint ") {
+        return finding;
+    }
+    Finding {
+        severity: Severity::Warning,
+        message: format!("{} of some rows", finding.message),
+        fix: "nothing to do if they may stay: such rows are passed over and counted".into(),
+        ..finding
+    }
+}
+
 fn finding(place: &str, column: &str, misfit: &Misfit) -> Finding {
     let message = match misfit {
-        Misfit::Check(name) => format!("the constraint {name} does not take what would be written into {column}"),
+        Misfit::Check(name) => {
+            format!("the constraint {} does not take what would be written into {column}", called(name))
+        }
         Misfit::Null => format!("{column} cannot be NULL, and NULL would be written"),
         Misfit::Type => format!("{column} takes values of its own type only, and another would be written"),
     };
     Finding::blocks(Cause::TransformUnfit, place, message)
+}
+
+/// The name of a constraint. SQLite gives the condition of one that has none, which may hold anything.
+fn called(name: &str) -> &str {
+    let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if is_name { name } else { "without a name" }
 }
 
 /// A few rows: such as are due, if there are any.
