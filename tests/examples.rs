@@ -137,3 +137,63 @@ fn a_broken_policy_exits_with_78_and_says_everything() {
         assert!(text.contains("has no unit") && text.contains("yes, no, on and off"), "{text}");
     }
 }
+
+/// The commands of the example's README, in their order; then what it promises.
+#[test]
+fn the_example_of_pseudonyms_keeps_the_sales_and_takes_the_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pseudonyms");
+    fs::copy(example.join("forgetd.yaml"), folder.path().join("forgetd.yaml")).unwrap();
+    fs::create_dir(folder.path().join("remember")).unwrap();
+    let open = |name: &str| rusqlite::Connection::open(folder.path().join(name)).unwrap();
+    for name in ["shop", "letters"] {
+        let script = fs::read_to_string(example.join(format!("{name}.sql"))).unwrap();
+        open(&format!("{name}.db")).execute_batch(&script).unwrap();
+    }
+    let texts = |database: &str, query: &str| -> Vec<String> {
+        let connection = open(database);
+        let mut statement = connection.prepare(query).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let sales = "select country || substr(sold_on, 1, 7) || count(*) || sum(cents) from sale \
+                 group by country, substr(sold_on, 1, 7) order by 1";
+    let before = texts("shop.db", sales);
+    let call = |args: &[&str]| {
+        let output = forgetd(folder.path(), args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    call(&["keys", "new", "evidence", "--out", &path("evidence.key")]);
+    call(&["keys", "new", "pseudonym", "--domain", "readers", "--out", &path("readers.key")]);
+    for args in [["install"].as_slice(), &["check", "--connect"], &["plan"], &["approve"]] {
+        call(args);
+    }
+    let reports = |text: &str| -> Vec<(String, u64)> {
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines
+            .map(|report| {
+                assert_eq!(report["verdict"], "clean", "{report}");
+                (report["rule"].as_str().unwrap().to_owned(), report["changed"].as_u64().unwrap())
+            })
+            .collect()
+    };
+    let changed = reports(&call(&["run", "--json"]));
+    assert!(changed.iter().all(|(_, rows)| *rows > 0), "{changed:?}");
+    assert_eq!(texts("shop.db", sales), before, "the sales are what they were");
+    let tokens = |database: &str, table: &str| {
+        texts(database, &format!("select email from {table} where email like 'fg1%@pseudonym.invalid' order by email"))
+    };
+    let (readers, recipients) = (tokens("shop.db", "reader"), tokens("letters.db", "recipient"));
+    assert!(readers.len() > 50 && recipients.len() == 150, "{} {}", readers.len(), recipients.len());
+    let both = readers.iter().filter(|token| recipients.binary_search(token).is_ok()).count();
+    assert_eq!(both, readers.len(), "whoever is forgotten in the shop is among those who got no letter either");
+    assert_eq!(
+        texts("shop.db", "select data from reader where forgotten_at is not null and data not like '%null%'"),
+        [""; 0]
+    );
+    assert!(call(&["keys", "list", "--connect"]).contains("readers"));
+    let again = reports(&call(&["run", "--json"]));
+    assert!(again.iter().all(|(_, rows)| *rows == 0), "{again:?}");
+}

@@ -27,6 +27,15 @@ create table cart (
 );
 create index on cart (updated_at);
 
+create table customer (
+  id bigint generated always as identity primary key,
+  email varchar(100) not null unique,
+  full_name text,
+  birth_date date,
+  last_order_at timestamptz not null
+);
+create index on customer (last_order_at);
+
 insert into web_session (last_seen_at)
 select now() - make_interval(days => i % 40) from generate_series(1, 400) i;
 
@@ -38,6 +47,10 @@ from generate_series(1, 200) i;
 
 insert into call (lead_id, started_at)
 select id, now() - make_interval(days => id::int % 190) from lead;
+
+insert into customer (email, full_name, birth_date, last_order_at)
+select 'customer-' || i || '@example.com', 'Customer ' || i, date '1960-01-01' + i, now() - make_interval(days => 10 * i)
+from generate_series(1, 200) i;
 
 insert into cart (ordered, updated_at)
 select i % 2 = 0, now() - make_interval(days => i) from generate_series(1, 200) i;
