@@ -17,7 +17,7 @@ const WANTED: &[(&str, u64)] = &[
     ("with_null", 30),
     ("with_ties", 30),
     ("with_dst", 4),
-    ("with_case", 10),
+    ("with_case", 8),
     ("transforms", 30),
     ("unique", 2),
     ("unfit", 2),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use forgetd::plan;
 use forgetd::transform::KeyedTransform;
-use forgetd_connector::{Count, RowCap, Step};
+use forgetd_connector::{Count, RowCap, Step, Undone};
 use forgetd_testkit::generator::{Case, TransformSpec};
 use forgetd_testkit::{Cell, Row, TableSpec, literal};
 use jiff::Timestamp;
@@ -171,10 +171,33 @@ impl Round<'_> {
                 return Err(said(format!("{count:?} {what} afterwards, {left} stay due")));
             }
         }
+        if !self.is_again {
+            self.counted(&trial, &step, &oracle, &tables[0]).await.map_err(said)?;
+        }
         met.rivals += expected.refused;
         met.unfit += expected.unfit;
         self.remember(&oracle, &fates, &tables[0], met);
         Ok(fates.due.len() as u64)
+    }
+
+    /// Whether the engine counts as many rows that look done at each place.
+    async fn counted(
+        &self,
+        trial: &Trial<'_>,
+        step: &Step,
+        oracle: &Oracle<'_>,
+        table: &TableSpec,
+    ) -> Result<(), String> {
+        for undone in &step.selection.undone {
+            let Undone::Other { path, shape } = undone else { continue };
+            let place = oracle.places.iter().find(|place| place.spec.path == *path).ok_or("a place of no rule")?;
+            let alike = table.rows.iter().filter(|row| place.is_alike(&table.cell(row, place.column()))).count() as u64;
+            let counted = trial.arena.connector.count_shaped(&step.table, path, shape).await.unwrap();
+            if counted != alike {
+                return Err(format!("{counted} rows look done at {path}, not {alike}"));
+            }
+        }
+        Ok(())
     }
 
     async fn drain(&self, trial: &Trial<'_>, step: &Step) -> Drained {

@@ -58,6 +58,20 @@ impl Place<'_> {
         }
     }
 
+    /// Whether at least one value there looks as if it were done: what counts of tokens count.
+    pub(crate) fn is_alike(&self, cell: &Cell) -> bool {
+        match cell {
+            Cell::Null => false,
+            Cell::Json(json) if !self.spec.path.steps.is_empty() => {
+                let mut json = json.clone();
+                let mut alike = false;
+                each(&mut json, &self.spec.path.steps, &mut |value| alike |= self.is_done_inside(value));
+                alike
+            }
+            cell => self.is_done_whole(cell),
+        }
+    }
+
     fn is_done_whole(&self, cell: &Cell) -> bool {
         match (&self.spec.deed, cell) {
             (Deed::Token(form), Cell::Text(text)) => looks_done(*form, text),

@@ -1,117 +1,21 @@
 //! Cases that transform: what happens to which place, what the application does meanwhile, and a later moment.
 
 mod documents;
+mod spec;
 mod subjects;
 mod texts;
 
 use std::collections::BTreeSet;
 
-use forgetd_connector::{Grain, Path, Predicate, Value};
+use forgetd_connector::{Check, Comparison, Path, Predicate, Test, Value};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::moments::{When, after};
-use super::{Case, Dice, Features, rules};
+use super::{Case, Dice, Features, RuleSpec, rules};
 use crate::{Cell, ColumnSpec, KeySpec, Kind, Row, TableSpec};
+pub use spec::{Deed, EditSpec, PlaceSpec, TokenForm, TransformSpec};
 use subjects::Subject;
-
-/// What a rule writes into the rows of a case.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TransformSpec {
-    /// What happens where; a path stands once.
-    pub places: Vec<PlaceSpec>,
-    /// The column that says that a row is done.
-    pub marker: Option<&'static str>,
-    /// A column whose values must differ.
-    pub unique: Option<&'static str>,
-    /// Rows in which the values at a place are tokens of the rule's own key from the beginning.
-    pub tokens: Vec<(i64, Path)>,
-    /// What the application writes between two runs.
-    pub edits: Vec<EditSpec>,
-    /// Rows that the application adds between two runs.
-    pub inserts: Vec<Row>,
-    /// The moment of the later run.
-    pub later: Timestamp,
-}
-
-/// One place.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlaceSpec {
-    /// Where.
-    pub path: Path,
-    /// What.
-    pub deed: Deed,
-}
-
-/// What happens to a value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Deed {
-    /// A token stands in its place.
-    Token(TokenForm),
-    /// This stands in its place.
-    Constant(Value),
-    /// It becomes coarser.
-    Coarser(Grain),
-}
-
-/// Forms of tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenForm {
-    /// A word.
-    Text,
-    /// An address of a mailbox.
-    Email,
-    /// A telephone number.
-    Phone,
-    /// Other digits.
-    Digits,
-    /// Other digits, the last one computed.
-    Luhn,
-    /// A network address.
-    Ip,
-    /// A UUID.
-    Uuid,
-    /// A number up to 2^31 - 1.
-    Integer,
-}
-
-/// One column of one row that the application writes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EditSpec {
-    /// The row.
-    pub id: i64,
-    /// The column.
-    pub column: &'static str,
-    /// What it writes.
-    pub cell: Cell,
-}
-
-// === impl TokenForm ===
-
-impl TokenForm {
-    /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::Text, Self::Email, Self::Phone, Self::Digits, Self::Luhn, Self::Ip, Self::Uuid, Self::Integer];
-
-    /// As a case's file writes it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Email => "email",
-            Self::Phone => "phone",
-            Self::Digits => "digits",
-            Self::Luhn => "luhn",
-            Self::Ip => "ip",
-            Self::Uuid => "uuid",
-            Self::Integer => "integer",
-        }
-    }
-
-    /// Whether a token of this form looks unlike other values.
-    pub const fn shows(self) -> bool {
-        matches!(self, Self::Text | Self::Email | Self::Ip | Self::Uuid)
-    }
-}
 
 /// Columns that are transformed, beside the marker.
 const SUBJECTS_MAX: usize = 4;
@@ -125,7 +29,7 @@ pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
     }
     case.sealed = dice.chance(25);
     // Most cases are about what is written, and not about which rows are meant.
-    if dice.chance(60) {
+    if dice.chance(50) {
         case.keepers.clear();
         case.rule.predicate = Predicate::always();
         case.rule.native = None;
@@ -144,6 +48,9 @@ pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
     table.columns.extend(subjects.iter().map(|subject| subject.column.clone()));
     table.columns.extend(marker.clone());
     let edits = edits(dice, &mut draw, &case, &table);
+    if dice.chance(35) {
+        ask_of_a_subject(dice, &mut case, &subjects);
+    }
     let places: Vec<PlaceSpec> = subjects.iter().flat_map(|subject| subject.places.clone()).collect();
     let unique = subjects.iter().find(|subject| subject.unique).map(|subject| subject.column.name);
     let later = after(case.now, &case.rule.keep_for) + *dice.pick(LATER);
@@ -178,6 +85,31 @@ fn marker(dice: &mut Dice, case: &Case, subjects: &[Subject]) -> Option<ColumnSp
         _ => *dice.pick(&[Kind::Instant, Kind::Naive, Kind::Date, Kind::Bool, Kind::Int, Kind::Text]),
     };
     Some(ColumnSpec { name: "done at", kind, nullable: true })
+}
+
+/// Makes the rule, or one that keeps rows, ask for a value that is then written over.
+fn ask_of_a_subject(dice: &mut Dice, case: &mut Case, subjects: &[Subject]) {
+    let subject = dice.pick(subjects);
+    let check = match dice.pick(&subject.pool) {
+        Cell::Text(text) if matches!(subject.column.kind, Kind::Text | Kind::LaxText) => match dice.below(4) {
+            0 => Check::Compare(Comparison::Equal, Value::Text(text.clone())),
+            1 => Check::Compare(Comparison::NotEqual, Value::Text(text.clone())),
+            2 if !text.is_empty() => Check::Prefix(text.chars().take(2).collect()),
+            _ => Check::Null(dice.chance(30)),
+        },
+        Cell::Int(value) => Check::Compare(Comparison::LessOrEqual, Value::Int(*value)),
+        Cell::Bool(value) => Check::Compare(Comparison::Equal, Value::Bool(*value)),
+        _ => Check::Null(dice.chance(30)),
+    };
+    let or_null = !matches!(check, Check::Null(_)) && dice.chance(50);
+    let asked = Predicate::Test(Test { path: Path::column(subject.column.name), check, or_null });
+    if dice.chance(60) || case.keepers.len() > 1 {
+        let before = std::mem::replace(&mut case.rule.predicate, Predicate::always());
+        case.rule.predicate = if before == Predicate::always() { asked } else { Predicate::All(vec![before, asked]) };
+        return;
+    }
+    let keep_for = (*dice.pick(&["3y", "10mo", "1d", "90d"])).into();
+    case.keepers.push(RuleSpec { keep_for, predicate: asked, native: None, ..case.rule.clone() });
 }
 
 /// What new rows are drawn from.
