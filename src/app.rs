@@ -40,6 +40,7 @@ pub fn create_sqlite(path: &std::path::Path, script: &str) -> Result<(), Fault> 
 }
 
 /// The rows of a query on a SQLite database, as texts. For the demo.
+#[cfg(feature = "sqlite")]
 pub fn ask_sqlite(path: &std::path::Path, query: &str) -> Result<Vec<Vec<String>>, Fault> {
     forgetd_sqlite::ask(path, query)
 }
