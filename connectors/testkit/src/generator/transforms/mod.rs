@@ -8,8 +8,8 @@ mod texts;
 use std::collections::BTreeSet;
 
 use forgetd_connector::{Check, Comparison, Path, Predicate, Test, Value};
-use jiff::tz::TimeZone;
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 use super::moments::{When, after};
 use super::{Case, Dice, Features, RuleSpec, rules};
