@@ -35,7 +35,7 @@ pub struct Clean {
     pub catalog: String,
     /// Its cutoff: no row whose moment lies before it was left.
     pub cutoff: Timestamp,
-    /// When all rows were looked at last, by the clock of the rule's database.
+    /// When all rows were looked at last, their tokens with the keys, by the clock of the rule's database.
     pub swept: Timestamp,
 }
 

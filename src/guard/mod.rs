@@ -23,7 +23,7 @@ use crate::rules::{Mode, Rule};
 pub use book::{Book, Clean, Once};
 pub use clock::skew;
 pub use cool_off::{Standing, along, standing};
-pub use floor::floor;
+pub use floor::{Reach, floor};
 pub use once::HOLDS;
 
 /// Why a run is stopped: the cause, and the numbers in words.

@@ -26,6 +26,8 @@ pub(super) struct Opened<'a> {
     pub(super) row: RunRow,
     pub(super) findings: &'a [Finding],
     pub(super) resumed: bool,
+    /// Whether the sweep found more than one run takes.
+    pub(super) more: bool,
 }
 
 /// Writes the run's row together with `run.started`.
@@ -203,6 +205,10 @@ fn judge(
     let Some(left) = report.left else {
         return (Verdict::Failed, Some(Cause::Survivors), Some("survivors could not be counted".into()));
     };
+    if left == 0 && opened.more {
+        let detail = "more values only look like tokens than one run takes; the next one goes on";
+        return (Verdict::Partial, Some(Cause::Cap), Some(detail.into()));
+    }
     if left == 0 {
         return (Verdict::Clean, None, None);
     }

@@ -10,15 +10,33 @@ use crate::plan;
 use crate::rules::{self, Rule};
 use crate::transform::KeyedTransform;
 
-/// The transform of `rule`, whose step in `database` is this one; or the fault that names the domain which has no key that makes
-/// tokens. A rule that deletes computes nothing.
+/// [`keyed`], as lanes take it. A rule that deletes computes nothing.
 pub(super) fn transform(
     rule: &Rule,
     step: &Step,
     keys: &Arc<Keyring>,
     database: &str,
 ) -> Result<Arc<dyn Transform>, Fault> {
-    let Some(transform) = rule.transform() else { return Ok(Arc::new(Untouched)) };
+    Ok(lane(keyed(rule, step, keys, database)?))
+}
+
+/// A transform as lanes take it.
+pub(super) fn lane(keyed: Option<Arc<KeyedTransform>>) -> Arc<dyn Transform> {
+    match keyed {
+        Some(keyed) => keyed,
+        None => Arc::new(Untouched),
+    }
+}
+
+/// The transform of `rule`, whose step in `database` is this one, if it is none that deletes; or the fault that names the domain
+/// which has no key that makes tokens.
+pub(super) fn keyed(
+    rule: &Rule,
+    step: &Step,
+    keys: &Arc<Keyring>,
+    database: &str,
+) -> Result<Option<Arc<KeyedTransform>>, Fault> {
+    let Some(transform) = rule.transform() else { return Ok(None) };
     for domain in transform.domains() {
         let active = keys.domain(domain).and_then(DomainKeys::active);
         if !active.is_some_and(PseudonymKey::makes_tokens) {
@@ -26,7 +44,7 @@ pub(super) fn transform(
             return Err(fault.with_detail(format!("domain {domain} has no key that makes tokens now")));
         }
     }
-    Ok(Arc::new(KeyedTransform::new(plan::treated(transform, &step.table), Arc::clone(keys))))
+    Ok(Some(Arc::new(KeyedTransform::new(plan::treated(transform, &step.table), Arc::clone(keys)))))
 }
 
 /// The key that makes tokens of each domain which the rule names: what its evidence says.

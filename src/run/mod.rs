@@ -20,6 +20,7 @@ mod rule;
 mod seals;
 mod session;
 mod site;
+mod sweep;
 mod verdict;
 mod walk;
 

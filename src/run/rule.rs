@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use forgetd_connector::{
     Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, LastRow, Measure, RowCap, RunRow, Severity, Step,
-    TableRef, Untouched, fault_point,
+    TableRef, fault_point,
 };
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::close::{self, Opened};
 use super::job::Job;
 use super::keyed;
+use super::sweep::{self, Swept};
 use super::{Pace, Report, Session, Site, Verdict};
 use crate::evidence::entry::{EntryBody, RunStarted};
 use crate::guard::{Book, Seen};
@@ -36,6 +38,7 @@ pub(super) struct Looked {
     pub(super) book: Book,
     /// The crashed run that goes on, if one does.
     pub(super) resumed: Option<RunRow>,
+    pub(super) swept: Swept,
 }
 
 /// Why a run ends before it begins.
@@ -80,7 +83,7 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
             return Err(Fault::new(FaultClass::Blocked(Cause::ReadOnly), "begin run", site.name).into());
         }
     }
-    let mut looked = look(session, site, rule).await?;
+    let mut looked = look(session, site, rule, &pace.stop).await?;
     report.cutoff = Some(looked.step.selection.terms.cutoff.0);
     (report.due, report.due_exact) = due(&looked.measure)?;
     if rule.mode == Mode::Observe {
@@ -92,12 +95,12 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
         // Before the run is opened: what was approved for one run lets no second one pass, however this one ends.
         looked.book.once = None;
         looked.book.last = Some(LastRow { cutoff: looked.step.selection.terms.cutoff.0, at: looked.database_time });
-        if report.due == Some(0) {
+        if report.due == Some(0) && !looked.swept.more {
             cleaned(rule, &mut looked);
         }
         session.keep_book(rule, &looked.book).await?;
     }
-    if report.due == Some(0) && looked.resumed.is_none() {
+    if report.due == Some(0) && looked.resumed.is_none() && !looked.swept.more {
         let body = EntryBody::Heartbeat { cutoff: looked.step.selection.terms.cutoff.0, rule_digest: rule.digest() };
         session.note(site, &rule.name, &report.run_id, &body).await?;
         report.left = Some(0);
@@ -107,7 +110,12 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
 }
 
 /// Reads everything the run depends on; changes nothing but closing a crashed run that cannot go on.
-async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Looked, Blocked> {
+async fn look(
+    session: &Session<'_>,
+    site: &Site<'_>,
+    rule: &Rule,
+    stop: &watch::Receiver<bool>,
+) -> Result<Looked, Blocked> {
     let connector = site.connector;
     let database_time = time(site, rule).await?;
     let policy = &session.config.policy;
@@ -134,12 +142,14 @@ async fn look(session: &Session<'_>, site: &Site<'_>, rule: &Rule) -> Result<Loo
         return Err(blocked_by(&findings));
     }
     warn_of(rule, &findings);
-    let transform = match rule.mode {
-        Mode::Enforce => keyed::transform(rule, &step, &session.pseudonyms, site.name)?,
-        Mode::Observe => Arc::new(Untouched),
+    let keyed = match rule.mode {
+        Mode::Enforce => keyed::keyed(rule, &step, &session.pseudonyms, site.name)?,
+        Mode::Observe => None,
     };
+    let swept = sweep::sweep(site, rule, &mut step, keyed.as_ref(), resumed.is_some(), stop).await?;
+    let transform = keyed::lane(keyed);
     let measure = connector.measure(&step, cap(rule, &book)).await?;
-    Ok(Looked { step, transform, catalog, database_time, measure, findings, book, resumed })
+    Ok(Looked { step, transform, catalog, database_time, measure, findings, book, resumed, swept })
 }
 
 /// The database's clock, if it agrees with ours. A rule that only looks is told, and looks.
@@ -195,7 +205,7 @@ fn cleaned(rule: &Rule, looked: &mut Looked) {
     }
     let selection = &looked.step.selection;
     let catalog = plan::depends(&looked.step);
-    looked.book.cleaned(rule, &catalog, selection.terms.cutoff.0, selection.floor, looked.database_time);
+    looked.book.cleaned(rule, &catalog, selection.terms.cutoff.0, looked.swept.reach, looked.database_time);
 }
 
 /// Describes the tables once more: a run changes nothing in tables other than those it was planned and judged for.
@@ -325,7 +335,8 @@ async fn act(
         close::open(session, site, &row, &started).await?;
     }
     pace.progress.begin(&rule.name, report.due.unwrap_or_default(), report.due_exact);
-    let opened = Opened { session, site, job: &job, row, findings: &looked.findings, resumed };
+    let more = looked.swept.more;
+    let opened = Opened { session, site, job: &job, row, findings: &looked.findings, resumed, more };
     let report = close::walk_and_close(&opened, pace, report).await;
     pace.progress.end(&rule.name);
     if matches!(report.verdict, Verdict::Clean | Verdict::Partial) && report.cause != Some(Cause::Interrupted) {

@@ -38,6 +38,15 @@ pub(super) fn treat_at(treatment: &Treatment, keys: &Keyring, document: &str, st
     Became::New(Value::Text(new))
 }
 
+/// The texts at `steps`; none where the document is no JSON.
+pub(super) fn texts_at(document: &str, steps: &[PathStep]) -> Vec<String> {
+    let mut places = vec![];
+    if find(document, 0, steps, &mut places).is_none() {
+        return vec![];
+    }
+    places.into_iter().filter_map(|place| serde_json::from_str(&document[place]).ok()).collect()
+}
+
 /// The new JSON of a value; none if it is done.
 fn treat_raw(treatment: &Treatment, keys: &Keyring, raw: &str) -> Result<Option<String>, Cause> {
     let old = match (raw.as_bytes().first(), treatment) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use forgetd_connector::{Cause, NewRow, OldRow, Path, Put, Transform, Value};
 
 use super::treat::{Became, treat};
-use super::{Holder, Treatment, json, put, shape};
+use super::{Holder, TokenKind, Treatment, json, put, shape, token};
 use crate::keys::Keyring;
 
 /// One place of a rule: what happens there, and what it is.
@@ -64,6 +64,35 @@ impl KeyedTransform {
             })
     }
 
+    /// Whether a key can tell tokens from what only looks like them at one of the places.
+    pub fn checks(&self) -> bool {
+        self.columns.iter().flatten().any(|computed| computed.checked().is_some())
+    }
+
+    /// The texts that have the form of a token, though none of the keys made them, or not in this spelling, each with its
+    /// place; of a row that its server takes for done.
+    pub fn fakes(&self, row: &OldRow) -> Vec<(&Path, String)> {
+        let mut fakes = vec![];
+        for (places, value) in self.columns.iter().zip(&row.values) {
+            let Value::Text(value) = value else { continue };
+            for computed in places {
+                let (Some(kind), Treated { path, treatment, holder }) = (computed.checked(), &computed.place) else {
+                    continue;
+                };
+                let texts = match holder {
+                    Holder::Json => json::texts_at(value, &path.steps),
+                    _ => vec![value.clone()],
+                };
+                let is_fake = |text: &String| {
+                    token::is_alike(kind, text)
+                        && treat(treatment, *holder, &self.keys, &Value::Text(text.clone())) != Became::Same
+                };
+                fakes.extend(texts.into_iter().filter(is_fake).map(|text| (path, text)));
+            }
+        }
+        fakes
+    }
+
     fn row(&self, row: &OldRow) -> NewRow {
         if row.values.len() != self.columns.len() {
             return NewRow::Unfit(Cause::Internal);
@@ -98,6 +127,18 @@ impl KeyedTransform {
             }
             _ if *holder == Holder::Json => Became::Unfit(Cause::ValueUnfit),
             value => treat(treatment, *holder, &self.keys, value),
+        }
+    }
+}
+
+// === impl Computed ===
+
+impl Computed {
+    /// The kind of tokens here, if a key tells them from what only looks like them.
+    const fn checked(&self) -> Option<TokenKind> {
+        match self.place.treatment {
+            Treatment::Pseudonymize { kind, .. } if token::has_check(kind) => Some(kind),
+            _ => None,
         }
     }
 }

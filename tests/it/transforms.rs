@@ -111,6 +111,57 @@ fn a_faked_token_is_not_done() {
     }
 }
 
+/// What of a row is no token, with its place.
+fn fakes(transform: &KeyedTransform, row: &OldRow) -> Vec<(String, String)> {
+    transform.fakes(row).into_iter().map(|(path, text)| (path.to_string(), text)).collect()
+}
+
+#[test]
+fn keys_tell_tokens_from_what_looks_like_them() {
+    for (kind, look_alike, old) in [
+        (TokenKind::Text, "fg1aaaaaaaaaaaaaaaaaaaaaaa", "Anna"),
+        (TokenKind::Email, "fg1aaaaaaaaaaaaaaaaaaaaaaa@pseudonym.invalid", "anna@x.se"),
+        (TokenKind::Uuid, "0190163d-8694-8f91-aea5-966c26f8ad91", "0190163d-8694-739b-aea5-966c26f8ad91"),
+    ] {
+        let transform = KeyedTransform::new([treated("a", pseudonymize(kind, "people"))], ring("people", &[7, 8]));
+        assert!(transform.checks());
+        let word = kind.word();
+        let (active, earlier) = (token(kind, "people", &[8], old).unwrap(), token(kind, "people", &[7], old).unwrap());
+        for done in [&*active, &*earlier, "NULL", "", old] {
+            assert_eq!(fakes(&transform, &row(&[done])), [], "{word} {done}: a token, or none by its form");
+        }
+        let (stranger, foreign) = (token(kind, "people", &[9], old).unwrap(), token(kind, "leads", &[8], old).unwrap());
+        for fake in [look_alike, &*stranger, &*foreign] {
+            let found = fakes(&transform, &row(&[fake]));
+            assert_eq!(found, [("a".to_owned(), fake.to_owned())], "{word}");
+            assert!(matches!(one(&transform, row(&[fake])), NewRow::Values(_)), "{word}: it becomes a token");
+        }
+    }
+}
+
+#[test]
+fn every_element_of_an_array_is_asked_for() {
+    let places = [
+        treated("doc.log[].email", pseudonymize(TokenKind::Email, "people")),
+        treated("doc.name", pseudonymize(TokenKind::Text, "people")),
+        treated("net", pseudonymize(TokenKind::Ip, "people")),
+    ];
+    let transform = KeyedTransform::new(places, ring("people", &[7]));
+    let token = token(TokenKind::Email, "people", &[7], "anna@x.se").unwrap();
+    let (fake, other) = ("fg1aaaaaaaaaaaaaaaaaaaaaaa", "fg1bbbbbbbbbbbbbbbbbbbbbbb");
+    let doc = format!(
+        r#"{{"name":"{fake}","log":[{{"email":"{token}"}},{{"email":"{other}@pseudonym.invalid"}},{{"email":null}},7]}}"#
+    );
+    let expected =
+        [("doc.log[].email".to_owned(), format!("{other}@pseudonym.invalid")), ("doc.name".into(), fake.into())];
+    assert_eq!(fakes(&transform, &row(&[&doc, "240.0.0.1"])), expected);
+    for nothing in ["NULL", "{", "{}", r#"{"name":7,"log":"x"}"#, r#"{"name":"\ud800"}"#] {
+        assert_eq!(fakes(&transform, &row(&[nothing, "NULL"])), [], "{nothing}");
+    }
+    let addresses = KeyedTransform::new([treated("net", pseudonymize(TokenKind::Ip, "people"))], ring("people", &[7]));
+    assert!(!addresses.checks(), "where an address lies is all that tells");
+}
+
 #[test]
 fn one_unfit_value_leaves_the_whole_row() {
     let places = [treated("a", pseudonymize(TokenKind::Text, "people")), treated("b", pseudonymize(DIGITS, "people"))];

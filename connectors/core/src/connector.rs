@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use crate::catalog::named;
 use crate::{
-    Atomicity, Capabilities, Catalog, Control, Count, Explained, Facts, Fault, Finding, Judged, Key, Lane, LaneClaim,
-    Measure, Path, Profile, Rewrite, RowCap, Selection, Shape, Since, SinceColumn, Statements, Table, TableRef,
-    Transform, WhenNull,
+    Atomicity, Capabilities, Catalog, Control, Count, DoneRows, Except, Explained, Facts, Fault, Finding, Judged, Key,
+    Lane, LaneClaim, Measure, Path, Profile, Rewrite, RowCap, Selection, Shape, Since, SinceColumn, Statements, Table,
+    TableRef, Transform, WhenNull,
 };
 
 /// What every connector is told when it connects, beside its own configuration.
@@ -118,6 +118,11 @@ pub trait Connector: Send + Sync {
     /// Counts the rows of a table that look like this at a place: how many carry which token. Reads only.
     async fn count_shaped(&self, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault>;
 
+    /// The next rows behind a position that the step's terms mean and that have no sign that they are not done, whatever
+    /// its floor. Looks at `rows_max` rows of the table at most, fewer where their values are large. Reads only, and takes
+    /// no lock.
+    async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault>;
+
     /// Closes every connection.
     async fn close(&self);
 }
@@ -168,6 +173,15 @@ impl Step {
             Action::Transform(rewrite) => Some(rewrite),
             Action::Delete => None,
         }
+    }
+
+    /// The step that means the rows which this one is done with: its terms mean them, nothing keeps them, and no sign says
+    /// that they are not done. Without a floor.
+    pub fn done(&self) -> Self {
+        let undone = Selection { floor: None, except: vec![], ..self.selection.clone() };
+        let mut selection = Selection { undone: vec![], floor: None, ..self.selection.clone() };
+        selection.except.push(Except::Due(Box::new(undone)));
+        Self { selection, ..self.clone() }
     }
 
     /// Whether rows whose leading column is NULL can be due, so that they are walked behind the others.

@@ -63,5 +63,7 @@ pub use selection::{Child, Except, Selection, Terms, WhenNull};
 pub use since::{Joined, Latest, Since, SinceColumn, SinceForm};
 pub use statements::Statements;
 pub use table::TableRef;
-pub use transform::{Grain, Marker, NewRow, OldRow, Place, Put, Rewrite, Shape, Transform, Undone, Untouched};
+pub use transform::{
+    DoneRows, Grain, Marker, NewRow, OldRow, Place, Put, Rewrite, Shape, Transform, Undone, Untouched,
+};
 pub use value::{Key, Value};

@@ -1,6 +1,6 @@
 //! How rows are transformed: which places are written, with what, and how a row is known to be done.
 
-use crate::{Cause, Path, PathStep, TableRef, Value};
+use crate::{Cause, Key, Path, PathStep, TableRef, Value};
 
 /// What a transform writes into a row. Whether a row is done already is asked by [`crate::Selection::undone`].
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +94,14 @@ pub enum Undone {
         /// How a value looks that is done.
         shape: Shape,
     },
+    /// The value at the path is a text, and exactly one of these, by code points; a type without a form of its own in
+    /// [`Value`]: the engine's text in lower case. Behind `[]`: in at least one element.
+    Is {
+        /// Where.
+        path: Path,
+        /// The texts. They were read from rows: nothing shows them.
+        texts: Vec<String>,
+    },
 }
 
 /// How a value looks that is done. Never asked of NULL, which is done.
@@ -117,6 +125,15 @@ pub struct OldRow {
     pub values: Vec<Value>,
     /// Whether the marker says that the row was done already.
     pub marked: bool,
+}
+
+/// Some of the rows that a transform is done with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DoneRows {
+    /// The rows, in the order of their position.
+    pub rows: Vec<OldRow>,
+    /// The position behind which the rest lies, for the same connector alone; absent: there is nothing more.
+    pub next: Option<Key>,
 }
 
 /// What becomes of one row.

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, Explained, Facts, Fault,
-    FaultClass, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Table,
-    TableRef, Transform, Value,
+    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts,
+    Fault, FaultClass, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step,
+    Table, TableRef, Transform, Value,
 };
 use jiff::Timestamp;
 
@@ -21,7 +21,7 @@ use crate::query::{Query, Sql, TextOrder};
 use crate::sealed::SealedKeys;
 use crate::survey::{Survey, get, odd, walk_by_description};
 use crate::walk::Walk;
-use crate::{catalog, error, explain, facts, measure, preflight, profile, tls};
+use crate::{catalog, done, error, explain, facts, measure, preflight, profile, tls};
 
 /// What everything of one database shares.
 pub(crate) struct Shared {
@@ -274,6 +274,10 @@ impl Connector for Postgres {
 
     async fn count_shaped(&self, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault> {
         measure::count_shaped(&self.shared, table, path, shape).await
+    }
+
+    async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
+        done::rows(&self.shared, step, after, rows_max).await
     }
 
     async fn close(&self) {

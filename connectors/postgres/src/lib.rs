@@ -13,6 +13,7 @@ mod config;
 mod connect;
 mod connector;
 mod control;
+mod done;
 mod error;
 mod explain;
 mod facts;

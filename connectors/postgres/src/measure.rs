@@ -37,7 +37,7 @@ pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result
     let mut queries = vec![&total, &due];
     queries.extend(&outside);
     queries.extend(&oldest);
-    let answers = match read(shared, step, query.pins(), &queries, &place).await? {
+    let answers = match read(shared, step, "measure", query.pins(), &queries, &place).await? {
         Ok(answers) => answers,
         Err(cause) => return Ok(blind(cause)),
     };
@@ -58,7 +58,7 @@ pub(crate) async fn measure(shared: &Shared, step: &Step, cap: RowCap) -> Result
     let outside = match Outside::by_counts(due, total) {
         Some(outside) => outside,
         None if outside.is_some() && answers.get(2).is_some_and(|answer| !answer.rows.is_empty()) => Outside::Rows,
-        None => match read(shared, step, query.pins(), &[&query.outside()], &place).await? {
+        None => match read(shared, step, "measure", query.pins(), &[&query.outside()], &place).await? {
             Ok(answers) => Outside::found(answers.first().is_some_and(|answer| !answer.rows.is_empty())),
             Err(_) => Outside::Unknown,
         },
@@ -76,7 +76,7 @@ pub(crate) async fn survivors(shared: &Shared, step: &Step) -> Result<Count, Fau
         Walk::Physical if !query.looks_elsewhere() => format!("{}{BY_BLOCKS}", query.pins()),
         _ => query.pins().to_owned(),
     };
-    match read(shared, step, &settings, &[&query.count(None)], &place).await? {
+    match read(shared, step, "measure", &settings, &[&query.count(None)], &place).await? {
         Ok(answers) => Ok(Count::Exact(number(&answers, 0, &place)?)),
         Err(cause) => Ok(Count::Blind(cause)),
     }
@@ -95,15 +95,16 @@ pub(crate) async fn count_shaped(shared: &Shared, table: &Table, path: &Path, sh
 }
 
 /// Reads in the lanes' session. The inner error: the role cannot see the rows.
-async fn read(
+pub(crate) async fn read(
     shared: &Shared,
     step: &Step,
+    operation: &'static str,
     settings: &str,
     queries: &[&Sql],
     place: &str,
 ) -> Result<Result<Vec<Answer>, Cause>, Fault> {
     let held = shared.lanes.take().await?;
-    let answers = match held.read("measure", place, settings, queries).await {
+    let answers = match held.read(operation, place, settings, queries).await {
         Ok(answers) => Ok(answers),
         Err(fault) => Err(preflight::blind_or_denied(&held, step, place, fault).await),
     };

@@ -6,6 +6,7 @@ mod account;
 mod change;
 mod coarse;
 mod count;
+mod done;
 mod json;
 mod lock;
 mod lookup;

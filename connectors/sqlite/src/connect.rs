@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, ConnectContext, Connector, Control, Count, Explained, Facts, Fault, FaultClass,
-    Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Statements, Step, Table, TableRef,
-    Transform,
+    Atomicity, Capabilities, Catalog, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts, Fault,
+    FaultClass, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Statements, Step, Table,
+    TableRef, Transform,
 };
 use jiff::Timestamp;
 
@@ -19,7 +19,7 @@ use crate::query::{Scope, Shape};
 use crate::sealed::SqliteSealedLane;
 use crate::session::{Opening, Role, Session, Turn};
 use crate::worker::Worker;
-use crate::{catalog, explain, facts, judge, measure, preflight, profile, query};
+use crate::{catalog, done, explain, facts, judge, measure, preflight, profile, query};
 
 struct SqliteConnector {
     database: String,
@@ -200,6 +200,12 @@ impl Connector for SqliteConnector {
         let query = query::shaped(table, path, shape, &place)?;
         let job = move |session: &mut Session| session.snapshot("count rows", |connection| query.number(connection));
         self.reads.call("count rows", job).await
+    }
+
+    async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
+        let (scope, after, place) = (self.scope(&step.done()).await?, after.cloned(), step.place(&self.database));
+        let job = move |session: &mut Session| done::rows(session, &scope, after.as_ref(), rows_max, &place);
+        self.reads.call("read rows", job).await
     }
 
     async fn close(&self) {

@@ -11,6 +11,7 @@ mod config;
 mod connect;
 mod control;
 mod create;
+mod done;
 mod effect;
 mod error;
 mod explain;

@@ -98,11 +98,20 @@ fn ahead_by_since(
     }
 }
 
+/// The last of so many rows behind `after` in the table's own order; absent where there are fewer.
+pub(crate) fn row_behind(
+    connection: &Connection,
+    scope: &Scope,
+    after: Option<&Key>,
+    rows: u64,
+) -> rusqlite::Result<Option<Key>> {
+    row_key(connection, &scope.peek_rows(after, rows), scope.row_width())
+}
+
 /// The row at this place in the table's own order, counted from 1; absent where there are fewer, and where it is the last.
 pub(crate) fn row_at(connection: &Connection, scope: &Scope, rows: u64) -> rusqlite::Result<Option<Key>> {
-    let key = row_key(connection, &scope.peek_rows(None, rows), scope.row_width())?;
-    let Some(key) = key else { return Ok(None) };
-    let next = row_key(connection, &scope.peek_rows(Some(&key), 1), scope.row_width())?;
+    let Some(key) = row_behind(connection, scope, None, rows)? else { return Ok(None) };
+    let next = row_behind(connection, scope, Some(&key), 1)?;
     Ok(next.map(|_| key))
 }
 

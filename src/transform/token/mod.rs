@@ -51,6 +51,20 @@ pub(super) fn patterns(kind: TokenKind) -> Option<Vec<String>> {
     }
 }
 
+/// Whether a key tells a token of this kind from what only looks like one.
+pub(super) const fn has_check(kind: TokenKind) -> bool {
+    matches!(kind, TokenKind::Text | TokenKind::Email | TokenKind::Uuid)
+}
+
+/// Whether a text has the form of a token of this kind, one with a check.
+pub(super) fn is_alike(kind: TokenKind, text: &str) -> bool {
+    let fits = |pattern: &String| {
+        pattern.chars().count() == text.chars().count()
+            && pattern.chars().zip(text.chars()).all(|(form, c)| form == '_' || form == c)
+    };
+    has_check(kind) && patterns(kind).is_some_and(|patterns| patterns.iter().any(fits))
+}
+
 /// Text patterns of the tokens of this kind that one key made; none if their form does not tell.
 pub(super) fn patterns_of(kind: TokenKind, epoch: Epoch) -> Option<Vec<String>> {
     match kind {

@@ -22,7 +22,7 @@ pub(super) struct Writes {
     /// `column = expression` for what the server works out itself.
     fixed: Vec<String>,
     /// Whether the marker says that a row was done.
-    marked: String,
+    pub(super) marked: String,
     /// The parameters of the predicate, and behind them those of `fixed`.
     bound: Sql,
 }

@@ -22,6 +22,15 @@ pub(super) enum Look {
     Other,
 }
 
+/// What is asked of a value that is there.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    /// Whether it looks like this.
+    Looks(&'a Shape, Look),
+    /// Whether it is a text among those of this placeholder.
+    Among(&'a str),
+}
+
 // === impl Compiler ===
 
 impl Compiler<'_> {
@@ -42,6 +51,7 @@ impl Compiler<'_> {
             Undone::Unmarked(marker) => Said::whole(format!("{} is null", of(&self.own(marker)?.name))),
             Undone::MarkedBefore { marker, since } => Said::whole(self.marked_before(terms, marker, since)?),
             Undone::Other { path, shape } => self.looks(path, shape, Look::Other)?,
+            Undone::Is { path, texts } => self.is_among(path, texts)?,
         })
     }
 
@@ -73,16 +83,9 @@ impl Compiler<'_> {
         let whole = path.steps.is_empty() && !matches!(shape, Shape::Like(_));
         if column.kind == ColumnKind::Json && !whole {
             let spot = Spot::of(column);
-            let unreadable = spot.unreadable();
-            let said = self.looks_along(spot, &path.steps, shape, look, path)?;
-            return Ok(match unreadable {
-                // It cannot be looked into: it is not known to be done.
-                Some(unreadable) => {
-                    let other = look == Look::Other;
-                    Said::whole(format!("case when {unreadable} then {other} else {} end", said.alone()))
-                }
-                None => said,
-            });
+            // What cannot be looked into is not known to be done.
+            let unreadable = look == Look::Other;
+            return self.look_into(spot, Asked::Looks(shape, look), path, unreadable);
         }
         if !path.steps.is_empty() {
             return Err(self.refuse(Cause::ColumnType, &path.to_string()));
@@ -103,6 +106,20 @@ impl Compiler<'_> {
                 if look == Look::Other { format!("not ({like})") } else { format!("({like})") }
             }
         }))
+    }
+
+    /// Whether there is a value at the path that is one of these texts.
+    fn is_among(&mut self, path: &Path, texts: &[String]) -> Result<Said, Fault> {
+        let column = self.own(&path.column)?;
+        let among = self.sql.bind_once(Param::Texts(texts.iter().cloned().map(Some).collect()));
+        if column.kind == ColumnKind::Json {
+            return self.look_into(Spot::of(column), Asked::Among(&among), path, false);
+        }
+        if !path.steps.is_empty() {
+            return Err(self.refuse(Cause::ColumnType, &path.to_string()));
+        }
+        self.pinned.push(column.clone());
+        Ok(Said::whole(among_texts(&codec::exact_text(column), &among)))
     }
 
     /// A column and a value that is written into it, as they are compared: by code points, or by the type's own equality.
@@ -151,26 +168,35 @@ impl Compiler<'_> {
         if forms.is_empty() { format!("{text} <> {text}") } else { forms.join(" or ") }
     }
 
+    /// Looks along the whole path; `unreadable` where the server cannot look into what the column holds.
+    fn look_into(&mut self, spot: Spot, asked: Asked<'_>, path: &Path, unreadable: bool) -> Result<Said, Fault> {
+        let cannot = spot.unreadable();
+        let said = self.look_along(spot, &path.steps, asked, path)?;
+        Ok(match cannot {
+            Some(cannot) => Said::whole(format!("case when {cannot} then {unreadable} else {} end", said.alone())),
+            None => said,
+        })
+    }
+
     /// Goes on along the path into JSON. What is not there looks like nothing.
-    fn looks_along(
-        &mut self,
-        spot: Spot,
-        steps: &[PathStep],
-        shape: &Shape,
-        look: Look,
-        path: &Path,
-    ) -> Result<Said, Fault> {
+    fn look_along(&mut self, spot: Spot, steps: &[PathStep], asked: Asked<'_>, path: &Path) -> Result<Said, Fault> {
         match steps {
-            [] => self.looks_at(&spot, shape, look, path),
+            [] => match asked {
+                Asked::Looks(shape, look) => self.looks_at(&spot, shape, look, path),
+                Asked::Among(texts) => {
+                    let (is, text, among) = (spot.type_or_null(), Kind::Text.name(), among_texts(&spot.text(), texts));
+                    Ok(Said::whole(format!("case {is} when '{text}' then {among} else false end")))
+                }
+            },
             [PathStep::Field(name), rest @ ..] => {
                 let name = self.text(name);
                 let Some(members) = spot.members() else {
-                    return self.looks_along(spot.field(&name), rest, shape, look, path);
+                    return self.look_along(spot.field(&name), rest, asked, path);
                 };
                 // A name can stand there more than once, and readers see one of them.
                 self.subqueries += 1;
                 let member = format!("forgetd_member_{}", self.subqueries);
-                let holds = self.looks_along(spot.element(&member), rest, shape, look, path)?.beside();
+                let holds = self.look_along(spot.element(&member), rest, asked, path)?.beside();
                 Ok(Said::whole(format!(
                     "exists (select from {members} as {member}(forgetd_name, forgetd_json) \
                      where {member}.forgetd_name = {name}::text and {holds})"
@@ -181,7 +207,7 @@ impl Compiler<'_> {
                 let element = format!("forgetd_element_{}", self.subqueries);
                 let elements = spot.elements();
                 let inner = spot.element(&element);
-                let holds = self.looks_along(inner, rest, shape, look, path)?.beside();
+                let holds = self.look_along(inner, rest, asked, path)?.beside();
                 Ok(Said::whole(format!("exists (select from {elements} as {element}(forgetd_json) where {holds})")))
             }
         }
@@ -215,4 +241,9 @@ impl Compiler<'_> {
             kind.name()
         )))
     }
+}
+
+/// Whether a text is one of a list, by code points.
+fn among_texts(text: &str, list: &str) -> String {
+    format!("{text} collate \"C\" = any ({list}::text[])")
 }

@@ -31,10 +31,7 @@ pub(super) fn fates(rewriting: &Rewriting, lines: &[Line], transform: &dyn Trans
     let answers = if computed.is_empty() {
         vec![NewRow::Same; lines.len()]
     } else {
-        let old = |line: &Line| {
-            let values = computed.iter().map(|n| line.cells[*n].value.clone()).collect();
-            OldRow { values, marked: line.marked }
-        };
+        let old = |line: &Line| OldRow { values: rewriting.old_values(line), marked: line.marked };
         transform.compute(&lines.iter().map(old).collect::<Vec<_>>())
     };
     if answers.len() != lines.len() {

@@ -25,6 +25,8 @@ enum Node {
 pub(super) enum Asked<'a> {
     /// This check.
     Check(&'a Check),
+    /// This check of every member of a name.
+    Each(&'a Check),
     /// Whether there is one, and whether it has this shape.
     Shape {
         /// How it looks.
@@ -73,7 +75,7 @@ impl Composer<'_> {
         match steps {
             [] => self.leaf(node, asked),
             // Every member of this name counts, though readers see one: what is not seen is kept all the same.
-            [PathStep::Field(name), rest @ ..] if matches!(asked, Asked::Shape { .. }) => {
+            [PathStep::Field(name), rest @ ..] if !matches!(asked, Asked::Check(_)) => {
                 let name = self.query.bind_value(&forgetd_connector::Value::Text(name.clone()));
                 let alias = self.json_alias();
                 let one = self.at(&Node::Part(alias.clone()), rest, asked)?;
@@ -103,7 +105,7 @@ impl Composer<'_> {
             return Err(Refused::new(Cause::Internal, ""));
         };
         let check = match asked {
-            Asked::Check(check) => check,
+            Asked::Check(check) | Asked::Each(check) => check,
             Asked::Shape { shape, wanted } => {
                 let alike = self.json_alike(alias, shape)?;
                 let not = if wanted { "" } else { "not " };

@@ -147,6 +147,13 @@ impl Rewriting {
         &self.columns
     }
 
+    /// The old values that others are computed from, in the order of their columns.
+    pub(crate) fn old_values(&self, line: &Line) -> Vec<Value> {
+        let computed = |touched: &Touched| matches!(touched.becomes, Becomes::Computed { .. });
+        let columns = self.columns.iter().zip(&line.cells);
+        columns.filter(|(touched, _)| computed(touched)).map(|(_, cell)| cell.value.clone()).collect()
+    }
+
     /// The marker's new value.
     pub(crate) fn marker(&self) -> Option<&Value> {
         self.marker.as_ref().map(|(_, value)| value)
@@ -231,6 +238,13 @@ impl Scope {
         let within = self.within(area, &mut query);
         let hint = if area.uses_since() { &self.hint } else { "" };
         query.sql = self.read(rewriting, hint, &within);
+        query
+    }
+
+    /// [`Self::read_in`] in the order of the rows.
+    pub(crate) fn read_in_order(&self, rewriting: &Rewriting, area: &Area) -> Query {
+        let mut query = self.read_in(rewriting, area);
+        query.push(&format!("\norder by {}", self.row.join(", ")));
         query
     }
 

@@ -51,6 +51,7 @@ impl Composer<'_> {
             Undone::Unmarked(marker) => Ok(format!("(+{} is null)", self.column(marker))),
             Undone::MarkedBefore { marker, since } => self.marked_before(marker, since, terms),
             Undone::Other { path, shape } => self.shaped(path, shape, false),
+            Undone::Is { path, texts } => self.is_one_of(path, texts),
         }
     }
 
@@ -85,6 +86,19 @@ impl Composer<'_> {
         let there = self.null(&path.column, false);
         let alike = self.column_alike(described, shape).map_err(refused)?;
         Ok(format!("({there} and {}{alike})", if wanted { "" } else { "not " }))
+    }
+
+    /// Whether there is a value at a path that is one of these texts.
+    fn is_one_of(&mut self, path: &Path, texts: &[String]) -> Result<String, Refused> {
+        let listed = Check::In(texts.iter().cloned().map(Value::Text).collect());
+        let found = if path.steps.is_empty() {
+            let column = self.column(&path.column);
+            check::compose(&Operand::column(&column), &listed, self.code_points, &mut self.query)
+        } else {
+            self.shaped_inside(path, Asked::Each(&listed)).map(|(found, _)| found)
+        };
+        let found = found.map_err(|refused| Refused { at: path.to_string(), ..refused })?;
+        Ok(format!("ifnull({found}, 0)"))
     }
 
     /// Whether what a column holds has this shape.

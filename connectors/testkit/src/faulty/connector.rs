@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Capabilities, Catalog, Connector, Control, Count, Explained, Facts, Fault, Finding, Judged, Key, Lane, LaneClaim,
-    Measure, Path, Profile, RowCap, Shape, Statements, Step, Table, TableRef, Transform,
+    Capabilities, Catalog, Connector, Control, Count, DoneRows, Explained, Facts, Fault, Finding, Judged, Key, Lane,
+    LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Table, TableRef, Transform,
 };
 use jiff::Timestamp;
 
@@ -104,6 +104,10 @@ impl Connector for Faulty {
 
     async fn count_shaped(&self, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault> {
         self.inner.count_shaped(table, path, shape).await
+    }
+
+    async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
+        self.inner.done_rows(step, after, rows_max).await
     }
 
     async fn close(&self) {

@@ -19,6 +19,7 @@ pub mod sealed;
 pub mod selection;
 pub mod settle;
 pub mod shapes;
+pub mod sweeps;
 pub mod transform;
 pub mod walk;
 
@@ -150,6 +151,12 @@ macro_rules! conformance_areas {
             shapes {
                 rows_are_counted_by_how_they_look
                 statements_hold_nothing_that_is_written
+            }
+            sweeps {
+                texts_make_their_rows_due
+                texts_inside_json_make_their_rows_due
+                done_rows_are_read_page_by_page
+                large_rows_are_read_few_at_a_time
             }
         }
     };
