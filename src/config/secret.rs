@@ -3,6 +3,7 @@
 use std::{fmt, io::Read as _, path::PathBuf};
 
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use super::Problem;
 
@@ -29,7 +30,7 @@ impl Secret {
         let (text, place) = match self {
             Self::File(path) => (read_file(path)?, path.display().to_string()),
             Self::Env(name) => (read_env(name)?, format!("env {name}")),
-            Self::Literal(text) => (text.clone(), "configuration".into()),
+            Self::Literal(text) => (Zeroizing::new(text.clone()), "configuration".into()),
         };
         let trimmed = text.trim_end_matches(['\r', '\n']);
         if trimmed.is_empty() {
@@ -39,7 +40,8 @@ impl Secret {
     }
 }
 
-fn read_file(path: &std::path::Path) -> Result<String, Problem> {
+/// Its text, wiped when it is dropped.
+fn read_file(path: &std::path::Path) -> Result<Zeroizing<String>, Problem> {
     let place = path.display().to_string();
     let problem = |error: &std::io::Error| {
         Problem::new(
@@ -49,7 +51,8 @@ fn read_file(path: &std::path::Path) -> Result<String, Problem> {
         )
     };
     let file = std::fs::File::open(path).map_err(|error| problem(&error))?;
-    let mut text = String::new();
+    // As large as it may become: no half of it stays behind in memory that was given back.
+    let mut text = Zeroizing::new(String::with_capacity(BYTES_MAX as usize + 1));
     file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| problem(&error))?;
     if text.len() as u64 > BYTES_MAX {
         return Err(Problem::new(place, "is too large for a secret", "name the file that holds the secret alone"));
@@ -57,8 +60,8 @@ fn read_file(path: &std::path::Path) -> Result<String, Problem> {
     Ok(text)
 }
 
-fn read_env(name: &str) -> Result<String, Problem> {
-    std::env::var(name).map_err(|error| {
+fn read_env(name: &str) -> Result<Zeroizing<String>, Problem> {
+    std::env::var(name).map(Zeroizing::new).map_err(|error| {
         let (what, fix) = match error {
             std::env::VarError::NotPresent => ("is not set", "set it, or name another variable"),
             std::env::VarError::NotUnicode(_) => ("is not text", "set it to text in UTF-8"),
@@ -81,13 +84,15 @@ impl fmt::Debug for Secret {
 mod tests {
     use secrecy::ExposeSecret as _;
 
-    use super::Secret;
+    use super::{BYTES_MAX, Secret, read_file};
 
     #[test]
     fn line_ends_are_trimmed_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("url");
         std::fs::write(&path, " a secret \r\n\n").unwrap();
+        // It never grew, and so left no copy behind.
+        assert_eq!(read_file(&path).unwrap().capacity() as u64, BYTES_MAX + 1);
         assert_eq!(Secret::File(path).read().unwrap().expose_secret(), " a secret ");
     }
 

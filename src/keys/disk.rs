@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::file::{KeyFile, Tombstone};
+use super::file::{Fingerprint, KeyFile, TEXT_MAX, Tombstone};
 use crate::config::Problem;
 
 /// No key file is longer than this; a longer one is the wrong file.
-const BYTES_MAX: u64 = 4096;
+const BYTES_MAX: u64 = TEXT_MAX as u64;
 
 /// The mode of a new file: its owner reads and writes it.
 const MODE: u32 = 0o600;
@@ -24,9 +24,22 @@ const OTHERS: u32 = 0o077;
 #[derive(Debug)]
 pub enum Entombed {
     /// The key is gone.
-    Now(Tombstone),
-    /// It was gone before.
+    Now {
+        /// What is left of it.
+        left: Tombstone,
+        /// The KEK that it was wrapped by.
+        kek: Fingerprint,
+    },
+    /// An earlier call destroyed it, or began to; what is left is on the disk now.
     Before(Tombstone),
+}
+
+/// Why a file gives no key.
+enum Unreadable {
+    /// It was one of ours and is no longer whole.
+    Damaged(Problem),
+    /// It is something else, or cannot be read at all.
+    Other(Problem),
 }
 
 /// Makes a key file that its owner alone may read. One that exists is never written over.
@@ -39,7 +52,11 @@ pub fn create(path: &Path, text: &str) -> Result<(), Problem> {
 
 /// Reads a pseudonym key's file. One whose key was written over, with its tombstone still beside it, is destroyed.
 pub fn read(path: &Path) -> Result<KeyFile, Problem> {
-    read_alone(path).or_else(|problem| {
+    read_alone(path).or_else(|unreadable| {
+        let problem = match unreadable {
+            Unreadable::Damaged(problem) => problem,
+            Unreadable::Other(problem) => return Err(problem),
+        };
         let Ok(real) = path.canonicalize() else { return Err(problem) };
         match read_alone(&beside(&real)) {
             Ok(KeyFile::Destroyed(tombstone)) => Ok(KeyFile::Destroyed(tombstone)),
@@ -48,8 +65,12 @@ pub fn read(path: &Path) -> Result<KeyFile, Problem> {
     })
 }
 
-fn read_alone(path: &Path) -> Result<KeyFile, Problem> {
-    KeyFile::from_text(&read_text(path)?).map_err(|error| refused(path, &error.to_string()))
+fn read_alone(path: &Path) -> Result<KeyFile, Unreadable> {
+    let text = read_text(path).map_err(Unreadable::Other)?;
+    KeyFile::from_text(&text).map_err(|error| {
+        let problem = refused(path, &error.to_string());
+        if KeyFile::begins(&text) { Unreadable::Damaged(problem) } else { Unreadable::Other(problem) }
+    })
 }
 
 /// Reads the text of a key file.
@@ -81,32 +102,34 @@ pub fn entomb(path: &Path, at: Timestamp) -> Result<Entombed, Problem> {
         problem(path, &format!("the key cannot be read: {}", error.kind()), "check that the file exists")
     })?;
     let beside = beside(path);
-    let found = match (read_alone(path), read_alone(&beside)) {
-        (Ok(KeyFile::Wrapped(wrapped)), _) => wrapped.tombstone(at),
-        (Ok(KeyFile::Destroyed(tombstone)), _) => {
-            drop(fs::remove_file(&beside));
-            return Ok(Entombed::Before(tombstone));
+    let text = |left: &Tombstone| KeyFile::Destroyed(left.clone()).to_text();
+    let (done, entombed) = match (read_alone(path), read_alone(&beside)) {
+        (Ok(KeyFile::Wrapped(wrapped)), _) => {
+            let left = wrapped.tombstone(at);
+            (replace(path, &beside, &text(&left)), Entombed::Now { left, kek: wrapped.kek().clone() })
         }
+        (Ok(KeyFile::Destroyed(left)), _) => (settle(path, &beside, &text(&left)), Entombed::Before(left)),
         (Ok(KeyFile::Plain(_)), _) => {
             let message =
                 "is a plain key: whoever has a copy of the file has the key, so nobody can say that it is destroyed";
             let fix = "delete the file and its copies yourself; no evidence will claim it";
             return Err(problem(path, message, fix));
         }
-        (Err(_), Ok(KeyFile::Destroyed(tombstone))) => tombstone,
-        (Err(problem), _) => return Err(problem),
+        (Err(Unreadable::Damaged(_)), Ok(KeyFile::Destroyed(left))) => {
+            (replace(path, &beside, &text(&left)), Entombed::Before(left))
+        }
+        (Err(Unreadable::Damaged(problem) | Unreadable::Other(problem)), _) => return Err(problem),
     };
-    let done = replace(path, &beside, &KeyFile::Destroyed(found.clone()).to_text());
     done.map_err(|error| {
         let fix = "check that this user may write the file and its folder, then destroy the key again";
         problem(path, &format!("the key cannot be destroyed: {}", error.kind()), fix)
     })?;
-    Ok(Entombed::Now(found))
+    Ok(entombed)
 }
 
 /// Writes `text` beside the file, then over its bytes, then puts the one beside in its place.
 fn replace(path: &Path, beside: &Path, text: &str) -> io::Result<()> {
-    let mut old = OpenOptions::new().write(true).open(path)?;
+    let old = OpenOptions::new().write(true).open(path)?;
     let metadata = old.metadata()?;
     let mut new = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(beside)?;
     new.write_all(text.as_bytes())?;
@@ -116,12 +139,29 @@ fn replace(path: &Path, beside: &Path, text: &str) -> io::Result<()> {
     new.set_permissions(metadata.permissions())?;
     new.sync_all()?;
     sync_folder(path)?;
-    let length = usize::try_from(metadata.len()).unwrap_or_default().max(text.len());
-    old.rewind()?;
-    old.write_all(format!("{text:\n<length$}").as_bytes())?;
-    old.sync_all()?;
+    write_over(old, text)?;
     fs::rename(beside, path)?;
     sync_folder(path)
+}
+
+/// Brings to the disk what reads as a tombstone already: the call that wrote it may have been killed, or told of a sick disk,
+/// before it was there. Only then the one beside goes.
+fn settle(path: &Path, beside: &Path, text: &str) -> io::Result<()> {
+    write_over(OpenOptions::new().write(true).open(path)?, text)?;
+    sync_folder(path)?;
+    match fs::remove_file(beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    sync_folder(path)
+}
+
+/// Writes `text` over every byte that the file has.
+fn write_over(mut file: File, text: &str) -> io::Result<()> {
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or_default().max(text.len());
+    file.rewind()?;
+    file.write_all(format!("{text:\n<length$}").as_bytes())?;
+    file.sync_all()
 }
 
 /// Where the tombstone lies before it is in its place.
@@ -208,7 +248,7 @@ mod tests {
         let mode = fs::Permissions::from_mode(0o640);
         fs::set_permissions(&path, mode).unwrap();
         let before = read(&path).unwrap().fingerprint();
-        let Entombed::Now(tombstone) = entomb(&linked, at()).unwrap() else { panic!("it was there") };
+        let Entombed::Now { left: tombstone, .. } = entomb(&linked, at()).unwrap() else { panic!("it was there") };
         assert_eq!((tombstone.fingerprint(), tombstone.at), (before, at()));
         assert!(fs::symlink_metadata(&linked).unwrap().is_symlink());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
@@ -230,14 +270,65 @@ mod tests {
         let (_folder, path, text) = wrapped();
         let Ok(KeyFile::Wrapped(key)) = KeyFile::from_text(&text) else { panic!("wrapped") };
         let left = KeyFile::Destroyed(key.tombstone(at())).to_text();
-        // Killed after the tombstone was written beside, and after half of the key was written over.
-        fs::write(beside(&path), left.as_bytes()).unwrap();
-        fs::write(&path, &text[30..]).unwrap();
-        assert_eq!(read(&path).unwrap().kind(), "destroyed");
-        let Entombed::Now(tombstone) = entomb(&path, Timestamp::UNIX_EPOCH).unwrap() else { panic!("half done") };
-        assert_eq!(tombstone.at, at());
-        assert_eq!(fs::read_to_string(&path).unwrap(), *left);
+        // Killed after the tombstone was written beside, and after so many bytes of the key were written over.
+        let over = format!("{:\n<1$}", *left, text.len());
+        for bytes in 1..text.len() {
+            fs::write(beside(&path), left.as_bytes()).unwrap();
+            fs::write(&path, format!("{}{}", &over[..bytes], &text[bytes..])).unwrap();
+            let before = read(&path).unwrap().kind();
+            match entomb(&path, Timestamp::UNIX_EPOCH).unwrap() {
+                Entombed::Before(tombstone) => assert_eq!((tombstone.at, before), (at(), "destroyed"), "{bytes}"),
+                // Not a byte differs yet.
+                Entombed::Now { .. } => assert_eq!(over[..bytes], text[..bytes]),
+            }
+            assert_eq!(read(&path).unwrap().kind(), "destroyed");
+            assert!(!beside(&path).exists());
+        }
+    }
+
+    #[test]
+    fn what_reads_as_destroyed_is_written_again_before_it_is_called_so() {
+        let (_folder, path, _) = wrapped();
+        entomb(&path, at()).unwrap();
+        let left = fs::read(&path).unwrap();
+        fs::copy(&path, beside(&path)).unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH;
+        File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        let again = entomb(&path, Timestamp::UNIX_EPOCH).unwrap();
+        assert!(matches!(&again, Entombed::Before(tombstone) if tombstone.at == at()), "{again:?}");
+        assert_ne!(fs::metadata(&path).unwrap().modified().unwrap(), long_ago);
+        assert_eq!(fs::read(&path).unwrap(), left);
         assert!(!beside(&path).exists());
+        // What cannot be brought to the disk is not claimed: a folder stands where the one beside has to go.
+        fs::create_dir(beside(&path)).unwrap();
+        let shown = entomb(&path, at()).unwrap_err().to_string();
+        assert!(shown.contains("the key cannot be destroyed: "), "{shown}");
+    }
+
+    #[test]
+    fn only_a_damaged_key_gives_way_to_the_tombstone_beside_it() {
+        let (_folder, path, text) = wrapped();
+        let Ok(KeyFile::Wrapped(key)) = KeyFile::from_text(&text) else { panic!("wrapped") };
+        fs::write(beside(&path), KeyFile::Destroyed(key.tombstone(at())).to_text().as_bytes()).unwrap();
+        let kek = Kek::generate().unwrap().to_text();
+        for (bytes, expected) in [
+            (b"somebody's notes".to_vec(), "this is no pseudonym key"),
+            (kek.as_bytes().to_vec(), "wraps others"),
+            (b"forgetd-pseudonym-key v2 wrapped a b c".to_vec(), "not known to this forgetd"),
+            (vec![b'x'; 5000], "is too large for a key"),
+            (vec![0xff, 0xfe], "cannot be read: invalid data"),
+        ] {
+            fs::write(&path, &bytes).unwrap();
+            let (read, entombed) = (read(&path).unwrap_err(), entomb(&path, at()).unwrap_err());
+            assert!(
+                read.to_string().contains(expected) && entombed.to_string().contains(expected),
+                "{read} {entombed}"
+            );
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("cannot be read"));
     }
 
     #[test]

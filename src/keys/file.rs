@@ -10,7 +10,7 @@
 //! destroyed key's tokens stay recognised and nobody can make one. A checksum, 4 bytes in hex, tells a damaged line
 //! from another key.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,6 +27,9 @@ const PREFIX: &str = "forgetd-pseudonym-key";
 
 /// The version of its form.
 const VERSION: &str = "v1";
+
+/// No text of a key is longer than this.
+pub(super) const TEXT_MAX: usize = 4096;
 
 /// Stands in front of a line whose checksum is made.
 const CHECKSUM: &[u8] = b"forgetd pseudonym key checksum v1\n";
@@ -251,26 +254,37 @@ impl KeyFile {
         file.filter(|_| sum == checksum(rest)).ok_or(FileError::Damaged)
     }
 
+    /// Whether this begins as the text of a key does that is known here, whole or not.
+    pub(super) fn begins(text: &str) -> bool {
+        text.trim_ascii_start().strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with(&format!(" {VERSION} ")))
+    }
+
     /// The text for a key file.
     pub fn to_text(&self) -> Zeroizing<String> {
         let encoded = |bytes: &[u8]| Zeroizing::new(STANDARD.encode(bytes));
-        let line = Zeroizing::new(match self {
+        let mut text = room();
+        let written = match self {
             Self::Plain(pair) => {
                 let mut both = Zeroizing::new([0_u8; 64]);
                 both[..32].copy_from_slice(pair.token.as_slice());
                 both[32..].copy_from_slice(pair.check.as_slice());
-                format!("{PREFIX} {VERSION} plain {}", *encoded(both.as_slice()))
+                write!(text, "{PREFIX} {VERSION} plain {}", *encoded(both.as_slice()))
             }
             Self::Wrapped(WrappedKey { kek, sealed, check }) => {
                 let (sealed, check) = (encoded(sealed), encoded(check.as_slice()));
-                format!("{PREFIX} {VERSION} wrapped {kek} {} {}", *sealed, *check)
+                write!(text, "{PREFIX} {VERSION} wrapped {kek} {} {}", *sealed, *check)
             }
             Self::Destroyed(tombstone) => {
                 let (fingerprint, check) = (tombstone.fingerprint(), encoded(tombstone.check.as_slice()));
-                format!("{PREFIX} {VERSION} destroyed {fingerprint} {} {}", *check, tombstone.at)
+                write!(text, "{PREFIX} {VERSION} destroyed {fingerprint} {} {}", *check, tombstone.at)
             }
-        });
-        Zeroizing::new(format!("{} {}\n", *line, checksum(&line)))
+        };
+        debug_assert!(written.is_ok(), "writing to a string cannot fail");
+        let sum = checksum(&text);
+        text.push(' ');
+        text.push_str(&sum);
+        text.push('\n');
+        text
     }
 
     /// The fingerprint of the key that it holds, or held.
@@ -323,8 +337,14 @@ fn bound(kek: &Fingerprint, check: &[u8; 32]) -> Vec<u8> {
 
 /// Base64 of exactly so many bytes.
 pub(super) fn decoded<const N: usize>(text: &str) -> Option<Zeroizing<[u8; N]>> {
-    let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
-    <[u8; N]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new)
+    let mut bytes = Zeroizing::new(vec![0; text.len()]);
+    let length = STANDARD.decode_slice(text, &mut bytes).ok()?;
+    <[u8; N]>::try_from(&bytes[..length]).ok().map(Zeroizing::new)
+}
+
+/// Room for the text of a key, as much as it may become: a text that grows leaves its smaller copies in memory.
+pub(super) fn room() -> Zeroizing<String> {
+    Zeroizing::new(String::with_capacity(TEXT_MAX))
 }
 
 fn checksum(line: &str) -> String {
@@ -360,6 +380,14 @@ mod tests {
             assert_eq!(again.fingerprint(), pair(7).fingerprint(), "{}", file.kind());
         }
         assert_ne!(pair(7).fingerprint(), pair(8).fingerprint());
+    }
+
+    #[test]
+    fn no_text_of_a_key_grows_and_leaves_a_copy_behind() {
+        let texts = files().map(|file| file.to_text()).into_iter().chain([kek(9).to_text()]);
+        for text in texts {
+            assert_eq!(text.capacity(), TEXT_MAX, "{}", &text[..20]);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::evidence_key::keyed;
-use super::file::{FileError, Fingerprint, decoded};
+use super::file::{FileError, Fingerprint, decoded, room};
 
 /// What the file of a wrapping key begins with.
 pub(super) const PREFIX: &str = "forgetd-kek";
@@ -57,7 +57,11 @@ impl Kek {
     /// The text for its file.
     pub fn to_text(&self) -> Zeroizing<String> {
         let key = Zeroizing::new(STANDARD.encode(self.0.as_slice()));
-        Zeroizing::new(format!("{PREFIX} {VERSION} {}\n", *key))
+        let mut text = room();
+        for part in [PREFIX, " ", VERSION, " ", &key, "\n"] {
+            text.push_str(part);
+        }
+        text
     }
 
     /// Tells it from others and says nothing of it.

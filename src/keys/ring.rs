@@ -1,13 +1,14 @@
 //! From the entries of `pseudonym_keys:` to keys in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::file::{FileError, Fingerprint, KeyFile, KeyPair};
 use super::{DomainKeys, Epoch, Kek, Keyring, PseudonymKey, disk};
-use crate::config::{self, Problem};
+use crate::config::{self, Problem, Secret};
 
 /// One entry and what its file holds.
 #[derive(Debug)]
@@ -45,10 +46,10 @@ pub fn ring(entries: &[config::PseudonymKey], now: Timestamp) -> Result<Keyring,
     let held = look(entries);
     let mut problems = apart(&held);
     let mut domains: BTreeMap<&str, (Vec<PseudonymKey>, Option<usize>)> = BTreeMap::new();
+    for file in held.iter().flat_map(Held::open_to_others).collect::<BTreeSet<_>>() {
+        tracing::warn!(file = %file.display(), "the key file can be read by others than its owner");
+    }
     for held in &held {
-        if disk::is_open_to_others(&held.entry.file) {
-            tracing::warn!(file = %held.entry.file.display(), "the key file can be read by others than its owner");
-        }
         match held.key() {
             Ok(key) => {
                 let (keys, active) = domains.entry(&held.entry.domain).or_default();
@@ -118,6 +119,18 @@ impl Held<'_> {
         self.file.as_ref().ok().map(KeyFile::fingerprint)
     }
 
+    /// The files that give the key away and that others than their owner may read: its KEK, and the key itself unless it is
+    /// wrapped or gone.
+    pub fn open_to_others(&self) -> Vec<&Path> {
+        let kek = match &self.entry.kek {
+            Some(Secret::File(path)) => Some(path.as_path()),
+            _ => None,
+        };
+        let harmless = matches!(self.file, Ok(KeyFile::Wrapped(_) | KeyFile::Destroyed(_)));
+        let key = (!harmless).then_some(self.entry.file.as_path());
+        kek.into_iter().chain(key).filter(|path| disk::is_open_to_others(path)).collect()
+    }
+
     /// What its tokens carry.
     pub fn epoch(&self) -> Option<Epoch> {
         Some(self.file.as_ref().ok()?.epoch(&self.entry.id))
@@ -168,8 +181,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::Secret;
-
     fn entry(folder: &Path, id: &str, domain: &str, from: Option<&str>) -> config::PseudonymKey {
         let active_from = from.map(|from| config::moment(from).unwrap());
         config::PseudonymKey { id: id.into(), domain: domain.into(), file: folder.join(id), kek: None, active_from }
@@ -225,6 +236,31 @@ mod tests {
         let held = look(&entries);
         assert_eq!(state(&held, &held[1], now()), KeyState::Destroyed);
         assert_eq!(state(&held, &held[0], now()), KeyState::Old);
+    }
+
+    #[test]
+    fn what_others_may_read_matters_where_it_gives_the_key_away() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let mut entries =
+            vec![entry(folder.path(), "k1", "a", None), entry(folder.path(), "k2", "a", Some("2026-01-01"))];
+        plain(&entries[0]);
+        wrapped(&mut entries[1]);
+        let open = || -> Vec<String> {
+            let held = look(&entries);
+            let names = held.iter().flat_map(Held::open_to_others);
+            names.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+        };
+        assert!(open().is_empty());
+        let others = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        };
+        others("k2");
+        assert!(open().is_empty(), "a wrapped key gives nothing away");
+        others("k1");
+        others("k2.kek");
+        assert_eq!(open(), ["k1", "k2.kek"]);
     }
 
     #[test]

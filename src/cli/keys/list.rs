@@ -112,7 +112,7 @@ impl<'a> Shown<'a> {
             "fingerprint": held.fingerprint().map(|print| print.to_string()),
             "epoch": held.epoch().map(|epoch| epoch.to_string()),
             "file": entry.file,
-            "open_to_others": keys::disk::is_open_to_others(&entry.file),
+            "open_to_others": !held.open_to_others().is_empty(),
             "why": self.why,
             "rows": rows,
         })
@@ -140,8 +140,8 @@ fn text(shown: &[Shown<'_>]) -> String {
     for one in shown {
         let name = format!("{} {}", one.held.entry.domain, one.held.entry.id);
         lines.extend(one.why.iter().map(|why| format!("{name}: {why}")));
-        if keys::disk::is_open_to_others(&one.held.entry.file) {
-            lines.push(format!("{name}: others than its owner can read {}", one.held.entry.file.display()));
+        for file in one.held.open_to_others() {
+            lines.push(format!("{name}: others than its owner can read {}", file.display()));
         }
         lines.extend(one.rows.iter().flatten().map(|rows| format!("{name}: {}", counted(rows))));
     }

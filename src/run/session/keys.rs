@@ -97,7 +97,7 @@ impl Session<'_> {
             .map_err(|_| Fault::new(FaultClass::Internal, "destroy key", &self.config.instance))?
             .map_err(KeyStopped::File)?;
         fault_point::after("key.destroy")?;
-        let (Entombed::Now(tombstone) | Entombed::Before(tombstone)) = entombed;
+        let (Entombed::Now { left: tombstone, .. } | Entombed::Before(tombstone)) = entombed;
         let at = tombstone.at;
         let held = Held { entry: what.key, file: Ok(KeyFile::Destroyed(tombstone)) };
         let Some(key) = named(&held) else { return Ok(KeyDestroyedAt { at, entered: false }) };
