@@ -1,6 +1,6 @@
 //! The rulebook of one rule, read: what guards look up in it and runs write into it. Pure.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use forgetd_connector::{ApprovedRow, Cause, LastRow, PendingRow, RulebookRow};
 use jiff::Timestamp;
@@ -24,6 +24,8 @@ pub struct Book {
     pub(super) recent: VecDeque<Recent>,
     /// The last run of a transform that ended clean.
     pub clean: Option<Clean>,
+    /// What the marker of a transform stands for, once a run set it.
+    pub marked: Option<Marked>,
 }
 
 /// The last run of a transform that ended clean: where the next one may begin.
@@ -33,6 +35,9 @@ pub struct Clean {
     pub digest: String,
     /// Digest of what the rule depends on in the described tables.
     pub catalog: String,
+    /// The generation of the control tables, where they lie in the rule's database.
+    #[serde(default)]
+    pub generation: String,
     /// Its cutoff: no row whose moment lies before it was left.
     pub cutoff: Timestamp,
     /// When all rows were looked at last, their tokens with the keys, by the clock of the rule's database.
@@ -45,6 +50,17 @@ struct History {
     runs: VecDeque<Recent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clean: Option<Clean>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    marked: Option<Marked>,
+}
+
+/// What the marker of a transform stands for in the rows that have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marked {
+    /// The column.
+    pub marker: String,
+    /// What happened to places that do not show it themselves.
+    pub places: BTreeMap<String, String>,
 }
 
 /// What a person approved for the next run only, as it was measured then.
@@ -68,13 +84,23 @@ pub struct Once {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Recent(u64, f64);
 
+// === impl History ===
+
+impl History {
+    /// Reads what is kept; a list of runs alone is what was kept before there were transforms.
+    fn read(text: &str) -> Self {
+        serde_json::from_str(text)
+            .unwrap_or_else(|_| Self { runs: serde_json::from_str(text).unwrap_or_default(), ..Self::default() })
+    }
+}
+
 // === impl Book ===
 
 impl Book {
     /// Reads a row. A part that cannot be read is not there: nothing is approved by damage.
     pub fn read(row: Option<RulebookRow>) -> Self {
         let Some(row) = row else { return Self::default() };
-        let History { runs, clean } = serde_json::from_str(&row.recent).unwrap_or_default();
+        let History { runs, clean, marked } = History::read(&row.recent);
         Self {
             approved: row.approved,
             pending: row.pending,
@@ -82,6 +108,7 @@ impl Book {
             last: row.last,
             recent: runs,
             clean,
+            marked,
         }
     }
 
@@ -93,9 +120,12 @@ impl Book {
             pending: self.pending.clone(),
             once: self.once.as_ref().and_then(|once| serde_json::to_string(once).ok()),
             last: self.last,
-            recent: serde_json::to_string(&History { runs: self.recent.clone(), clean: self.clean.clone() })
-                .unwrap_or_default(),
+            recent: serde_json::to_string(&self.history()).unwrap_or_default(),
         }
+    }
+
+    fn history(&self) -> History {
+        History { runs: self.recent.clone(), clean: self.clean.clone(), marked: self.marked.clone() }
     }
 
     /// Whether a definition with this digest may act.
@@ -176,5 +206,7 @@ mod tests {
         let damaged = RulebookRow { once: Some("{".into()), recent: "{\"runs\":[[1]]}".into(), ..book.row("r") };
         assert_eq!(Book::read(Some(damaged)), Book::default());
         assert_eq!(Book::read(Some(RulebookRow::default())), Book::default());
+        let older = RulebookRow { once: None, recent: "[[100,2.0],[40,1.5]]".into(), ..book.row("r") };
+        assert_eq!(Book::read(Some(older)).usual(), Some(100), "what was kept before there were transforms");
     }
 }

@@ -10,6 +10,7 @@ mod clock;
 mod cool_off;
 mod cutoff_jump;
 mod floor;
+mod marked;
 mod once;
 mod rows;
 mod share;
@@ -20,10 +21,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::rules::{Mode, Rule};
 
-pub use book::{Book, Clean, Once};
+pub use book::{Book, Clean, Marked, Once};
 pub use clock::skew;
 pub use cool_off::{Standing, along, standing};
-pub use floor::{Reach, floor};
+pub use floor::{Known, Reach, floor, sweep_is_due};
 pub use once::HOLDS;
 
 /// Why a run is stopped: the cause, and the numbers in words.
@@ -74,6 +75,7 @@ pub fn tripped(seen: &Seen<'_>) -> Vec<Stop> {
         approval,
         tables,
         cutoff_jump::check(rule, book, *cutoff, seen.interval()),
+        marked::check(rule, book),
         whole_table::check(measure),
         rows::max(rule, measure.due),
         share::max(rule, measure),

@@ -55,12 +55,21 @@ fn json(step: &Step) -> Json {
     }
     let Read { mut own, whole, others } = read;
     own.extend(table.key.iter().map(String::as_str));
-    let mut references: Vec<Json> = table
-        .referenced_by
-        .iter()
-        .filter(|key| key.on_delete != OnDelete::Refuse)
-        .map(|key| json!([key.child.to_string(), key.child_columns, key.parent.to_string(), key.on_delete]))
-        .collect();
+    let mut references: Vec<Json> = match step.rewrite() {
+        None => table
+            .referenced_by
+            .iter()
+            .filter(|key| key.on_delete != OnDelete::Refuse)
+            .map(|key| json!([key.child.to_string(), key.child_columns, key.parent.to_string(), key.on_delete]))
+            .collect(),
+        Some(rewrite) => {
+            let written = rewrite.columns();
+            let follows = table.referenced_by.iter().filter(|key| {
+                key.follows && key.parent_columns.iter().any(|column| written.contains(&column.as_str()))
+            });
+            follows.map(|key| json!([key.child.to_string(), key.child_columns, key.parent_columns])).collect()
+        }
+    };
     references.sort_by_key(Json::to_string);
     let others: Vec<Json> = step
         .others

@@ -153,7 +153,9 @@ fn not_unique(at: &At<'_>, holder: Holder) -> Option<Finding> {
         return None;
     }
     let name = &at.column.name;
-    let index = at.table.indexes.iter().find(|index| index.unique && index.columns.contains(name))?;
+    // The strictest decides: one over this column alone before one over several.
+    let unique = at.table.indexes.iter().filter(|index| index.unique && index.columns.contains(name));
+    let index = unique.min_by_key(|index| index.columns.len())?;
     let alone = index.columns.len() == 1;
     let refuse = |message: String| Some(at.refuse(Cause::NotUnique, message));
     match at.treatment {

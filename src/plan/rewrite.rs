@@ -2,12 +2,12 @@
 //! everything that cannot be. Pure.
 
 use forgetd_connector::{
-    Cause, Column, ColumnKind, Finding, Marker, Path, Place, Rewrite, Since, Table, Undone, Value, Writable,
+    Cause, Column, ColumnKind, Finding, Marker, Path, Place, Rewrite, Since, Table, TableRef, Undone, Value, WhenNull,
+    Writable,
 };
-use jiff::Timestamp;
 
-use super::fit;
-use crate::rules::{Rule, Transform};
+use super::{fit, step::Looked};
+use crate::rules::{Action, Policy, Rule, Transform};
 use crate::transform::{self, Holder, Treated, Treatment};
 
 /// What is written, and the signs that a row is not done.
@@ -22,15 +22,17 @@ pub(super) fn rewrite(
     transform: &Transform,
     table: &Table,
     place: &str,
-    now: Timestamp,
+    looked: &Looked<'_>,
 ) -> Result<Rewritten, Vec<Finding>> {
+    let policy = looked.policy;
     let mut findings = vec![];
     let mut follows = vec![];
     for (path, treatment) in &transform.places {
         match table.column(&path.column) {
             None => findings.push(missing(table, &path.column, place)),
             Some(column) => {
-                let at = At { rule, transform, table, column, path, treatment, place: format!("{place}.{path}") };
+                let place = format!("{place}.{path}");
+                let at = At { rule, transform, table, column, path, treatment, policy, place };
                 findings.extend(at.written());
                 findings.extend(fit::misfits(&at));
                 match at.referenced() {
@@ -45,7 +47,7 @@ pub(super) fn rewrite(
             format!("{} has no primary key and no unique not-null key, and a transform needs one", table.name);
         findings.push(Finding::blocks(Cause::NoKey, place, message));
     }
-    let marker = marker(rule, transform, table, place, now).unwrap_or_else(|finding| {
+    let marker = marker(rule, transform, table, place, looked).unwrap_or_else(|finding| {
         findings.push(finding);
         None
     });
@@ -67,6 +69,7 @@ pub(super) struct At<'a> {
     pub(super) column: &'a Column,
     pub(super) path: &'a Path,
     pub(super) treatment: &'a Treatment,
+    pub(super) policy: &'a Policy,
     /// `database.table.path`.
     pub(super) place: String,
 }
@@ -97,18 +100,22 @@ impl At<'_> {
             let message = format!("{name} decides in which partition of {} a row lies", table.name);
             findings.push(self.refuse(Cause::TransformUnfit, message).with_fix("take the column out of the rule"));
         }
-        if self.rule.since.columns().iter().any(|since| since.column == *name) && !self.looks_elsewhere() {
-            let message = format!("the period counts from {name}, and a transform never moves that");
-            findings.push(self.refuse(Cause::TransformUnfit, message).with_fix("take the column out of the rule"));
-        }
+        findings.extend(self.moments());
         findings.extend(self.references());
         findings
     }
 
-    /// Whether `since` names a column of another table.
-    fn looks_elsewhere(&self) -> bool {
-        matches!(&self.rule.since, Since::Latest(latest)
-            if latest.or.as_ref().is_none_or(|or| or.column != self.column.name))
+    /// The moment that a rule counts from is what it was: nobody may be purged early, or late, because it became coarser.
+    fn moments(&self) -> Option<Finding> {
+        let name = &self.column.name;
+        let rules = self.policy.rules.iter().filter(|other| other.database == self.rule.database);
+        let other = rules.chain([self.rule]).find(|other| counts_from(other, self.table, name))?;
+        let message = if other.name == self.rule.name {
+            format!("the period counts from {name}, and a transform never moves that")
+        } else {
+            format!("rule {} counts from {name}, and a transform never moves that", other.name)
+        };
+        Some(self.refuse(Cause::TransformUnfit, message).with_fix("take the column out of the rule"))
     }
 
     /// A token where a row is referenced points at nothing.
@@ -126,7 +133,7 @@ impl At<'_> {
     }
 
     /// The tables whose references follow, or why the column stays as it is.
-    fn referenced(&self) -> Result<Vec<forgetd_connector::TableRef>, Finding> {
+    fn referenced(&self) -> Result<Vec<TableRef>, Finding> {
         let Self { table, column, .. } = self;
         let keys: Vec<_> = table
             .referenced_by
@@ -147,7 +154,33 @@ impl At<'_> {
             let fix = "leave the key as it is: it tells rows apart and says nothing about somebody by itself; if it does, add a key that does not";
             return Err(self.refuse(Cause::Referenced, message).with_fix(fix));
         }
+        let kept = |child: &TableRef| {
+            let keeps = |other: &&Rule| other.action == Action::Keep && other.database == self.rule.database;
+            self.policy.rules.iter().filter(keeps).find(|other| child.is(&other.table))
+        };
+        if let Some((key, keeper)) = keys.iter().find_map(|key| Some((key, kept(&key.child)?))) {
+            let message = format!(
+                "{} ({}) follows {}, and rule {} keeps its rows as they are",
+                key.child, key.name, column.name, keeper.name
+            );
+            return Err(self.refuse(Cause::Referenced, message).with_fix("take the column out of the rule"));
+        }
         Ok(keys.iter().map(|key| key.child.clone()).collect())
+    }
+}
+
+/// Whether `rule` counts its period from a column of this table.
+fn counts_from(rule: &Rule, table: &Table, column: &str) -> bool {
+    let own = table.name.is(&rule.table);
+    let used = matches!(&rule.when_null, Some(WhenNull::Use(used)) if used == column);
+    match &rule.since {
+        Since::Latest(latest) => {
+            let there = table.name.is(&latest.table);
+            (there && (latest.at.column == column || latest.on.iter().any(|on| on.other == column)))
+                || (own && latest.or.as_ref().is_some_and(|or| or.column == column))
+                || (own && latest.on.iter().any(|on| on.own == column))
+        }
+        since => own && (used || since.columns().iter().any(|since| since.column == column)),
     }
 }
 
@@ -203,9 +236,10 @@ fn marker(
     transform: &Transform,
     table: &Table,
     place: &str,
-    now: Timestamp,
+    looked: &Looked<'_>,
 ) -> Result<Option<Marker>, Finding> {
     let Some(name) = &transform.marker else { return Ok(None) };
+    let now = looked.now;
     let Some(column) = table.column(name) else { return Err(missing(table, name, place)) };
     let place = format!("{place}.{name}");
     if column.fit.writable != Writable::Free {
@@ -218,6 +252,14 @@ fn marker(
         let message = format!("the marker {name} cannot be NULL, so nothing tells a row that is not done");
         return Err(Finding::blocks(Cause::NoShape, place, message)
             .with_fix("name a column that is NULL until the row is done"));
+    }
+    let shares = |other: &&Rule| {
+        (other.name != rule.name && other.database == rule.database && table.name.is(&other.table))
+            && other.transform().is_some_and(|other| other.marker.as_ref() == Some(name))
+    };
+    if let Some(other) = looked.policy.rules.iter().find(shares) {
+        let message = format!("rule {} sets the marker {name} too, so it tells of neither that it is done", other.name);
+        return Err(Finding::blocks(Cause::NoShape, place, message).with_fix("give each rule a marker of its own"));
     }
     let now = now.to_zoned(rule.zone());
     let value = match (fit::holder(column, &Path::column(name)), column.kind) {

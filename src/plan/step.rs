@@ -81,7 +81,7 @@ impl Looked<'_> {
     /// What happens to the rows, and what hangs on that.
     fn deed(&self, rule: &Rule, table: &Table, place: &str) -> Result<Deed, Vec<Finding>> {
         if let Some(transform) = rule.transform() {
-            let Rewritten { rewrite, undone } = rewrite(rule, transform, table, place, self.now)?;
+            let Rewritten { rewrite, undone } = rewrite(rule, transform, table, place, self)?;
             return Ok(Deed { action: Action::Transform(rewrite), undone, children: vec![], may_cascade: vec![] });
         }
         let cascade = cascades(rule, table, self)?;

@@ -31,7 +31,7 @@ pub fn notes(
         notes.push(Finding::informs(
             Notice::Observes,
             place,
-            format!("rule {} looks and reports, and deletes nothing", rule.name),
+            format!("rule {} looks and reports, and changes nothing", rule.name),
             "write `mode: enforce` to let it act",
         ));
     }

@@ -37,6 +37,17 @@ impl Transform {
         self.places.iter().map(|(path, treatment)| (path.to_string(), words(treatment))).collect()
     }
 
+    /// The same with everything that decides what a token is.
+    pub fn details(&self) -> BTreeMap<String, String> {
+        let detailed = |(path, treatment): (&Path, &Treatment)| match treatment {
+            Treatment::Pseudonymize { kind, .. } => {
+                (path.to_string(), format!("{} {}", words(treatment), detail(kind)))
+            }
+            _ => (path.to_string(), words(treatment)),
+        };
+        self.places.iter().map(detailed).collect()
+    }
+
     /// As canonical JSON: everything that its meaning depends on, constants as `literal` writes them. How often it sweeps is no part
     /// of it: that changes nothing in a row that is done.
     pub(super) fn definition(&self, literal: &dyn Fn(&Value) -> Json) -> Json {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use forgetd_connector::{
-    Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, LastRow, Measure, RowCap, RunRow, Severity, Step,
-    TableRef, fault_point,
+    Atomicity, Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, LastRow, Measure, RowCap, RunRow, Severity,
+    Step, TableRef, fault_point,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
@@ -95,8 +95,9 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
         // Before the run is opened: what was approved for one run lets no second one pass, however this one ends.
         looked.book.once = None;
         looked.book.last = Some(LastRow { cutoff: looked.step.selection.terms.cutoff.0, at: looked.database_time });
+        looked.book.marks(rule);
         if report.due == Some(0) && !looked.swept.more {
-            cleaned(rule, &mut looked);
+            cleaned(site, rule, &mut looked);
         }
         session.keep_book(rule, &looked.book).await?;
     }
@@ -130,10 +131,16 @@ async fn look(
         Mode::Enforce => session.book(rule).await?,
         Mode::Observe => Book::default(),
     };
+    let mut sweeps = false;
     match &resumed {
         // What it had looked at before it crashed is not known.
         Some(row) => step.selection.terms.cutoff = Cutoff(row.cutoff),
-        None => step.selection.floor = guard::floor(rule, &book, &plan::depends(&step), database_time),
+        None => {
+            let catalog = plan::depends(&step);
+            let known = known(site, &catalog, database_time);
+            sweeps = guard::sweep_is_due(rule, &book, &known);
+            step.selection.floor = guard::floor(rule, &step, &book, &known);
+        }
     }
     let mut findings = connector.preflight(&step).await?;
     let index = |table: &TableRef, columns: &[String]| connector.index_statement(table, columns);
@@ -146,7 +153,10 @@ async fn look(
         Mode::Enforce => keyed::keyed(rule, &step, &session.pseudonyms, site.name)?,
         Mode::Observe => None,
     };
-    let swept = sweep::sweep(site, rule, &mut step, keyed.as_ref(), resumed.is_some(), stop).await?;
+    let swept = match &keyed {
+        Some(keyed) if sweeps => sweep::sweep(site, rule, &mut step, keyed, stop).await?,
+        _ => Swept::NONE,
+    };
     let transform = keyed::lane(keyed);
     let measure = connector.measure(&step, cap(rule, &book)).await?;
     Ok(Looked { step, transform, catalog, database_time, measure, findings, book, resumed, swept })
@@ -198,14 +208,23 @@ async fn judge(session: &Session<'_>, site: &Site<'_>, rule: &Rule, looked: &mut
     Err(Blocked { verdict: Verdict::Blocked, cause: *cause, detail })
 }
 
+/// What a run knows of the runs before it.
+fn known<'a>(site: &'a Site<'_>, catalog: &'a str, now: Timestamp) -> guard::Known<'a> {
+    // A database whose control tables lie elsewhere can be put back without anybody noticing.
+    let here = site.atomicity == Atomicity::Atomic;
+    let generation = site.generation().ok().filter(|_| here).map(|generation| generation.0.as_str());
+    guard::Known { catalog, generation, now }
+}
+
 /// Notes up to where a transform left nothing to do.
-fn cleaned(rule: &Rule, looked: &mut Looked) {
+fn cleaned(site: &Site<'_>, rule: &Rule, looked: &mut Looked) {
     if rule.transform().is_none() {
         return;
     }
     let selection = &looked.step.selection;
     let catalog = plan::depends(&looked.step);
-    looked.book.cleaned(rule, &catalog, selection.terms.cutoff.0, looked.swept.reach, looked.database_time);
+    let known = known(site, &catalog, looked.database_time);
+    looked.book.cleaned(rule, &known, selection.terms.cutoff.0, looked.swept.reach);
 }
 
 /// Describes the tables once more: a run changes nothing in tables other than those it was planned and judged for.
@@ -342,7 +361,7 @@ async fn act(
     if matches!(report.verdict, Verdict::Clean | Verdict::Partial) && report.cause != Some(Cause::Interrupted) {
         looked.book.ran(report.changed, began.elapsed().as_secs_f64());
         if report.verdict == Verdict::Clean {
-            cleaned(rule, &mut looked);
+            cleaned(site, rule, &mut looked);
         }
         if let Err(fault) = session.keep_book(rule, &looked.book).await {
             tracing::warn!(rule = %rule.name, error = %fault, "how the run went could not be noted");

@@ -34,25 +34,25 @@ pub(super) struct Swept {
     pub(super) more: bool,
 }
 
-/// Checks every row that is done, if this run looks at all of them and there is anything to check. What is found stands in
-/// `step` then.
+// === impl Swept ===
+
+impl Swept {
+    /// Of a run that is no sweep.
+    pub(super) const NONE: Self = Self { reach: Reach::Part, more: false };
+}
+
+/// Checks every row that is done, if there is anything to check. What is found stands in `step` then.
 ///
 /// A resumed run checks nothing: what it changes was counted and allowed when it began.
 pub(super) async fn sweep(
     site: &Site<'_>,
     rule: &Rule,
     step: &mut Step,
-    keyed: Option<&Arc<KeyedTransform>>,
-    resumed: bool,
+    keyed: &Arc<KeyedTransform>,
     stop: &watch::Receiver<bool>,
 ) -> Result<Swept, Blocked> {
-    let ended = |reach| Swept { reach, more: false };
-    let Some(keyed) = keyed.filter(|_| step.selection.floor.is_none()) else { return Ok(ended(Reach::Part)) };
     if !keyed.checks() {
-        return Ok(ended(Reach::Whole));
-    }
-    if resumed {
-        return Ok(ended(Reach::Part));
+        return Ok(Swept { reach: Reach::Whole, more: false });
     }
     let (fakes, rows, more) = fakes(site, step, keyed, stop).await?;
     let texts: usize = fakes.values().map(BTreeSet::len).sum();

@@ -27,12 +27,26 @@ pub(super) fn network(text: &str, v4: u8, v6: u8) -> Option<String> {
     })
 }
 
-/// How the text of a network looks.
+/// How the text of a network looks: for IPv4 with nothing but zeros behind its length; for IPv6, whose texts shorten zeros, with zeros at
+/// its end.
 pub(super) fn patterns(v4: u8, v6: u8) -> Vec<String> {
     let below = |length: u8, boundary: u8| (0..length).rev().filter(move |shorter| shorter % boundary == 0);
-    let v4 = [v4].into_iter().chain(below(v4, V4_BOUNDARY)).map(|length| format!("%.%/{length}"));
-    let v6 = [v6].into_iter().chain(below(v6, V6_BOUNDARY)).map(|length| format!("%:%/{length}"));
-    v4.chain(v6).collect()
+    let v4 = [v4].into_iter().chain(below(v4, V4_BOUNDARY)).flat_map(patterns_v4);
+    let v6 = [v6].into_iter().chain(below(v6, V6_BOUNDARY));
+    v4.chain(v6.flat_map(|length| [format!("%::/{length}"), format!("%:0/{length}")])).collect()
+}
+
+/// The number in which the network ends, if it ends inside one, has few values: each is a pattern of its own.
+fn patterns_v4(length: u8) -> Vec<String> {
+    let (whole, part) = (length / 8, length % 8);
+    let zeros = |numbers: u8| ".0".repeat(usize::from(numbers));
+    if part == 0 {
+        let front = if whole == 0 { "0" } else { "%" };
+        return vec![format!("{front}{}/{length}", zeros(if whole == 0 { 3 } else { 4 - whole }))];
+    }
+    let front = if whole == 0 { "" } else { "%." };
+    let numbers = (0..256_u32).step_by(1 << (8 - part));
+    numbers.map(|number| format!("{front}{number}{}/{length}", zeros(3 - whole))).collect()
 }
 
 /// The address, and the length of its prefix if one is written. An IPv4 address written as an IPv6 one is one of IPv4.
@@ -100,8 +114,32 @@ mod tests {
 
     #[test]
     fn lengths_of_one_family_are_not_taken_for_those_of_the_other() {
-        let v4 = ["%.%/24", "%.%/16", "%.%/8", "%.%/0"];
-        let v6 = ["%:%/48", "%:%/32", "%:%/16", "%:%/0"];
+        let v4 = ["%.0/24", "%.0.0/16", "%.0.0.0/8", "0.0.0.0/0"].as_slice();
+        let v6 = ["%::/48", "%:0/48", "%::/32", "%:0/32", "%::/16", "%:0/16", "%::/0", "%:0/0"].as_slice();
         assert_eq!(patterns(24, 48), [v4, v6].concat());
+        assert_eq!(
+            patterns(10, 0)[..5],
+            ["0.0.0/10", "64.0.0/10", "128.0.0/10", "192.0.0/10", "%.0.0.0/8"]
+                .map(|end| { if end.contains('%') { end.to_owned() } else { format!("%.{end}") } })
+        );
+    }
+
+    #[test]
+    fn what_a_network_becomes_looks_like_one_and_nothing_else_does() {
+        for v4 in 1..=31 {
+            let patterns = patterns(v4, 48);
+            let like = |text: &str| {
+                patterns.iter().any(|pattern| match pattern.strip_prefix('%') {
+                    Some(end) => text.ends_with(end),
+                    None => text == pattern,
+                })
+            };
+            for address in ["192.0.2.77", "255.255.255.255", "0.0.0.1", "10.20.30.40", "128.64.32.16"] {
+                let done = network(address, v4, 48).unwrap();
+                assert!(like(&done), "{done} at {v4}");
+                let fine = format!("{address}/{v4}");
+                assert_eq!(like(&fine), fine == done, "{fine}");
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The plan of one rule: everything that is known about its next run.
 
 use forgetd_connector::{
-    Cause, Count, Fault, FaultClass, Finding, Measure, Profile, RowCap, Severity, Statements, Step,
+    Atomicity, Cause, Connector, ControlState, Count, Cutoff, Fault, FaultClass, Finding, Measure, Profile, RowCap,
+    Severity, Statements, Step,
 };
 use jiff::Timestamp;
 
@@ -14,7 +15,7 @@ use crate::{
     },
     clock,
     config::Config,
-    guard::{self, Seen},
+    guard::{self, Book, Seen},
     plan::{Reference, depends, references},
     preflight::{self, Look},
     rules::{Mode, Rule},
@@ -89,7 +90,7 @@ impl RulePlan {
         self.findings.extend(findings);
         let Some(mut step) = step else { return Ok(()) };
         let book = home.book(&self.rule.name).await?;
-        step.selection.floor = guard::floor(&self.rule, &book, &depends(&step), now);
+        step.selection.floor = floor(&self.rule, &step, &book, connector, now).await?;
         self.cutoff = Some(step.selection.terms.cutoff.0);
         self.references = references(&step);
         self.index = index(&step);
@@ -226,6 +227,22 @@ impl RulePlan {
         let (due, total) = (measure.due.rows()?, measure.total.rows()?);
         (total > 0).then(|| ((due as f64 / total as f64) * 1e6).round() / 1e6)
     }
+}
+
+/// From where the next run looks.
+async fn floor(
+    rule: &Rule,
+    step: &Step,
+    book: &Book,
+    connector: &dyn Connector,
+    now: Timestamp,
+) -> Result<Option<Cutoff>, Fault> {
+    if rule.transform().is_none() || step.atomicity == Atomicity::Sealed {
+        return Ok(None);
+    }
+    let ControlState::Ready(generation) = connector.control().inspect().await? else { return Ok(None) };
+    let catalog = depends(step);
+    Ok(guard::floor(rule, step, book, &guard::Known { catalog: &catalog, generation: Some(&generation.0), now }))
 }
 
 /// Counting went well, so the rule would run: only the picture is missing.

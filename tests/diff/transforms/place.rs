@@ -213,12 +213,17 @@ fn looks_done(form: TokenForm, text: &str) -> bool {
         }
 }
 
-/// Whether a text ends like a network that is coarse enough.
+/// Whether a text ends like a network that is coarse enough: nothing but zeros behind its length.
 fn is_network_text(text: &str, v4: u8, v6: u8) -> bool {
-    let ends = |sign: char, lengths: &[u8]| {
-        lengths.iter().any(|length| text.strip_suffix(&format!("/{length}")).is_some_and(|front| front.contains(sign)))
-    };
-    let fours: Vec<u8> = [0, 8, 16, 24].into_iter().filter(|length| *length < v4).chain([v4]).collect();
-    let sixes: Vec<u8> = [0, 16, 32, 48, 64].into_iter().filter(|length| *length < v6).chain([v6]).collect();
-    ends('.', &fours) || ends(':', &sixes)
+    let Some((front, length)) = text.split_once('/') else { return false };
+    let Ok(length) = length.parse::<u8>() else { return false };
+    let fits = |wanted: u8, boundary: u8| length == wanted || (length < wanted && length.is_multiple_of(boundary));
+    let numbers: Vec<u32> = front.split('.').filter_map(|number| number.parse().ok()).collect();
+    match numbers[..] {
+        [a, b, c, d] if fits(v4, 8) => {
+            let bits = u64::from(a) << 24 | u64::from(b) << 16 | u64::from(c) << 8 | u64::from(d);
+            bits.is_multiple_of(1 << (32 - u32::from(length.min(32))))
+        }
+        _ => fits(v6, 16) && (front.ends_with("::") || front.ends_with(":0")),
+    }
 }
