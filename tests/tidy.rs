@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     ("rules", &["evidence", "transform"]),
     ("plan", &["rules", "transform"]),
-    ("guard", &["rules", "plan"]),
+    ("guard", &["rules", "plan", "transform"]),
     ("transform", &["keys"]),
     ("keys", &["evidence", "config"]),
     ("evidence", &["rules", "keys", "run", "clock"]),

@@ -74,6 +74,11 @@ pub(super) const V4_PREFIX_DEFAULT: u8 = 24;
 /// The usual size of a site.
 pub(super) const V6_PREFIX_DEFAULT: u8 = 48;
 
+/// The longest time between two sweeps, with the days that calendars differ by.
+pub(super) fn sweep_max() -> Period {
+    Period::hours(370 * 24)
+}
+
 /// How often all rows are looked at again.
 pub(super) fn sweep() -> Period {
     Period::hours(30 * 24)

@@ -71,6 +71,9 @@ pub enum EntryBody {
         cutoff: Timestamp,
         /// The rule's digest.
         rule_digest: String,
+        /// Rows whose moment lies before it were left to the next sweep of a transform.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        floor: Option<Timestamp>,
     },
     /// The outcome of a sealed batch that its own holder found adopted by another.
     #[serde(rename = "late")]
@@ -115,6 +118,9 @@ pub struct RunStarted {
     /// The keys that make tokens, by domain: their names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub pseudonym_keys: BTreeMap<String, String>,
+    /// Rows whose moment lies before it were left to the next sweep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Timestamp>,
     /// How effect and receipt belong together: `atomic` or `sealed`.
     pub atomicity: forgetd_connector::Atomicity,
     /// The frozen instant.

@@ -1,6 +1,6 @@
 //! What the described tables alone say about a step: nothing here stops it. Pure.
 
-use forgetd_connector::{Finding, Notice, Severity, Since, Step, Table, TableRef, WhenNull};
+use forgetd_connector::{Finding, Notice, Path, Severity, Since, Step, Table, TableRef, Undone, WhenNull};
 
 use super::references;
 use crate::rules::{Mode, Policy, Rule};
@@ -22,6 +22,7 @@ pub fn notes(
     notes.extend(lead_not_indexed(step, &place, &index));
     notes.extend(activity_not_indexed(step, database, &index));
     notes.extend(references::notes(step, database, policy, &index));
+    notes.extend(marker_not_compared(step, &place));
     if step.selection.terms.when_null == WhenNull::Delete {
         let at = step.lead().map_or(place.clone(), |since| format!("{place}.{}", since.column));
         let message = format!("rows that have no moment in {} are due at once", step.selection.terms.since);
@@ -36,6 +37,31 @@ pub fn notes(
         ));
     }
     notes
+}
+
+/// Nothing tells that a row which is marked was used again, where what was written into it shows nothing either.
+fn marker_not_compared(step: &Step, place: &str) -> Option<Finding> {
+    let rewrite = step.rewrite()?;
+    let marker = &rewrite.marker.as_ref()?.column;
+    let undone = &step.selection.undone;
+    if undone.iter().any(|sign| matches!(sign, Undone::MarkedBefore { .. })) {
+        return None;
+    }
+    let shows =
+        |path: &Path| undone.iter().any(|sign| matches!(sign, Undone::Other { path: shown, .. } if shown == path));
+    let silent: Vec<String> =
+        rewrite.places.iter().filter(|place| !shows(&place.path)).map(|place| place.path.to_string()).collect();
+    let first = silent.first()?;
+    Some(Finding::warns(
+        Notice::MarkerNotCompared,
+        format!("{place}.{first}"),
+        format!(
+            "what the application writes into {} of a row that is done stays: its marker {marker} cannot be compared with {}",
+            silent.join(", "),
+            step.selection.terms.since
+        ),
+        "let the application set the marker to NULL when it uses a row again, or count from one column and use a marker of its type",
+    ))
 }
 
 /// The table is walked in no order of its own.

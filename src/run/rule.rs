@@ -102,7 +102,9 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
         session.keep_book(rule, &looked.book).await?;
     }
     if report.due == Some(0) && looked.resumed.is_none() && !looked.swept.more {
-        let body = EntryBody::Heartbeat { cutoff: looked.step.selection.terms.cutoff.0, rule_digest: rule.digest() };
+        let floor = looked.step.selection.floor.map(|floor| floor.0);
+        let cutoff = looked.step.selection.terms.cutoff.0;
+        let body = EntryBody::Heartbeat { cutoff, rule_digest: rule.digest(), floor };
         session.note(site, &rule.name, &report.run_id, &body).await?;
         report.left = Some(0);
         return Ok(report.clone().ended(Verdict::Clean, None, None));
@@ -384,6 +386,7 @@ fn started(
         action: looked.step.action.word(),
         places: rule.transform().map(Transform::words).unwrap_or_default(),
         pseudonym_keys: keyed::active(rule, &session.pseudonyms),
+        floor: looked.step.selection.floor.map(|floor| floor.0),
         atomicity: site.atomicity,
         cutoff: row.cutoff,
         database_time: looked.database_time,

@@ -29,6 +29,8 @@ notices! {
     SinceUnreadable = "since_unreadable";
     /// Activity that comes at the very moment of a batch can be missed.
     LatestUnguarded = "latest_unguarded";
+    /// A row that is used again after it was done keeps what is written into places that show nothing.
+    MarkerNotCompared = "marker_not_compared";
     /// Rows whose `since` is NULL are due at once.
     NullIsDue = "null_is_due";
     /// The rule only looks.

@@ -74,6 +74,11 @@ fn sweep(raw: &RawTransform, say: &mut Say<'_>) -> Period {
     if period.as_duration().is_some_and(|sweep| sweep < limits::SWEEP_MIN) {
         say.at(place, "a sweep reads the whole table: that often is too often", "write at least 1d");
     }
+    if !limits::sweep_max().covers(&period) {
+        let message =
+            "rows that are written long after their moment are found by sweeps only: that seldom is too seldom";
+        say.at(place, message, "write at most 1y");
+    }
     period
 }
 
