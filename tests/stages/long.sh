@@ -16,6 +16,7 @@ full() {
   long_mutants
   long_fuzz --seconds 600
   long_bench
+  long_bench_transform
 }
 
 long_diff() {
@@ -43,12 +44,18 @@ long_schedules() {
 }
 
 long_bench() {
-  stage bench bench "$@"
+  stage bench bench purge "$@"
+}
+
+long_bench_transform() {
+  stage bench-transform bench transform "$@"
 }
 
 # Starts a server of its own, with the settings that a database has in earnest.
 bench() {
-  cargo bench --locked --bench purge -- "$@" | tee "$work/show"
+  local name="$1"
+  shift
+  cargo bench --locked --bench "$name" -- "$@" | tee "$work/show"
 }
 
 long_crash() {
