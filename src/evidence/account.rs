@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::account_keys::KeyAccount;
 use super::canonical_check::is_canonical;
 use super::walk::{PROBLEMS_MAX, Problem, ProblemKind};
 
@@ -41,6 +42,7 @@ pub(super) struct Account {
     /// By instance, generation, rule and lane.
     lanes: BTreeMap<[String; 4], Lane>,
     runs: BTreeMap<String, Run>,
+    keys: KeyAccount,
     problems: Vec<Problem>,
 }
 
@@ -79,6 +81,9 @@ impl Account {
         let lane = [&view.instance, &view.generation, &view.rule, &view.lane].map(ToString::to_string);
         if !self.lanes.entry(lane).or_default().take(view.sequence) {
             self.problem(ProblemKind::Tampered, place(), "its sequence is in the log already");
+        }
+        if let Some(found) = self.keys.enter(&view.kind, entry) {
+            self.problem(ProblemKind::Tampered, place(), &found);
         }
         self.continued |= index == 0 && view.kind == "recovery";
         if view.kind == "run.started" {
@@ -175,6 +180,15 @@ mod tests {
         let batch = |sequence| entry("batch", "0", sequence, r#""changed":10"#);
         let finished = entry("run.finished", "-", 1, r#""batches":3,"changed":30"#);
         assert_eq!(problems(&[finished, batch(1), batch(3), batch(2)]), []);
+    }
+
+    #[test]
+    fn what_cannot_be_true_of_a_key_is_a_problem() {
+        let created = entry("key.created", "-", 1, r#""fingerprint":"ab""#);
+        let created = String::from_utf8(created).unwrap().replace(r#""lane""#, r#""kind":"plain","lane""#).into_bytes();
+        let destroyed = r#""destroyed_at":"2026-11-25T10:00:00Z","fingerprint":"ab""#;
+        let found = problems(&[created, entry("key.destroyed", "-", 2, destroyed)]);
+        assert_eq!(found, [(ProblemKind::Tampered, "key ab is called destroyed, and was plain".into())]);
     }
 
     #[test]

@@ -115,7 +115,7 @@ pub struct RunStarted {
     /// What a transform does where, in words without constants.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub places: BTreeMap<String, String>,
-    /// The keys that make tokens, by domain: their names.
+    /// The keys that make tokens, by domain: name and fingerprint.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub pseudonym_keys: BTreeMap<String, String>,
     /// Rows whose moment lies before it were left to the next sweep.
@@ -202,6 +202,9 @@ pub struct KeyCreated {
     pub key: NamedKey,
     /// `plain`: it can never be called destroyed; or `wrapped`.
     pub kind: &'static str,
+    /// The KEK that it is wrapped by: its fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kek: Option<String>,
     /// From when new tokens are made with it; absent: since ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active_from: Option<Timestamp>,
@@ -217,6 +220,9 @@ pub struct KeyDestroyed {
     pub destroyed_at: Timestamp,
     /// Whether it was random and wrapped. Always: of another none is called destroyed.
     pub wrapped: bool,
+    /// The KEK that it was wrapped by, which brings copies of its file back: its fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kek: Option<String>,
     /// Until when copies of its file may still be in backups; together with its KEK they bring it back.
     pub backups_until: Timestamp,
     /// The reason a person gave.

@@ -148,14 +148,15 @@ impl Relay {
         self.with_store(databases, async |store| store.put(&policy_path(digest), text.as_bytes()).await).await
     }
 
-    /// Whether [`Relay::put_announced`] said so of this path.
-    pub async fn is_announced(&self, databases: &Databases<'_>, path: &str) -> Result<bool, EvidenceFault> {
-        self.with_store(databases, async |store| Ok(store.read(path).await?.is_some())).await
+    /// What [`Relay::put_announced`] said under this path.
+    pub async fn announced(&self, databases: &Databases<'_>, path: &str) -> Result<Option<String>, EvidenceFault> {
+        let said = self.with_store(databases, async |store| store.read(path).await).await?;
+        Ok(said.map(|said| String::from_utf8_lossy(&said).trim_end().to_owned()))
     }
 
-    /// Notes beside the log that it has the one entry which is made only once for this path.
-    pub async fn put_announced(&self, databases: &Databases<'_>, path: &str) -> Result<(), EvidenceFault> {
-        self.with_store(databases, async |store| store.put(path, b"announced\n").await).await
+    /// Notes beside the log what its entries say, so that they need not be read for it; in place of what was noted there.
+    pub async fn put_announced(&self, databases: &Databases<'_>, path: &str, said: &str) -> Result<(), EvidenceFault> {
+        self.with_store(databases, async |store| store.put(path, format!("{said}\n").as_bytes()).await).await
     }
 
     /// Does something with the store of the open log. An error leaves the log closed.

@@ -287,6 +287,14 @@ impl KeyFile {
         text
     }
 
+    /// The fingerprint of the key that wraps it, if one does.
+    pub const fn kek(&self) -> Option<&Fingerprint> {
+        match self {
+            Self::Wrapped(wrapped) => Some(wrapped.kek()),
+            Self::Plain(_) | Self::Destroyed(_) => None,
+        }
+    }
+
     /// The fingerprint of the key that it holds, or held.
     pub fn fingerprint(&self) -> Fingerprint {
         match self {

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::ZeroizeOnDrop;
 
 use super::evidence_key::{derive, keyed};
+use super::file::Fingerprint;
 
 /// Stands in front of what a token is made from.
 const TOKEN: &[u8] = b"forgetd token v1\n";
@@ -110,6 +111,11 @@ impl PseudonymKey {
     /// See [`PseudonymKey::fingerprint_of`].
     pub const fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
+    }
+
+    /// Its name and the short form of its fingerprint, as evidence says which key made tokens.
+    pub fn named(&self) -> String {
+        format!("{} {}", self.id, Fingerprint::of(&self.fingerprint))
     }
 
     /// What its tokens carry.

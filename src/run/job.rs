@@ -7,8 +7,8 @@ use forgetd_connector::{Atomicity, Connector, Control, CursorMove, Key, LaneClai
 use jiff::Timestamp;
 
 use super::clerk::{Clerk, Subject};
+use super::pseudonyms::Pseudonyms;
 use crate::evidence::entry::{Batch, EntryBody, EntryError, RowRoot, SealedCounts};
-use crate::keys::Keyring;
 use crate::lease::Claim;
 use crate::rules::{Policy, RowEvidence, Rule};
 use crate::{clock, run::LANE};
@@ -24,7 +24,7 @@ pub(super) struct Job<'a> {
     pub(super) step: Step,
     pub(super) transform: Arc<dyn Transform>,
     /// For seals that are adopted on the way.
-    pub(super) pseudonyms: &'a Arc<Keyring>,
+    pub(super) pseudonyms: &'a Pseudonyms,
     pub(super) cutoff: Timestamp,
     pub(super) run: String,
     pub(super) connector: &'a dyn Connector,

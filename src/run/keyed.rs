@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use forgetd_connector::{Cause, Fault, FaultClass, Step, Transform, Untouched};
 
-use crate::keys::{DomainKeys, Keyring, PseudonymKey};
+use super::pseudonyms::Pseudonyms;
 use crate::plan;
 use crate::rules::{self, Rule};
 use crate::transform::KeyedTransform;
@@ -14,7 +14,7 @@ use crate::transform::KeyedTransform;
 pub(super) fn transform(
     rule: &Rule,
     step: &Step,
-    keys: &Arc<Keyring>,
+    keys: &Pseudonyms,
     database: &str,
 ) -> Result<Arc<dyn Transform>, Fault> {
     Ok(lane(keyed(rule, step, keys, database)?))
@@ -33,23 +33,22 @@ pub(super) fn lane(keyed: Option<Arc<KeyedTransform>>) -> Arc<dyn Transform> {
 pub(super) fn keyed(
     rule: &Rule,
     step: &Step,
-    keys: &Arc<Keyring>,
+    keys: &Pseudonyms,
     database: &str,
 ) -> Result<Option<Arc<KeyedTransform>>, Fault> {
     let Some(transform) = rule.transform() else { return Ok(None) };
     for domain in transform.domains() {
-        let active = keys.domain(domain).and_then(DomainKeys::active);
-        if !active.is_some_and(PseudonymKey::makes_tokens) {
+        if let Err(why) = keys.active(domain) {
             let fault = Fault::new(FaultClass::Blocked(Cause::PseudonymKey), "make tokens", step.place(database));
-            return Err(fault.with_detail(format!("domain {domain} has no key that makes tokens now")));
+            return Err(fault.with_detail(why));
         }
     }
-    Ok(Some(Arc::new(KeyedTransform::new(plan::treated(transform, &step.table), Arc::clone(keys)))))
+    Ok(Some(Arc::new(KeyedTransform::new(plan::treated(transform, &step.table), Arc::clone(keys.ring())))))
 }
 
 /// The key that makes tokens of each domain which the rule names: what its evidence says.
-pub(super) fn active(rule: &Rule, keys: &Keyring) -> BTreeMap<String, String> {
+pub(super) fn active(rule: &Rule, keys: &Pseudonyms) -> BTreeMap<String, String> {
     let domains = rule.transform().map(rules::Transform::domains).unwrap_or_default();
-    let id = |domain: &str| Some((domain.to_owned(), keys.domain(domain)?.active()?.id().to_owned()));
-    domains.into_iter().filter_map(id).collect()
+    let key = |domain: &str| Some((domain.to_owned(), keys.active(domain).ok()?.named()));
+    domains.into_iter().filter_map(key).collect()
 }

@@ -15,6 +15,7 @@ mod naive;
 mod observe;
 mod pace;
 mod progress;
+mod pseudonyms;
 mod report;
 mod rule;
 mod seals;
@@ -32,7 +33,7 @@ pub use pace::Pace;
 pub use progress::{Progress, Quiet};
 pub use report::{Report, Skipped};
 pub(crate) use session::relay;
-pub use session::{KeyDestroyedAt, KeyDestruction, KeyStopped, Refused, Session};
+pub use session::{KeyDestroyedAt, KeyDestruction, KeyEntry, KeyStopped, Refused, Session};
 pub use site::{Site, Sites};
 pub use verdict::Verdict;
 

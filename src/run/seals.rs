@@ -4,8 +4,6 @@
 //! receipt comes to its end and says that it was adopted. At takeover a `takeover` receipt then takes the lane's next
 //! sequence, so that a stale holder's next seal loses.
 
-use std::sync::Arc;
-
 use forgetd_connector::{
     Atomicity, Cause, Commit, Connector, Control, Fault, FaultClass, Lane, LaneClaim, OpenSeal, Outcome, Receipt,
     SealEnd, Step,
@@ -17,8 +15,8 @@ use super::batch::{self, Finished};
 use super::clerk::{Clerk, Subject};
 use super::job::Job;
 use super::keyed;
+use super::pseudonyms::Pseudonyms;
 use crate::evidence::entry::{Batch, EntryBody, SealedCounts};
-use crate::keys::Keyring;
 use crate::lease::Claim;
 use crate::rules::{Policy, Rule};
 use crate::run::LANE;
@@ -33,7 +31,7 @@ pub(super) struct SealedRule<'a> {
     pub(super) connector: &'a dyn Connector,
     pub(super) control: &'a dyn Control,
     pub(super) clerk: Clerk<'a>,
-    pub(super) pseudonyms: &'a Arc<Keyring>,
+    pub(super) pseudonyms: &'a Pseudonyms,
     /// Whether the rule may act under its definition; else a seal is only looked at.
     pub(super) approved: bool,
 }

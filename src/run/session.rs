@@ -1,13 +1,14 @@
 //! A session: the lease, the fences, the evidence log, and the rules that run under them.
 
 mod approvals;
+mod destroy_key;
+mod key_log;
 mod keys;
 
-pub use keys::{KeyDestroyedAt, KeyDestruction, KeyStopped};
+pub use destroy_key::{KeyDestroyedAt, KeyDestruction, KeyEntry, KeyStopped};
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use forgetd_connector::{Atomicity, Cause, Commit, Fault, FaultClass, FenceRaise, Lease};
@@ -16,13 +17,13 @@ use tokio::time::timeout;
 
 use super::clerk::{Clerk, NO_LANE, Subject};
 use super::close;
+use super::pseudonyms::Pseudonyms;
 use super::seals::{self, SealedRule};
 use super::{Pace, Progress, Report, Site, Sites, Verdict};
-use crate::clock;
 use crate::config::{Config, Store};
 use crate::evidence::entry::EntryBody;
 use crate::evidence::{Approval, EvidenceFault, Relay, RelayConfig, StoreAt};
-use crate::keys::{EvidenceKey, Keyring, ring};
+use crate::keys::EvidenceKey;
 use crate::lease::{self, Claim, Refusal};
 use crate::rules::Rule;
 
@@ -47,8 +48,8 @@ pub struct Session<'a> {
     pub(super) config: &'a Config,
     pub(super) sites: &'a Sites<'a>,
     pub(super) key: &'a EvidenceKey,
-    /// The keys of pseudonyms; none where one of them cannot be had: then the rules that need them do not act.
-    pub(super) pseudonyms: Arc<Keyring>,
+    /// The keys of pseudonyms; where a domain has none, the rules that need it do not act.
+    pub(super) pseudonyms: Pseudonyms,
     pub(super) claim: Claim,
     relay: Relay,
     /// What the look at the evidence log found; not set before it was taken.
@@ -81,7 +82,7 @@ impl<'a> Session<'a> {
         };
         tracing::info!(term = claim.term(), "lease taken");
         let relay = relay(config, key).map_err(Refused::Evidence)?;
-        let pseudonyms = Arc::new(pseudonyms(config));
+        let pseudonyms = Pseudonyms::of(config);
         let (backlog, sick, stuck) = (Cell::new(0), OnceCell::new(), RefCell::default());
         Ok(Self { config, sites, key, pseudonyms, claim, relay, sick, stuck, backlog, stop, progress })
     }
@@ -105,6 +106,7 @@ impl<'a> Session<'a> {
             tracing::error!(error = %fault, "the evidence log cannot be trusted: no rule acts");
         } else {
             self.announce_policy().await.map_err(Refused::Unavailable)?;
+            self.bar_returned_keys().await.map_err(Refused::Unavailable)?;
             self.take_over_seals().await.map_err(Refused::Unavailable)?;
         }
         // Set once: prepare runs once.
@@ -330,16 +332,6 @@ impl<'a> Session<'a> {
             tracing::warn!(error = %fault, "the lease could not be released; it expires by itself");
         }
     }
-}
-
-/// The keys of pseudonyms. What is wrong with them is said, and stops the rules that pseudonymize, no others.
-fn pseudonyms(config: &Config) -> Keyring {
-    ring(&config.pseudonym_keys, clock::now()).unwrap_or_else(|problems| {
-        for problem in problems {
-            tracing::error!("{problem}");
-        }
-        Keyring::default()
-    })
 }
 
 /// The relay of a configuration.

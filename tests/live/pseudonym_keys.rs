@@ -1,5 +1,7 @@
 //! Keys of pseudonyms, from their making to their end: each has its entries in the evidence, none of them shows itself.
 
+mod claims;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 

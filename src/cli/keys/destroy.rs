@@ -13,7 +13,7 @@ use crate::cli::{USAGE, complain, load, print, prompt, say};
 use crate::config::{Config, Problem};
 use crate::keys::{self, Held, KeyFile};
 use crate::rules::Period;
-use crate::run::{Approver, Databases, KeyDestruction, KeyStopped, Quiet, Session, Sites};
+use crate::run::{Approver, Databases, KeyDestruction, KeyEntry, KeyStopped, Quiet, Session, Sites};
 use crate::{app, clock};
 
 /// Something stops it.
@@ -81,7 +81,7 @@ pub(super) async fn run(file: &Path, args: &Args) -> u8 {
         Ok(databases) => databases,
         Err(problems) => return complain(&problems),
     };
-    let code = ask_and_destroy(&config, &databases, one, args, (now, until)).await;
+    let code = ask_and_destroy(&config, &databases, one, args, until).await;
     databases.close().await;
     code
 }
@@ -134,13 +134,7 @@ fn may(all: &[Held<'_>], one: &Held<'_>, last: bool, now: Timestamp) -> Result<(
     Ok(())
 }
 
-async fn ask_and_destroy(
-    config: &Config,
-    databases: &Databases,
-    one: &Held<'_>,
-    args: &Args,
-    (now, until): (Timestamp, Timestamp),
-) -> u8 {
+async fn ask_and_destroy(config: &Config, databases: &Databases, one: &Held<'_>, args: &Args, until: Timestamp) -> u8 {
     let before = matches!(one.file, Ok(KeyFile::Destroyed(_)));
     if before {
         print("the key is destroyed already; the evidence gets its entry, if it has none");
@@ -161,16 +155,23 @@ async fn ask_and_destroy(
     let who = actor();
     let by = Approver { who: &who, reason: args.reason.trim() };
     let sites = Sites::survey(config, databases).await;
-    let what = KeyDestruction { key: one.entry, backups_until: until, by, now };
+    let what = KeyDestruction { key: one.entry, backups_until: until, by };
     let done = match Session::open(config, &sites, &key, Duration::ZERO, stop, &Quiet).await {
         Ok(session) => session.destroy_key(what).await,
         Err(refused) => Err(refused),
     };
     match done {
         Ok(Ok(done)) => {
-            let entry = if done.entered { "the evidence says so now" } else { "the evidence says so already" };
+            let (entry, code) = match &done.entry {
+                KeyEntry::Now => ("the evidence says so now", 0),
+                KeyEntry::Before => ("the evidence says so already", 0),
+                KeyEntry::Later(fault) => {
+                    say(format_args!("the evidence log could not be written: {fault}"));
+                    ("the evidence will say so as soon as the log can be written", app::exit_code(fault))
+                }
+            };
             print(format_args!("key {} of domain {} was destroyed at {}; {entry}", args.id, args.domain, done.at));
-            0
+            code
         }
         Ok(Err(KeyStopped::File(problem))) => {
             say(problem);
