@@ -1,26 +1,42 @@
-//! The four ways in which rows go, each with its own databases and policy.
+//! The ways in which rows go or change, each with its own databases and policy.
 
 use std::cell::Cell;
 
+use crate::deleted::Deleted;
 use crate::evidence::Exported;
-use crate::harness::{Database, Policy, Postgres, Process, Program, Rule, Sqlite};
-
-/// Rows that must go, in each round.
-const ROWS: u64 = 600;
+use crate::harness::{Database, Policy, Postgres, Process, Program, Sqlite};
+use crate::table::{Of, Table, Tally};
+use crate::transformed::Transformed;
 
 /// Rows of a batch: many small batches, so that a kill meets one at every step.
 const BATCH_ROWS: u32 = 6;
 
-/// Rows that are not due, in the table from the start to the end.
-const KEPT: u64 = 500;
-
-/// A batch protocol on an engine.
+/// What a rule does, by a batch protocol, on an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) struct Lane {
+    name: &'static str,
+    pub(crate) engine: Engine,
+    protocol: Protocol,
+    deed: Deed,
+}
+
+/// Where the rows are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
     Postgres,
     Sqlite,
-    SealedPostgres,
-    SealedSqlite,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Atomic,
+    Sealed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Delete,
+    Transform,
 }
 
 /// How processes agree on who acts.
@@ -38,90 +54,99 @@ pub(crate) struct Site {
     data: Box<dyn Database>,
     /// Where the control tables are, if not beside the rows.
     home: Option<Box<dyn Database>>,
+    table: Box<dyn Table>,
     program: Program,
-    seeded: Cell<u64>,
     exports: Cell<u32>,
+}
+
+// === impl Engine ===
+
+impl Engine {
+    fn database(self) -> Box<dyn Database> {
+        match self {
+            Self::Postgres => Box::new(Postgres::database()),
+            Self::Sqlite => Box::new(Sqlite::database()),
+        }
+    }
+
+    /// The column that periods count from, as a rule writes it.
+    pub(crate) const fn since(self) -> &'static str {
+        match self {
+            Self::Postgres => "at",
+            Self::Sqlite => "{ column: at, as: unix_s }",
+        }
+    }
 }
 
 // === impl Lane ===
 
 impl Lane {
-    pub(crate) const ALL: &[Self] = &[Self::Postgres, Self::Sqlite, Self::SealedPostgres, Self::SealedSqlite];
+    pub(crate) const ALL: &[Self] = &[
+        Self::new("postgres", Engine::Postgres, Protocol::Atomic, Deed::Delete),
+        Self::new("sqlite", Engine::Sqlite, Protocol::Atomic, Deed::Delete),
+        Self::new("sealed-postgres", Engine::Postgres, Protocol::Sealed, Deed::Delete),
+        Self::new("sealed-sqlite", Engine::Sqlite, Protocol::Sealed, Deed::Delete),
+        Self::new("transform-postgres", Engine::Postgres, Protocol::Atomic, Deed::Transform),
+        Self::new("transform-sqlite", Engine::Sqlite, Protocol::Atomic, Deed::Transform),
+        Self::new("transform-sealed-postgres", Engine::Postgres, Protocol::Sealed, Deed::Transform),
+        Self::new("transform-sealed-sqlite", Engine::Sqlite, Protocol::Sealed, Deed::Transform),
+    ];
 
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres",
-            Self::Sqlite => "sqlite",
-            Self::SealedPostgres => "sealed-postgres",
-            Self::SealedSqlite => "sealed-sqlite",
-        }
+    const fn new(name: &'static str, engine: Engine, protocol: Protocol, deed: Deed) -> Self {
+        Self { name, engine, protocol, deed }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        self.name
     }
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|lane| lane.name() == name)
+        Self::ALL.iter().copied().find(|lane| lane.name == name)
     }
 
     pub(crate) fn is_sealed(self) -> bool {
-        matches!(self, Self::SealedPostgres | Self::SealedSqlite)
+        self.protocol == Protocol::Sealed
     }
 
-    pub(crate) fn is_postgres(self) -> bool {
-        matches!(self, Self::Postgres | Self::SealedPostgres)
-    }
-
-    fn database(self) -> Box<dyn Database> {
-        if self.is_postgres() { Box::new(Postgres::database()) } else { Box::new(Sqlite::database()) }
+    pub(crate) fn transforms(self) -> bool {
+        self.deed == Deed::Transform
     }
 }
 
 // === impl Site ===
 
 impl Site {
-    /// Databases with rows that stay, installed.
-    pub(crate) fn new(lane: Lane) -> Self {
-        let data = lane.database();
-        let home = lane.is_sealed().then(|| lane.database());
-        let (at, now) = if lane.is_postgres() { ("timestamptz", "now()") } else { ("integer", "unixepoch()") };
-        data.exec(&format!("create table item (id integer primary key, at {at} not null, pad text not null)"));
-        data.exec("create index item_at on item (at)");
-        data.exec(&format!(
-            "with recursive n(id) as (select 1 union all select id + 1 from n where id < {KEPT})
-             insert into item select id, {now}, 'stays' from n"
-        ));
-        let program = Program::installed(&policy(lane, &*data, home.as_deref(), Coordination::Lease));
-        Self { lane, data, home, program, seeded: Cell::new(0), exports: Cell::new(0) }
+    /// Databases with rows that stay, installed; each seed adds so many `rows`.
+    pub(crate) fn new(lane: Lane, rows: u64) -> Self {
+        let data = lane.engine.database();
+        let home = lane.is_sealed().then(|| lane.engine.database());
+        let table: Box<dyn Table> = match lane.deed {
+            Deed::Delete => Box::new(Deleted::new(lane.engine, &*data, rows)),
+            Deed::Transform => Box::new(Transformed::new(lane.engine, &*data, rows)),
+        };
+        let program = Program::installed(&policy(&*table, &*data, home.as_deref(), Coordination::Lease));
+        table.equip(&program);
+        Self { lane, data, home, table, program, exports: Cell::new(0) }
     }
 
     /// How the next processes agree on who acts.
     pub(crate) fn coordinate(&self, coordination: Coordination) {
-        self.program.policy(&policy(self.lane, &*self.data, self.home.as_deref(), coordination));
+        self.program.policy(&policy(&*self.table, &*self.data, self.home.as_deref(), coordination));
     }
 
-    /// Adds rows that are due: in turn many to one moment, on fifty moments, and each on a moment of its own.
+    /// Adds rows that are due.
     pub(crate) fn seed(&self) {
-        let first = KEPT + self.seeded.get() + 1;
-        let last = first + ROWS - 1;
-        let seconds = if (self.seeded.get() / ROWS).is_multiple_of(2) { "(id % 50) * 86400" } else { "id * 60" };
-        let at = if self.lane.is_postgres() {
-            format!("timestamptz '2020-01-01 00:00:00+00' + {seconds} * interval '1 second'")
-        } else {
-            format!("1577836800 + {seconds}")
-        };
-        self.data.exec(&format!(
-            "with recursive n(id) as (select {first} union all select id + 1 from n where id < {last})
-             insert into item select id, {at}, 'goes' from n"
-        ));
-        self.seeded.set(self.seeded.get() + ROWS);
+        self.table.seed(&*self.data);
     }
 
-    /// Rows that went, of all that were seeded.
-    pub(crate) fn gone(&self) -> u64 {
-        self.seeded.get() - self.data.count("select count(*) from item where pad = 'goes'")
+    /// Rows that were worked on, of all that were seeded.
+    pub(crate) fn begun(&self) -> u64 {
+        self.table.begun(&*self.data)
     }
 
-    /// Rows that had to stay and did not.
-    pub(crate) fn wronged(&self) -> u64 {
-        KEPT - self.data.count("select count(*) from item where pad = 'stays'")
+    /// What became of the rows.
+    pub(crate) fn tally(&self, of: Of) -> Tally {
+        self.table.tally(&*self.data, of)
     }
 
     pub(crate) fn program(&self) -> &Program {
@@ -141,7 +166,10 @@ impl Site {
     /// How many receipts are in a state.
     fn receipts(&self, condition: &str) -> u64 {
         let control = self.home.as_deref().unwrap_or(&*self.data);
-        let table = if self.lane.is_postgres() { "forgetd.receipt" } else { "forgetd_receipt" };
+        let table = match self.lane.engine {
+            Engine::Postgres => "forgetd.receipt",
+            Engine::Sqlite => "forgetd_receipt",
+        };
         control.count(&format!("select count(*) from {table} where {condition}"))
     }
 
@@ -186,7 +214,7 @@ impl Site {
 /// A run that waits for a dead holder's lease to end.
 const RUN: [&str; 4] = ["run", "--json", "--wait", "30s"];
 
-fn policy(lane: Lane, data: &dyn Database, home: Option<&dyn Database>, coordination: Coordination) -> Policy {
+fn policy(table: &dyn Table, data: &dyn Database, home: Option<&dyn Database>, coordination: Coordination) -> Policy {
     let throttle = format!("throttle: {{ batch_rows_max: {BATCH_ROWS} }}");
     let policy = match home {
         None => Policy::new(&data.url()).with(&throttle),
@@ -195,11 +223,10 @@ fn policy(lane: Lane, data: &dyn Database, home: Option<&dyn Database>, coordina
             .with("control: { at: main }")
             .with(&throttle),
     };
-    let rule = Rule::delete("items", "item", if lane.is_postgres() { "at" } else { "{ column: at, as: unix_s }" });
-    let rule = if home.is_some() { rule.with("database: data") } else { rule };
+    let rule = if home.is_some() { table.rule().with("database: data") } else { table.rule() };
     let coordination = match coordination {
         Coordination::Lease => "coordination: { lease: 1s }",
         Coordination::None => "coordination: none",
     };
-    policy.top(coordination).rule(&rule)
+    table.policy(policy).top(coordination).rule(&rule)
 }

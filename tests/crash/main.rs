@@ -1,12 +1,14 @@
-//! Kills the real program at random moments, lets it recover, and compares the rows that are gone with the evidence.
+//! Kills the real program at random moments, lets it recover, and compares the rows that are gone, or transformed, with
+//! the evidence. No row may be transformed by half, or twice.
 //!
 //! Without arguments a short form of everything runs. `crash LANE [--rounds N] [--points] [--naive VARIANT] [--seed S]`
-//! runs one long form; its last line has the counts, and its exit code is 1 when a row is gone without evidence, stands
-//! in evidence twice, or too few kills met the states that matter.
+//! runs one long form; its last line has the counts, and its exit code is 1 when a row is gone or changed without
+//! evidence, stands in evidence twice, is done by half or twice, or too few kills met the states that matter.
 
 #![allow(clippy::print_stdout, reason = "its lines are its result")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a world that cannot be made fails the test")]
 
+mod deleted;
 mod dice;
 mod evidence;
 #[path = "../live/harness/mod.rs"]
@@ -17,6 +19,8 @@ mod ledger;
 mod points;
 mod report;
 mod rounds;
+mod table;
+mod transformed;
 mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,9 +28,13 @@ use std::process::ExitCode;
 
 use dice::Dice;
 use lane::Lane;
+use points::Ways;
 
 /// Rounds of each lane in the short form.
 const QUICK_ROUNDS: u64 = 8;
+
+/// The same of lanes that transform: their batches are those of the other lanes but for what is done with the rows.
+const QUICK_ROUNDS_OF_TRANSFORMS: u64 = 5;
 
 /// What was asked for.
 struct Request {
@@ -61,7 +69,7 @@ fn main() -> ExitCode {
 fn long(request: &Request) -> Result<String, String> {
     let dice = Dice::new(request.seed);
     if request.points {
-        points::run(request.lane)
+        points::run(request.lane, Ways::All)
     } else {
         rounds::run(request.lane, request.rounds, request.naive.as_deref(), dice)
     }
@@ -93,11 +101,15 @@ fn quick(arguments: &[String]) -> ExitCode {
         }
     };
     for lane in Lane::ALL {
-        test(format!("kills_{}", lane.name()), &|| rounds::run(*lane, QUICK_ROUNDS, None, Dice::new(Dice::seed())));
-        test(format!("points_{}", lane.name()), &|| points::run(*lane));
+        let (rounds, ways) =
+            if lane.transforms() { (QUICK_ROUNDS_OF_TRANSFORMS, Ways::OfBatches) } else { (QUICK_ROUNDS, Ways::All) };
+        test(format!("kills_{}", lane.name()), &|| rounds::run(*lane, rounds, None, Dice::new(Dice::seed())));
+        test(format!("points_{}", lane.name()), &|| points::run(*lane, ways));
     }
-    for (lane, naive) in [(Lane::Sqlite, "log_after_commit"), (Lane::Sqlite, "log_before_commit")] {
-        test(format!("catches_{naive}"), &|| caught(lane, naive));
+    for lane in ["sqlite", "transform-sqlite"].into_iter().filter_map(Lane::parse) {
+        for naive in ["log_after_commit", "log_before_commit"] {
+            test(format!("catches_{naive}_{}", lane.name()), &|| caught(lane, naive));
+        }
     }
     let result = if failed == 0 { "ok" } else { "FAILED" };
     println!("test result: {result}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {filtered} filtered out");

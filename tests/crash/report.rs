@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::lane::Lane;
+use crate::table::Tally;
 
 /// Where the program was when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +25,17 @@ pub(crate) struct Counts {
     pub(crate) open_transaction: u64,
     pub(crate) open_seal: u64,
     pub(crate) unrelayed: u64,
-    pub(crate) gone: u64,
+    pub(crate) changed: u64,
     pub(crate) in_log: u64,
     pub(crate) lost: u64,
     pub(crate) doubled: u64,
+    pub(crate) half: u64,
+    pub(crate) twice: u64,
     pub(crate) wronged: u64,
 }
+
+/// What the comparison found, in a line's words.
+pub(crate) struct Found<'a>(pub(crate) Lane, pub(crate) &'a Counts);
 
 /// The last line of a form.
 pub(crate) struct Line<'a>(pub(crate) Lane, pub(crate) &'a Counts);
@@ -47,9 +53,18 @@ impl Counts {
         }
     }
 
-    /// Whether no row is gone without evidence, none twice in it, and none is gone that had to stay.
+    /// What one look at the rows found, of what must never be. A row that stays wrong is counted at every look.
+    pub(crate) fn rows(&mut self, tally: &Tally) {
+        self.half += tally.half;
+        self.twice += tally.twice;
+        self.wronged += tally.wronged;
+    }
+
+    /// Whether no row is gone or changed without evidence, none twice in it, none done by half or twice, and none was
+    /// touched that had to stay.
     pub(crate) fn agree(&self) -> bool {
-        self.lost == 0 && self.doubled == 0 && self.wronged == 0 && self.gone == self.in_log
+        let rows = self.half == 0 && self.twice == 0 && self.wronged == 0;
+        rows && self.lost == 0 && self.doubled == 0 && self.changed == self.in_log
     }
 
     /// Whether the kills met the states that matter: of 200 at least 120 inside a batch and 20 before the relay.
@@ -69,9 +84,21 @@ impl fmt::Display for Line<'_> {
             write!(f, " killed_in_open_tx={}", counts.open_transaction)?;
         }
         write!(f, " killed_between_commit_and_relay={}", counts.unrelayed)?;
-        write!(f, " gone={} in_log={} lost={} doubled={}", counts.gone, counts.in_log, counts.lost, counts.doubled)?;
-        if counts.wronged != 0 {
-            write!(f, " wronged={}", counts.wronged)?;
+        write!(f, "{}", Found(*lane, counts))
+    }
+}
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(lane, Counts { changed, in_log, lost, doubled, half, twice, wronged, .. }) = self;
+        if lane.transforms() {
+            write!(f, " changed={changed} in_log={in_log} half={half} twice={twice}")?;
+        } else {
+            write!(f, " gone={changed} in_log={in_log}")?;
+        }
+        write!(f, " lost={lost} doubled={doubled}")?;
+        if *wronged != 0 {
+            write!(f, " wronged={wronged}")?;
         }
         Ok(())
     }

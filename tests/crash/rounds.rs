@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::dice::Dice;
 use crate::harness::Process;
-use crate::lane::{Coordination, Lane, Site};
+use crate::lane::{Coordination, Engine, Lane, Site};
 use crate::ledger::Ledger;
 use crate::report::{Counts, Line, Met};
 use crate::watch::{Report, server_state, settled_state};
+
+/// Rows that are due in each round: a hundred batches, so that a random moment meets one.
+const ROWS: u64 = 600;
 
 /// A kill that comes after the run's own end is no kill: it is tried again, this often.
 const TRIES: u32 = 20;
@@ -27,20 +30,21 @@ const UNRELAYED: &[&str] =
 
 /// Runs the form and returns its last line, as an error where it must fail.
 pub(crate) fn run(lane: Lane, rounds: u64, naive: Option<&str>, mut dice: Dice) -> Result<String, String> {
-    let site = Site::new(lane);
+    let site = Site::new(lane, ROWS);
     let mut counts = Counts::default();
     let mut ledger = Ledger::new();
     ledger.begin();
     let lasts = undisturbed(&site)?;
-    ledger.end(site.gone());
+    ledger.end(&site, &mut counts)?;
     for round in 0..rounds {
         site.coordinate(if round % 2 == 0 { Coordination::Lease } else { Coordination::None });
         site.seed();
         ledger.begin();
-        counts.met(kill(&site, lasts, wanted(lane, round), naive, &mut dice)?);
+        counts.met(kill(&site, lasts, round, naive, &mut dice)?);
+        ledger.died(&site, &mut counts);
         // The wrong order is wrong only while it runs: what comes after is done right.
         site.recover()?;
-        ledger.end(site.gone());
+        ledger.end(&site, &mut counts)?;
     }
     ledger.compare(&site, &mut counts)?;
     let line = Line(lane, &counts).to_string();
@@ -73,13 +77,18 @@ fn wanted(lane: Lane, round: u64) -> Met {
     }
 }
 
-fn kill(site: &Site, lasts: u64, wanted: Met, naive: Option<&str>, dice: &mut Dice) -> Result<Met, String> {
+fn kill(site: &Site, lasts: u64, round: u64, naive: Option<&str>, dice: &mut Dice) -> Result<Met, String> {
+    let wanted = wanted(site.lane, round);
     for _ in 0..TRIES {
-        let met = match (site.lane, naive) {
-            // The wrong orders pass other points than the right one: only a random moment meets them.
-            (_, Some(naive)) => blindly(site, lasts, naive, dice),
-            (Lane::Postgres, None) => frozen(site, lasts, wanted, dice),
-            (_, None) => held(site, lasts, wanted, dice),
+        let met = match naive {
+            // The wrong orders pass few of the right one's points: each second kill comes at a random moment.
+            Some(naive) if round.is_multiple_of(2) => blindly(site, lasts, naive, dice),
+            Some(naive) => {
+                let point = if round % 4 == 1 { "finish.before" } else { "finish.after" };
+                killed_at(site, point, 1 + dice.below(60), Some(naive)).then_some(Met::Elsewhere)
+            }
+            None if site.lane.engine == Engine::Postgres && !site.lane.is_sealed() => frozen(site, lasts, wanted, dice),
+            None => held(site, lasts, wanted, dice),
         };
         if let Some(met) = met {
             return Ok(met);
@@ -121,8 +130,6 @@ fn frozen(site: &Site, lasts: u64, wanted: Met, dice: &mut Dice) -> Option<Met> 
 
 /// Elsewhere: the program holds still at a fault point, or reports where it was when a random moment came.
 fn held(site: &Site, lasts: u64, wanted: Met, dice: &mut Dice) -> Option<Met> {
-    let report = Report::open(site);
-    let (variable, path) = report.variable();
     let inside = if site.lane.is_sealed() { IN_SEAL } else { IN_TRANSACTION };
     let (points, nth) = match wanted {
         Met::OpenTransaction | Met::OpenSeal => (inside, 1 + dice.below(60)),
@@ -130,25 +137,38 @@ fn held(site: &Site, lasts: u64, wanted: Met, dice: &mut Dice) -> Option<Met> {
         Met::Elsewhere => (&[][..], 0),
     };
     if points.is_empty() {
+        let report = Report::open(site);
+        let (variable, path) = report.variable();
         let running = site.start(&[(variable, &path)]);
         pause(dice.below(lasts));
         return at_random(site, running, report);
     }
     let point = *dice.pick(points);
-    let fault = format!("{point}=hold@{nth}");
-    let environment = [(variable, path.as_str()), ("FORGETD_FAULT", fault.as_str())];
-    let mut running = site.start(&environment);
-    if !report.reaches(&format!("{point} {nth}"), REACH, || !running.runs()) {
+    if !killed_at(site, point, nth, None) {
         return None;
     }
-    kill_now(running);
-    report.rest();
     // What the point promises is looked up where it can be.
     match wanted {
         Met::OpenSeal => (site.open_seals() == 1).then_some(wanted),
         Met::Unrelayed if point == "relay.publish.before" => (site.pending() > 0).then_some(wanted),
         _ => Some(wanted),
     }
+}
+
+/// Kills it where it holds still at a point for the nth time; false where it does not come there.
+fn killed_at(site: &Site, point: &str, nth: u64, naive: Option<&str>) -> bool {
+    let report = Report::open(site);
+    let (variable, path) = report.variable();
+    let fault = format!("{point}=hold@{nth}");
+    let mut environment = vec![(variable, path.as_str()), ("FORGETD_FAULT", fault.as_str())];
+    environment.extend(naive.map(|naive| ("FORGETD_NAIVE", naive)));
+    let mut running = site.start(&environment);
+    if !report.reaches(&format!("{point} {nth}"), REACH, || !running.runs()) {
+        return false;
+    }
+    kill_now(running);
+    report.rest();
+    true
 }
 
 /// Kills it now and says where it was by its last report.
@@ -172,10 +192,10 @@ fn at_random(site: &Site, mut running: Process, report: Report) -> Option<Met> {
 
 /// A kill at a random moment, wherever it is.
 fn blindly(site: &Site, lasts: u64, naive: &str, dice: &mut Dice) -> Option<Met> {
-    let before = site.gone();
+    let before = site.begun();
     let mut running = site.start(&[("FORGETD_NAIVE", naive)]);
     // Not before work has begun, else few kills would meet it.
-    while site.gone() == before {
+    while site.begun() == before {
         if !running.runs() {
             return None;
         }

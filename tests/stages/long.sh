@@ -3,11 +3,11 @@
 
 full() {
   local lane
-  for lane in postgres sqlite sealed-postgres sealed-sqlite; do
+  for lane in {,sealed-,transform-,transform-sealed-}{postgres,sqlite}; do
     long_crash "$lane" --rounds 200
     long_crash "$lane" --points
   done
-  for lane in postgres sqlite; do
+  for lane in {,transform-}{postgres,sqlite}; do
     stage "naive-$lane" with_servers naive_is_caught "$lane"
   done
   long_schedules
@@ -69,7 +69,7 @@ crash() {
   return "${PIPESTATUS[0]}"
 }
 
-# Both wrong orders of delete and receipt must make the harness fail, for the right reason.
+# Both wrong orders of change and receipt must make the harness fail, for the right reason.
 naive_is_caught() {
   local lane="$1" naive field
   for naive in log_after_commit log_before_commit; do
