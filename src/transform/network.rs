@@ -33,13 +33,22 @@ pub(super) fn patterns(v4: u8, v6: u8) -> Vec<String> {
     let below = |length: u8, boundary: u8| (0..length).rev().filter(move |shorter| shorter % boundary == 0);
     let v4 = [v4].into_iter().chain(below(v4, V4_BOUNDARY)).flat_map(patterns_v4);
     let v6 = [v6].into_iter().chain(below(v6, V6_BOUNDARY));
-    v4.chain(v6.flat_map(|length| [format!("%::/{length}"), format!("%:0/{length}")])).collect()
+    v4.chain(v6.flat_map(patterns_v6)).collect()
+}
+
+/// A network that ends inside the last group need not end in zeros.
+fn patterns_v6(length: u8) -> Vec<String> {
+    let ends: &[&str] = if length > 112 { &["%:%"] } else { &["%::", "%:0"] };
+    ends.iter().map(|end| format!("{end}/{length}")).collect()
 }
 
 /// The number in which the network ends, if it ends inside one, has few values: each is a pattern of its own.
 fn patterns_v4(length: u8) -> Vec<String> {
     let (whole, part) = (length / 8, length % 8);
     let zeros = |numbers: u8| ".0".repeat(usize::from(numbers));
+    if length >= 32 {
+        return vec![format!("%.%/{length}")];
+    }
     if part == 0 {
         let front = if whole == 0 { "0" } else { "%" };
         return vec![format!("{front}{}/{length}", zeros(if whole == 0 { 3 } else { 4 - whole }))];
