@@ -79,6 +79,10 @@ pub struct Fit {
     pub chars_max: Option<u32>,
     /// The largest integer; absent: the column is none, or its type sets no limit below 2^63 - 1.
     pub integer_max: Option<i64>,
+    /// The most decimals that a number keeps; absent: the column is none, or its type sets no limit. What has more is
+    /// rounded when it is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<u32>,
     /// Who writes it.
     pub writable: Writable,
     /// Whether it decides in which partition a row lies.

@@ -46,7 +46,8 @@ pub struct Effect {
     pub cascaded: BTreeMap<TableRef, u64>,
     /// Due rows in the walked span that were locked and passed over.
     pub locked: u64,
-    /// Due rows that were passed over because they cannot be transformed, by cause.
+    /// Due rows that were passed over because they cannot be transformed, by cause; those that a transform leaves as
+    /// they are, although they are due, among them.
     pub unfit: BTreeMap<Cause, u64>,
     /// The keys of changed rows, if they were wanted.
     pub keys: Option<Vec<Key>>,
@@ -81,6 +82,8 @@ pub struct Outcome {
     pub gone: u64,
     /// Keys that still match: what kept them is a lock or an error of theirs.
     pub kept: u64,
+    /// Rows of other announced tables that went with them, or followed them, by table; zero counts are left out.
+    pub cascaded: BTreeMap<TableRef, u64>,
     /// Of those that still match, the rows that cannot be transformed, by cause.
     pub unfit: BTreeMap<Cause, u64>,
 }

@@ -141,7 +141,8 @@ pub struct DoneRows {
 pub enum NewRow {
     /// The new values, in the order of the old ones.
     Values(Vec<Value>),
-    /// Every value stays as it is.
+    /// Every value stays as it is. Of a row that nothing else is to be written into, it cannot be read as what the rule
+    /// says it is: the row is due and would stay so.
     Same,
     /// A value cannot be read as what the rule says it is. The row is passed over.
     Unfit(Cause),

@@ -102,6 +102,7 @@ fn column(row: &Row, place: &str) -> Result<Column, Fault> {
 
 fn fit(row: &Row, type_name: &str, place: &str) -> Result<Fit, Fault> {
     let length: Option<i64> = get(row, 6, place)?;
+    let scale: Option<i64> = get(row, 11, place)?;
     Ok(Fit {
         chars_max: match type_name {
             "pg_catalog.char" => Some(1),
@@ -114,6 +115,7 @@ fn fit(row: &Row, type_name: &str, place: &str) -> Result<Fit, Fault> {
             "pg_catalog.int4" => Some(i64::from(i32::MAX)),
             _ => None,
         },
+        scale: scale.and_then(|scale| u32::try_from(scale).ok()),
         writable: match (get(row, 7, place)?, get(row, 8, place)?) {
             (true, _) => Writable::Generated,
             (false, true) => Writable::Identity,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use forgetd_connector::walk::Position;
 use forgetd_connector::{
-    Cause, Compare, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, Transform,
-    fault_point,
+    Cause, Compare, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, TableRef,
+    Transform, fault_point,
 };
 
 use crate::compare::{self, Counting};
@@ -39,6 +39,8 @@ pub(crate) struct SealedKeys {
 #[derive(Default)]
 struct Finished {
     changed: u64,
+    /// Rows of other tables that went or changed with them, by table.
+    cascaded: BTreeMap<TableRef, u64>,
     /// Rows that cannot be transformed, by cause.
     unfit: BTreeMap<Cause, u64>,
 }
@@ -123,8 +125,8 @@ impl SealedKeys {
         let before = counting.read(before, 1, &self.place)?;
         let after = counting.read(after, 1, &self.place)?;
         let reported = self.query.reported(finished.changed);
-        compare::agree(&before, &after, survey.oid, reported, &survey.announced, &self.place)?;
-        Ok(finished)
+        let cascaded = compare::agree(&before, &after, survey.oid, reported, &survey.announced, &self.place)?;
+        Ok(Finished { cascaded, ..finished })
     }
 
     /// Whether one statement does it all.
@@ -139,7 +141,7 @@ impl SealedKeys {
         } else if self.query.computed().is_empty() {
             self.query.lock_keys(keys, locks)
         } else {
-            self.query.read_rows(Among::Keys(keys), Some(locks), keys.len() as u64)
+            self.query.read_rows(Among::Keys(keys), Some(locks), keys.len() as u64, Returning::Nothing)
         }
     }
 
@@ -160,7 +162,7 @@ impl SealedKeys {
             let answer = self.next(&mut answers, "finish", locks)?;
             changed = if self.query.rewrites() { written(&answer.rows, &self.place)? } else { answer.affected };
         }
-        Ok((Finished { changed, unfit }, self.next(&mut answers, "read counters", locks)?))
+        Ok((Finished { changed, unfit, ..Finished::default() }, self.next(&mut answers, "read counters", locks)?))
     }
 
     /// What changes the rows that were locked, judged again by what is there now; absent where nothing is to be done.
@@ -176,7 +178,8 @@ impl SealedKeys {
             Some(rewrite) => {
                 let computed = compute(query, rewrite, &self.transform, &first.rows, &self.place).await?;
                 let some = !computed.rows.is_empty();
-                Ok((some.then(|| query.write_rows(&computed.rows, returning)), computed.unfit))
+                let triggers = self.walker.survey.triggers;
+                Ok((some.then(|| query.write_rows(&computed.rows, returning, triggers)), computed.unfit))
             }
         }
     }
@@ -258,18 +261,18 @@ impl SealedLane for SealedKeys {
 
     async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
         fault_point::before("finish")?;
-        let Finished { changed, unfit } = match self.change(keys, LockWait::Wait).await {
+        let Finished { changed, cascaded, unfit } = match self.change(keys, LockWait::Wait).await {
             // What is locked is kept and counted; the rest need not wait for it.
             Err(fault) if fault.class == FaultClass::Locked => self.change(keys, LockWait::Skip).await?,
             other => other?,
         };
         fault_point::after("finish")?;
         let kept = self.kept(keys).await?;
-        Ok(Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept, unfit })
+        Ok(Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept, cascaded, unfit })
     }
 
     async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
         let kept = self.kept(keys).await?;
-        Ok(Outcome { changed: 0, gone: (keys.len() as u64).saturating_sub(kept), kept, unfit: BTreeMap::new() })
+        Ok(Outcome { gone: (keys.len() as u64).saturating_sub(kept), kept, ..Outcome::default() })
     }
 }

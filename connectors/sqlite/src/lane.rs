@@ -19,7 +19,7 @@ use forgetd_connector::{
 };
 
 pub(crate) use batch::{Pace, find};
-pub(crate) use ground::{Ground, Problem};
+pub(crate) use ground::{Ground, Problem, Watched};
 pub(crate) use rewrite::rewrite;
 
 use crate::control::Tables;

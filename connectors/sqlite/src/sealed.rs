@@ -10,7 +10,7 @@ use forgetd_connector::{
 use rusqlite::{Connection, params_from_iter};
 
 use crate::effect::Recorder;
-use crate::lane::{Ground, Pace, Problem, find, rewrite};
+use crate::lane::{Ground, Pace, Problem, Watched, find, rewrite};
 use crate::query::Query;
 use crate::session::{Refusal, Session};
 use crate::walk;
@@ -80,7 +80,7 @@ impl SealedLane for SqliteSealedLane {
         self.on_keys("look", keys, |session, ground, keys| {
             let left = left(session.connection("look")?, ground, keys);
             let kept = left.map_err(|error| whole(ground.at_table(session.failed("look", &error))))?;
-            Ok(outcome(keys, 0, kept))
+            Ok(outcome(keys, kept))
         })
         .await
     }
@@ -94,8 +94,8 @@ fn finish(session: &mut Session, ground: &Ground, keys: &[Key]) -> Result<Outcom
     fault_point::after("finish")?;
     let kept = left(session.connection("finish")?, ground, keys);
     let kept = kept.map_err(|error| whole(ground.at_table(session.failed("finish", &error))))?;
-    let (changed, unfit) = changed;
-    Ok(Outcome { unfit, ..outcome(keys, changed, kept) })
+    let Watched { changed, cascaded, returned: unfit, .. } = changed;
+    Ok(Outcome { changed, cascaded, unfit, ..outcome(keys, kept) })
 }
 
 /// One writer locks every row of the file: a shorter list of keys gets no further.
@@ -106,17 +106,17 @@ fn whole(fault: Fault) -> Fault {
     }
 }
 
-fn outcome(keys: &[Key], changed: u64, kept: u64) -> Outcome {
-    Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept, unfit: BTreeMap::new() }
+fn outcome(keys: &[Key], kept: u64) -> Outcome {
+    Outcome { gone: (keys.len() as u64).saturating_sub(kept), kept, ..Outcome::default() }
 }
 
-/// Changes those of the keys that are due; says how many, and which of them do not fit.
+/// Changes those of the keys that are due; says what was done, and which of them do not fit.
 fn change(
     connection: &Connection,
     recorder: &Recorder,
     ground: &Ground,
     keys: &[Key],
-) -> Result<(u64, BTreeMap<Cause, u64>), Refusal> {
+) -> Result<Watched<BTreeMap<Cause, u64>>, Refusal> {
     let done = ground.watch(connection, recorder, |terrain| {
         let (mut changed, mut unfit) = (0, BTreeMap::new());
         for keys in keys.chunks(KEYS_PER_STATEMENT) {
@@ -135,7 +135,7 @@ fn change(
         Ok((changed, unfit))
     });
     match done {
-        Ok(done) => Ok((done.changed, done.returned)),
+        Ok(done) => Ok(done),
         Err(Problem::Sqlite(error)) => {
             let fault = error::fault("finish", &ground.place, &error);
             Err(Refusal::Fault(ground.misfit(fault, &error)))

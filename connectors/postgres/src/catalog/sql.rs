@@ -30,7 +30,8 @@ cross join lateral ( \
 order by w.n";
 
 /// Columns: table, name, type to cast to, type, category, nullable; the length that the type sets, whether the engine
-/// makes the value, whether it counts it, whether it decides about partitions, the labels of an enum. A domain counts as
+/// makes the value, whether it counts it, whether it decides about partitions, the labels of an enum, the decimals that a
+/// number keeps. A domain counts as
 /// the type under it; of a length that domains set over each other only the outermost is asked.
 pub(super) const COLUMNS: &str = "\
 select a.attrelid::int8, a.attname::text, format_type(b.oid, -1), b.nspname || '.' || b.typname, \
@@ -42,7 +43,9 @@ select a.attrelid::int8, a.attname::text, format_type(b.oid, -1), b.nspname || '
       and d.refobjid = r.relid and d.refobjsubid = 0 and d.objsubid > 0 and d.deptype = 'i' \
     join pg_attribute p on p.attrelid = r.relid and p.attnum = d.objsubid \
     where exists (select from pg_partitioned_table t where t.partrelid = r.relid)), \
-  array(select e.enumlabel::text from pg_enum e where e.enumtypid = b.oid order by e.enumsortorder) \
+  array(select e.enumlabel::text from pg_enum e where e.enumtypid = b.oid order by e.enumsortorder), \
+  case when b.oid = 'numeric'::regtype and b.typmod >= 4 \
+    then greatest((((b.typmod - 4) & 2047) # 1024) - 1024, 0) end::int8 \
 from pg_attribute a cross join lateral ( \
   with recursive under as ( \
     select t.oid, t.typname, t.typtype, t.typbasetype, t.typcategory, t.typnamespace, t.typtypmod, \

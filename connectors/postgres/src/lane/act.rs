@@ -96,7 +96,7 @@ impl Act {
 impl Atomic {
     /// The statements for the due rows of a span, or for those of it that were locked or read.
     pub(super) fn act(&self, order: &Order, planned: &Planned, acting: Acting<'_>) -> Act {
-        let returning = if order.want_keys { Returning::Keys } else { Returning::Nothing };
+        let returning = returning(order);
         let within = || self.query.due_within(&planned.span);
         let left = match (order.locks, acting) {
             // Those that others hold.
@@ -113,7 +113,7 @@ impl Atomic {
         let (query, span, locks) = (&self.query, &planned.span, order.locks);
         let change = match (acting, query.rewrites()) {
             (Acting::Rows([]), _) => None,
-            (Acting::Rows(rows), _) => Some(query.write_rows(rows, returning)),
+            (Acting::Rows(rows), _) => Some(query.write_rows(rows, returning, self.walker.survey.triggers)),
             (Acting::Span, false) => Some(query.delete(span, locks, returning)),
             (Acting::Locked(ids), false) => Some(query.delete_locked(ids, returning)),
             (Acting::Span, true) => Some(query.write(Among::Span(span), locks, returning)),
@@ -266,11 +266,20 @@ impl Atomic {
     }
 }
 
-/// How many rows were written. None of them may count from another moment than before.
+/// Whether an order wants the keys of what it changes.
+pub(super) const fn returning(order: &Order) -> Returning {
+    if order.want_keys { Returning::Keys } else { Returning::Nothing }
+}
+
+/// How many rows were written. None of them may count from another moment than before, or hold something else than what
+/// was written.
 pub(crate) fn written(rows: &[Row], place: &str) -> Result<u64, Fault> {
     let Some(row) = rows.first() else { return Ok(0) };
     if get(row, 1, place)? {
         return Err(Fault::new(FaultClass::Blocked(Cause::SinceMoved), "change", place));
+    }
+    if get(row, 2, place)? {
+        return Err(Fault::new(FaultClass::Blocked(Cause::EffectDiffers), "change", place).with_detail(place));
     }
     Ok(get::<i64>(row, 0, place)?.unsigned_abs())
 }

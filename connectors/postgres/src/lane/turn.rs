@@ -8,7 +8,7 @@ use forgetd_connector::{Cause, Compare, Fault, FaultClass, LockWait, Order};
 use tokio_postgres::{Error, Row};
 
 use super::Atomic;
-use super::act::{Act, Acting, Changed};
+use super::act::{Act, Acting, Changed, returning};
 use crate::compare::{Counters, Counting};
 use crate::connect::{Answer, Ask};
 use crate::error;
@@ -90,7 +90,8 @@ impl Atomic {
         let rest = if !self.query.computed().is_empty() {
             // Each lock is written to disk. Where a row's own version says whether it is still the same, none is needed.
             let locks = Some(order.locks).filter(|locks| self.query.looks_elsewhere() || *locks == LockWait::Skip);
-            Rest::Read(self.query.read_rows(Among::Span(&planned.span), locks, limit), order.locks)
+            let span = Among::Span(&planned.span);
+            Rest::Read(self.query.read_rows(span, locks, limit, returning(order)), order.locks)
         } else if self.query.looks_elsewhere() {
             Rest::Lock(self.query.lock(&planned.span, order.locks, limit), order.locks)
         } else {

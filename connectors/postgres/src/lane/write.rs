@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forgetd_connector::{Cause, Fault, FaultClass, NewRow, OldRow, Order, Put, Rewrite, Transform};
+use forgetd_connector::{Cause, Fault, FaultClass, NewRow, OldRow, Order, Rewrite, Transform, Value};
 use tokio_postgres::Row;
 
 use super::act::{Acting, Changed};
@@ -22,23 +22,33 @@ pub(crate) struct Computed {
     pub(crate) rows: Vec<RowToWrite>,
     /// Rows that cannot be transformed, by cause.
     pub(crate) unfit: BTreeMap<Cause, u64>,
-    /// Rows in which nothing is to be written.
-    pub(crate) same: u64,
+}
+
+/// What [`Query::read_rows`] read.
+struct Old {
+    read: Vec<RowRead>,
+    values: Vec<OldRow>,
+    /// Whether the server has something of its own to write into each.
+    pending: Vec<bool>,
 }
 
 /// Reads the answer to [`Query::read_rows`].
-fn old_rows(query: &Query, rows: &[Row], place: &str) -> Result<(Vec<RowRead>, Vec<OldRow>), Fault> {
+fn old_rows(query: &Query, rows: &[Row], place: &str) -> Result<Old, Fault> {
     let (since, computed) = (query.since_width(), query.computed());
-    let (mut read, mut old) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    let many = || Vec::with_capacity(rows.len());
+    let (mut read, mut old, mut pending) = (many(), Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for row in rows {
         let texts = (2..2 + since).map(|n| get(row, n, place)).collect::<Result<_, _>>()?;
-        read.push(RowRead { id: get(row, 0, place)?, version: get(row, 1, place)?, since: texts });
         let at = 2 + since;
+        let behind = at + computed.len() + 2;
+        let key = (behind..row.len()).map(|n| get(row, n, place)).collect::<Result<_, _>>()?;
+        read.push(RowRead { id: get(row, 0, place)?, version: get(row, 1, place)?, since: texts, key });
         let value = |(n, column)| Ok(codec::old(column, get(row, at + n, place)?));
         let values = computed.iter().enumerate().map(value).collect::<Result<_, Fault>>()?;
         old.push(OldRow { values, marked: get(row, at + computed.len(), place)? });
+        pending.push(get(row, at + computed.len() + 1, place)?);
     }
-    Ok((read, old))
+    Ok(Old { read, values: old, pending })
 }
 
 /// Computes new values for rows that [`Query::read_rows`] read, on another thread.
@@ -49,7 +59,7 @@ pub(crate) async fn compute(
     rows: &[Row],
     place: &str,
 ) -> Result<Computed, Fault> {
-    let (read, old) = old_rows(query, rows, place)?;
+    let Old { read, values: old, pending } = old_rows(query, rows, place)?;
     if old.is_empty() {
         return Ok(Computed::default());
     }
@@ -63,27 +73,36 @@ pub(crate) async fn compute(
     if new.len() != read.len() {
         return Err(defect("another number of rows"));
     }
-    let computes_all = rewrite.places.iter().all(|place| place.put == Put::Computed);
-    let alone = rewrite.marker.is_none() && computes_all;
     let mut computed = Computed::default();
-    for ((row, old), new) in read.into_iter().zip(old).zip(new) {
-        let values = match new {
-            NewRow::Values(values) if values.len() == query.computed().len() => values,
-            NewRow::Values(_) => return Err(defect("another number of values")),
-            NewRow::Same if alone => {
-                computed.same += 1;
-                continue;
+    for (((row, old), pending), new) in read.into_iter().zip(old).zip(pending).zip(new) {
+        let finished = (rewrite.marker.is_none() || old.marked) && !pending;
+        let new = match new {
+            NewRow::Values(values) if values.len() != query.computed().len() => {
+                return Err(defect("another number of values"));
             }
-            NewRow::Same => old.values,
-            NewRow::Unfit(cause) => {
-                *computed.unfit.entry(cause).or_default() += 1;
-                continue;
-            }
+            NewRow::Values(values) if values == old.values => NewRow::Same,
+            new => new,
         };
-        let values = values.iter().map(codec::text).collect();
-        computed.rows.push(RowToWrite { row, values });
+        let unfit = match new {
+            NewRow::Values(values) => {
+                computed.rows.push(RowToWrite { row, values: texts(&values) });
+                continue;
+            }
+            NewRow::Same if !finished => {
+                computed.rows.push(RowToWrite { row, values: texts(&old.values) });
+                continue;
+            }
+            // Nothing would be written, and the row is due: what is in it is no such thing as the rule says.
+            NewRow::Same => Cause::ValueUnfit,
+            NewRow::Unfit(cause) => cause,
+        };
+        *computed.unfit.entry(unfit).or_default() += 1;
     }
     Ok(computed)
+}
+
+fn texts(values: &[Value]) -> Vec<Option<String>> {
+    values.iter().map(codec::text).collect()
 }
 
 impl Atomic {
@@ -117,11 +136,11 @@ impl Atomic {
         computed: Computed,
         met: u64,
     ) -> Result<Changed, Fault> {
-        let Computed { rows, unfit, same } = computed;
+        let Computed { rows, unfit } = computed;
         let act = self.act(order, planned, Acting::Rows(&rows));
         let acted = self.acted(&act, session.turn("change", &act.asks()).await?)?;
         let mut changed = self.concluded(&act, entrance, acted)?;
-        let passed = unfit.values().sum::<u64>() + same;
+        let passed = unfit.values().sum::<u64>();
         changed.missed = (rows.len() as u64).saturating_sub(changed.rows);
         changed.left = changed.left.map(|left| left.saturating_sub(passed));
         Ok(Changed { met, unfit, ..changed })

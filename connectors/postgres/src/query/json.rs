@@ -23,6 +23,12 @@ pub(super) struct Spot {
     family: &'static str,
 }
 
+/// A pair of surrogates, written with escapes. As all of these whatever quotes the session reads.
+const PAIR: &str = r"E'\\\\u[dD][89abAB]..\\\\u[dD][c-fC-F]..'";
+
+/// Half of one, or NUL.
+const HALF: &str = r"E'\\\\u(0000|[dD][89a-fA-F])'";
+
 // === impl Compiler ===
 
 impl Compiler<'_> {
@@ -155,8 +161,16 @@ impl Spot {
     }
 
     /// Whether a character is written somewhere that the server has no text for, where one can be: then it reads nothing.
+    /// That is NUL, and half of a pair of surrogates. Behind an escaped backslash nothing is escaped, so those go first, and
+    /// then whole pairs; both leave a mark, so that what stood around them does not join.
     pub(super) fn unreadable(&self) -> Option<String> {
-        (self.family == "json").then(|| format!("strpos({}::text, '\\u0000') > 0", self.expr))
+        let unreadable = || {
+            let text = format!("{}::text collate \"C\"", self.expr);
+            format!(
+                r"(strpos({text}, E'\\u') > 0 and regexp_replace(replace({text}, E'\\\\', '-'), {PAIR}, '-', 'g') ~ {HALF})"
+            )
+        };
+        (self.family == "json").then(unreadable)
     }
 
     /// The elements, as a set; none of what is no array.

@@ -5,13 +5,17 @@
 //! table, and never reads the whole of it for one batch.
 
 use forgetd_connector::walk::Span;
-use forgetd_connector::{Column, ColumnKind, Fault, Key, LockWait, Place, Put, Rewrite, Undone, Value};
+use forgetd_connector::{
+    Column, ColumnKind, Fault, Key, LockWait, Place, Put, Rewrite, Shape, Undone, Value, WhenNull,
+};
 
 use super::lock::for_update;
 use super::selection::Compiler;
+use super::undone::Look;
 use super::{ALIAS, Param, Query, Returning, Sql, of};
 use crate::codec;
 use crate::compare::Reported;
+use crate::survey::RowTriggers;
 
 /// What a rewrite says, as parts of statements.
 pub(super) struct Writes {
@@ -23,6 +27,8 @@ pub(super) struct Writes {
     fixed: Vec<String>,
     /// Whether the marker says that a row was done.
     pub(super) marked: String,
+    /// Whether the server has something of its own to write.
+    pending: String,
     /// The parameters of the predicate, and behind them those of `fixed`.
     bound: Sql,
 }
@@ -46,6 +52,8 @@ pub(crate) struct RowRead {
     pub(crate) version: String,
     /// The columns that the period counts from, as texts.
     pub(crate) since: Vec<Option<String>>,
+    /// The columns of its key, as texts, where they are wanted.
+    pub(crate) key: Vec<Option<String>>,
 }
 
 /// A row and the texts that its computed columns shall hold.
@@ -62,12 +70,18 @@ impl Writes {
         let step = compiler.step;
         let own = |compiler: &Compiler<'_>, name: &str| compiler.own(name).cloned();
         let computed = rewrite.computed().into_iter().map(|name| own(compiler, name)).collect::<Result<Vec<_>, _>>()?;
-        let since = step.selection.terms.since.columns();
-        let since = since.into_iter().map(|since| own(compiler, &since.column)).collect::<Result<Vec<_>, _>>()?;
-        let mut fixed = vec![];
+        let terms = &step.selection.terms;
+        let mut since: Vec<&str> = terms.since.columns().into_iter().map(|since| since.column.as_str()).collect();
+        if let WhenNull::Use(other) = &terms.when_null {
+            since.push(other);
+        }
+        let since = since.into_iter().map(|name| own(compiler, name)).collect::<Result<Vec<_>, _>>()?;
+        let (mut fixed, mut pending) = (vec![], vec![]);
         for place in &rewrite.places {
             fixed.extend(Self::fixed(compiler, place)?);
+            pending.extend(Self::pending(compiler, place)?);
         }
+        let pending = if pending.is_empty() { "false".into() } else { pending.join(" or ") };
         let mut marked = String::from("false");
         if let Some(marker) = &rewrite.marker {
             let column = own(compiler, &marker.column)?;
@@ -77,13 +91,24 @@ impl Writes {
                 if let Undone::MarkedBefore { marker, since } = undone
                     && *marker == column.name
                 {
-                    let before = compiler.marked_before(&step.selection.terms, marker, since)?;
+                    let before = compiler.marked_before(terms, marker, since)?;
                     marked = format!("({marked} and not coalesce({before}, false))");
                 }
             }
         }
         compiler.pinned.extend(computed.iter().chain(&since).cloned());
-        Ok(Self { computed, since, fixed, marked, bound: compiler.sql.clone() })
+        let pending = format!("coalesce({pending}, false)");
+        Ok(Self { computed, since, fixed, marked, pending, bound: compiler.sql.clone() })
+    }
+
+    /// Whether a place that the server writes by itself holds something else.
+    fn pending(compiler: &mut Compiler<'_>, place: &Place) -> Result<Option<String>, Fault> {
+        let shape = match &place.put {
+            Put::Computed => return Ok(None),
+            Put::Constant(value) => Shape::Constant(value.clone()),
+            Put::Coarser(grain) => Shape::Coarse(grain.clone()),
+        };
+        compiler.looks(&place.path, &shape, Look::Other).map(|said| Some(said.alone()))
     }
 
     /// What the server writes at a place by itself.
@@ -117,6 +142,19 @@ impl Writes {
             format!("{} = {value}", codec::quote(&column.name))
         });
         computed.chain(self.fixed.iter().cloned()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether a computed column holds something else than was sent, where triggers could put it there; the form that the
+    /// column itself gives a value is no difference.
+    fn altered(&self, triggers: RowTriggers) -> String {
+        let altered: Vec<String> = match triggers {
+            RowTriggers::None => vec![],
+            RowTriggers::Before => {
+                let columns = self.computed.iter().enumerate();
+                columns.map(|(n, column)| differs(column, &format!("v.forgetd_c{n}"))).collect()
+            }
+        };
+        if altered.is_empty() { "false".into() } else { altered.join(" or ") }
     }
 
     /// The columns that the period counts from, as texts.
@@ -163,15 +201,19 @@ impl Query {
     }
 
     /// Reads due rows before they are written: physical row id, version, what the period counts from, the values that
-    /// others are computed from, and whether the marker says that the row is done. At most `limit`.
-    pub(crate) fn read_rows(&self, among: Among<'_>, locks: Option<LockWait>, limit: u64) -> Sql {
-        let mut sql = self.with_predicate();
+    /// others are computed from, whether the marker says that the row is done, whether the server has something of its own
+    /// to write, and the key if it is wanted. At most `limit`.
+    pub(crate) fn read_rows(&self, among: Among<'_>, locks: Option<LockWait>, limit: u64, returning: Returning) -> Sql {
+        let Some(writes) = self.writes() else { return Sql::default() };
+        let mut sql = writes.bound.clone();
         let rows = self.rows(among, &mut sql);
-        let Some(writes) = self.writes() else { return sql };
         let mut columns = vec![format!("{ALIAS}.ctid::text"), format!("{ALIAS}.xmin::text")];
         columns.extend(writes.since_texts());
         columns.extend(writes.computed.iter().map(codec::written));
-        columns.push(writes.marked.clone());
+        columns.extend([writes.marked.clone(), writes.pending.clone()]);
+        if returning == Returning::Keys {
+            columns.extend(self.key_texts());
+        }
         let limit = sql.bind(limit.into());
         let lock = locks.map(|locks| format!(" {}", for_update(locks))).unwrap_or_default();
         let text = format!("select {} from {rows} limit {limit}{lock}", columns.join(", "));
@@ -180,7 +222,7 @@ impl Query {
 
     /// Writes the computed values, and what goes with them, into those of the rows that still are as they were read and,
     /// where their fate hangs on other rows, are still due. What comes back: see [`done`].
-    pub(crate) fn write_rows(&self, rows: &[RowToWrite], returning: Returning) -> Sql {
+    pub(crate) fn write_rows(&self, rows: &[RowToWrite], returning: Returning, triggers: RowTriggers) -> Sql {
         let Some(writes) = self.writes() else { return Sql::default() };
         let mut sql = writes.bound.clone();
         let texts = |of: &dyn Fn(&RowToWrite) -> Option<String>| Param::Texts(rows.iter().map(of).collect());
@@ -196,6 +238,10 @@ impl Query {
             arrays.push(sql.bind(texts(&|row| row.values.get(n).cloned().flatten())));
             names.push(format!("forgetd_c{n}"));
         }
+        for n in 0..self.keys_returned(returning) {
+            arrays.push(sql.bind(texts(&|row| row.row.key.get(n).cloned().flatten())));
+            names.push(format!("forgetd_k{n}"));
+        }
         let arrays: Vec<String> = arrays.iter().map(|array| format!("{array}::text[]")).collect();
         let due = if self.looks_elsewhere() { format!(" and {}", self.predicate()) } else { String::new() };
         let text = format!(
@@ -206,8 +252,8 @@ impl Query {
             assignments = writes.assignments(),
             arrays = arrays.join(", "),
             names = names.join(", "),
-            returned = self.returned(&writes.moved(), returning),
-            read = done(returning),
+            returned = self.returned(&writes.moved(), &writes.altered(triggers), returning),
+            read = self.done(returning),
         );
         sql.say(text)
     }
@@ -219,6 +265,11 @@ impl Query {
         let rows = self.rows(among, &mut sql);
         let since =
             writes.since.iter().enumerate().map(|(n, column)| format!(", {} as forgetd_s{n}", of(&column.name)));
+        let keys = match returning {
+            Returning::Nothing => vec![],
+            Returning::Keys => self.key_texts(),
+        };
+        let keys = keys.into_iter().enumerate().map(|(n, text)| format!(", {text} as forgetd_k{n}"));
         let lock = match locks {
             LockWait::Wait => String::new(),
             LockWait::Skip => format!(" {}", for_update(locks)),
@@ -231,15 +282,16 @@ impl Query {
             .collect();
         let moved = if moved.is_empty() { "false".into() } else { moved.join(" or ") };
         let text = format!(
-            "with forgetd_old as materialized (select {ALIAS}.ctid as forgetd_id, {ALIAS}.xmin as forgetd_version{since} from {rows}{lock}), \
+            "with forgetd_old as materialized (select {ALIAS}.ctid as forgetd_id, {ALIAS}.xmin as forgetd_version{since}{keys} from {rows}{lock}), \
              forgetd_done as (update {table} set {assignments} from forgetd_old as v \
              where {ALIAS}.ctid = any (array(select forgetd_id from forgetd_old)) \
              and {ALIAS}.ctid = v.forgetd_id and {ALIAS}.xmin = v.forgetd_version returning {returned}) {read}",
             since = since.collect::<String>(),
+            keys = keys.collect::<String>(),
             table = self.from(),
             assignments = writes.assignments(),
-            returned = self.returned(&moved, returning),
-            read = done(returning),
+            returned = self.returned(&moved, "false", returning),
+            read = self.done(returning),
         );
         sql.say(text)
     }
@@ -267,12 +319,12 @@ impl Query {
         match self.writes() {
             Some(writes) if !writes.computed.is_empty() => {
                 let row = || RowToWrite {
-                    row: RowRead { id: "(0,1)".into(), version: "0".into(), since: vec![] },
+                    row: RowRead { id: "(0,1)".into(), version: "0".into(), since: vec![], key: vec![] },
                     values: vec![],
                 };
                 let written: Vec<RowToWrite> = (0..rows).map(|_| row()).collect();
-                let read = self.read_rows(Among::Span(span), looks.then_some(locks), limit);
-                vec![read, self.write_rows(&written, nothing)]
+                let read = self.read_rows(Among::Span(span), looks.then_some(locks), limit, nothing);
+                vec![read, self.write_rows(&written, nothing, RowTriggers::None)]
             }
             Some(_) if looks => {
                 vec![self.lock(span, locks, limit), self.write(Among::Locked(&ids()), locks, nothing)]
@@ -298,23 +350,55 @@ impl Query {
         }
     }
 
-    /// What a written row gives back.
-    fn returned(&self, moved: &str, returning: Returning) -> String {
-        let mut columns = vec![format!("({moved}) as moved")];
-        if returning == Returning::Keys {
-            columns.extend(self.key_texts().into_iter().enumerate().map(|(n, text)| format!("{text} as k{n}")));
+    /// How many columns of the key come back.
+    fn keys_returned(&self, returning: Returning) -> usize {
+        match returning {
+            Returning::Nothing => 0,
+            Returning::Keys => self.key.len(),
         }
+    }
+
+    /// What a written row gives back; its key as it was read, for it may be written too.
+    fn returned(&self, moved: &str, altered: &str, returning: Returning) -> String {
+        let mut columns = vec![format!("({moved}) as moved"), format!("({altered}) as altered")];
+        columns.extend((0..self.keys_returned(returning)).map(|n| format!("v.forgetd_k{n} as k{n}")));
         columns.join(", ")
+    }
+
+    /// How the written rows are told: their number, whether one of them moved and whether one was altered; or each of
+    /// them with all that, its key behind.
+    fn done(&self, returning: Returning) -> String {
+        match self.keys_returned(returning) {
+            0 => "select count(*), coalesce(bool_or(moved), false), coalesce(bool_or(altered), false) \
+                  from forgetd_done"
+                .into(),
+            keys => {
+                let keys: String = (0..keys).map(|n| format!(", k{n}")).collect();
+                format!(
+                    "select count(*) over (), bool_or(moved) over (), bool_or(altered) over (){keys} from forgetd_done"
+                )
+            }
+        }
     }
 }
 
-/// In front of the keys of written rows: their number, whether one of them moved, and whether this one did.
+/// In front of the keys of written rows: their number, whether one of them moved, and whether one was altered.
 pub(crate) const BEFORE_KEYS: usize = 3;
 
-/// How the written rows are told: their number and whether one of them moved; or each of them with both, its key behind.
-fn done(returning: Returning) -> &'static str {
-    match returning {
-        Returning::Nothing => "select count(*), coalesce(bool_or(moved), false) from forgetd_done",
-        Returning::Keys => "select count(*) over (), bool_or(moved) over (), forgetd_done.* from forgetd_done",
+/// Whether a column holds another value than a text that was assigned to it. Spaces at the end are the column's own
+/// matter, and so are decimals that it does not keep.
+fn differs(column: &Column, sent: &str) -> String {
+    let own = of(&column.name);
+    let typed = codec::from_text(column, sent);
+    match (column.kind, column.type_name.as_str()) {
+        (ColumnKind::Text, _) => format!("rtrim({own}::text) collate \"C\" is distinct from rtrim({sent})"),
+        (ColumnKind::Number, "numeric") => {
+            let kept = column.fit.scale.map_or_else(|| typed.clone(), |scale| format!("round({typed}, {scale})"));
+            format!("{own} is distinct from {kept}")
+        }
+        (ColumnKind::Json, "json") | (ColumnKind::Other, _) => {
+            format!("{own}::text collate \"C\" is distinct from ({typed})::text")
+        }
+        _ => format!("{own} is distinct from {typed}"),
     }
 }

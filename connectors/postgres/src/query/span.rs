@@ -33,8 +33,8 @@ impl Query {
                     Some(to) => format!("{} < {}", lead.name(), codec::bind(&lead.column, to, sql)),
                     None => format!("{} < {}", lead.name(), lead.cutoff),
                 };
-                match from {
-                    Some(from) => format!("{} and {upper}", lead.above(from, *inclusive, sql)),
+                match lead.begin(from.as_ref(), *inclusive, sql) {
+                    Some(lower) => format!("{lower} and {upper}"),
                     None => upper,
                 }
             }

@@ -1,6 +1,10 @@
 //! What happened against what was announced.
 
-use forgetd_connector::{Cause, Commit, Compare, FaultClass, LockWait, Order, TableRef};
+use std::sync::Arc;
+
+use forgetd_connector::{
+    Atomicity, Cause, Commit, Compare, FaultClass, Key, Lane, LockWait, Order, Step, TableRef, Untouched,
+};
 use forgetd_testkit::{Arena, TestDatabase as _};
 
 use crate::fixture::{arena, attempt, order, step};
@@ -80,6 +84,16 @@ async fn cascades_go_down_and_children_may_be_set_null() {
         let cascaded: Vec<_> = effect.cascaded.iter().map(|(table, n)| (table.to_string(), *n)).collect();
         assert_eq!(cascaded, [("public.child".into(), 100), ("public.grandchild".into(), 30)]);
     }
+    let sealed = Step { atomicity: Atomicity::Sealed, ..step.clone() };
+    let Lane::Sealed(mut lane) = arena.connector.lane(&sealed, &arena.claim(), Arc::new(Untouched)).await.unwrap()
+    else {
+        panic!("a sealed step")
+    };
+    let picked = lane.pick(&order(200)).await.unwrap();
+    let some: Vec<Key> = picked.keys.into_iter().filter(|key| key.0[0].canonical_text().len() == 1).collect();
+    let outcome = lane.finish(&some).await.unwrap();
+    let cascaded: Vec<_> = outcome.cascaded.iter().map(|(table, n)| (table.to_string(), *n)).collect();
+    assert_eq!((outcome.changed, cascaded), (9, vec![("public.child".into(), 9), ("public.grandchild".into(), 9)]));
     arena.drain(&step, 50).await;
     assert_eq!(database.number("select count(*) from note where item is null and child is null").await, 40);
 }

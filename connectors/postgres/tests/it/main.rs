@@ -22,6 +22,7 @@ mod tls;
 mod transaction;
 mod transform;
 mod transform_look;
+mod transform_rows;
 mod undone;
 mod walk;
 mod written;

@@ -1,11 +1,12 @@
 //! Transforms as only this engine does them: types, versions of rows, plans.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forgetd_connector::{
-    Action, AtomicLane, Cause, Child, Compare, Count, Except, FaultClass, Grain, Joined, Lane, Latest, LockWait,
-    Marker, NewRow, OldRow, Order, Path, Place, Put, Rewrite, RowCap, Selection, Shape, Since, SinceColumn, Step,
-    TableRef, Transform, Undone, Value,
+    Action, AtomicLane, Atomicity, Cause, Child, Compare, Count, Except, FaultClass, Grain, Joined, Lane, Latest,
+    LockWait, Marker, NewRow, OldRow, Order, Path, Place, Put, Rewrite, RowCap, Selection, Shape, Since, SinceColumn,
+    Step, TableRef, Transform, Undone, Value,
 };
 use forgetd_testkit::{Arena, Tagger, TestDatabase as _};
 
@@ -19,23 +20,23 @@ fn writes(places: &[(&str, Put, Shape)]) -> (Rewrite, Vec<Undone>) {
     (rewrite, places.iter().map(other).collect())
 }
 
-fn tag(column: &str) -> (&str, Put, Shape) {
+pub(crate) fn tag(column: &str) -> (&str, Put, Shape) {
     (column, Put::Computed, Tagger::shape())
 }
 
-fn constant(column: &str, value: Value) -> (&str, Put, Shape) {
+pub(crate) fn constant(column: &str, value: Value) -> (&str, Put, Shape) {
     let shape = if value == Value::Null { Shape::Nothing } else { Shape::Constant(value.clone()) };
     (column, Put::Constant(value), shape)
 }
 
-async fn transform_of(arena: &Arena, mut selection: Selection, places: &[(&str, Put, Shape)]) -> Step {
+pub(crate) async fn transform_of(arena: &Arena, mut selection: Selection, places: &[(&str, Put, Shape)]) -> Step {
     let (rewrite, undone) = writes(places);
     selection.undone = undone;
     let step = arena.step(selection).await;
     Step { action: Action::Transform(rewrite), ..step }
 }
 
-async fn lane_with(arena: &Arena, step: &Step, transform: impl Transform + 'static) -> Box<dyn AtomicLane> {
+pub(crate) async fn lane_with(arena: &Arena, step: &Step, transform: impl Transform + 'static) -> Box<dyn AtomicLane> {
     match arena.connector.lane(step, &arena.claim(), Arc::new(transform)).await.unwrap() {
         Lane::Atomic(lane) => lane,
         Lane::Sealed(_) => panic!("an atomic step"),
@@ -43,7 +44,7 @@ async fn lane_with(arena: &Arena, step: &Step, transform: impl Transform + 'stat
 }
 
 /// Puts the same values into every row, one for each of its columns.
-struct Always(Vec<Value>);
+pub(crate) struct Always(pub(crate) Vec<Value>);
 
 impl Transform for Always {
     fn compute(&self, rows: &[OldRow]) -> Vec<NewRow> {
@@ -318,6 +319,17 @@ async fn references_follow_where_they_may() {
         assert_eq!(cascaded, [("public.mail".into(), 2)]);
         lane.undo().await.unwrap();
     }
+    let sealed = Step { atomicity: Atomicity::Sealed, ..step.clone() };
+    let Lane::Sealed(mut lane) =
+        arena.connector.lane(&sealed, &arena.claim(), Arc::new(Tagger::new(step.rewrite().unwrap()))).await.unwrap()
+    else {
+        panic!("a sealed step")
+    };
+    let keys = lane.pick(&order(10)).await.unwrap().keys;
+    let outcome = lane.finish(&keys[..1]).await.unwrap();
+    let followed = BTreeMap::from([(TableRef::parse("public.mail"), 2)]);
+    assert_eq!((outcome.changed, &outcome.cascaded), (1, &followed));
+    assert_eq!(lane.finish(&keys[..1]).await.unwrap().cascaded, BTreeMap::new());
     arena.drain(&step, 1).await;
     assert_eq!(database.number("select count(*) from mail where email = 'p1.a'").await, 2);
 }

@@ -122,7 +122,7 @@ fn walk_and_change(
             None => Ok(run_delete(connection, ground, order, &area)?),
         })?;
         // Only a trigger can keep a row that a statement changes, or bring one back, while we hold the write lock.
-        let left = done.returned.left;
+        let left = done.returned.unfit.values().sum::<u64>();
         if done.triggers && ground.scope.count_in(&area, left + 1).number(connection)? > left {
             return Err(Problem::Fault(cancelled(ground, order, pace, done.changed)));
         }

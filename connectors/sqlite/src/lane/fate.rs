@@ -10,8 +10,6 @@ use crate::query::{Becomes, Kept, Line, Rewriting, coarser};
 pub(super) enum Fate {
     /// These of its columns are written, and the marker.
     Write(Vec<Set>),
-    /// Nothing of it changes.
-    Leave,
     /// It is passed over.
     Unfit(Cause),
 }
@@ -68,5 +66,7 @@ fn fate(rewriting: &Rewriting, line: &Line, computed: &[usize], answer: NewRow) 
             sets.push(Set { column, value, kept });
         }
     }
-    Some(if sets.is_empty() && rewriting.marker().is_none() { Fate::Leave } else { Fate::Write(sets) })
+    let finished = line.marked || rewriting.marker().is_none();
+    // Nothing would be written, and the row is due: what is in it is no such thing as the rule says.
+    Some(if sets.is_empty() && finished { Fate::Unfit(Cause::ValueUnfit) } else { Fate::Write(sets) })
 }

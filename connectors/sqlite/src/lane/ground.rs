@@ -19,7 +19,8 @@ pub(crate) struct Ground {
     pub(crate) place: String,
     /// The statements.
     pub(crate) scope: Scope,
-    table: String,
+    /// The table's name.
+    pub(super) table: String,
     /// Computes what rows become.
     pub(crate) transform: Arc<dyn Transform>,
     may: May,

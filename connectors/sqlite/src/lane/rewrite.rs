@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Cause, Fault, FaultClass, Key};
+use forgetd_connector::{Cause, Fault, FaultClass, Key, Value};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
@@ -17,10 +17,18 @@ use crate::query::{Kept, Line, Query, Rewriting};
 pub(crate) struct Rewritten {
     /// The keys of those that were written, as they were before.
     pub(crate) keys: Vec<Key>,
-    /// Those that were passed over, by cause.
+    /// Those that were passed over and stay due, by cause.
     pub(crate) unfit: BTreeMap<Cause, u64>,
-    /// How many of them stay due.
-    pub(crate) left: u64,
+}
+
+/// A row that was written.
+struct Wrote {
+    /// Its key of now.
+    row: Key,
+    /// What was read of it before.
+    line: Line,
+    /// What was written, without the marker.
+    sets: Vec<Set>,
 }
 
 /// Old values are worked out as soon as there are so many bytes of them: documents can be large, and memory is not.
@@ -34,8 +42,8 @@ pub(crate) fn rewrite(
     rewriting: &Rewriting,
     read: &Query,
 ) -> Result<(u64, Rewritten), Problem> {
-    // Only a trigger, or SQLite itself, moves what a period counts from while the row is written.
-    let can_move = rewriting.since_is_made() || !terrain.reach.triggers.is_empty();
+    // Only a trigger writes into the row beside us; and only that, or SQLite itself, moves what its period counts from.
+    let triggers = !terrain.reach.triggers.is_empty();
     let (mut changed, mut done) = (0, Rewritten::default());
     let mut met = vec![];
     loop {
@@ -44,11 +52,14 @@ pub(crate) fn rewrite(
             met.extend(lines.iter().map(|line| line.row.clone()));
         }
         let written = rewrite_some(connection, ground, rewriting, lines, &mut done)?;
-        if can_move {
+        if triggers || rewriting.since_is_made() {
             unmoved(connection, ground, rewriting, &written)?;
         }
+        if triggers {
+            unaltered(connection, ground, rewriting, &written)?;
+        }
         changed += written.len() as u64;
-        for (row, line) in written {
+        for Wrote { row, line, .. } in written {
             done.keys.push(line.key);
             if more && row != line.row {
                 met.push(row);
@@ -60,14 +71,14 @@ pub(crate) fn rewrite(
     }
 }
 
-/// Writes these rows; returns those that were written, with their keys of now.
+/// Writes these rows; returns those that were written.
 fn rewrite_some(
     connection: &Connection,
     ground: &Ground,
     rewriting: &Rewriting,
     lines: Vec<Line>,
     done: &mut Rewritten,
-) -> Result<Vec<(Key, Line)>, Problem> {
+) -> Result<Vec<Wrote>, Problem> {
     let Some(fates) = fates(rewriting, &lines, &*ground.transform) else {
         let fault = Fault::new(FaultClass::Internal, "change", &ground.place);
         return Err(Problem::Fault(fault.with_detail("the transform answered for other rows than it was asked for")));
@@ -77,14 +88,10 @@ fn rewrite_some(
         match fate {
             Fate::Write(sets) => {
                 if let Some(row) = write(connection, ground, rewriting, &line, &sets)? {
-                    written.push((row, line));
+                    written.push(Wrote { row, line, sets });
                 }
             }
-            Fate::Leave => done.left += 1,
-            Fate::Unfit(cause) => {
-                *done.unfit.entry(cause).or_default() += 1;
-                done.left += 1;
-            }
+            Fate::Unfit(cause) => *done.unfit.entry(cause).or_default() += 1,
         }
     }
     Ok(written)
@@ -123,11 +130,9 @@ fn write(
     line: &Line,
     sets: &[Set],
 ) -> rusqlite::Result<Option<Key>> {
-    let ways: Vec<(usize, Kept)> = sets.iter().map(|set| (set.column, set.kept)).collect();
     let values = sets.iter().map(|set| &set.value).chain(rewriting.marker()).chain(&line.row.0);
-    // Another engine's value, which no row here holds, is written as nothing.
-    let values: Vec<Sql> = values.map(|value| codec::bind(value).map_or(Sql::Null, |bound| bound.value)).collect();
-    let mut statement = connection.prepare_cached(&ground.scope.write(rewriting, &ways))?;
+    let values: Vec<Sql> = values.map(bound).collect();
+    let mut statement = connection.prepare_cached(&ground.scope.write(rewriting, &ways(sets)))?;
     if rewriting.moves_rows() {
         let width = ground.scope.row_width();
         let moved = statement.query_map(params_from_iter(&values), |row| codec::key(row, width))?;
@@ -137,19 +142,14 @@ fn write(
 }
 
 /// What rows count from is what it was before they were written; else they would escape their rule.
-fn unmoved(
-    connection: &Connection,
-    ground: &Ground,
-    rewriting: &Rewriting,
-    written: &[(Key, Line)],
-) -> Result<(), Problem> {
-    let width = written.first().map_or(0, |(_, line)| line.since.0.len());
+fn unmoved(connection: &Connection, ground: &Ground, rewriting: &Rewriting, written: &[Wrote]) -> Result<(), Problem> {
+    let width = written.first().map_or(0, |wrote| wrote.line.since.0.len());
     if width == 0 {
         return Ok(());
     }
     let mut statement = connection.prepare_cached(&ground.scope.read_since(rewriting))?;
-    for (row, line) in written {
-        let values = row.0.iter().map(|value| codec::bind(value).map_or(Sql::Null, |bound| bound.value));
+    for Wrote { row, line, .. } in written {
+        let values = row.0.iter().map(bound);
         let since = statement.query_row(params_from_iter(values), |row| codec::key(row, width)).optional()?;
         // A row that is not there any more is another matter, which the counters tell.
         if since.is_some_and(|since| since != line.since) {
@@ -157,4 +157,33 @@ fn unmoved(
         }
     }
     Ok(())
+}
+
+/// Every column holds what was written into it: a trigger that puts the old value back makes the row look changed, and it
+/// is not.
+fn unaltered(
+    connection: &Connection,
+    ground: &Ground,
+    rewriting: &Rewriting,
+    written: &[Wrote],
+) -> Result<(), Problem> {
+    for Wrote { row, sets, .. } in written.iter().filter(|wrote| !wrote.sets.is_empty()) {
+        let mut statement = connection.prepare_cached(&ground.scope.is_written(rewriting, &ways(sets)))?;
+        let values = sets.iter().map(|set| &set.value).chain(&row.0).map(bound);
+        let holds: Option<bool> = statement.query_row(params_from_iter(values), |row| row.get(0)).optional()?;
+        if holds == Some(false) {
+            let fault = Fault::new(FaultClass::Blocked(Cause::EffectDiffers), "change", &ground.place);
+            return Err(Problem::Fault(fault.with_detail(ground.table.as_str())));
+        }
+    }
+    Ok(())
+}
+
+fn ways(sets: &[Set]) -> Vec<(usize, Kept)> {
+    sets.iter().map(|set| (set.column, set.kept)).collect()
+}
+
+/// Another engine's value, which no row here holds, is nothing.
+fn bound(value: &Value) -> Sql {
+    codec::bind(value).map_or(Sql::Null, |bound| bound.value)
 }

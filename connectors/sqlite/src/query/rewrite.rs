@@ -103,6 +103,20 @@ impl Line {
     }
 }
 
+// === impl Kept ===
+
+impl Kept {
+    /// A value as the column keeps it.
+    fn as_kept(self, value: String) -> String {
+        match self {
+            Self::Plain => value,
+            Self::Bytes => format!("cast({value} as blob)"),
+            Self::Jsonb => format!("jsonb({value})"),
+            Self::RawText => format!("cast({value} as text)"),
+        }
+    }
+}
+
 // === impl Rewriting ===
 
 impl Rewriting {
@@ -299,14 +313,7 @@ impl Scope {
         let mut assigned = vec![];
         for (n, kept) in sets {
             let Some(touched) = rewriting.columns.get(*n) else { continue };
-            let value = next();
-            let value = match kept {
-                Kept::Plain => value,
-                Kept::Bytes => format!("cast({value} as blob)"),
-                Kept::Jsonb => format!("jsonb({value})"),
-                Kept::RawText => format!("cast({value} as text)"),
-            };
-            assigned.push(format!("{} = {value}", touched.column));
+            assigned.push(format!("{} = {}", touched.column, kept.as_kept(next())));
         }
         assigned.extend(rewriting.marker.iter().map(|(column, _)| format!("{column} = {}", next())));
         let row: Vec<String> = self.row.iter().map(|column| format!("{column} = {}", next())).collect();
@@ -314,6 +321,20 @@ impl Scope {
         let returning =
             if rewriting.moves_rows { format!("\nreturning {}", self.row.join(", ")) } else { String::new() };
         format!("update{or} {}\nset {}\nwhere {}{returning}", self.table, assigned.join(", "), row.join(" and "))
+    }
+
+    /// Whether one row holds what was written into it: a value for each of these columns, then the row's key.
+    pub(crate) fn is_written(&self, rewriting: &Rewriting, sets: &[(usize, Kept)]) -> String {
+        let mut holds = vec![];
+        for (place, (n, kept)) in sets.iter().enumerate() {
+            let Some(touched) = rewriting.columns.get(*n) else { continue };
+            // The column's affinity makes of the value what it made of it when it was written.
+            let value = kept.as_kept(format!("?{}", place + 1));
+            holds.push(format!("{} is {value} collate binary", touched.column));
+        }
+        let row = self.row.iter().enumerate().map(|(n, column)| format!("{column} = ?{}", sets.len() + n + 1));
+        let row: Vec<String> = row.collect();
+        format!("select {} from {} where {}", holds.join(" and "), self.table, row.join(" and "))
     }
 
     /// Every column of a transform written, for showing and for asking SQLite what it would do.

@@ -21,6 +21,7 @@ mod since;
 mod time;
 mod transaction;
 mod transform;
+mod transform_rows;
 mod trial;
 mod truth;
 mod undone;
