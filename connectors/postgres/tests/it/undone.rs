@@ -333,6 +333,8 @@ async fn narrowed(arena: &Arena, step: &Step, counts: bool) {
         let bounded = explained.text.contains("Index Cond: ((at >= ") || explained.text.contains("Index Cond: ((at < ");
         let cond = explained.text.lines().find(|line| line.contains("Index Cond")).unwrap_or_default();
         let both = cond.contains("at >=") && cond.contains("at <");
-        assert!(bounded && both, "{}: {}", explained.statement, explained.text);
+        // One range, given as such: what the planner makes of a condition in two parts is its own to choose.
+        let whole = !explained.text.contains("BitmapOr");
+        assert!(bounded && both && whole, "{}: {}", explained.statement, explained.text);
     }
 }
