@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn planned(rule: &Rule, others: &[Rule]) -> Step {
-        let policy = Policy::new([&[rule.clone()], others].concat());
+        let policy = Policy::new([std::slice::from_ref(rule), others].concat());
         let catalog = Catalog { tables: vec![table("lead", ColumnKind::Instant)] };
         step(rule, &catalog, "crm", at("2026-06-01T00:00:00Z"), Atomicity::Atomic, &policy).unwrap()
     }

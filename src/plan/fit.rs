@@ -89,6 +89,11 @@ fn constant(at: &At<'_>, holder: Holder, value: &Value) -> Option<Finding> {
         (Value::Int(_), Holder::Integer { max }) => {
             unfit(&format!("takes numbers up to {max}, and the constant is beyond"))
         }
+        (Value::Real(number), Holder::Number)
+            if fit.scale.is_some_and(|scale| decimals(&number.to_string()) > Some(scale)) =>
+        {
+            unfit("keeps fewer decimals than the constant has")
+        }
         (Value::Int(_) | Value::Real(_), Holder::Number) => None,
         _ => unfit("takes no such constant; write null, or a value of its type"),
     }
@@ -105,6 +110,11 @@ fn coarser(at: &At<'_>, holder: Holder, grain: &Grain) -> Option<Finding> {
         (Grain::Day | Grain::Month | Grain::Quarter | Grain::Year, Holder::Time) => None,
         (Grain::Step(step), Holder::Integer { .. }) if step.contains('.') => {
             unfit(format!("{column} holds whole numbers, and the step has a fraction"))
+        }
+        (Grain::Step(step), Holder::Number)
+            if at.column.fit.scale.is_some_and(|scale| decimals(step) > Some(scale)) =>
+        {
+            unfit(format!("{column} keeps fewer decimals than the step has"))
         }
         (Grain::Step(_), Holder::Integer { .. } | Holder::Number) | (Grain::Network { .. }, Holder::Address) => None,
         (Grain::Prefix(_), Holder::Text) if at.column.fit.labels.is_empty() => None,
@@ -181,6 +191,12 @@ fn not_unique(at: &At<'_>, holder: Holder) -> Option<Finding> {
             ))
         }
     }
+}
+
+/// How many digits stand behind the point.
+fn decimals(number: &str) -> Option<u32> {
+    let behind = number.split_once('.').map_or(0, |(_, behind)| behind.len());
+    u32::try_from(behind).ok()
 }
 
 /// Odds as people read them.

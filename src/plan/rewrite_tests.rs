@@ -57,6 +57,7 @@ fn people() -> Table {
         fitting("small", ColumnKind::Integer, "smallint", Fit { integer_max: Some(32_767), ..Fit::default() }),
         nullable("number", ColumnKind::Integer),
         nullable("amount", ColumnKind::Number),
+        fitting("price", ColumnKind::Number, "numeric", Fit { scale: Some(2), ..Fit::default() }),
         nullable("born", ColumnKind::Date),
         nullable("seen", ColumnKind::Instant),
         nullable("data", ColumnKind::Json),
@@ -242,6 +243,22 @@ fn a_constant_or_a_coarser_value_that_does_not_fit_is_refused() {
 }
 
 #[test]
+fn what_the_column_would_round_is_refused() {
+    refused(&[
+        (
+            "price",
+            redact(Value::Real(0.125)),
+            "transform_unfit crm.lead.price: price (numeric) keeps fewer decimals than the constant has",
+        ),
+        (
+            "price",
+            to(Grain::Step("0.125".into())),
+            "transform_unfit crm.lead.price: price (numeric) keeps fewer decimals than the step has",
+        ),
+    ]);
+}
+
+#[test]
 fn a_column_that_is_not_ours_to_write_is_refused() {
     let integer = |max| TokenKind::Integer { max };
     let digits = TokenKind::Digits { check: Some(CheckDigit::Luhn) };
@@ -304,6 +321,8 @@ fn what_fits_is_a_step() {
         ("mood", redact(Value::Text("fine".into()))),
         ("seen", to(Grain::Day)),
         ("amount", to(Grain::Step("0.01".into()))),
+        ("price", to(Grain::Step("0.25".into()))),
+        ("price", redact(Value::Real(0.5))),
         ("small", to(Grain::Step("10".into()))),
         ("name", to(Grain::Prefix(3))),
         ("data.items[].email", token(TokenKind::Email)),

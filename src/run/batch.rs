@@ -138,9 +138,9 @@ pub(super) async fn sealed(
     // the seal.
     let account = Account {
         changed: finished.outcome.changed,
+        cascaded: finished.outcome.cascaded.iter().map(|(table, rows)| (table.to_string(), *rows)).collect(),
         keys: Some(&picked.keys),
         sealed: Some(counts(announced, &finished.outcome)),
-        ..Account::default()
     };
     let receipt = job.receipt(sequence, account, &batched.next)?;
     match job.control.unseal(&receipt).await {
@@ -174,6 +174,9 @@ pub(super) async fn finish(lane: &mut dyn SealedLane, keys: &[Key]) -> Result<Fi
                 finished.outcome.changed += outcome.changed;
                 finished.outcome.gone += outcome.gone;
                 finished.outcome.kept += outcome.kept;
+                for (table, rows) in outcome.cascaded {
+                    *finished.outcome.cascaded.entry(table).or_default() += rows;
+                }
                 for (cause, rows) in outcome.unfit {
                     *finished.refused.entry(cause).or_default() += rows;
                 }

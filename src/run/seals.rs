@@ -186,7 +186,7 @@ async fn unseal(
         cutoff: intent.map_or(Timestamp::UNIX_EPOCH, |intent| intent.cutoff),
         rule_digest: intent.map_or_else(String::new, |intent| intent.rule_digest.clone()),
         changed: finished.outcome.changed,
-        cascaded: std::collections::BTreeMap::new(),
+        cascaded: finished.outcome.cascaded.iter().map(|(table, rows)| (table.to_string(), *rows)).collect(),
         rows: None,
         sealed: Some(SealedCounts { sealed: announced, gone, kept: announced - gone, adopted: true }),
     });
