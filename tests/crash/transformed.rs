@@ -12,6 +12,10 @@ use crate::table::{KEPT, Of, Table, Tally, spread};
 /// Seeds that are made ready at once, so that the reference need not run in every round.
 const SEEDS_READY: u64 = 10;
 
+/// Seeds that are looked at again and again. Older rows are taken away: every run would go through them, since they lie in
+/// the days that it looks at.
+const SEEDS_WATCHED: u64 = 10;
+
 /// Columns that are transformed. All are NOT NULL, so they compare plainly.
 const COLUMNS: [&str; 7] = ["email", "name", "card", "number", "born", "note", "doc"];
 
@@ -25,6 +29,8 @@ pub(crate) struct Transformed {
     seeded: Cell<u64>,
     /// The same in the other two tables.
     ready: Cell<u64>,
+    /// Those of them that were done and are watched no longer.
+    retired: Cell<u64>,
 }
 
 // === impl Transformed ===
@@ -59,7 +65,7 @@ impl Transformed {
         let policy = Policy::new(&data.url()).with("control: { name: forgetd_reference }").pseudonyms();
         let policy = policy.top("coordination: none").rule(&rule("reference", "expected", engine));
         let reference = Program::installed(&policy).pseudonym_key();
-        let table = Self { engine, rows, reference, seeded: Cell::new(0), ready: Cell::new(0) };
+        let table = Self { engine, rows, reference, seeded: Cell::new(0), ready: Cell::new(0), retired: Cell::new(0) };
         table.originals(data, 1, KEPT, "0");
         data.exec("insert into expected select * from original; insert into item select * from original");
         table
@@ -84,6 +90,19 @@ impl Transformed {
              ('{{\"items\":[{{\"email\":\"a' || id || '@example.com\",\"n\":1}},{{\"email\":\"person' || id ||
               '@example.com\"}}],\"kept\":\"yes\"}}'){json}, null, 0 from n"
         ));
+    }
+
+    /// Takes away the rows that were watched for long, all of which must be done.
+    fn retire(&self, data: &dyn Database) {
+        let old = self.seeded.get().saturating_sub(SEEDS_WATCHED * self.rows);
+        let tally = self.tally(data, Of::All);
+        if old <= self.retired.get() || tally != (Tally { changed: self.seeded.get(), ..Tally::default() }) {
+            return;
+        }
+        for table in ["item", "original", "expected"] {
+            data.exec(&format!("delete from {table} where id > {KEPT} and id <= {}", KEPT + old));
+        }
+        self.retired.set(old);
     }
 
     /// Makes rows ready for some seeds, and lets the reference say what becomes of them.
@@ -127,6 +146,7 @@ impl Table for Transformed {
 
     fn seed(&self, data: &dyn Database) {
         if self.seeded.get() == self.ready.get() {
+            self.retire(data);
             self.make_ready(data);
         }
         let first = KEPT + self.seeded.get() + 1;
@@ -136,7 +156,7 @@ impl Table for Transformed {
     }
 
     fn begun(&self, data: &dyn Database) -> u64 {
-        data.count("select count(*) from item where forgotten_at is not null")
+        self.retired.get() + data.count("select count(*) from item where forgotten_at is not null")
     }
 
     fn tally(&self, data: &dyn Database, of: Of) -> Tally {
@@ -159,12 +179,13 @@ impl Table for Transformed {
         ));
         let count = |n: usize| found[0][n].as_deref().unwrap().parse::<u64>().unwrap();
         let [due, left, twice, half, stay] = [0, 1, 2, 3, 4].map(count);
+        let retired = self.retired.get();
         let (seeded, kept) = match of {
-            Of::All => (self.seeded.get(), KEPT),
+            Of::All => (self.seeded.get() - retired, KEPT),
             Of::Last => (self.seeded.get().min(2 * self.rows), 0),
         };
         // A due row that is not there at all was wronged as well.
-        Tally { changed: due - left, left, half, twice, wronged: (kept - stay) + (seeded - due) }
+        Tally { changed: retired + due - left, left, half, twice, wronged: (kept - stay) + (seeded - due) }
     }
 }
 
