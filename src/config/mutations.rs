@@ -29,8 +29,8 @@ evidence:
   signing_key: MARKER0123456789
   receipt_keep: 14d
 pseudonym_keys:
-  - { id: k1, domain: crm-people, active_from: 2026-01-01, file: secrets/MARKER0123456789 }
-  - { id: k2, domain: crm-people, file: k2, kek: { file: secrets/MARKER0123456789 } }
+  - { id: k1, domain: crm-people, file: /run/secrets/of/the/whole/shop/MARKER0123456789, active_from: 2026-01-01 }
+  - { id: k2, domain: crm-people, file: k2, kek: { file: /run/secrets/of/the/whole/shop/MARKER0123456789 } }
 defaults: { schedule: \"15 3 * * *\", guard: { share_max: 0.2, cool_off: 24h } }
 rules:
   - name: leads
