@@ -17,6 +17,7 @@ mod data;
 mod forgetd;
 mod naked;
 mod network;
+mod process;
 mod report;
 mod server;
 

@@ -1,10 +1,11 @@
 //! The program itself, as an operator starts it.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
+use std::time::Instant;
 
 use serde_json::Value;
+
+use crate::process::{command, finish, watch};
 
 pub(crate) struct Run {
     pub(crate) seconds: f64,
@@ -57,30 +58,4 @@ pub(crate) async fn run(url: &str, table: &str, since: &str, batch: u32) -> Run 
         peak_mib: peak_kib as f64 / 1024.0,
         changed: line["changed"].as_u64().unwrap(),
     }
-}
-
-fn command(config: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_forgetd"));
-    command.arg("--config").arg(config).env("FORGETD_LOG", "error");
-    command
-}
-
-fn finish(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// Waits for the process and returns its peak resident size in KiB, by the kernel's own high-water mark.
-async fn watch(mut child: Child) -> (Child, u64) {
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    while child.try_wait().unwrap().is_none() {
-        if let Ok(text) = std::fs::read_to_string(&status)
-            && let Some(line) = text.lines().find(|line| line.starts_with("VmHWM:"))
-        {
-            peak = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(peak);
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    (child, peak)
 }

@@ -13,6 +13,8 @@
 )]
 
 mod forgetd;
+#[path = "../purge/process.rs"]
+mod process;
 #[path = "../purge/server.rs"]
 #[allow(dead_code, reason = "the other benchmark uses the rest")]
 mod server;
