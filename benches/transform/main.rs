@@ -28,7 +28,7 @@ use server::Server;
 /// Rows of one batch.
 const BATCHES: [u32; 2] = [1_000, 10_000];
 
-/// Columns as the table defines them, 180 bytes a row.
+/// Columns as the table defines them, 180 bytes a row. Its rows belong to accounts that lie scattered.
 const TABLE: &str = "create table person (id bigint not null, seen_at timestamptz not null, account_id int not null, \
                      email text not null, name text not null, phone text not null, payload text not null)";
 
@@ -114,8 +114,9 @@ async fn build(server: &Server, rows: u64) {
     // One row is not due: a rule that means a whole table waits for somebody.
     let fill = format!(
         "create extension pgcrypto; {TABLE};
-         insert into person select n, now() - interval '60 days' + interval '20 days' * (n::float8 / {rows}), n % 10000,
-             'user' || n || '@example.com', 'Name ' || n, lpad(n::text, 12, '0'), repeat('x', 60)
+         insert into person select n, now() - interval '60 days' + interval '20 days' * (n::float8 / {rows}), hashint8(n) & 65535,
+             substr(md5(n::text), 1, 12) || n || '@example.com', 'Name ' || substr(md5((n + 7)::text), 1, 10),
+             '+1555' || lpad((n % 10000000)::text, 7, '0'), md5((n * 3)::text) || md5((n * 5)::text)
          from generate_series(1, {rows}) as n;
          insert into person values (0, now(), 1, 'now@example.com', 'Now', '1', 'x');
          alter table person add primary key (id);
