@@ -54,6 +54,7 @@ impl Looked<'_> {
         };
         let mut findings = vec![];
         findings.extend(kind(table, &place));
+        let atomicity = atomicity.and(table.atomicity);
         let terms = terms(rule, table, catalog, &place, now).map_err(|found| findings.extend(found));
         let except = shields(table, catalog, database, policy, now).map_err(|found| findings.extend(found));
         findings.extend(key(rule, table, atomicity, &place));

@@ -1,6 +1,6 @@
 //! A table to begin tests with.
 
-use forgetd_connector::{Column, ColumnKind, Fit, ForeignKey, OnDelete, Table, TableKind, TableRef};
+use forgetd_connector::{Atomicity, Column, ColumnKind, Fit, ForeignKey, OnDelete, Table, TableKind, TableRef};
 
 pub(crate) use crate::rules::testing::rule;
 
@@ -28,6 +28,7 @@ pub(crate) fn table(name: &str, closed_at: ColumnKind) -> Table {
         referenced_by: vec![],
         references: vec![],
         rows_in: vec![],
+        atomicity: Atomicity::Atomic,
         rows_estimate: None,
     }
 }

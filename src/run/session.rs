@@ -187,7 +187,7 @@ impl<'a> Session<'a> {
         }
         for rule in policy.rules.iter().filter(|rule| rule.runs()) {
             let Ok(site) = self.sites.site(&rule.database) else { continue };
-            if site.atomicity != Atomicity::Sealed || site.generation().is_err() {
+            if site.generation().is_err() || self.atomicity(site, rule).await?.is_atomic() {
                 continue;
             }
             let sealed = SealedRule {
@@ -204,6 +204,17 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    /// How a rule's batches are written. A table that cannot be described is as its database: its rule will say what is
+    /// wrong.
+    async fn atomicity(&self, site: &Site<'_>, rule: &Rule) -> Result<Atomicity, Fault> {
+        if !site.connector.capabilities().mixed {
+            return Ok(site.atomicity);
+        }
+        let catalog = site.connector.describe(std::slice::from_ref(&rule.table)).await?;
+        let own = catalog.table(&rule.table).map_or(Atomicity::Atomic, |table| table.atomicity);
+        Ok(site.atomicity.and(own))
     }
 
     /// A person says that going on after a restore is right: a new generation where a database was put back, and an

@@ -36,6 +36,8 @@ pub enum Durability {
 pub struct Capabilities {
     /// Whether an effect and its receipt can share one commit.
     pub atomicity: Atomicity,
+    /// Whether single tables may be without transactions all the same: [`crate::Table::atomicity`] says which.
+    pub mixed: bool,
     /// How row locks can be asked for.
     pub row_lock: RowLock,
     /// How a stale holder is kept out.
@@ -74,4 +76,23 @@ pub enum FenceKind {
     Lock,
     /// A write in every batch, where several nodes certify at commit.
     Write,
+}
+
+// === impl Atomicity ===
+
+impl Atomicity {
+    /// Whether one commit holds both.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks with")]
+    pub const fn is_atomic(&self) -> bool {
+        matches!(self, Self::Atomic)
+    }
+
+    /// What is left where both are asked for.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Atomic, Self::Atomic) => Self::Atomic,
+            _ => Self::Sealed,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::TableRef;
+use crate::{Atomicity, TableRef};
 
 /// The described tables, in the order they were asked for. A table that does not exist is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -37,6 +37,9 @@ pub struct Table {
     /// Where the rows really are, if not in the object itself: the partitions of a parent, the tables that a view reads.
     #[serde(skip)]
     pub rows_in: Vec<TableRef>,
+    /// How effect and receipt can belong together here: some engines keep tables without transactions beside others.
+    #[serde(skip_serializing_if = "Atomicity::is_atomic")]
+    pub atomicity: Atomicity,
     /// Rows by the engine's statistics; absent where it has none.
     #[serde(skip)]
     pub rows_estimate: Option<u64>,

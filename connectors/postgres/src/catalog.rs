@@ -5,8 +5,8 @@ mod sql;
 use std::collections::BTreeMap;
 
 use forgetd_connector::{
-    Catalog, Column, ColumnKind, Fault, Fit, ForeignKey, Index, OnDelete, Reference, Table, TableKind, TableRef,
-    Writable,
+    Atomicity, Catalog, Column, ColumnKind, Fault, Fit, ForeignKey, Index, OnDelete, Reference, Table, TableKind,
+    TableRef, Writable,
 };
 use tokio_postgres::Row;
 
@@ -59,6 +59,7 @@ pub(crate) async fn describe(session: &Session, tables: &[TableRef], place: &str
             referenced_by: referenced_by.remove(&oid).unwrap_or_default(),
             references: references.remove(&oid).unwrap_or_default(),
             rows_in: rows_in(row, place)?,
+            atomicity: Atomicity::Atomic,
             rows_estimate: whole(estimate),
         });
     }

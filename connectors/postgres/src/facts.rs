@@ -73,6 +73,7 @@ pub(crate) async fn identity(session: &Session, place: &str) -> Result<(String, 
 pub(crate) fn capabilities() -> Capabilities {
     Capabilities {
         atomicity: Atomicity::Atomic,
+        mixed: false,
         row_lock: RowLock::SkipLocked,
         fence: FenceKind::Lock,
         effect_counters: true,

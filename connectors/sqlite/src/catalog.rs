@@ -4,7 +4,7 @@ mod keys;
 
 use std::collections::BTreeSet;
 
-use forgetd_connector::{Catalog, Column, ColumnKind, Fit, Index, Table, TableKind, TableRef, Writable};
+use forgetd_connector::{Atomicity, Catalog, Column, ColumnKind, Fit, Index, Table, TableKind, TableRef, Writable};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::query::Shape;
@@ -94,6 +94,7 @@ fn table(connection: &Connection, name: &TableRef, references: &[keys::Reference
         referenced_by: keys::closure(connection, &name.name, references)?,
         references: keys::of(&name.name, references),
         rows_in: vec![],
+        atomicity: Atomicity::Atomic,
         rows_estimate: estimate(connection, &name.name)?,
     }))
 }

@@ -43,6 +43,7 @@ pub(crate) fn journal_mode(connection: &Connection) -> rusqlite::Result<String> 
 pub(crate) const fn capabilities() -> Capabilities {
     Capabilities {
         atomicity: Atomicity::Atomic,
+        mixed: false,
         row_lock: RowLock::WholeDatabase,
         fence: FenceKind::Lock,
         effect_counters: true,

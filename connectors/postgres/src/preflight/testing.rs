@@ -26,6 +26,7 @@ pub(super) fn about(ask: impl Fn(&About<'_>) -> Vec<Finding>) -> Vec<Finding> {
         referenced_by: vec![],
         references: vec![],
         rows_in: vec![],
+        atomicity: Atomicity::Atomic,
         rows_estimate: None,
     };
     let step = Step {
