@@ -1,5 +1,8 @@
-# One PostgreSQL cluster and a pgbouncer in front of it, in the temporary folder, on free ports.
+# One PostgreSQL cluster and a pgbouncer in front of it, a MariaDB and a MySQL, in the temporary folder, on free ports.
 # shellcheck shell=bash
+
+# shellcheck source=tests/stages/mysql.sh
+source tests/stages/mysql.sh
 
 # PostgreSQL refuses to run as root.
 as_postgres() {
@@ -10,10 +13,26 @@ as_postgres() {
   fi
 }
 
-# start_servers: starts both, once. It writes what tests have to know to $work/env.
+# start_servers: starts all, once. It writes what tests have to know to $work/env.
 start_servers() {
-  local pg="$work/postgres"
+  local pids=() pid status=0
   [ ! -e "$work/env" ] || return 0
+  start_postgresql >"$work/postgres.start" 2>&1 & pids+=($!)
+  start_mariadb "$work/mariadb" >"$work/mariadb.start" 2>&1 & pids+=($!)
+  if [ -e "$cache/mysql" ]; then
+    start_mysql "$work/mysql" >"$work/mysql.start" 2>&1 & pids+=($!)
+  fi
+  for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+  [ "$status" -eq 0 ] || { cat "$work"/*.start "$work"/m*/log; return 1; }
+  {
+    postgres_env "$work/postgres"
+    mysql_env MARIADB "$work/mariadb"
+    mysql_env MYSQL "$work/mysql"
+  } >"$work/env"
+}
+
+start_postgresql() {
+  local pg="$work/postgres"
   mkdir -p "$pg/socket" "$pg/bouncer"
   certificates "$pg"
   [ "$(id -u)" -ne 0 ] || chown -R postgres: "$pg"
@@ -27,7 +46,11 @@ start_servers() {
   } >"$pg/data/pg_hba.conf"
   start_postgres "$pg"
   start_pgbouncer "$pg"
-  cat >"$work/env" <<TEXT
+}
+
+postgres_env() {
+  local pg="$1"
+  cat <<TEXT
 export FORGETD_TEST_POSTGRES_URL='postgres://postgres@127.0.0.1:$(cat "$pg/port")/postgres'
 export FORGETD_TEST_POSTGRES_SOCKET='$pg/socket'
 export FORGETD_TEST_POSTGRES_CA='$pg/ca.crt'
@@ -112,6 +135,8 @@ TEXT
 
 stop_servers() {
   local pg="$work/postgres"
+  stop_process "$work/mariadb"
+  stop_process "$work/mysql"
   [ ! -e "$pg/bouncer/pid" ] || kill "$(cat "$pg/bouncer/pid")" 2>/dev/null || true
   if [ -e "$pg/data/postmaster.pid" ]; then
     (cd "$pg" && as_postgres "$pg_bin/pg_ctl" -D "$pg/data" -m immediate -w stop) >/dev/null 2>&1 || true

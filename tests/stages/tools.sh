@@ -2,12 +2,14 @@
 # shellcheck shell=bash
 
 # Debian stable's packages, as `program package` pairs; a program that is there needs no package.
-debian=(pgbouncer pgbouncer faketime faketime openssl openssl python3 python3 cc gcc kill procps mkfifo coreutils go golang-go)
+debian=(pgbouncer pgbouncer mariadbd mariadb-server-core faketime faketime openssl openssl python3 python3 cc gcc kill procps mkfifo coreutils go golang-go)
 
 tools_stage() {
   find_tools
   stage tools tools
   find_tools
+  # What cannot be had is skipped here, once; the servers that are there start.
+  stage mysql mysql_stage
 }
 
 tools() {
@@ -16,6 +18,7 @@ tools() {
   for ((i = 0; i < ${#debian[@]}; i += 2)); do
     command -v "${debian[i]}" >/dev/null || missing+=("${debian[i + 1]}")
   done
+  [ -n "$(eatmydata)" ] || missing+=(libeatmydata1)
   python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
   if ! command -v cargo >/dev/null; then
     echo "cargo is missing: install Rust with rustup (https://rustup.rs), or Debian's package rustup"
