@@ -1,1 +1,35 @@
-//! The connector for MySQL and MariaDB.
+//! forgetd's connector for MySQL 8 and later and MariaDB 10.6 and later.
+//!
+//! Read in this order: `connect` (sessions and turns), `query` (every statement on a user's table), `walk` (where a
+//! batch begins and ends), `lane` (the atomic batch), `sealed` (the sealed one), `control` (forgetd's own tables).
+//!
+//! What differs between the products and their versions stands in `flavour` and nowhere else. Several statements go in
+//! one packet, as text with literals of our own making: see `query::sql`. Driver messages are dropped in `error`; no
+//! other file reads one.
+
+#![allow(dead_code, unused_imports, reason = "parts are being written")]
+
+mod answer;
+mod catalog;
+mod codec;
+mod config;
+mod connect;
+mod connector;
+mod control;
+mod done;
+mod error;
+mod explain;
+mod facts;
+mod flavour;
+mod lane;
+mod measure;
+mod preflight;
+mod profile;
+mod query;
+mod sealed;
+mod setup;
+mod tls;
+mod turn;
+
+pub use config::Config;
+pub use connector::connect;

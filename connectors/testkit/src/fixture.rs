@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use forgetd_connector::{Connector, SinceForm};
+use jiff::Timestamp;
 
 use crate::Kind;
 
@@ -14,6 +15,11 @@ pub trait Fixture: Send + Sync {
     /// A name as it stands in a statement.
     fn quote(&self, name: &str) -> String {
         format!("\"{}\"", name.replace('"', "\"\""))
+    }
+
+    /// A moment as statements write it for the engine's best type.
+    fn instant(&self, instant: Timestamp) -> String {
+        format!("'{instant}'")
     }
 
     /// The statements that set a trap; absent where the engine cannot.

@@ -256,16 +256,19 @@ impl TableSpec {
     pub fn inserts(&self, fixture: &dyn Fixture, rows: &[Row]) -> Vec<String> {
         let name = fixture.quote(self.name);
         let insert = |rows: &[Row]| {
-            let tuples: Vec<String> = rows.iter().map(|row| self.tuple(row)).collect();
+            let tuples: Vec<String> = rows.iter().map(|row| self.tuple(fixture, row)).collect();
             format!("insert into {name} values {}", tuples.join(", "))
         };
         rows.chunks(500).map(insert).collect()
     }
 
-    fn tuple(&self, (id, cells): &Row) -> String {
+    fn tuple(&self, fixture: &dyn Fixture, (id, cells): &Row) -> String {
         assert_eq!(cells.len(), self.columns.len(), "one cell per column of {}", self.name);
         let mut values = vec![id.to_string()];
-        values.extend(self.columns.iter().zip(cells).map(|(column, cell)| literal(column.kind, cell)));
+        values.extend(self.columns.iter().zip(cells).map(|(column, cell)| match (column.kind, cell) {
+            (Kind::Instant, Cell::Instant(instant)) => fixture.instant(*instant),
+            (kind, cell) => literal(kind, cell),
+        }));
         format!("({})", values.join(", "))
     }
 }

@@ -1,0 +1,48 @@
+//! Names and values between SQL and the seam: literals that no session's settings can change the meaning of.
+
+/// An identifier in quotes.
+pub(crate) fn quote(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// Writes a text as its bytes in UTF-8: neither `sql_mode` nor the connection's character set reads anything into them.
+pub(crate) fn write_text(out: &mut String, text: &str) {
+    out.push_str("_utf8mb4 ");
+    write_hex(out, text.as_bytes());
+}
+
+/// Writes bytes.
+pub(crate) fn write_bytes(out: &mut String, bytes: &[u8]) {
+    out.push_str("_binary ");
+    write_hex(out, bytes);
+}
+
+/// A text in quotes, for statements that a person reads and runs: account names and the like. Absent: it holds what some
+/// `sql_mode` reads in another way.
+pub(crate) fn quoted_text(text: &str) -> Option<String> {
+    (!text.contains(['\\', '\0'])).then(|| format!("'{}'", text.replace('\'', "''")))
+}
+
+fn write_hex(out: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(bytes.len() * 2 + 3);
+    out.push_str("x'");
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 0xf] {
+            out.push(char::from(DIGITS[usize::from(digit)]));
+        }
+    }
+    out.push('\'');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{quote, quoted_text};
+
+    #[test]
+    fn quotes_are_doubled() {
+        assert_eq!(quote("a`b"), "`a``b`");
+        assert_eq!(quoted_text("o'brien").as_deref(), Some("'o''brien'"));
+        assert_eq!(quoted_text("a\\"), None);
+    }
+}

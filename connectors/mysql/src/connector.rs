@@ -1,0 +1,227 @@
+//! The connector: one database behind the seam.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use forgetd_connector::{
+    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts,
+    Fault, FaultClass, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step,
+    Table, TableRef, Transform,
+};
+use jiff::Timestamp;
+
+use crate::answer::{get, odd};
+use crate::codec;
+use crate::config::{Config, Target};
+use crate::connect::{Link, Slot};
+use crate::control::MyControl;
+use crate::error::Error;
+use crate::facts::Looked;
+use crate::query::Sql;
+use crate::tls::Tls;
+use crate::{catalog, done, explain, facts, lane, measure, preflight, profile, sealed};
+
+/// What every part of the connector works with.
+pub(crate) struct Shared {
+    pub(crate) link: Arc<Link>,
+    /// The session of the lanes and of long reads.
+    pub(crate) lanes: Arc<Slot>,
+    /// The session of the control tables: a lease is renewed while a lane works.
+    pub(crate) desk: Arc<Slot>,
+    pub(crate) names: Names,
+    pub(crate) looked: Looked,
+    /// The session whose commit was not answered, if there is one.
+    lost: Mutex<Option<u64>>,
+}
+
+/// Names of the control tables.
+pub(crate) struct Names {
+    schema: String,
+}
+
+struct MySql {
+    shared: Arc<Shared>,
+    capabilities: Capabilities,
+    control: MyControl,
+}
+
+/// Connects to a MySQL or MariaDB database and looks at what it is. Nothing is written.
+///
+/// Keeps at most two sessions, made when they are needed and again after they were lost.
+pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn Connector>, Fault> {
+    let target = Target::parse(&config, &context)?;
+    let tls = Tls::prepare(&target, &context.database)?;
+    let names = Names { schema: context.control_name.clone() };
+    let link = Arc::new(Link { target, tls, context });
+    let (lanes, desk) = (Slot::new(Arc::clone(&link)), Slot::new(Arc::clone(&link)));
+    let mut held = lanes.take().await?;
+    let looked = facts::look(&mut held, &link.context.database).await?;
+    held.give_back();
+    let capabilities = facts::capabilities(&looked);
+    let shared = Arc::new(Shared { link, lanes, desk, names, looked, lost: Mutex::new(None) });
+    let control = MyControl { shared: Arc::clone(&shared) };
+    Ok(Box::new(MySql { shared, capabilities, control }))
+}
+
+// === impl Names ===
+
+impl Names {
+    /// The quoted database.
+    pub(crate) fn schema(&self) -> String {
+        codec::quote(&self.schema)
+    }
+
+    /// A quoted table.
+    pub(crate) fn table(&self, name: &str) -> String {
+        format!("{}.{}", self.schema(), codec::quote(name))
+    }
+
+    /// The database as it is.
+    pub(crate) fn plain(&self) -> &str {
+        &self.schema
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// The database's name in the policy.
+    pub(crate) fn database(&self) -> &str {
+        &self.link.context.database
+    }
+
+    /// The server's database whose tables are meant where a name has no schema.
+    pub(crate) fn schema(&self) -> &str {
+        &self.link.target.schema
+    }
+
+    /// The place of the control tables in faults.
+    pub(crate) fn control_place(&self) -> String {
+        format!("{}.{}", self.database(), self.names.plain())
+    }
+
+    /// What an error of a statement on the control tables means.
+    pub(crate) fn control_fault(&self, error: &Error, operation: &'static str) -> Fault {
+        self.of_control(error.fault(operation, &self.control_place()))
+    }
+
+    /// What a fault of a statement on the control tables means.
+    pub(crate) fn of_control(&self, mut fault: Fault) -> Fault {
+        fault.class = match fault.class {
+            FaultClass::Blocked(Cause::TableMissing | Cause::ColumnMissing) => {
+                FaultClass::Blocked(Cause::ControlTables)
+            }
+            // Nobody's row is to blame for what our own tables refuse.
+            FaultClass::Locked => FaultClass::Transient,
+            FaultClass::Row(_) => FaultClass::Internal,
+            class => class,
+        };
+        fault
+    }
+
+    /// Notes the session that is about to commit.
+    pub(crate) fn remember_session(&self, id: u64) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    }
+
+    /// Its commit was answered.
+    pub(crate) fn forget_session(&self) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The session whose commit was not answered.
+    pub(crate) fn lost_session(&self) -> Option<u64> {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Connector for MySql {
+    fn facts(&self) -> &Facts {
+        &self.shared.looked.facts
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn now(&self) -> Result<Timestamp, Fault> {
+        let place = self.shared.database();
+        let mut held = self.shared.desk.take().await?;
+        let sql = Sql::plain("select timestampdiff(microsecond, timestamp'1970-01-01 00:00:00', utc_timestamp(6))");
+        let answers = held.read("read clock", place, &[&sql]).await?;
+        held.give_back();
+        let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
+        Timestamp::from_microsecond(get(row, 0, place)?).map_err(|_| odd(place))
+    }
+
+    async fn tables(&self) -> Result<Vec<TableRef>, Fault> {
+        catalog::tables(&self.shared).await
+    }
+
+    async fn describe(&self, tables: &[TableRef]) -> Result<Catalog, Fault> {
+        catalog::describe(&self.shared, tables).await
+    }
+
+    async fn preflight(&self, step: &Step) -> Result<Vec<Finding>, Fault> {
+        preflight::look(&self.shared, step).await
+    }
+
+    async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
+        measure::measure(&self.shared, step, cap).await
+    }
+
+    async fn survivors(&self, step: &Step) -> Result<Count, Fault> {
+        measure::survivors(&self.shared, step).await
+    }
+
+    async fn profile(&self, step: &Step, cap: RowCap) -> Result<Profile, Fault> {
+        let now = self.now().await?;
+        profile::profile(&self.shared, step, now, cap).await
+    }
+
+    async fn judge(&self, step: &Step, key: &Key) -> Result<Option<Judged>, Fault> {
+        profile::judge(&self.shared, step, key).await
+    }
+
+    async fn explain(&self, step: &Step) -> Result<Vec<Explained>, Fault> {
+        explain::explain(&self.shared, step).await
+    }
+
+    fn statements(&self, step: &Step) -> Result<Statements, Fault> {
+        explain::statements(&self.shared, step)
+    }
+
+    fn step_grants(&self, step: &Step, role: &str) -> String {
+        preflight::grants(&self.shared, step, role)
+    }
+
+    fn index_statement(&self, table: &TableRef, columns: &[String]) -> String {
+        preflight::index(table, columns)
+    }
+
+    fn control(&self) -> &dyn Control {
+        &self.control
+    }
+
+    async fn lane(&self, step: &Step, claim: &LaneClaim, transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
+        let shared = Arc::clone(&self.shared);
+        match step.atomicity {
+            Atomicity::Atomic => Ok(Lane::Atomic(lane::open(shared, step, claim, transform).await?)),
+            Atomicity::Sealed => Ok(Lane::Sealed(sealed::open(shared, step, claim, transform).await?)),
+        }
+    }
+
+    async fn count_shaped(&self, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault> {
+        measure::count_shaped(&self.shared, table, path, shape).await
+    }
+
+    async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
+        done::rows(&self.shared, step, after, rows_max).await
+    }
+
+    async fn close(&self) {
+        self.shared.lanes.close();
+        self.shared.desk.close();
+    }
+}

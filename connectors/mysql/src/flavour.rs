@@ -1,0 +1,138 @@
+//! Which product this is, in which version, and everything that follows from it. Differences live here alone.
+
+/// A product that speaks the protocol and that we work with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Product {
+    MariaDb,
+    MySql,
+}
+
+/// One product in one version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flavour {
+    pub(crate) product: Product,
+    pub(crate) version: (u16, u16, u16),
+}
+
+/// The oldest MariaDB whose rows can be locked with SKIP LOCKED and whose documents with JSON_TABLE.
+const MARIADB_MIN: (u16, u16, u16) = (10, 6, 0);
+
+/// The oldest MySQL with the same, with checked CHECK constraints and with rows of VALUES.
+const MYSQL_MIN: (u16, u16, u16) = (8, 0, 19);
+
+/// Others that speak the protocol, by a word of their version or its comment.
+const OTHERS: &[&str] = &[
+    "TiDB",
+    "OceanBase",
+    "ShardingSphere",
+    "Vitess",
+    "PlanetScale",
+    "SingleStore",
+    "MemSQL",
+    "Dolt",
+    "StarRocks",
+    "Doris",
+    "MatrixOne",
+    "Databend",
+    "ClickHouse",
+    "Manticore",
+    "CrateDB",
+    "ColumnStore",
+    "Xpand",
+    "ProxySQL Admin",
+];
+
+// === impl Product ===
+
+impl Product {
+    /// As it names itself.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::MariaDb => "MariaDB",
+            Self::MySql => "MySQL",
+        }
+    }
+}
+
+// === impl Flavour ===
+
+impl Flavour {
+    /// Reads `version()` and `@@version_comment`. What we do not work with is said by its name.
+    pub(crate) fn read(version: &str, comment: &str) -> Result<Self, String> {
+        let (low, about) = (version.to_lowercase(), comment.to_lowercase());
+        for other in OTHERS {
+            let word = other.to_lowercase();
+            if low.contains(&word) || about.contains(&word) {
+                return Err(format!("{other} is neither MySQL nor MariaDB"));
+            }
+        }
+        let product =
+            if low.contains("mariadb") || about.contains("mariadb") { Product::MariaDb } else { Product::MySql };
+        // Old MariaDB servers, and some proxies, put 5.5.5- in front, for clients that knew nothing newer.
+        let number = version.strip_prefix("5.5.5-").unwrap_or(version);
+        let mut parts = number.split(['.', '-', '+']).map_while(|part| part.parse::<u16>().ok());
+        let mut next = || parts.next().unwrap_or(0);
+        let version = (next(), next(), next());
+        let (oldest, words) = match product {
+            Product::MariaDb => (MARIADB_MIN, "MariaDB 10.6"),
+            Product::MySql => (MYSQL_MIN, "MySQL 8.0.19"),
+        };
+        if version < oldest {
+            return Err(format!("{words} or later is needed"));
+        }
+        Ok(Self { product, version })
+    }
+
+    /// Whether it is MariaDB.
+    pub(crate) fn is_mariadb(self) -> bool {
+        self.product == Product::MariaDb
+    }
+
+    /// How rows are locked against changes by others, and not against their locking them the same way.
+    pub(crate) fn for_share(self) -> &'static str {
+        match self.product {
+            Product::MariaDb => "lock in share mode",
+            Product::MySql => "for share",
+        }
+    }
+
+    /// An expression that makes a moment of microseconds since the epoch: `from_unixtime` ends in 2038 on some.
+    pub(crate) fn moment(self, micros: &str) -> String {
+        format!("(timestamp'1970-01-01 00:00:00' + interval {micros} microsecond)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Flavour, Product};
+
+    #[test]
+    fn products_and_versions_are_told_apart() {
+        for (version, comment, product, number) in [
+            ("10.11.19-MariaDB-0+deb12u1-log", "Debian 12", Product::MariaDb, (10, 11, 19)),
+            ("5.5.5-10.6.18-MariaDB-log", "MariaDB Server", Product::MariaDb, (10, 6, 18)),
+            ("11.4.2-MariaDB", "mariadb.org binary distribution", Product::MariaDb, (11, 4, 2)),
+            ("8.0.36", "MySQL Community Server - GPL", Product::MySql, (8, 0, 36)),
+            ("9.7.4-2", "(Debian)", Product::MySql, (9, 7, 4)),
+            ("8.4.0-1", "Percona Server (GPL)", Product::MySql, (8, 4, 0)),
+        ] {
+            assert_eq!(Flavour::read(version, comment), Ok(Flavour { product, version: number }), "{version}");
+        }
+    }
+
+    #[test]
+    fn what_we_do_not_work_with_is_named() {
+        for (version, comment, word) in [
+            ("5.7.44-log", "MySQL Community Server (GPL)", "MySQL 8.0.19"),
+            ("10.5.26-MariaDB", "", "MariaDB 10.6"),
+            ("8.0.11-TiDB-v7.5.1", "TiDB Server", "TiDB"),
+            ("5.7.22-ShardingSphere-Proxy 5.5.0", "", "ShardingSphere"),
+            ("8.0.30-Vitess", "", "Vitess"),
+            ("8.0.33", "Dolt", "Dolt"),
+            ("", "", "MySQL 8.0.19"),
+        ] {
+            let reason = Flavour::read(version, comment).unwrap_err();
+            assert!(reason.contains(word), "{version}: {reason}");
+        }
+    }
+}

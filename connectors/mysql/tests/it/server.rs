@@ -1,0 +1,123 @@
+//! The two servers that the tests work on, and a fresh database for each test.
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Opts, OptsBuilder};
+
+/// Which server a test works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Product {
+    MariaDb,
+    MySql,
+}
+
+/// The server that the tests of a product work on.
+pub(crate) struct Server {
+    opts: Opts,
+}
+
+/// What the sessions of the tests are set to: texts are written as in standard SQL, moments in UTC.
+const SETUP: &str = "set names utf8mb4, time_zone = '+00:00', sql_mode = \
+    'STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,NO_BACKSLASH_ESCAPES', lock_wait_timeout = 60";
+
+/// Without the locks between rows that an application may or may not have.
+const ISOLATION: &str = "set session transaction isolation level read committed";
+
+// === impl Product ===
+
+impl Product {
+    /// Both.
+    pub(crate) const BOTH: [Self; 2] = [Self::MariaDb, Self::MySql];
+
+    const fn variable(self) -> &'static str {
+        match self {
+            Self::MariaDb => "FORGETD_TEST_MARIADB_URL",
+            Self::MySql => "FORGETD_TEST_MYSQL_URL",
+        }
+    }
+
+    /// Its server. Panics where none is named.
+    pub(crate) fn server(self) -> &'static Server {
+        static SERVERS: [OnceLock<Server>; 2] = [OnceLock::new(), OnceLock::new()];
+        let at = usize::from(self == Self::MySql);
+        SERVERS[at].get_or_init(|| {
+            let variable = self.variable();
+            let url = std::env::var(variable).unwrap_or_default();
+            assert!(!url.is_empty(), "{variable} names no server: write mysql://user:password@host:port/");
+            Server { opts: Opts::from_url(&url).expect("a URL") }
+        })
+    }
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Its address.
+    pub(crate) fn address(&self) -> SocketAddr {
+        use std::net::ToSocketAddrs as _;
+        (self.opts.ip_or_hostname(), self.opts.tcp_port()).to_socket_addrs().unwrap().next().unwrap()
+    }
+
+    /// A URL of one of its databases.
+    pub(crate) fn url(&self, database: &str) -> String {
+        self.url_as(self.opts.user().unwrap_or("root"), self.opts.pass().unwrap_or_default(), database)
+    }
+
+    /// The same for another account.
+    pub(crate) fn url_as(&self, user: &str, password: &str, database: &str) -> String {
+        let (host, port) = (self.opts.ip_or_hostname(), self.opts.tcp_port());
+        format!("mysql://{user}:{password}@{host}:{port}/{database}")
+    }
+
+    /// The same through a proxy.
+    pub(crate) fn url_at(&self, address: SocketAddr, database: &str) -> String {
+        let (user, password) = (self.opts.user().unwrap_or("root"), self.opts.pass().unwrap_or_default());
+        format!("mysql://{user}:{password}@{address}/{database}")
+    }
+
+    /// A session as an application has it.
+    pub(crate) async fn session(&self, database: Option<&str>) -> Conn {
+        let opts = OptsBuilder::from_opts(self.opts.clone())
+            .db_name(database)
+            .prefer_socket(false)
+            .stmt_cache_size(0)
+            .setup(vec![SETUP.to_owned(), ISOLATION.to_owned()]);
+        Conn::new(opts).await.unwrap()
+    }
+
+    /// The name of a new, empty database.
+    pub(crate) async fn database(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("it_{}_{number}", std::process::id());
+        let mut session = self.session(None).await;
+        if number < 2 {
+            drop_abandoned(&mut session).await;
+        }
+        let made = format!("create database {name} character set utf8mb4 collate utf8mb4_bin");
+        session.query_drop(made).await.unwrap();
+        name
+    }
+
+    /// Drops a test's database, and the one with its control tables.
+    pub(crate) async fn drop_database(&self, name: &str) {
+        let mut session = self.session(None).await;
+        let text = format!("drop database if exists {name}; drop database if exists {name}_forgetd");
+        session.query_drop(text).await.unwrap();
+    }
+}
+
+/// Drops the databases of processes that are gone: they leave theirs when a test fails.
+async fn drop_abandoned(session: &mut Conn) {
+    let names: Vec<String> = session.query(r"show databases like 'it\_%'").await.unwrap();
+    for name in names {
+        let process = name.split('_').nth(1).unwrap_or_default();
+        if process.bytes().all(|byte| byte.is_ascii_digit()) && !std::path::Path::new("/proc").join(process).exists() {
+            // Another process may have dropped it meanwhile.
+            session.query_drop(format!("drop database if exists {name}")).await.unwrap();
+        }
+    }
+}
