@@ -6,10 +6,10 @@
 mysql_options=(--bind-address=127.0.0.1 --skip-name-resolve --server-id=1 --max-connections=300 --log-bin=binlog
   --sync-binlog=1 --innodb-flush-log-at-trx-commit=1 --innodb-buffer-pool-size=128M "--user=$(id -un)")
 
-# What tests log in as.
+# What tests log in as: no password may stand in a policy's URL.
 mysql_users() {
   cat <<TEXT
-create user if not exists tests@'%' identified by 'tests';
+create user if not exists tests@'%';
 grant all on *.* to tests@'%' with grant option;
 TEXT
 }
@@ -128,7 +128,7 @@ stop_process() {
 }
 
 mysql_url() {
-  echo "mysql://tests:tests@127.0.0.1:$(cat "$1/port")/"
+  echo "mysql://tests@127.0.0.1:$(cat "$1/port")/"
 }
 
 # mysql_env NAME DIR: what tests have to know of one of them; an empty URL says that it could not be had.

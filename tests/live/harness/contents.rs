@@ -12,7 +12,7 @@ pub(crate) fn contents(
     compared: &[(&str, &str)],
 ) -> BTreeMap<String, Rows> {
     let tables = database.tables();
-    let plain: Vec<String> = tables.iter().map(|table| table.replace('"', "")).collect();
+    let plain: Vec<String> = tables.iter().map(|table| table.replace(['"', '`'], "")).collect();
     let query = |(table, plain): (&String, &String)| match compared.iter().find(|(name, _)| name == plain) {
         Some((_, query)) => (*query).to_owned(),
         None => format!("select * from {table}"),

@@ -1,6 +1,6 @@
 //! What tests ask of a database, whatever its engine.
 
-use super::{Postgres, Sqlite};
+use super::{Mysql, Postgres, Sqlite};
 
 /// Rows as text; NULL is `None`.
 pub(crate) type Rows = Vec<Vec<Option<String>>>;
@@ -22,6 +22,9 @@ pub(crate) trait Database {
     /// The names of all tables but our own, ready to stand in a statement.
     fn tables(&self) -> Vec<String>;
 
+    /// One of our own tables, as it stands in a statement.
+    fn control_table(&self, name: &str) -> String;
+
     /// Rows of each query as they would be if these statements ran; nothing of it stays.
     fn supposing(&self, statements: &[String], queries: &[String]) -> Vec<Rows>;
 
@@ -30,6 +33,11 @@ pub(crate) trait Database {
         let rows = self.rows(sql);
         assert!(rows.len() == 1 && rows[0].len() == 1, "not one value: {sql}");
         rows[0][0].clone().unwrap_or_default()
+    }
+
+    /// Whether it speaks MySQL's SQL, whichever product it is.
+    fn is_mysql(&self) -> bool {
+        matches!(self.engine(), "mariadb" | "mysql")
     }
 
     /// The only value of the only row, as a number.
@@ -52,6 +60,16 @@ fn every_fixture_answers() {
         assert_eq!(database.count("select count(*) from t"), 2, "{}", database.engine());
         assert_eq!(database.rows("select note from t where id = 2"), [[None]]);
     });
+    for database in Mysql::each() {
+        database.exec("create table t (id integer primary key, note text)");
+        database.exec("insert into t values (1, 'a'), (2, null)");
+        let supposed = database.supposing(&["delete from t".into()], &["select * from t".into()]);
+        assert_eq!((supposed, database.count("select count(*) from t")), (vec![vec![]], 2), "{}", database.engine());
+        assert_eq!(
+            (database.rows("select note from t where id = 2"), database.tables()),
+            (vec![vec![None]], vec!["`t`".into()])
+        );
+    }
     let database = Postgres::database();
     let role = database.role();
     let session = super::Session::open(&database.url_as(&role));

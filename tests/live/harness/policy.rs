@@ -55,7 +55,7 @@ impl Policy {
         let head = "version: 1\ninstance: live\ndefaults: { guard: { cool_off: none } }\n".to_owned();
         let evidence = "  origin: example.com/forgetd/live\n  signing_key: { file: evidence.key }\n".to_owned();
         Self { head, databases: String::new(), evidence, rules: String::new() }
-            .database(&format!("main:\n    url: {url}\n    home: true"))
+            .database(&format!("main:\n    url: {url}\n    home: true{}", control(url)))
     }
 
     /// One more entry of `databases:`, its name first, indented by 4 from the second line on.
@@ -64,8 +64,14 @@ impl Policy {
         self
     }
 
-    /// One more setting of the database that was added last, as a line of YAML.
+    /// One more setting of the database that was added last, as a line of YAML; other control tables replace those of the
+    /// database's own.
     pub(crate) fn with(mut self, setting: &str) -> Self {
+        let last = self.databases.rfind(CONTROL).filter(|_| setting.starts_with("control:"));
+        if let Some(start) = last {
+            let end = self.databases[start + 1..].find('\n').map_or(self.databases.len(), |at| start + 1 + at);
+            self.databases.replace_range(start..end, "");
+        }
         self.databases.push_str(&format!("    {setting}\n"));
         self
     }
@@ -98,4 +104,12 @@ impl Policy {
         let Self { head, databases, evidence, rules } = self;
         format!("{head}databases:\n{databases}evidence:\n{evidence}rules:\n{rules}")
     }
+}
+
+/// How the setting for control tables begins.
+const CONTROL: &str = "\n    control:";
+
+/// Where all tests share a server, each of its databases has control tables of its own.
+fn control(url: &str) -> String {
+    super::mysql::control_name(url).map_or_else(String::new, |name| format!("{CONTROL} {{ name: {name} }}"))
 }

@@ -118,6 +118,10 @@ impl Database for Postgres {
         rows.into_iter().flatten().flatten().collect()
     }
 
+    fn control_table(&self, name: &str) -> String {
+        format!("forgetd.{name}")
+    }
+
     fn supposing(&self, statements: &[String], queries: &[String]) -> Vec<Rows> {
         let session = self.session();
         session.exec("begin");

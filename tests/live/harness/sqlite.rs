@@ -64,6 +64,10 @@ impl Database for Sqlite {
         rows.into_iter().flatten().flatten().collect()
     }
 
+    fn control_table(&self, name: &str) -> String {
+        format!("forgetd_{name}")
+    }
+
     fn supposing(&self, statements: &[String], queries: &[String]) -> Vec<Rows> {
         let session = self.session();
         session.execute_batch("begin").expect("begin");

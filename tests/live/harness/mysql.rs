@@ -1,0 +1,260 @@
+//! Databases on a MariaDB and on a MySQL server: those that `./test` started, else ones of this process.
+
+use std::cell::RefCell;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Opts, OptsBuilder, Row, Value};
+use url::Url;
+
+use super::{Database, Rows};
+
+/// Which of the two servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Product {
+    MariaDb,
+    MySql,
+}
+
+/// A database of the test's own, on a server shared by all tests of the process. Its control tables are in another
+/// database of the test's own.
+pub(crate) struct Mysql {
+    product: Product,
+    name: String,
+    url: Url,
+    roles: RefCell<Vec<String>>,
+    session: MysqlSession,
+}
+
+/// One connection, for a test that needs to hold something open. It only lives while it is asked.
+pub(crate) struct MysqlSession {
+    runtime: tokio::runtime::Runtime,
+    conn: RefCell<Conn>,
+}
+
+/// Long tables of numbers, and statements as the other engines write them.
+const SETTINGS: &str = "set time_zone = '+00:00', sql_mode = concat(@@sql_mode, ',ANSI_QUOTES,PIPES_AS_CONCAT')";
+
+// === impl Mysql ===
+
+impl Mysql {
+    /// An empty database on MariaDB.
+    pub(crate) fn mariadb() -> Self {
+        Self::on(Product::MariaDb).expect("MariaDB is always there")
+    }
+
+    /// An empty database on MySQL; none where `./test` could not download it and said so.
+    pub(crate) fn mysql() -> Option<Self> {
+        Self::on(Product::MySql)
+    }
+
+    /// An empty database on each of the servers that are there.
+    pub(crate) fn each() -> impl Iterator<Item = Self> {
+        [Product::MariaDb, Product::MySql].into_iter().filter_map(Self::on)
+    }
+
+    fn on(product: Product) -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let server = product.server()?;
+        let name = format!("live_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        MysqlSession::connect(product, server).exec(&format!("create database {name} character set utf8mb4"));
+        let mut url = server.clone();
+        url.set_path(&name);
+        let session = MysqlSession::connect(product, &url);
+        Some(Self { product, name, url, roles: RefCell::default(), session })
+    }
+
+    /// The database's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A new user without a password that may log in and nothing else; its name.
+    pub(crate) fn role(&self) -> String {
+        // 32 letters at most.
+        let role = format!("{}_r{}", self.name, self.roles.borrow().len());
+        self.exec(&format!("create user {role}@'%'"));
+        self.roles.borrow_mut().push(role.clone());
+        role
+    }
+
+    /// The URL for connecting as a user.
+    pub(crate) fn url_as(&self, role: &str) -> String {
+        let mut url = self.url.clone();
+        url.set_username(role).expect("a URL with a host");
+        url.into()
+    }
+
+    /// The URL for connecting at another port of this machine: a proxy.
+    pub(crate) fn url_at(&self, port: u16) -> String {
+        let mut url = self.url.clone();
+        url.set_port(Some(port)).expect("a URL with a host");
+        url.into()
+    }
+
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.url.socket_addrs(|| None).expect("an address")[0]
+    }
+
+    /// One more connection as the administrator.
+    pub(crate) fn session(&self) -> MysqlSession {
+        MysqlSession::connect(self.product, &self.url)
+    }
+}
+
+impl Database for Mysql {
+    fn engine(&self) -> &'static str {
+        match self.product {
+            Product::MariaDb => "mariadb",
+            Product::MySql => "mysql",
+        }
+    }
+
+    fn url(&self) -> String {
+        self.url.clone().into()
+    }
+
+    fn exec(&self, sql: &str) {
+        self.session.exec(sql);
+    }
+
+    fn rows(&self, sql: &str) -> Rows {
+        self.session.rows(sql)
+    }
+
+    fn tables(&self) -> Vec<String> {
+        let rows = self.rows(
+            "select concat('`', table_name, '`') from information_schema.tables \
+             where table_schema = database() and table_type = 'BASE TABLE'",
+        );
+        rows.into_iter().flatten().flatten().collect()
+    }
+
+    fn control_table(&self, name: &str) -> String {
+        format!("{}.{name}", control_name(&self.url()).expect("a database of this harness"))
+    }
+
+    fn supposing(&self, statements: &[String], queries: &[String]) -> Vec<Rows> {
+        let session = self.session();
+        session.exec("begin");
+        statements.iter().for_each(|statement| session.exec(statement));
+        queries.iter().map(|query| session.rows(query)).collect()
+    }
+}
+
+impl Drop for Mysql {
+    fn drop(&mut self) {
+        let control = control_name(&self.url()).expect("a database of this harness");
+        for name in [&self.name, &control] {
+            drop(self.session.attempt(&format!("drop database if exists {name}")));
+        }
+        for role in self.roles.borrow().iter() {
+            drop(self.session.attempt(&format!("drop user {role}@'%'")));
+        }
+    }
+}
+
+/// The name of the control tables' database where tests share a server: one for each of their databases.
+pub(super) fn control_name(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok().filter(|url| url.scheme() == "mysql")?;
+    Some(format!("{}_forgetd", url.path().trim_start_matches('/')))
+}
+
+// === impl MysqlSession ===
+
+impl MysqlSession {
+    fn connect(product: Product, url: &Url) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        let opts = Opts::from_url(url.as_str()).expect("a URL");
+        let numbers = match product {
+            Product::MariaDb => "set max_recursive_iterations = 100000000",
+            Product::MySql => "set cte_max_recursion_depth = 100000000",
+        };
+        let opts = OptsBuilder::from_opts(opts).setup(vec![SETTINGS, numbers]).prefer_socket(false);
+        let conn = RefCell::new(runtime.block_on(Conn::new(opts)).expect("connect"));
+        Self { runtime, conn }
+    }
+
+    /// Runs statements.
+    #[track_caller]
+    pub(crate) fn exec(&self, sql: &str) {
+        self.attempt(sql).unwrap_or_else(|error| panic!("{error:?}: {sql}"));
+    }
+
+    /// Runs statements that may fail.
+    pub(crate) fn attempt(&self, sql: &str) -> Result<(), mysql_async::Error> {
+        let mut conn = self.conn.borrow_mut();
+        self.runtime.block_on(async { conn.query_iter(sql).await?.drop_result().await })
+    }
+
+    /// Rows as text; NULL is `None`.
+    #[track_caller]
+    pub(crate) fn rows(&self, sql: &str) -> Rows {
+        let mut conn = self.conn.borrow_mut();
+        let rows: Result<Vec<Row>, _> = self.runtime.block_on(conn.query(sql));
+        let rows = rows.unwrap_or_else(|error| panic!("{error:?}: {sql}"));
+        rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect()
+    }
+
+    /// The session's own number, as the server's list of processes has it.
+    pub(crate) fn id(&self) -> u32 {
+        self.conn.borrow().id()
+    }
+}
+
+/// Results of plain statements are texts already; what is no text is shown in digits.
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::NULL => None,
+        Value::Bytes(bytes) => Some(String::from_utf8(bytes).unwrap_or_else(|error| hex::encode(error.as_bytes()))),
+        other => Some(other.as_sql(true)),
+    }
+}
+
+// === The servers ===
+
+/// A server that somebody else keeps, or a keeper of ours: it stops the server when our end of the pipe closes.
+struct Kept {
+    url: Url,
+    _keeper: Option<(Child, ChildStdin)>,
+}
+
+impl Product {
+    /// The administrator's URL; none where the server could not be downloaded.
+    fn server(self) -> Option<&'static Url> {
+        static MARIADB: OnceLock<Option<Kept>> = OnceLock::new();
+        static MYSQL: OnceLock<Option<Kept>> = OnceLock::new();
+        let (kept, variable, name) = match self {
+            Self::MariaDb => (&MARIADB, "FORGETD_TEST_MARIADB_URL", "mariadb"),
+            Self::MySql => (&MYSQL, "FORGETD_TEST_MYSQL_URL", "mysql"),
+        };
+        let given = |url: String| Kept { url: Url::parse(&url).expect(variable), _keeper: None };
+        let kept = kept.get_or_init(|| match std::env::var(variable) {
+            Ok(url) => Some(url).filter(|url| !url.is_empty()).map(given),
+            Err(_) => keep(name),
+        });
+        kept.as_ref().map(|kept| &kept.url)
+    }
+}
+
+/// Starts a server of this process.
+fn keep(name: &str) -> Option<Kept> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stages/keep.sh");
+    let mut keeper =
+        Command::new("bash").arg(script).arg(name).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bash");
+    let input = keeper.stdin.take().expect("piped");
+    let lines = BufReader::new(keeper.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.take_while(|line| line != "ready").collect();
+    let Some(url) = said.iter().find_map(|line| line.strip_prefix("url ")) else {
+        let code = keeper.wait().expect("bash").code();
+        assert_eq!((code, name), (Some(77), "mysql"), "the server did not start");
+        eprintln!("MySQL could not be downloaded: what is tested on it is not tested here");
+        return None;
+    };
+    Some(Kept { url: Url::parse(url).expect("a URL"), _keeper: Some((keeper, input)) })
+}
