@@ -9,6 +9,11 @@ use crate::Kind;
 /// An engine, as the suite needs it.
 #[async_trait]
 pub trait Fixture: Send + Sync {
+    /// Whether its server is there at all. Where one could not be downloaded, whoever tried has said so: nothing is tested.
+    fn is_there(&self) -> bool {
+        true
+    }
+
     /// How the engine declares a column of this kind; absent where it has nothing of the kind.
     fn column(&self, kind: Kind) -> Option<ColumnSql>;
 

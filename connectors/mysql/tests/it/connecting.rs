@@ -8,7 +8,7 @@ use crate::server::Product;
 
 #[tokio::test]
 async fn the_server_is_known_by_name_and_its_clock_is_read() {
-    for product in Product::BOTH {
+    for product in Product::each() {
         let database = Database::new(product).await;
         let connector = database.connect("i").await;
         let facts = connector.facts();

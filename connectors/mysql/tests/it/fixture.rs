@@ -48,6 +48,10 @@ impl MyFixture {
 
 #[async_trait]
 impl Fixture for MyFixture {
+    fn is_there(&self) -> bool {
+        self.product.is_there()
+    }
+
     fn column(&self, kind: Kind) -> Option<ColumnSql> {
         let (type_name, form) = match kind {
             Kind::Int => ("bigint", None),

@@ -1,6 +1,9 @@
 //! The two servers that the tests work on, and a fresh database for each test.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,6 +20,7 @@ pub(crate) enum Product {
 /// The server that the tests of a product work on.
 pub(crate) struct Server {
     opts: Opts,
+    _keeper: Option<(Child, ChildStdin)>,
 }
 
 /// What the sessions of the tests are set to: texts are written as in standard SQL, moments in UTC.
@@ -29,27 +33,55 @@ const ISOLATION: &str = "set session transaction isolation level read committed"
 // === impl Product ===
 
 impl Product {
-    /// Both.
-    pub(crate) const BOTH: [Self; 2] = [Self::MariaDb, Self::MySql];
+    /// Those whose server is there.
+    pub(crate) fn each() -> impl Iterator<Item = Self> {
+        [Self::MariaDb, Self::MySql].into_iter().filter(|product| product.is_there())
+    }
 
-    const fn variable(self) -> &'static str {
+    const fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::MariaDb => "FORGETD_TEST_MARIADB_URL",
-            Self::MySql => "FORGETD_TEST_MYSQL_URL",
+            Self::MariaDb => ("mariadb", "FORGETD_TEST_MARIADB_URL"),
+            Self::MySql => ("mysql", "FORGETD_TEST_MYSQL_URL"),
         }
     }
 
-    /// Its server. Panics where none is named.
-    pub(crate) fn server(self) -> &'static Server {
-        static SERVERS: [OnceLock<Server>; 2] = [OnceLock::new(), OnceLock::new()];
-        let at = usize::from(self == Self::MySql);
-        SERVERS[at].get_or_init(|| {
-            let variable = self.variable();
-            let url = std::env::var(variable).unwrap_or_default();
-            assert!(!url.is_empty(), "{variable} names no server: write mysql://user:password@host:port/");
-            Server { opts: Opts::from_url(&url).expect("a URL") }
-        })
+    /// Whether its server is there: only MySQL's may be missing, where it could not be downloaded.
+    pub(crate) fn is_there(self) -> bool {
+        self.find().is_some()
     }
+
+    /// Its server, which must be there.
+    pub(crate) fn server(self) -> &'static Server {
+        self.find().expect("the server")
+    }
+
+    /// The one that the variable names, nothing where it is empty, else one of this process.
+    fn find(self) -> Option<&'static Server> {
+        static SERVERS: [OnceLock<Option<Server>>; 2] = [OnceLock::new(), OnceLock::new()];
+        let (name, variable) = self.names();
+        let found = SERVERS[usize::from(self == Self::MySql)].get_or_init(|| match std::env::var(variable) {
+            Ok(url) if url.is_empty() => None,
+            Ok(url) => Some(Server { opts: Opts::from_url(&url).expect(variable), _keeper: None }),
+            Err(_) => keep(name),
+        });
+        found.as_ref()
+    }
+}
+
+/// Starts a server of this process. It ends when our end of the pipe closes, however this process ends.
+fn keep(name: &str) -> Option<Server> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/stages/keep.sh");
+    let mut bash = Command::new("bash");
+    let mut keeper = bash.arg(script).arg(name).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bash");
+    let input = keeper.stdin.take().unwrap();
+    let lines = BufReader::new(keeper.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.take_while(|line| line != "ready").collect();
+    let Some(url) = said.iter().find_map(|line| line.strip_prefix("url ")) else {
+        let code = keeper.wait().unwrap().code();
+        assert_eq!((name, code), ("mysql", Some(77)), "the server did not start");
+        return None;
+    };
+    Some(Server { opts: Opts::from_url(url).unwrap(), _keeper: Some((keeper, input)) })
 }
 
 // === impl Server ===
