@@ -92,6 +92,9 @@ pub struct Fit {
     pub partitions: bool,
     /// The only texts that it takes; empty: others as well.
     pub labels: Vec<String>,
+    /// Whether the engine writes the present moment into it in every update that does not write it itself.
+    #[serde(skip_serializing_if = "is_false")]
+    pub touched: bool,
 }
 
 /// Who writes a column.
@@ -207,6 +210,11 @@ impl Catalog {
 /// The table called `name`: the one that was asked for by it, else one that it fits.
 pub(crate) fn named<'a>(tables: &'a [Table], name: &TableRef) -> Option<&'a Table> {
     tables.iter().find(|table| table.asked == *name).or_else(|| tables.iter().find(|table| table.name.is(name)))
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 // === impl Fit ===

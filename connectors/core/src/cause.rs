@@ -122,6 +122,8 @@ causes! {
     NoKey = "no_key", "add a primary key or a unique not-null key";
     /// The object is no plain table.
     TableKind = "table_kind", "name the plain tables (or the partitions) themselves";
+    /// The table keeps a history of its own: what is deleted, or written over, stays there.
+    HistoryKept = "history_kept", "let the server keep no history of the table, or take it out of the policy";
     /// A cascade would remove rows of a table that has no rule.
     Cascade = "cascade", "add a rule for the referencing table, or change the foreign key's action";
     /// The server is of a kind this version does not work with.

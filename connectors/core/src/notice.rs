@@ -105,6 +105,14 @@ notices! {
     FreePages = "free_pages";
     /// Readers and batches wait for each other.
     JournalMode = "journal_mode";
+    /// Values of `since` are dates with a zero for their year, month or day.
+    ZeroDates = "zero_dates";
+    /// The binary log keeps every value of a deleted row.
+    BinlogKeepsRows = "binlog_keeps_rows";
+    /// A foreign key changes rows, and no trigger of theirs is fired.
+    CascadePastTriggers = "cascade_past_triggers";
+    /// The table has no transactions.
+    NotTransactional = "not_transactional";
     /// Nothing outside the database remembers the evidence log.
     EvidenceUnanchored = "evidence_unanchored";
     /// The folder that remembers checkpoints is not there.

@@ -124,6 +124,7 @@ fn fit(row: &Row, type_name: &str, place: &str) -> Result<Fit, Fault> {
         },
         partitions: get(row, 9, place)?,
         labels: get(row, 10, place)?,
+        touched: false,
     })
 }
 

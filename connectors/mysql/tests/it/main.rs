@@ -5,5 +5,6 @@
 
 mod conformance;
 mod connecting;
+mod describing;
 mod fixture;
 mod server;
