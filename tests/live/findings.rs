@@ -7,7 +7,7 @@ mod coverage;
 use case::{Case, cases, expected};
 use serde_json::{Value, json};
 
-use crate::harness::{Database, Policy, Postgres, Program, Sqlite, through_pgbouncer};
+use crate::harness::{Database, Mysql, Policy, Postgres, Product, Program, Sqlite, through_pgbouncer};
 
 /// What the tests' own servers and policies are always told. It counts only in the cases that are about it.
 const EVERYWHERE: &[&str] = &["control_tables", "durability_weak", "evidence_unanchored", "tls_unverified"];
@@ -23,7 +23,11 @@ fn program() -> Program {
 /// What the program says about a case, in the case's own words.
 fn said(case: &Case, database: &dyn Database, program: &Program, url: &str, words: &[(&str, &str)]) -> Vec<Value> {
     let url = if case.url.is_empty() { url.to_owned() } else { case.url.replace("{url}", url) };
-    program.write("forgetd.yaml", &fill(&case.config(&url).to_string(), words));
+    let mut config = case.config(&url);
+    if database.is_mysql() && config["databases"]["main"].get("control").is_none() {
+        config["databases"]["main"]["control"] = json!({ "name": "{control}" });
+    }
+    program.write("forgetd.yaml", &fill(&config.to_string(), words));
     let output = program.call(&["check", "--connect", "--json"]);
     if !case.teardown.is_empty() {
         database.exec(&fill(&case.teardown, words));
@@ -75,6 +79,24 @@ fn on_sqlite(case: &Case, program: &Program) -> Vec<Value> {
     said(case, &database, program, &database.url(), &[("{folder}", folder.as_str())])
 }
 
+fn on_mysql(product: Product, case: &Case, program: &Program) -> Vec<Value> {
+    let database = Mysql::on(product);
+    let role = if case.setup.contains("{role}") { database.role() } else { String::new() };
+    let folder = program.folder().display().to_string();
+    // Names that begin with the database's come first.
+    let control = database.control_name();
+    let mut words =
+        vec![("{control}", control.as_str()), ("{database}", database.name()), ("{folder}", folder.as_str())];
+    let url = if role.is_empty() {
+        database.url()
+    } else {
+        words.insert(0, ("{role}", role.as_str()));
+        database.url_as(&role)
+    };
+    database.exec(&fill(&case.setup, &words));
+    said(case, &database, program, &url, &words)
+}
+
 /// Runs every case of an engine and says every difference.
 fn every_case(engine: &str, say: impl Fn(&Case, &Program) -> Vec<Value> + Sync) {
     let cases: Vec<Case> = cases().into_iter().filter(|case| case.engine == engine).collect();
@@ -107,4 +129,16 @@ fn every_case_of_postgres_is_told_exactly() {
 #[test]
 fn every_case_of_sqlite_is_told_exactly() {
     every_case("sqlite", on_sqlite);
+}
+
+#[test]
+fn every_case_of_mariadb_is_told_exactly() {
+    every_case("mariadb", |case, program| on_mysql(Product::MariaDb, case, program));
+}
+
+#[test]
+fn every_case_of_mysql_is_told_exactly() {
+    if Product::there().any(|product| product == Product::MySql) {
+        every_case("mysql", |case, program| on_mysql(Product::MySql, case, program));
+    }
 }

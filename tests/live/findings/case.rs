@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 /// The order in which a finding's parts are written.
 const PARTS: &[&str] = &["id", "severity", "place", "message", "fix"];
 
-/// A database, a policy, and what is to be said about them. In every text `{database}`, `{role}` and `{folder}` stand
-/// for names that differ from run to run; a setup that names `{role}` has the program connect as that role.
+/// A database, a policy, and what is to be said about them. In every text `{database}`, `{control}`, `{role}` and
+/// `{folder}` stand for names that differ from run to run; a setup that names `{role}` has the program connect as that role.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
@@ -18,7 +18,7 @@ pub(super) struct Case {
     pub(super) name: String,
     #[serde(skip)]
     path: PathBuf,
-    /// `postgres` or `sqlite`.
+    /// `postgres`, `sqlite`, `mariadb` or `mysql`.
     pub(super) engine: String,
     /// Statements of the owner of everything.
     #[serde(default)]

@@ -35,6 +35,11 @@ pub(crate) trait Database {
         rows[0][0].clone().unwrap_or_default()
     }
 
+    /// The type of moments without a zone.
+    fn naive(&self) -> &'static str {
+        if self.engine() == "postgres" { "timestamp" } else { "datetime" }
+    }
+
     /// Whether it speaks MySQL's SQL, whichever product it is.
     fn is_mysql(&self) -> bool {
         matches!(self.engine(), "mariadb" | "mysql")
@@ -61,8 +66,7 @@ fn every_fixture_answers() {
         assert_eq!(database.rows("select note from t where id = 2"), [[None]]);
     });
     for database in Mysql::each() {
-        database.exec("create table t (id integer primary key, note text)");
-        database.exec("insert into t values (1, 'a'), (2, null)");
+        database.exec("create table t (id integer primary key, note text); insert into t values (1, 'a'), (2, null)");
         let supposed = database.supposing(&["delete from t".into()], &["select * from t".into()]);
         assert_eq!((supposed, database.count("select count(*) from t")), (vec![vec![]], 2), "{}", database.engine());
         assert_eq!(

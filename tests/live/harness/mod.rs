@@ -19,7 +19,7 @@ pub(crate) use contents::{assert_same, contents};
 pub(crate) use database::{Database, Rows, every_engine};
 pub(crate) use findings::{Findings, assert_findings};
 pub(crate) use grants::{Granted, granted};
-pub(crate) use mysql::{Mysql, MysqlSession};
+pub(crate) use mysql::{Mysql, MysqlSession, Product};
 pub(crate) use pgbouncer::through_pgbouncer;
 pub(crate) use policy::{Policy, Rule};
 pub(crate) use postgres::{Postgres, Session};

@@ -42,35 +42,31 @@ const SETTINGS: &str = "set time_zone = '+00:00', sql_mode = concat(@@sql_mode, 
 // === impl Mysql ===
 
 impl Mysql {
-    /// An empty database on MariaDB.
-    pub(crate) fn mariadb() -> Self {
-        Self::on(Product::MariaDb).expect("MariaDB is always there")
-    }
-
-    /// An empty database on MySQL; none where `./test` could not download it and said so.
-    pub(crate) fn mysql() -> Option<Self> {
-        Self::on(Product::MySql)
-    }
-
     /// An empty database on each of the servers that are there.
     pub(crate) fn each() -> impl Iterator<Item = Self> {
-        [Product::MariaDb, Product::MySql].into_iter().filter_map(Self::on)
+        Product::there().map(Self::on)
     }
 
-    fn on(product: Product) -> Option<Self> {
+    /// An empty database on this server, which must be there.
+    pub(crate) fn on(product: Product) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let server = product.server()?;
+        let server = product.server().expect("the server is there");
         let name = format!("live_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         MysqlSession::connect(product, server).exec(&format!("create database {name} character set utf8mb4"));
         let mut url = server.clone();
         url.set_path(&name);
         let session = MysqlSession::connect(product, &url);
-        Some(Self { product, name, url, roles: RefCell::default(), session })
+        Self { product, name, url, roles: RefCell::default(), session }
     }
 
     /// The database's name.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name of the control tables' database.
+    pub(crate) fn control_name(&self) -> String {
+        format!("{}_forgetd", self.name)
     }
 
     /// A new user without a password that may log in and nothing else; its name.
@@ -136,7 +132,7 @@ impl Database for Mysql {
     }
 
     fn control_table(&self, name: &str) -> String {
-        format!("{}.{name}", control_name(&self.url()).expect("a database of this harness"))
+        format!("{}.{name}", self.control_name())
     }
 
     fn supposing(&self, statements: &[String], queries: &[String]) -> Vec<Rows> {
@@ -149,8 +145,7 @@ impl Database for Mysql {
 
 impl Drop for Mysql {
     fn drop(&mut self) {
-        let control = control_name(&self.url()).expect("a database of this harness");
-        for name in [&self.name, &control] {
+        for name in [&self.name, &self.control_name()] {
             drop(self.session.attempt(&format!("drop database if exists {name}")));
         }
         for role in self.roles.borrow().iter() {
@@ -225,6 +220,11 @@ struct Kept {
 }
 
 impl Product {
+    /// Those whose server is there: MySQL's may be missing, where `./test` could not download it and said so.
+    pub(crate) fn there() -> impl Iterator<Item = Self> {
+        [Self::MariaDb, Self::MySql].into_iter().filter(|product| product.server().is_some())
+    }
+
     /// The administrator's URL; none where the server could not be downloaded.
     fn server(self) -> Option<&'static Url> {
         static MARIADB: OnceLock<Option<Kept>> = OnceLock::new();

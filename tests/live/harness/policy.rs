@@ -64,6 +64,11 @@ impl Policy {
         self
     }
 
+    /// One more database with control tables of its own.
+    pub(crate) fn another(self, name: &str, url: &str) -> Self {
+        self.database(&format!("{name}:\n    url: {url}{}", control(url)))
+    }
+
     /// One more setting of the database that was added last, as a line of YAML; other control tables replace those of the
     /// database's own.
     pub(crate) fn with(mut self, setting: &str) -> Self {
