@@ -15,6 +15,7 @@ mod effect;
 mod error;
 pub mod fault_point;
 mod finding;
+pub mod julian;
 mod lane;
 mod lease;
 mod log;

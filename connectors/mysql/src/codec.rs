@@ -1,5 +1,12 @@
 //! Names and values between SQL and the seam: literals that no session's settings can change the meaning of.
 
+mod column;
+
+pub(crate) use column::{
+    Around, binary, bind, bytes_of, constant, cutoff, exact_text, from_text, is_binary, old, parameter, read, text,
+    unicode, value, with_exponent, written,
+};
+
 /// An identifier in quotes.
 pub(crate) fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))

@@ -17,7 +17,7 @@ use crate::connect::{Link, Slot};
 use crate::control::MyControl;
 use crate::error::Error;
 use crate::facts::Looked;
-use crate::query::Sql;
+use crate::query::{Query, Sql};
 use crate::tls::Tls;
 use crate::{catalog, done, explain, facts, lane, measure, preflight, profile, sealed};
 
@@ -93,6 +93,11 @@ impl Shared {
     /// The server's database whose tables are meant where a name has no schema.
     pub(crate) fn schema(&self) -> &str {
         &self.link.target.schema
+    }
+
+    /// The statements of a step.
+    pub(crate) fn query(&self, step: &Step) -> Result<Query, Fault> {
+        Query::new(step, self.database(), self.looked.flavour)
     }
 
     /// The place of the control tables in faults.

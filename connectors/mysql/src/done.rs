@@ -1,13 +1,59 @@
-//! Rows that are done.
+//! Rows that a transform is done with, page by page in the order of their keys.
 
-#![allow(dead_code, unused_variables, reason = "its part is being written")]
+use forgetd_connector::walk::Peek;
+use forgetd_connector::{DoneRows, Fault, FaultClass, Key, OldRow, Step};
+use mysql_async::Row;
 
-use forgetd_connector::{DoneRows, Fault, Key, Step};
-
-use crate::answer::odd;
+use crate::answer::{get, odd};
+use crate::codec;
 use crate::connector::Shared;
+use crate::measure::read;
+use crate::query::{Query, Sql};
 
-/// The next done rows.
-pub(crate) async fn rows(shared: &Shared, _: &Step, _: Option<&Key>, _: u32) -> Result<DoneRows, Fault> {
-    Err(odd(shared.database()))
+/// A page ends where its values make this many bytes.
+const BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The next page behind a key. Where it ends is looked up first, so that no statement looks at more rows, however few of
+/// them are done.
+pub(crate) async fn rows(shared: &Shared, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
+    let place = step.place(shared.database());
+    let (query, keys_alone) = (shared.query(&step.done())?, Peek::Keys { after: after.cloned() });
+    let end = query.peek_keys(&keys_alone, u64::from(rows_max.max(1)), 1).ok_or_else(|| odd(&place))?;
+    let to = match ask(shared, &query, &end, &place).await?.first() {
+        Some(row) => read_key(&query, row, 0, &place)?,
+        None => None,
+    };
+    let done = query.read_done(after, to.as_ref(), BYTES_MAX);
+    let read = ask(shared, &query, &done, &place).await?;
+    let (keys, computed) = (query.key().len(), query.computed());
+    let marked = keys + computed.len();
+    let mut page = DoneRows { rows: Vec::with_capacity(read.len()), next: to };
+    for row in &read {
+        let value = |(n, column)| Ok(codec::old(column, get(row, keys + n, &place)?));
+        let values = computed.iter().enumerate().map(value).collect::<Result<_, Fault>>()?;
+        page.rows.push(OldRow { values, marked: get(row, marked, &place)? });
+    }
+    if let Some(last) = read.last()
+        && get::<u64>(last, marked + 1, &place)? > read.len() as u64
+    {
+        page.next = read_key(&query, last, 0, &place)?;
+    }
+    Ok(page)
+}
+
+async fn ask(shared: &Shared, query: &Query, sql: &Sql, place: &str) -> Result<Vec<Row>, Fault> {
+    let operation = "read rows";
+    let answers = read(shared, query, operation, &[sql], place).await?;
+    let mut answers = answers.map_err(|cause| Fault::new(FaultClass::Blind(cause), operation, place))?;
+    Ok(answers.pop().ok_or_else(|| odd(place))?.rows)
+}
+
+/// Reads a key whose columns begin at `at`; absent where the first of them is NULL: there is no such row.
+fn read_key(query: &Query, row: &Row, at: usize, place: &str) -> Result<Option<Key>, Fault> {
+    let mut values = vec![];
+    for (n, column) in query.key().iter().enumerate() {
+        let Some(text) = get::<Option<String>>(row, at + n, place)? else { return Ok(None) };
+        values.push(codec::value(column, text));
+    }
+    Ok(Some(Key(values)))
 }

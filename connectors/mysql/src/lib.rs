@@ -21,6 +21,7 @@ mod error;
 mod explain;
 mod facts;
 mod flavour;
+mod kind;
 mod lane;
 mod measure;
 mod preflight;

@@ -1,8 +1,213 @@
 //! Every statement that looks at or changes a row of a user's table. Names are quoted, values are bound.
+//!
+//! The predicate's values come first in every statement, so its text is the same wherever it stands.
 
+mod account;
+mod coarse;
+mod count;
+mod done;
+mod json;
+mod lookup;
+mod moment;
+mod native;
+mod number;
+mod said;
+mod selection;
+mod since;
+mod span;
 mod sql;
+mod test;
+mod undone;
+mod written;
 
+use forgetd_connector::{Cause, Column, ColumnKind, Fault, SinceColumn, Step, TableRef, WhenNull};
+
+use crate::codec;
+use crate::flavour::Flavour;
+use crate::kind::TypeName;
+pub(crate) use moment::Moment;
+use selection::Compiler;
+pub(crate) use selection::{Condition, Reading};
 pub(crate) use sql::{Param, Sql, may_stand, shown};
 
 /// The statements of one step.
-pub(crate) struct Query;
+pub(crate) struct Query {
+    step: Step,
+    place: String,
+    flavour: Flavour,
+    lead: Option<Lead>,
+    /// The column that counts where the leading one is NULL.
+    other: Option<Column>,
+    key: Vec<Column>,
+    conditions: Vec<Condition>,
+    predicate: String,
+    /// The values of the predicate. The first are what the leading column is compared with.
+    bound: Sql,
+    /// How many those are.
+    bounds: usize,
+    readings: Vec<Reading>,
+    /// The columns that a transform computes from.
+    computed: Vec<Column>,
+    /// Whether the marker says that a row was done.
+    marked: String,
+}
+
+/// The column in whose order a lane can walk.
+pub(crate) struct Lead {
+    pub(crate) column: Column,
+    /// The cutoff, as the column is compared with it.
+    cutoff: String,
+    /// The floor, where no row is looked at whose value here lies before it.
+    floor: Option<String>,
+}
+
+/// The alias of the table in every statement.
+const ALIAS: &str = "t";
+
+/// The quoted name of a table.
+pub(crate) fn table_name(table: &TableRef) -> String {
+    match &table.schema {
+        Some(schema) => format!("{}.{}", codec::quote(schema), codec::quote(&table.name)),
+        None => codec::quote(&table.name),
+    }
+}
+
+/// A table under the alias.
+fn from(table: &TableRef) -> String {
+    format!("{} as {ALIAS}", table_name(table))
+}
+
+/// A column of the aliased table.
+fn of(column: &str) -> String {
+    format!("{ALIAS}.{}", codec::quote(column))
+}
+
+/// The column in whose order a lane can walk. Times that are written as text have an order of their own.
+pub(crate) fn lead(step: &Step) -> Option<&SinceColumn> {
+    let text = |since: &&SinceColumn| step.table.column(&since.column).is_some_and(|c| c.kind == ColumnKind::Text);
+    step.lead().filter(|since| !text(since))
+}
+
+// === impl Query ===
+
+impl Query {
+    /// Builds what all statements of the step share. Fails where a column is missing or cannot be compared exactly.
+    pub(crate) fn new(step: &Step, database: &str, flavour: Flavour) -> Result<Self, Fault> {
+        let place = step.place(database);
+        let terms = &step.selection.terms;
+        let mut compiler = Compiler::new(step, &place, flavour, Sql::default());
+        // First, so that lookups, which know nothing else, bind it as the predicate does.
+        let lead = match lead(step) {
+            Some(since) => {
+                let column = compiler.own(&since.column)?.clone();
+                let cutoff = compiler.cutoff(&column, since, terms.cutoff)?;
+                // Of several columns another one can hold the moment; and a row without one is looked at whatever the
+                // floor, where it can be due.
+                let keeps = terms.when_null == WhenNull::Keep || !column.nullable && !since::is_time(&column);
+                let floor = step.selection.floor.filter(|_| terms.since.single().is_some() && keeps);
+                let floor = floor.map(|floor| compiler.cutoff(&column, since, floor)).transpose()?;
+                Some(Lead { column, cutoff, floor })
+            }
+            None => None,
+        };
+        let bounds = compiler.sql.bound();
+        let other = match &terms.when_null {
+            WhenNull::Use(name) => Some(compiler.own(name)?.clone()),
+            WhenNull::Keep | WhenNull::Delete => None,
+        };
+        let key = step.table.key.iter().map(|name| compiler.own(name).cloned()).collect::<Result<Vec<_>, _>>()?;
+        // In the order of their bits, which no literal lies in.
+        if let Some(set) = key.iter().find(|column| TypeName::of(column).base == "set") {
+            return Err(compiler.refuse(Cause::NoKey, &set.name));
+        }
+        let conditions = compiler.selection(&step.selection)?;
+        let computed = match step.rewrite() {
+            Some(rewrite) => {
+                rewrite.computed().into_iter().map(|name| compiler.own(name).cloned()).collect::<Result<Vec<_>, _>>()?
+            }
+            None => vec![],
+        };
+        let marked = compiler.marked()?;
+        let Compiler { readings, sql, .. } = compiler;
+        let texts: Vec<&str> = conditions.iter().map(|condition| condition.text.as_str()).collect();
+        let predicate = texts.join(" and ");
+        Ok(Self {
+            step: step.clone(),
+            place: place.clone(),
+            flavour,
+            lead,
+            other,
+            key,
+            conditions,
+            predicate,
+            bound: sql,
+            bounds,
+            readings,
+            computed,
+            marked,
+        })
+    }
+
+    /// What the server is.
+    pub(crate) fn flavour(&self) -> Flavour {
+        self.flavour
+    }
+
+    /// The predicate as it stands in every statement that is built, with its placeholders.
+    pub(crate) fn predicate(&self) -> &str {
+        &self.predicate
+    }
+
+    /// The columns that hold the key.
+    pub(crate) fn key(&self) -> &[Column] {
+        &self.key
+    }
+
+    /// The columns whose new values are computed.
+    pub(crate) fn computed(&self) -> &[Column] {
+        &self.computed
+    }
+
+    /// Whether the marker says that a row was done: true or false.
+    pub(crate) fn marked(&self) -> &str {
+        &self.marked
+    }
+
+    /// The column in whose order a lane can walk; absent where only that of the key is left.
+    pub(crate) fn lead(&self) -> Option<&Column> {
+        self.lead.as_ref().map(|lead| &lead.column)
+    }
+
+    /// What has to be readable before the predicate means anything.
+    pub(crate) fn readings(&self) -> &[Reading] {
+        &self.readings
+    }
+
+    /// Whether a row's fate can change while the row itself does not.
+    pub(crate) fn looks_elsewhere(&self) -> bool {
+        self.step.selection.looks_elsewhere()
+    }
+
+    /// Whether the predicate may look into the table itself, or into a native condition's: the server refuses to change a
+    /// table by a statement that reads it once more.
+    pub(crate) fn reads_itself(&self) -> bool {
+        let own = &self.step.table.name;
+        !self.readings.is_empty()
+            || self.step.selection.other_tables().into_iter().any(|other| other.is(own) || own.is(other))
+    }
+
+    /// A statement in which the predicate can stand: its values are bound.
+    pub(crate) fn with_predicate(&self) -> Sql {
+        self.bound.clone()
+    }
+
+    /// A statement in which the leading column's cutoff and floor alone can stand.
+    pub(crate) fn with_cutoff(&self) -> Sql {
+        self.bound.first(self.bounds)
+    }
+
+    /// The table under its alias.
+    pub(crate) fn from(&self) -> String {
+        from(&self.step.table.name)
+    }
+}

@@ -1,10 +1,9 @@
 //! Values between SQL and the seam: read as text, bound as text, exact both ways whatever the session's settings are.
 
-use forgetd_connector::{Cause, Column, ColumnKind, Cutoff, Fault, FaultClass, SinceForm, Value};
+use forgetd_connector::{Cause, Column, ColumnKind, Cutoff, Fault, FaultClass, SinceForm, Value, julian};
 use jiff::tz::TimeZone;
 use tokio_postgres::types::Type;
 
-use crate::julian;
 use crate::query::{Param, Sql, Written};
 
 /// An identifier in quotes.

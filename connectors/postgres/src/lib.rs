@@ -17,7 +17,6 @@ mod done;
 mod error;
 mod explain;
 mod facts;
-mod julian;
 mod lane;
 mod measure;
 mod pooler;

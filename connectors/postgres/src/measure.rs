@@ -1,7 +1,7 @@
 //! How much is due, counted with the predicate of the lanes and never through row security.
 
 use forgetd_connector::{
-    Cause, ColumnKind, Count, Fault, FaultClass, Measure, Outside, Path, RowCap, Shape, SinceForm, Step, Table,
+    Cause, ColumnKind, Count, Fault, FaultClass, Measure, Outside, Path, RowCap, Shape, SinceForm, Step, Table, julian,
 };
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -10,7 +10,6 @@ use jiff::tz::TimeZone;
 use crate::codec;
 use crate::connect::Answer;
 use crate::connector::Shared;
-use crate::julian;
 use crate::preflight;
 use crate::query::{Query, Sql};
 use crate::survey::{get, odd};

@@ -136,6 +136,11 @@ impl Sql {
         self
     }
 
+    /// The same statement as a question for its plan.
+    pub(crate) fn explained(&self) -> Self {
+        Self { text: format!("explain {}", self.text), params: self.params.clone() }
+    }
+
     /// The text as it is shown: `?1` for the first value, and never the value.
     pub(crate) fn text(&self) -> String {
         shown(&self.text)

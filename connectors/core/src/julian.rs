@@ -12,14 +12,14 @@ const EPOCH: i128 = 210_866_760_000_000_000;
 const DECIMALS: u32 = 20;
 
 /// The first whole day that is not over at the cutoff, which is given in microseconds since 1970.
-pub(crate) fn whole_days(cutoff: i64) -> i64 {
+pub fn whole_days(cutoff: i64) -> i64 {
     let days = (i128::from(cutoff) + EPOCH).div_euclid(DAY);
     // A thousandth of its argument.
     i64::try_from(days).unwrap_or(i64::MIN)
 }
 
 /// The least decimal number that is not before the cutoff.
-pub(crate) fn decimal(cutoff: i64) -> String {
+pub fn decimal(cutoff: i64) -> String {
     let one = 10_i128.pow(DECIMALS);
     let scaled = ceiling((i128::from(cutoff) + EPOCH) * one, DAY);
     let sign = if scaled < 0 { "-" } else { "" };
@@ -28,7 +28,7 @@ pub(crate) fn decimal(cutoff: i64) -> String {
 }
 
 /// The least binary number (`double precision`) that is not before the cutoff, in decimals that read back as it is.
-pub(crate) fn binary(cutoff: i64) -> String {
+pub fn binary(cutoff: i64) -> String {
     let micros = i128::from(cutoff) + EPOCH;
     // Rounded twice, so at most one step from the right one.
     #[allow(clippy::cast_precision_loss, reason = "mended below")]
@@ -42,7 +42,7 @@ pub(crate) fn binary(cutoff: i64) -> String {
 }
 
 /// The moment of a day number in decimals, to the millisecond; absent where it lies outside the calendar.
-pub(crate) fn instant(days: &str) -> Option<Timestamp> {
+pub fn instant(days: &str) -> Option<Timestamp> {
     let days: f64 = days.parse().ok()?;
     let millis = ((days - 2_440_587.5) * 86_400_000.0).round();
     // Far outside, it becomes the last of all integers, which no calendar has either.

@@ -1,0 +1,255 @@
+//! A selection as conditions in SQL: the period, `where`, the native condition, and what other rules keep.
+
+use forgetd_connector::{
+    Cause, Child, ClauseOf, Column, Except, Fault, FaultClass, Joined, Predicate, Selection, Step, Table, TableRef,
+    Terms,
+};
+
+use super::said::{Said, joined};
+use super::{ALIAS, Param, Sql, native, table_name};
+use crate::codec;
+use crate::flavour::Flavour;
+
+/// What a native condition is called in a policy.
+const NATIVE: &str = "where_native";
+
+/// One condition of a selection, in the order they stand in the predicate.
+pub(crate) struct Condition {
+    /// Which; absent for what only the comparison of two policies, or a sweep, asks.
+    pub(crate) what: Option<ClauseOf>,
+    /// As it stands in the predicate.
+    pub(crate) text: String,
+    /// Whether it is true, as people are told: unknown where there is no moment, true where another rule keeps the row.
+    pub(crate) holds: String,
+    /// The terms whose moment it compares with a cutoff.
+    pub(crate) terms: Option<Terms>,
+}
+
+/// A native condition that the server has to be able to read before anything is changed by it.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    /// Of which rule, as people call it.
+    pub(crate) what: String,
+    /// Fails where it cannot be read. Returns nothing.
+    pub(crate) sql: Sql,
+}
+
+/// Puts conditions into SQL; collects the values that they bind.
+pub(super) struct Compiler<'a> {
+    pub(super) step: &'a Step,
+    pub(super) place: &'a str,
+    pub(super) flavour: Flavour,
+    pub(super) sql: Sql,
+    pub(super) readings: Vec<Reading>,
+    /// Makes names of subqueries different from each other.
+    pub(super) subqueries: usize,
+    /// The name under which the step's own table stands.
+    alias: String,
+    /// The rule whose conditions they are, where it is another one.
+    keeper: Option<String>,
+}
+
+// === impl Compiler ===
+
+impl<'a> Compiler<'a> {
+    /// Goes on behind the values that `sql` binds already.
+    pub(super) fn new(step: &'a Step, place: &'a str, flavour: Flavour, sql: Sql) -> Self {
+        Self { step, place, flavour, sql, readings: vec![], subqueries: 0, alias: ALIAS.into(), keeper: None }
+    }
+
+    pub(super) fn refuse(&self, cause: Cause, detail: &str) -> Fault {
+        Fault::new(FaultClass::Blocked(cause), "build statements", self.place).with_detail(detail)
+    }
+
+    /// A column of the step's own table.
+    pub(super) fn own(&self, name: &str) -> Result<&'a Column, Fault> {
+        self.step.table.column(name).ok_or_else(|| self.refuse(Cause::ColumnMissing, name))
+    }
+
+    /// The description of another table.
+    pub(super) fn other(&self, name: &TableRef) -> Result<&'a Table, Fault> {
+        self.step.other(name).ok_or_else(|| self.refuse(Cause::TableMissing, &name.to_string()))
+    }
+
+    /// A column of the step's own table, as it is named here.
+    pub(super) fn of(&self, column: &str) -> String {
+        format!("{}.{}", self.alias, codec::quote(column))
+    }
+
+    /// A literal, as text.
+    pub(super) fn text(&mut self, text: &str) -> String {
+        self.sql.bind_once(text)
+    }
+
+    /// A literal, as the bytes of a text.
+    pub(super) fn bytes(&mut self, text: &str) -> String {
+        self.sql.bind_once(Param::Bytes(Some(text.as_bytes().to_vec())))
+    }
+
+    pub(super) fn selection(&mut self, selection: &Selection) -> Result<Vec<Condition>, Fault> {
+        let mut conditions = vec![self.since(&selection.terms)?];
+        conditions.extend(self.matching(&selection.terms)?);
+        conditions.extend(self.undone(&selection.terms, &selection.undone)?);
+        conditions.extend(self.floor(selection)?);
+        for except in &selection.except {
+            conditions.push(self.except(except)?);
+        }
+        Ok(conditions)
+    }
+
+    /// Rows whose moment lies before the floor are left out.
+    pub(super) fn floor(&mut self, selection: &Selection) -> Result<Option<Condition>, Fault> {
+        let Some(floor) = selection.floor else { return Ok(None) };
+        let text = self.not_before(&selection.terms, floor)?.beside();
+        Ok(Some(Condition { what: None, holds: text.clone(), text, terms: None }))
+    }
+
+    fn since(&mut self, terms: &Terms) -> Result<Condition, Fault> {
+        let text = self.over(terms)?.beside();
+        let holds = match self.unknown_without_moment(terms)? {
+            Some(missing) => format!("case when {missing} then null else {text} end"),
+            None => text.clone(),
+        };
+        Ok(Condition { what: Some(ClauseOf::Since), text, holds, terms: Some(terms.clone()) })
+    }
+
+    /// Everything of the terms but the period.
+    pub(super) fn matching(&mut self, terms: &Terms) -> Result<Vec<Condition>, Fault> {
+        let mut conditions = vec![];
+        for part in top_level(&terms.predicate) {
+            let text = self.predicate(part)?.beside();
+            let what = Some(ClauseOf::Where(part.paths()));
+            conditions.push(Condition { what, holds: text.clone(), text, terms: None });
+        }
+        if let Some(native) = &terms.native {
+            let text = self.native(native)?;
+            conditions.push(Condition { what: Some(ClauseOf::Native), holds: text.clone(), text, terms: None });
+        }
+        Ok(conditions)
+    }
+
+    /// On lines of its own, because it may end with a comment. The engine takes a number for a truth value; only what is
+    /// true counts.
+    fn native(&mut self, native: &str) -> Result<String, Fault> {
+        let what = self.keeper.as_ref().map_or(NATIVE.into(), |rule| format!("{NATIVE} of the rule {rule}"));
+        if let Some(complaint) = native::complaint(native) {
+            return Err(self.refuse(Cause::Native, &format!("{what}: {complaint}")));
+        }
+        let from = super::from(&self.step.table.name);
+        let sql = Sql::plain(format!("select 1 from {from} where (\n{native}\n) limit 0"));
+        self.readings.push(Reading { what, sql });
+        Ok(format!("(\n{native}\n)"))
+    }
+
+    fn except(&mut self, except: &Except) -> Result<Condition, Fault> {
+        match except {
+            Except::Kept { rule, terms } => {
+                let outside = self.keeper.replace(rule.clone());
+                let kept = self.kept(terms)?;
+                self.keeper = outside;
+                Ok(Condition {
+                    what: Some(ClauseOf::Kept(rule.clone())),
+                    text: format!("({kept}) is not true"),
+                    holds: kept,
+                    terms: Some(terms.clone()),
+                })
+            }
+            Except::Due(selection) => {
+                let due = joined(self.selection(selection)?.into_iter().map(|condition| condition.text));
+                let text = format!("({due}) is not true");
+                Ok(Condition { what: None, holds: text.clone(), text, terms: None })
+            }
+            Except::Child(child) => {
+                let holds = self.held(child)?;
+                let what = Some(ClauseOf::Child(child.foreign_key.clone()));
+                Ok(Condition { what, text: format!("({holds}) is not true"), holds, terms: None })
+            }
+        }
+    }
+
+    /// Whether a child that must stay hangs on a row.
+    ///
+    /// The child's rows have a name of their own, so that the foreign key's index finds those of one row. A native
+    /// condition may call its table by the one name that all tables have: then nothing outside can be named from there.
+    pub(super) fn held(&mut self, child: &Child) -> Result<String, Fault> {
+        self.subqueries += 1;
+        let table = table_name(&child.table);
+        if child.due.iter().all(|step| step.selection.terms.native.is_none()) {
+            let alias = format!("forgetd_child{}", self.subqueries);
+            let belongs = child
+                .on
+                .iter()
+                .map(|Joined { other, own }| format!("{alias}.{} = {}", codec::quote(other), self.of(own)));
+            let belongs = joined(belongs.collect::<Vec<_>>());
+            let stays = self.stays(child, &alias)?;
+            return Ok(format!("exists (select 1 from {table} as {alias} where {})", joined([belongs, stays])));
+        }
+        let own: Vec<String> = child.on.iter().map(|joined| self.of(&joined.own)).collect();
+        let others = child.on.iter().map(|joined| format!("{ALIAS}.{}", codec::quote(&joined.other)));
+        let others = others.collect::<Vec<_>>().join(", ");
+        let stays = self.stays(child, ALIAS)?;
+        let own = own.join(", ");
+        Ok(format!("(({own}) in (select {others} from {table} as {ALIAS} where {stays})) is true"))
+    }
+
+    /// Whether a child stays that is called so.
+    fn stays(&mut self, child: &Child, alias: &str) -> Result<String, Fault> {
+        let mut stays = vec![];
+        for step in &child.due {
+            let due = self.on_rows_of(step, alias, |inner| {
+                Ok(joined(inner.selection(&step.selection)?.into_iter().map(|condition| condition.text)))
+            })?;
+            stays.push(format!("({due}) is not true"));
+        }
+        Ok(if stays.is_empty() { "true".into() } else { joined(stays) })
+    }
+
+    /// Writes something about the rows of another step's table, which stand under this name; values go on in the same
+    /// statement.
+    fn on_rows_of<T>(
+        &mut self,
+        step: &Step,
+        alias: &str,
+        write: impl FnOnce(&mut Compiler<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let mut inner = Compiler::new(step, self.place, self.flavour, std::mem::take(&mut self.sql));
+        inner.subqueries = self.subqueries;
+        inner.keeper = Some(step.rule.clone());
+        alias.clone_into(&mut inner.alias);
+        let written = write(&mut inner);
+        (self.sql, self.subqueries) = (inner.sql, inner.subqueries);
+        self.readings.extend(inner.readings);
+        written
+    }
+
+    /// Whether these terms keep a row: it matches, and its period is not known to be over.
+    pub(super) fn kept(&mut self, terms: &Terms) -> Result<String, Fault> {
+        let mut parts: Vec<String> = self.matching(terms)?.into_iter().map(|condition| condition.text).collect();
+        parts.push(format!("({}) is not true", self.over(terms)?.beside()));
+        Ok(joined(parts))
+    }
+
+    pub(super) fn predicate(&mut self, predicate: &Predicate) -> Result<Said, Fault> {
+        let parts = |compiler: &mut Self, parts: &[Predicate]| {
+            parts.iter().map(|part| compiler.predicate(part)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(match predicate {
+            Predicate::All(all) => Said::all(parts(self, all)?),
+            Predicate::Any(any) => Said::any(parts(self, any)?),
+            Predicate::Not { part, or_null: false } => self.predicate(part)?.not(),
+            Predicate::Not { part, or_null: true } => self.predicate(part)?.not().or(true),
+            Predicate::Test(test) => {
+                let said = self.test(test)?;
+                if test.or_null { said.or(true) } else { said }
+            }
+        })
+    }
+}
+
+/// The parts that stand beside each other.
+fn top_level(predicate: &Predicate) -> Vec<&Predicate> {
+    match predicate {
+        Predicate::All(parts) => parts.iter().flat_map(top_level).collect(),
+        other => vec![other],
+    }
+}
