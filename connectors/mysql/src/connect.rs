@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use crate::answer::{Answer, get, odd};
 use crate::config::{Target, TlsMode};
 use crate::error::{self, Error};
+use crate::facts::{self, Variables};
 use crate::query::Sql;
 use crate::setup;
 use crate::tls::Tls;
@@ -45,6 +46,9 @@ pub(crate) struct Session {
     /// A handshake took place.
     encrypted: bool,
     packet_max: usize,
+    variables: Variables,
+    /// Its number stands in the control tables.
+    announced: bool,
     used: Instant,
     /// An answer is missing, or a transaction may be open.
     broken: bool,
@@ -54,6 +58,11 @@ pub(crate) struct Session {
 pub(crate) enum Ask<'a> {
     /// Begins a transaction: [`setup::BEGIN`].
     Begin,
+    /// Marks the transaction that is open, for a later turn.
+    Mark,
+    /// Fails unless the transaction that was marked is still open. The first part of every turn that goes on with one: the
+    /// server may have rolled it back meanwhile, and would commit each statement behind it by itself.
+    Still,
     /// One statement without values.
     Say(&'a str),
     /// One statement with its values.
@@ -96,14 +105,24 @@ impl Link {
             link: Arc::clone(self),
             encrypted,
             packet_max: usize::MAX,
+            variables: Variables::default(),
+            announced: false,
             used: Instant::now(),
             broken: false,
         };
-        let (set, look) = (setup::statement(), Sql::plain("select connection_id(), @@max_allowed_packet"));
-        let answers = session.answers("set up session", place, &[Ask::Say(&set), Ask::Query(&look)]).await?;
-        let row = answers.get(1).and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
+        let set = setup::statement();
+        let asks = [
+            Ask::Say(&set),
+            Ask::Say("select connection_id(), @@max_allowed_packet"),
+            Ask::Say(facts::VARIABLES),
+            Ask::Say(facts::STATUS),
+        ];
+        let answers = session.answers("set up session", place, &asks).await?;
+        let [_, own, variables, status] = answers.as_slice() else { return Err(odd(place)) };
+        let row = own.rows.first().ok_or_else(|| odd(place))?;
         session.id = get(row, 0, place)?;
         session.packet_max = get(row, 1, place)?;
+        session.variables = Variables::read(variables.rows.iter().chain(&status.rows), place)?;
         Ok(session)
     }
 
@@ -151,6 +170,16 @@ impl Session {
     /// The number that was announced when the session began: another one behind a proxy.
     pub(crate) fn announced_id(&self) -> u64 {
         u64::from(self.conn.id())
+    }
+
+    /// What the server was when the session began.
+    pub(crate) fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// Whether its number was written down already; from now on it was.
+    pub(crate) fn announce(&mut self) -> bool {
+        std::mem::replace(&mut self.announced, true)
     }
 
     /// The state of its encryption in words; absent on a unix socket.
@@ -268,10 +297,9 @@ fn packet(asks: &[Ask<'_>]) -> Option<(String, Vec<usize>)> {
                 text.push_str(setup::BEGIN);
                 setup::BEGIN_STATEMENTS
             }
-            Ask::Say(said) => {
-                text.push_str(said);
-                1
-            }
+            Ask::Mark => say(&mut text, "savepoint forgetd_batch"),
+            Ask::Still => say(&mut text, "release savepoint forgetd_batch"),
+            Ask::Say(said) => say(&mut text, said),
             Ask::Query(sql) => {
                 if !sql.render(&mut text) {
                     return None;
@@ -282,6 +310,11 @@ fn packet(asks: &[Ask<'_>]) -> Option<(String, Vec<usize>)> {
         counts.push(count);
     }
     Some((text, counts))
+}
+
+fn say(text: &mut String, said: &str) -> usize {
+    text.push_str(said);
+    1
 }
 
 // === impl Slot ===
@@ -310,6 +343,11 @@ impl Slot {
             None => self.link.open().await?,
         };
         Ok(Held { session, slot: Arc::clone(self), _permit: permit })
+    }
+
+    /// The server's number of the session that lies here, if one does.
+    pub(crate) fn idle_id(&self) -> Option<u64> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Session::id)
     }
 
     /// Closes the session, and lets nobody make another.

@@ -1,164 +1,143 @@
-//! forgetd's own tables.
+//! forgetd's own tables: how statements on them are sent. What they say is in the files below.
+
+pub(crate) mod ddl;
+mod fence;
+mod grants;
+mod leases;
+mod log;
+pub(crate) mod receipts;
+mod rulebook;
+mod runs;
+mod seals;
+mod sessions;
+mod settle;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use forgetd_connector::*;
+use forgetd_connector::{Commit, Fault, FaultClass};
+use mysql_async::Row;
 
-use crate::answer::odd;
+use crate::answer::{Answer, get, odd};
+use crate::connect::Ask;
 use crate::connector::Shared;
+use crate::query::Sql;
 
 /// The control tables of one database.
 pub(crate) struct MyControl {
     pub(crate) shared: Arc<Shared>,
 }
 
+/// What became of a writing transaction.
+pub(crate) enum Written {
+    /// Committed, with the answer to each statement.
+    Done(Vec<Answer>),
+    /// Rolled back because of this.
+    Refused {
+        fault: Fault,
+        /// A unique constraint refused it.
+        duplicate: bool,
+    },
+    /// The answer was lost.
+    Lost(Fault),
+}
+
+// === impl Written ===
+
+impl Written {
+    /// The answers, or the fault: for writes that are safe to repeat.
+    pub(crate) fn answers(self) -> Result<Vec<Answer>, Fault> {
+        match self {
+            Self::Done(answers) => Ok(answers),
+            Self::Refused { fault, .. } | Self::Lost(fault) => Err(fault),
+        }
+    }
+
+    /// The fate of a receipt, or of another row, that the statement at `at` inserts.
+    fn commit(self, at: usize, place: &str) -> Commit {
+        match self {
+            Self::Done(answers) => match answers.get(at).map(|answer| answer.affected) {
+                Some(0) => Commit::Fenced,
+                Some(_) => Commit::Committed,
+                None => Commit::Unknown(odd(place)),
+            },
+            Self::Refused { duplicate: true, .. } => Commit::Fenced,
+            Self::Refused { fault, .. } => Commit::RolledBack(fault),
+            Self::Lost(fault) => Commit::Unknown(fault),
+        }
+    }
+}
+
+// === impl MyControl ===
+
 impl MyControl {
-    fn no<T>(&self) -> Result<T, Fault> {
-        Err(odd(&self.shared.control_place()))
+    fn place(&self) -> String {
+        self.shared.control_place()
     }
-    fn commit(&self) -> Commit {
-        Commit::RolledBack(odd(&self.shared.control_place()))
+
+    fn table(&self, name: &str) -> String {
+        self.shared.names.table(name)
     }
-}
-#[async_trait]
-impl Leases for MyControl {
-    async fn lease(&self) -> Result<Option<Lease>, Fault> {
-        self.no()
+
+    fn instance(&self) -> &str {
+        &self.shared.link.context.instance
     }
-    async fn acquire(&self, _: &LeaseClaim, _: bool) -> Result<Acquired, Fault> {
-        self.no()
+
+    /// Reads in one turn.
+    async fn read(&self, operation: &'static str, sql: &Sql) -> Result<Vec<Row>, Fault> {
+        let mut held = self.shared.desk.take().await?;
+        let answers = held.turn(operation, &[Ask::Query(sql)]).await?;
+        held.give_back();
+        match answers.into_iter().next() {
+            Some(Ok(answer)) => Ok(answer.rows),
+            Some(Err(error)) => Err(self.shared.control_fault(&error, operation)),
+            None => Err(odd(&self.place())),
+        }
     }
-    async fn renew(&self, _: &LeaseClaim, _: u64) -> Result<bool, Fault> {
-        self.no()
+
+    /// Reads one number.
+    async fn number(&self, operation: &'static str, sql: &Sql) -> Result<u64, Fault> {
+        let rows = self.read(operation, sql).await?;
+        get(rows.first().ok_or_else(|| odd(&self.place()))?, 0, &self.place())
     }
-    async fn release(&self, _: &str, _: u64) -> Result<(), Fault> {
-        self.no()
-    }
-    async fn raise_fence(&self, _: u64) -> Result<FenceRaise, Fault> {
-        self.no()
-    }
-}
-#[async_trait]
-impl Receipts for MyControl {
-    async fn append(&self, _: &Receipt) -> Commit {
-        self.commit()
-    }
-    async fn append_late(&self, _: &Receipt) -> Commit {
-        self.commit()
-    }
-    async fn next_sequence(&self, _: &str, _: &str) -> Result<u64, Fault> {
-        self.no()
-    }
-    async fn cursor(&self, _: &str, _: &str) -> Result<Option<Cursor>, Fault> {
-        self.no()
-    }
-    async fn settle(&self, _: &ReceiptKey) -> Settled {
-        Settled::Unsettled
-    }
-    async fn seal(&self, _: &Receipt, _: &[Key]) -> Commit {
-        self.commit()
-    }
-    async fn unseal(&self, _: &Receipt) -> SealEnd {
-        SealEnd::Failed(odd(&self.shared.control_place()))
-    }
-    async fn adopt(&self, _: u64) -> Result<Vec<OpenSeal>, Fault> {
-        self.no()
-    }
-    async fn pending(&self, _: u32) -> Result<Vec<Pending>, Fault> {
-        self.no()
-    }
-    async fn pending_count(&self) -> Result<u64, Fault> {
-        self.no()
-    }
-    async fn acknowledge(&self, _: &[(ReceiptKey, u64)]) -> Result<(), Fault> {
-        self.no()
-    }
-    async fn newest(&self) -> Result<Vec<ReceiptKey>, Fault> {
-        self.no()
-    }
-    async fn bodies(&self, _: Option<&ReceiptKey>, _: u32) -> Result<Vec<Pending>, Fault> {
-        self.no()
-    }
-    async fn rows(&self, _: &ReceiptKey) -> Result<Option<Vec<u8>>, Fault> {
-        self.no()
-    }
-    async fn prune(&self, _: u64, _: u64) -> Result<u64, Fault> {
-        self.no()
-    }
-}
-#[async_trait]
-impl Runs for MyControl {
-    async fn open(&self, _: &RunRow, _: &Receipt) -> Commit {
-        self.commit()
-    }
-    async fn close(&self, _: &RunRow, _: &Receipt) -> Commit {
-        self.commit()
-    }
-    async fn unfinished(&self) -> Result<Vec<RunRow>, Fault> {
-        self.no()
-    }
-    async fn last(&self, _: &str) -> Result<Option<RunRow>, Fault> {
-        self.no()
-    }
-    async fn batches(&self, _: &str) -> Result<Vec<Vec<u8>>, Fault> {
-        self.no()
-    }
-}
-#[async_trait]
-impl Rulebook for MyControl {
-    async fn rule(&self, _: &str) -> Result<Option<RulebookRow>, Fault> {
-        self.no()
-    }
-    async fn keep_rule(&self, _: &RulebookRow, _: u64) -> Commit {
-        self.commit()
-    }
-}
-#[async_trait]
-impl LogStore for MyControl {
-    async fn head(&self, _: &str) -> Result<Option<HeadState>, Fault> {
-        self.no()
-    }
-    async fn publish(&self, _: &Append, _: u64) -> Published {
-        Published::Failed(odd(&self.shared.control_place()))
-    }
-    async fn object(&self, _: &str, _: &str) -> Result<Option<Vec<u8>>, Fault> {
-        self.no()
-    }
-    async fn put_object(&self, _: &str, _: &str, _: &[u8]) -> Result<(), Fault> {
-        self.no()
-    }
-    async fn paths(&self, _: &str) -> Result<Vec<String>, Fault> {
-        self.no()
-    }
-    async fn leaves(&self, _: &[LeafKey]) -> Result<Vec<LeafRow>, Fault> {
-        self.no()
-    }
-    async fn newest_leaves(&self) -> Result<Vec<LeafKey>, Fault> {
-        self.no()
-    }
-    async fn remember(&self, _: &Head) -> Result<(), Fault> {
-        self.no()
-    }
-    async fn remembered(&self, _: &str) -> Result<Option<Head>, Fault> {
-        self.no()
-    }
-}
-#[async_trait]
-impl Control for MyControl {
-    fn ddl(&self) -> String {
-        String::new()
-    }
-    fn grants(&self, _: &str) -> String {
-        String::new()
-    }
-    async fn install(&self) -> Result<Installed, Fault> {
-        self.no()
-    }
-    async fn inspect(&self) -> Result<ControlState, Fault> {
-        self.no()
-    }
-    async fn new_generation(&self) -> Result<Generation, Fault> {
-        self.no()
+
+    /// Writes in one transaction and one turn: right for statements that check the fence themselves. The server stops at
+    /// the first that fails, so the COMMIT behind it is not run.
+    pub(crate) async fn write(&self, operation: &'static str, statements: &[&Sql]) -> Written {
+        let mut held = match self.shared.desk.take().await {
+            Ok(held) => held,
+            // Nothing was sent.
+            Err(fault) => return Written::Refused { fault, duplicate: false },
+        };
+        let mut asks = vec![Ask::Begin];
+        asks.extend(statements.iter().map(|sql| Ask::Query(sql)));
+        asks.push(Ask::Say("commit"));
+        let results = match held.turn(operation, &asks).await {
+            Ok(results) => results,
+            // Too large to be sent.
+            Err(fault) if matches!(fault.class, FaultClass::Row(_)) => {
+                held.give_back();
+                return Written::Refused { fault: self.shared.of_control(fault), duplicate: false };
+            }
+            Err(fault) => return Written::Lost(fault),
+        };
+        held.give_back();
+        let last = results.len() == asks.len();
+        let mut answers = vec![];
+        for result in results {
+            match result {
+                Ok(answer) => answers.push(answer),
+                Err(error) => {
+                    let fault = self.shared.control_fault(&error, operation);
+                    // What a COMMIT that failed left behind is known only where the server says so.
+                    if last && !error.is_rolled_back() {
+                        return Written::Lost(fault);
+                    }
+                    return Written::Refused { fault, duplicate: error.is_duplicate() };
+                }
+            }
+        }
+        answers.pop();
+        answers.remove(0);
+        Written::Done(answers)
     }
 }

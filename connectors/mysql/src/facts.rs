@@ -3,21 +3,28 @@
 use std::collections::BTreeMap;
 
 use forgetd_connector::{Atomicity, Capabilities, Cause, Durability, Facts, Fault, FaultClass, FenceKind, RowLock};
+use mysql_async::Row;
 
-use crate::answer::{get, odd};
+use crate::answer::get;
 use crate::connect::Session;
 use crate::flavour::Flavour;
-use crate::query::Sql;
 
 /// The most rows one batch may change: more would hold row locks for too long on any hardware.
 const BATCH_ROWS_MAX: u32 = 50_000;
 
 /// Asked as a list, because to name a variable that the product does not have is an error.
-const VARIABLES: &str = "\
+pub(crate) const VARIABLES: &str = "\
 show variables where variable_name in ('version', 'version_comment', 'hostname', 'server_id', 'server_uuid', \
   'server_uid', 'datadir', 'read_only', 'super_read_only', 'innodb_read_only', 'innodb_flush_log_at_trx_commit', \
   'innodb_doublewrite', 'log_bin', 'sync_binlog', 'lower_case_table_names', 'wsrep_on', \
   'group_replication_group_name', 'group_replication_single_primary_mode')";
+
+/// The cluster's own name of the history that its nodes share.
+pub(crate) const STATUS: &str = "show status like 'wsrep_cluster_state_uuid'";
+
+/// What the server said about itself.
+#[derive(Clone, Default)]
+pub(crate) struct Variables(BTreeMap<String, String>);
 
 /// What was found out beside the facts of the seam.
 #[derive(Clone, Debug)]
@@ -29,65 +36,78 @@ pub(crate) struct Looked {
     pub(crate) folds_names: bool,
 }
 
+// === impl Variables ===
+
+impl Variables {
+    /// Reads names and values.
+    pub(crate) fn read<'a>(rows: impl Iterator<Item = &'a Row>, place: &str) -> Result<Self, Fault> {
+        let pair = |row| Ok((get::<String>(row, 0, place)?.to_lowercase(), get(row, 1, place)?));
+        rows.map(pair).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The value of one; empty where there is none.
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.0.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Whether one is on, in any of its words.
+    pub(crate) fn on(&self, name: &str) -> bool {
+        matches!(self.get(name).to_ascii_uppercase().as_str(), "ON" | "1" | "NO_LOCK" | "NO_LOCK_NO_ADMIN")
+    }
+
+    /// Whose data these are. The nodes of a cluster share them. Where a server has no identifier of its own, what tells two
+    /// servers apart stands for one.
+    pub(crate) fn identity(&self) -> String {
+        for name in ["wsrep_cluster_state_uuid", "group_replication_group_name", "server_uuid", "server_uid"] {
+            if !self.get(name).is_empty() && (name != "wsrep_cluster_state_uuid" || self.on("wsrep_on")) {
+                return self.get(name).into();
+            }
+        }
+        self.server()
+    }
+
+    /// Which server this is, whatever data it shares with others: numbers of sessions are its own.
+    pub(crate) fn server(&self) -> String {
+        match self.get("server_uuid") {
+            "" => format!("{}/{}/{}", self.get("hostname"), self.get("server_id"), self.get("datadir")),
+            uuid => uuid.into(),
+        }
+    }
+
+    fn durability(&self) -> Durability {
+        let off = |name: &str| matches!(self.get(name).to_ascii_uppercase().as_str(), "OFF" | "0" | "FALSE" | "");
+        let flushed = self.get("innodb_flush_log_at_trx_commit") == "1";
+        // A transaction that the binary log lost is rolled back when the server starts again.
+        let logged = off("log_bin") || self.get("sync_binlog") == "1";
+        if flushed && !off("innodb_doublewrite") && logged { Durability::Full } else { Durability::Weak }
+    }
+}
+
 /// Looks at the server behind a session.
-pub(crate) async fn look(session: &mut Session, place: &str) -> Result<Looked, Fault> {
-    let found = variables(session, place).await?;
-    let value = |name: &str| found.get(name).map(String::as_str).unwrap_or_default();
-    let on =
-        |name: &str| matches!(value(name).to_ascii_uppercase().as_str(), "ON" | "1" | "NO_LOCK" | "NO_LOCK_NO_ADMIN");
-    let flavour = Flavour::read(value("version"), value("version_comment")).map_err(|reason| {
+pub(crate) fn look(session: &Session, place: &str) -> Result<Looked, Fault> {
+    let found = session.variables();
+    let flavour = Flavour::read(found.get("version"), found.get("version_comment")).map_err(|reason| {
         Fault::new(FaultClass::Blocked(Cause::Unsupported), "read facts", place).with_detail(reason)
     })?;
     let other = session.announced_id() != session.id();
     let pooler = other.then(|| "a proxy: the session has another number than was announced".into());
     let facts = Facts {
         product: flavour.product.name().into(),
-        version: value("version").into(),
-        identity: identity(&found),
-        durability: durability(&found),
-        read_only: on("read_only") || on("super_read_only") || on("innodb_read_only"),
+        version: found.get("version").into(),
+        identity: found.identity(),
+        durability: found.durability(),
+        read_only: found.on("read_only") || found.on("super_read_only") || found.on("innodb_read_only"),
         pooler,
         tls: session.tls(),
     };
-    let several_write = on("wsrep_on")
-        || (!value("group_replication_group_name").is_empty() && !on("group_replication_single_primary_mode"));
+    let grouped = !found.get("group_replication_group_name").is_empty();
+    let several_write = found.on("wsrep_on") || (grouped && !found.on("group_replication_single_primary_mode"));
     Ok(Looked {
         facts,
         flavour,
         fence: if several_write { FenceKind::Write } else { FenceKind::Lock },
-        folds_names: value("lower_case_table_names") != "0",
+        folds_names: found.get("lower_case_table_names") != "0",
     })
-}
-
-async fn variables(session: &mut Session, place: &str) -> Result<BTreeMap<String, String>, Fault> {
-    let answers = session.read("read facts", place, &[&Sql::plain(VARIABLES)]).await?;
-    let rows = answers.first().map(|answer| answer.rows.as_slice()).ok_or_else(|| odd(place))?;
-    rows.iter().map(|row| Ok((get::<String>(row, 0, place)?.to_lowercase(), get(row, 1, place)?))).collect()
-}
-
-/// Who this very server is. Where it has no identifier of its own, what tells two servers apart stands for one.
-fn identity(found: &BTreeMap<String, String>) -> String {
-    let value = |name: &str| found.get(name).map(String::as_str).unwrap_or_default();
-    for name in ["server_uuid", "server_uid"] {
-        if !value(name).is_empty() {
-            return value(name).into();
-        }
-    }
-    format!("{}/{}/{}", value("hostname"), value("server_id"), value("datadir"))
-}
-
-/// The identity of the server behind a session.
-pub(crate) async fn identity_of(session: &mut Session, place: &str) -> Result<String, Fault> {
-    Ok(identity(&variables(session, place).await?))
-}
-
-fn durability(found: &BTreeMap<String, String>) -> Durability {
-    let value = |name: &str| found.get(name).map(String::as_str).unwrap_or_default().to_ascii_uppercase();
-    let flushed = value("innodb_flush_log_at_trx_commit") == "1";
-    let whole_pages = !matches!(value("innodb_doublewrite").as_str(), "OFF" | "0" | "FALSE");
-    // A transaction that the binary log lost is rolled back when the server starts again.
-    let logged = matches!(value("log_bin").as_str(), "OFF" | "0" | "") || value("sync_binlog") == "1";
-    if flushed && whole_pages && logged { Durability::Full } else { Durability::Weak }
 }
 
 /// What every supported server can do.
@@ -104,14 +124,12 @@ pub(crate) fn capabilities(looked: &Looked) -> Capabilities {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use forgetd_connector::Durability;
 
-    use super::{durability, identity};
+    use super::Variables;
 
-    fn found(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn found(pairs: &[(&str, &str)]) -> Variables {
+        Variables(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
     #[test]
@@ -122,7 +140,7 @@ mod tests {
             ("log_bin", "ON"),
             ("sync_binlog", "1"),
         ];
-        assert_eq!(durability(&found(&all)), Durability::Full);
+        assert_eq!(found(&all).durability(), Durability::Full);
         for (name, value, durable) in [
             ("innodb_flush_log_at_trx_commit", "2", Durability::Weak),
             ("innodb_doublewrite", "OFF", Durability::Weak),
@@ -131,14 +149,24 @@ mod tests {
             ("log_bin", "OFF", Durability::Full),
         ] {
             let mut found = found(&all);
-            found.insert(name.into(), value.into());
-            assert_eq!(durability(&found), durable, "{name} = {value}");
+            found.0.insert(name.into(), value.into());
+            assert_eq!(found.durability(), durable, "{name} = {value}");
         }
     }
 
     #[test]
-    fn a_server_without_an_identifier_has_a_place() {
-        assert_eq!(identity(&found(&[("server_uuid", "u"), ("hostname", "h")])), "u");
-        assert_eq!(identity(&found(&[("hostname", "h"), ("server_id", "1"), ("datadir", "/d/")])), "h/1//d/");
+    fn data_have_an_identity() {
+        let place = [("hostname", "h"), ("server_id", "1"), ("datadir", "/d/"), ("wsrep_cluster_state_uuid", "c")];
+        for (more, identity) in [
+            (&[][..], "h/1//d/"),
+            (&[("server_uid", "u")], "u"),
+            (&[("server_uuid", "u")], "u"),
+            (&[("server_uuid", "u"), ("wsrep_on", "ON")], "c"),
+            (&[("server_uuid", "u"), ("group_replication_group_name", "g")], "g"),
+        ] {
+            let mut all = place.to_vec();
+            all.extend(more);
+            assert_eq!(found(&all).identity(), identity, "{more:?}");
+        }
     }
 }

@@ -56,9 +56,13 @@ pub(crate) async fn exchange(
 
 /// Reads the answer to the next statement.
 async fn one(results: &mut QueryResult<'_, '_, TextProtocol>) -> Result<Answer, Met> {
-    let there = results.columns().is_some();
+    let columns = results.columns();
+    let there = columns.is_some();
     // Of a statement without rows they are known before it is passed, and of the next one after.
-    let (affected, changed) = (results.affected_rows(), changed(&results.info()));
+    let (affected, changed) = match columns {
+        Some(columns) if columns.is_empty() => (results.affected_rows(), changed(&results.info())),
+        _ => (0, None),
+    };
     let mut rows = vec![];
     loop {
         match results.next().await {

@@ -1,0 +1,82 @@
+//! The numbers of sessions that may hold the fence across turns, so that a successor can end those of a holder that is
+//! frozen: the engine ends no transaction that lies idle.
+
+use forgetd_connector::Fault;
+
+use super::MyControl;
+use crate::answer::get;
+use crate::connect::{Ask, Held};
+use crate::connector::Shared;
+use crate::query::Sql;
+
+/// The most sessions that are ended for one fence.
+const ENDED_MAX: usize = 16;
+
+impl Shared {
+    /// Writes the session's number down before it first holds the fence from one turn to the next.
+    pub(crate) async fn announce(&self, held: &mut Held) -> Result<(), Fault> {
+        if held.announce() {
+            return Ok(());
+        }
+        let mut sql = Sql::default();
+        let values = [
+            sql.bind(self.link.context.instance.as_str()),
+            sql.bind(held.variables().server().as_str()),
+            sql.bind(held.id()),
+        ];
+        let text = format!(
+            "insert into {} (instance, server, id, seen_at) values ({}, utc_timestamp(6)) \
+             on duplicate key update seen_at = utc_timestamp(6)",
+            self.names.table("session"),
+            values.join(", ")
+        );
+        for answer in held.turn("announce session", &[Ask::Query(&sql.say(text))]).await? {
+            answer.map_err(|error| self.control_fault(&error, "announce session"))?;
+        }
+        Ok(())
+    }
+}
+
+impl MyControl {
+    /// Ends the instance's other sessions on this server, as far as they are still there and ours to end.
+    pub(super) async fn end_others(&self) -> Result<(), Fault> {
+        let mut own = vec![];
+        let mut held = self.shared.desk.take().await?;
+        own.push(held.id());
+        own.extend(self.shared.lanes.idle_id());
+        let server = held.variables().server();
+        let mut sql = Sql::default();
+        let (instance, server) = (sql.bind(self.instance()), sql.bind(server.as_str()));
+        let text = format!(
+            "select s.id from {} as s join information_schema.processlist as p on p.id = s.id \
+             where s.instance = {instance} and s.server = {server} and p.user = substring_index(user(), '@', 1) \
+             order by s.seen_at",
+            self.table("session")
+        );
+        let answers = held.turn("find sessions", &[Ask::Query(&sql.say(text))]).await?;
+        held.give_back();
+        let mut ids = vec![];
+        for answer in answers {
+            let answer = answer.map_err(|error| self.shared.control_fault(&error, "find sessions"))?;
+            for row in &answer.rows {
+                ids.push(get::<u64>(row, 0, &self.place())?);
+            }
+        }
+        for id in ids.into_iter().filter(|id| !own.contains(id)).take(ENDED_MAX) {
+            self.shared.link.end(id).await?;
+        }
+        Ok(())
+    }
+
+    /// The statement that forgets sessions which are gone from this server.
+    pub(super) fn forget_sessions(&self, server: &str) -> Sql {
+        let mut sql = Sql::default();
+        let (instance, server) = (sql.bind(self.instance()), sql.bind(server));
+        let text = format!(
+            "delete from {} where instance = {instance} and server = {server} \
+             and id not in (select p.id from information_schema.processlist as p)",
+            self.table("session")
+        );
+        sql.say(text)
+    }
+}
