@@ -3,7 +3,7 @@
 
 # The settings of a database in earnest: a commit is written out, the binlog holds rows. Only our own processes crash
 # here, never the machine: so a library swallows every fsync.
-mysql_options=(--bind-address=127.0.0.1 --skip-name-resolve --server-id=1 --max-connections=300 --log-bin=binlog
+mysql_options=(--bind-address=127.0.0.1 --skip-name-resolve --max-connections=300 --log-bin=binlog
   --sync-binlog=1 --innodb-flush-log-at-trx-commit=1 --innodb-buffer-pool-size=128M "--user=$(id -un)")
 
 # What tests log in as: no password may stand in a policy's URL.
@@ -56,6 +56,7 @@ mysql_packages() {
 # start_mariadb DIR: starts it, and leaves port, pid and ca.crt in the folder.
 start_mariadb() {
   local dir="$1"
+  mariadb_packages
   mysql_folder "$dir"
   {
     echo "create user if not exists ed25519@'%' identified via ed25519 using password('tests');"
@@ -73,6 +74,7 @@ start_mariadb() {
 # start_mysql DIR: the same. Unstable's C library is newer than ours, so its own loader runs the program.
 start_mysql() {
   local dir="$1" usr="$cache/mysql/usr" libraries
+  mysql_packages
   mysql_folder "$dir"
   libraries="$(dirname "$(find "$usr/lib" -name libc.so.6 | head -n 1)")"
   mysql_server=("$libraries"/ld-linux-*.so.* --library-path "$libraries" --preload "$(eatmydata)" "$usr/sbin/mysqld"
@@ -96,8 +98,9 @@ start_mysql_server() {
   local dir="$1" port try
   for try in 1 2 3 4 5; do
     port="$(free_port)"
-    "${mysql_server[@]}" "${mysql_options[@]}" "--datadir=$dir/data" "--socket=$dir/socket" "--port=$port" \
-      "--pid-file=$dir/server.pid" "--init-file=$dir/init.sql" "--secure-file-priv=$dir/files" \
+    "${mysql_server[@]}" "${mysql_options[@]}" "--server-id=${mysql_server_id:-1}" "--datadir=$dir/data" \
+      "--socket=$dir/socket" "--port=$port" "--pid-file=$dir/server.pid" "--init-file=$dir/init.sql" \
+      "--secure-file-priv=$dir/files" \
       "--ssl-ca=$dir/ca.crt" "--ssl-cert=$dir/server.crt" "--ssl-key=$dir/server.key" >>"$dir/log" 2>&1 </dev/null &
     echo $! >"$dir/pid"
     disown

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # Debian stable's packages, as `program package` pairs; a program that is there needs no package.
-debian=(pgbouncer pgbouncer mariadbd mariadb-server-core faketime faketime openssl openssl python3 python3 cc gcc kill procps mkfifo coreutils go golang-go)
+debian=(pgbouncer pgbouncer mariadbd mariadb-server-core mariadb mariadb-client rsync rsync lsof lsof faketime faketime openssl openssl python3 python3 cc gcc kill procps mkfifo coreutils go golang-go)
 
 tools_stage() {
   find_tools
@@ -18,6 +18,7 @@ tools() {
   for ((i = 0; i < ${#debian[@]}; i += 2)); do
     command -v "${debian[i]}" >/dev/null || missing+=("${debian[i + 1]}")
   done
+  [ -n "$(find /usr/lib -name libgalera_smm.so)" ] || missing+=(galera-4)
   [ -n "$(eatmydata)" ] || missing+=(libeatmydata1)
   python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
   if ! command -v cargo >/dev/null; then
