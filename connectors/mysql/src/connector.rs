@@ -198,7 +198,7 @@ impl Connector for MySql {
     }
 
     fn step_grants(&self, step: &Step, role: &str) -> String {
-        preflight::grants(&self.shared, step, role)
+        preflight::grants(step, role)
     }
 
     fn index_statement(&self, table: &TableRef, columns: &[String]) -> String {

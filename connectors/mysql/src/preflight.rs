@@ -1,23 +1,56 @@
-//! What would keep a step from doing what it says.
+//! What would keep a step from doing what it says. Reads only.
 
-#![allow(dead_code, unused_variables, reason = "its part is being written")]
+mod advice;
+mod copies;
+mod jobs;
+mod keys;
+mod looked;
+mod others;
+mod privileges;
+mod rights;
+mod server;
+mod since;
+mod sql;
+mod statements;
+mod storage;
+#[cfg(test)]
+mod testing;
+mod triggers;
+mod words;
 
-use forgetd_connector::{Fault, Finding, Step, TableRef};
+use forgetd_connector::{Cause, Fault, Finding, Notice, Step};
 
-use crate::answer::odd;
 use crate::connector::Shared;
+use looked::Looked;
+pub(crate) use statements::{grants, index};
 
-/// Looks at the step.
-pub(crate) async fn look(shared: &Shared, _: &Step) -> Result<Vec<Finding>, Fault> {
-    Err(odd(shared.database()))
+/// Looks for everything.
+pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, Fault> {
+    let database = shared.database();
+    let place = step.place(database);
+    if step.table.name.schema.as_deref() == Some(shared.names.plain()) {
+        let finding = Finding::blocks(Cause::TableKind, place, "the table is one of forgetd's own");
+        return Ok(vec![finding.with_fix("take it out of the policy")]);
+    }
+    let mut held = shared.lanes.take().await?;
+    let looked = Looked::read(&mut held, shared, step, &place).await?;
+    let mut findings = looked.findings(step, database);
+    findings.extend(others::findings(step, database));
+    findings.extend(privileges::look(&mut held, step, &looked.role, database).await?);
+    findings.extend(unverified(shared, database));
+    let mariadb = shared.looked.flavour.is_mariadb();
+    findings.extend(advice::look(&mut held, step, &looked, mariadb, database).await?);
+    held.give_back();
+    Ok(findings)
 }
 
-/// The statements that grant what the step needs.
-pub(crate) fn grants(_: &Shared, _: &Step, _: &str) -> String {
-    String::new()
-}
-
-/// The statement that makes an index.
-pub(crate) fn index(_: &TableRef, _: &[String]) -> String {
-    String::new()
+/// A connection to another machine whose certificate is not checked.
+fn unverified(shared: &Shared, database: &str) -> Option<Finding> {
+    let words = shared.looked.facts.tls.as_ref()?;
+    if shared.link.tls.is_verified() {
+        return None;
+    }
+    let message = format!("the connection is {words}");
+    let fix = "write ssl-mode=verify_identity in the URL, and ssl-ca if the server's CA is private";
+    Some(Finding::warns(Notice::TlsUnverified, database, message, fix))
 }

@@ -36,6 +36,11 @@ impl Tls {
         Ok(Self { mode, options })
     }
 
+    /// Whether the certificate is looked at.
+    pub(crate) fn is_verified(&self) -> bool {
+        matches!(self.mode, TlsMode::VerifyCa | TlsMode::VerifyIdentity)
+    }
+
     /// The driver's options.
     pub(crate) fn options(&self) -> Option<SslOpts> {
         self.options.clone()

@@ -7,4 +7,5 @@ mod conformance;
 mod connecting;
 mod describing;
 mod fixture;
+mod looking;
 mod server;

@@ -1,0 +1,159 @@
+//! What a look at the server and the table showed.
+
+use forgetd_connector::{Cause, Fault, FaultClass, Finding, Step, TableRef};
+
+use super::rights::Rights;
+use super::server::Settings;
+use super::statements::{account, deleted_with};
+use super::storage::{Part, Storage, of_indexes};
+use super::triggers::{Event, Trigger};
+use super::words::Routine;
+use super::{keys, sql};
+use crate::answer::{Answer, get, odd};
+use crate::connect::{Ask, Session};
+use crate::connector::Shared;
+use crate::query::Sql;
+
+/// Everything that a few turns brought.
+pub(super) struct Looked {
+    pub(super) settings: Settings,
+    /// The account, quoted.
+    pub(super) role: String,
+    pub(super) rights: Rights,
+    /// The step's own table first.
+    tables: Vec<TableRef>,
+    /// Of the step's own table; absent: it is gone, or out of sight.
+    storage: Option<Storage>,
+    triggers: Vec<Trigger>,
+    indexes: Vec<Part>,
+    /// What triggers and events could call.
+    pub(super) routines: Vec<Routine>,
+    mariadb: bool,
+}
+
+// === impl Looked ===
+
+impl Looked {
+    /// Asks for it.
+    pub(super) async fn read(session: &mut Session, shared: &Shared, step: &Step, place: &str) -> Result<Self, Fault> {
+        let mariadb = shared.looked.flavour.is_mariadb();
+        let mut tables = vec![step.table.name.clone()];
+        for key in &step.table.referenced_by {
+            if !tables.contains(&key.child) {
+                tables.push(key.child.clone());
+            }
+        }
+        let asked = [
+            Sql::plain(super::server::SETTINGS),
+            Sql::plain("select current_user(), current_role()"),
+            Sql::plain("show grants"),
+            sql::tables(&tables),
+            sql::triggers(&tables),
+            sql::indexes(&step.table.name, mariadb),
+            Sql::plain(sql::ROUTINES),
+        ];
+        let answers = session.read("preflight", place, &asked.iter().collect::<Vec<_>>()).await?;
+        let [settings, account_row, grants, of_tables, triggers, indexes, routines] = answers.as_slice() else {
+            return Err(odd(place));
+        };
+        let row = account_row.rows.first().ok_or_else(|| odd(place))?;
+        let user: String = get(row, 0, place)?;
+        let roles: Option<String> = get(row, 1, place)?;
+        let mut lines = texts(grants, place)?;
+        // MariaDB adds what the role gives by itself.
+        if let Some(roles) = roles.filter(|roles| !mariadb && roles != "NONE") {
+            let sql = Sql::plain(format!("show grants for current_user() using {roles}"));
+            let answers = session.read("preflight", place, &[&sql]).await?;
+            lines.extend(texts(answers.first().ok_or_else(|| odd(place))?, place)?);
+        }
+        let mut storage = None;
+        for row in &of_tables.rows {
+            if get::<usize>(row, 0, place)? == 0 {
+                storage = Some(Storage::read(row, place)?);
+            }
+        }
+        let triggers: Vec<Option<Trigger>> =
+            triggers.rows.iter().map(|row| Trigger::read(row, place)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            settings: Settings::read(&settings.rows, place)?,
+            role: account(&user),
+            rights: Rights::read(lines.iter().map(String::as_str)),
+            tables,
+            storage,
+            triggers: triggers.into_iter().flatten().collect(),
+            indexes: indexes.rows.iter().map(|row| Part::read(row, place)).collect::<Result<_, _>>()?,
+            routines: routines.rows.iter().map(|row| Routine::read(row, place)).collect::<Result<_, _>>()?,
+            mariadb,
+        })
+    }
+
+    /// The triggers of a table that were seen.
+    pub(super) fn triggers_of<'a>(&'a self, table: &'a TableRef) -> impl Iterator<Item = &'a Trigger> {
+        self.triggers.iter().filter(move |trigger| self.tables.get(trigger.at) == Some(table))
+    }
+
+    /// Every finding that needs no further question.
+    pub(super) fn findings(&self, step: &Step, database: &str) -> Vec<Finding> {
+        let place = step.place(database);
+        let mut findings = self.settings.findings(step, database);
+        match &self.storage {
+            Some(storage) => findings.extend(storage.findings(step, &self.settings, &place)),
+            None => {
+                let message = "the table does not exist, or the account cannot see it";
+                return vec![Finding::blocks(Cause::TableMissing, place, message)];
+            }
+        }
+        findings.extend(of_indexes(&self.indexes, step, &place));
+        findings.extend(keys::unseen(step, self, database));
+        findings.extend(keys::past_triggers(step, self, database));
+        let event = Event::of(step);
+        for table in std::iter::once(step.table.name.clone()).chain(deleted_with(step)) {
+            let place = format!("{database}.{table}");
+            findings.extend(self.unshown(&table, event, &place));
+            for trigger in self.triggers_of(&table).filter(|trigger| trigger.fires == event) {
+                findings.extend(trigger.findings(&table, &self.routines, &place));
+            }
+        }
+        findings
+    }
+
+    /// MySQL shows triggers only to an account that may make some, MariaDB their names to others too.
+    fn unshown(&self, table: &TableRef, event: Event, place: &str) -> Option<Finding> {
+        let hidden = if self.mariadb {
+            self.triggers_of(table).any(|trigger| trigger.fires == event && !trigger.is_shown())
+        } else {
+            !self.rights.on_table("TRIGGER", table)
+        };
+        if !hidden {
+            return None;
+        }
+        let message = format!(
+            "the account {} lacks TRIGGER on {table}, without which no trigger's text is shown: one could delete, keep \
+             copies or refuse",
+            self.role
+        );
+        let fix = format!("run `grant trigger on {} to {}`", super::statements::table_name(table), self.role);
+        Some(Finding::blocks(Cause::Privilege, place, message).with_fix(fix))
+    }
+}
+
+/// What a statement would meet if it were run.
+pub(super) enum Allowed {
+    Yes,
+    No,
+}
+
+/// Asks the server to run, or to explain, a statement that means no row.
+pub(super) async fn allowed(session: &mut Session, sql: &Sql, place: &str) -> Result<Allowed, Fault> {
+    let answers = session.turn("preflight", &[Ask::Query(sql)]).await?;
+    match answers.into_iter().next() {
+        Some(Err(error)) if error.fault("preflight", place).class == FaultClass::Blocked(Cause::Privilege) => {
+            Ok(Allowed::No)
+        }
+        _ => Ok(Allowed::Yes),
+    }
+}
+
+fn texts(answer: &Answer, place: &str) -> Result<Vec<String>, Fault> {
+    answer.rows.iter().map(|row| get(row, 0, place)).collect()
+}

@@ -1,0 +1,114 @@
+//! Statements for the operator: nothing here is ever run by forgetd.
+
+use forgetd_connector::{Step, TableRef};
+
+use crate::codec;
+
+/// More names than this are counted and not written.
+const NAMES_MAX: usize = 10;
+
+/// Names in a sentence.
+pub(super) fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// A table with its schema, quoted.
+pub(super) fn table_name(table: &TableRef) -> String {
+    let name = codec::quote(&table.name);
+    table.schema.as_deref().map_or_else(|| name.clone(), |schema| format!("{}.{name}", codec::quote(schema)))
+}
+
+/// An account, quoted: `user@host`, or a user from everywhere.
+pub(super) fn account(role: &str) -> String {
+    let bare = |text: &str| codec::quote(text.trim_matches(['`', '\'', '"']));
+    match role.rsplit_once('@') {
+        Some((user, host)) => format!("{}@{}", bare(user), bare(host)),
+        None => format!("{}@{}", bare(role), codec::quote("%")),
+    }
+}
+
+/// The columns that an update of the step writes: those of the rule, and those that the engine would move to now and that
+/// are set to themselves.
+pub(super) fn written(step: &Step) -> Vec<&str> {
+    let Some(rewrite) = step.rewrite() else { return vec![] };
+    let mut columns = rewrite.columns();
+    let touched = step.table.columns.iter().filter(|column| column.fit.touched).map(|column| column.name.as_str());
+    for name in touched {
+        if !columns.contains(&name) {
+            columns.push(name);
+        }
+    }
+    columns
+}
+
+/// The tables whose rows are deleted, by us, before those that they hang on.
+pub(super) fn deleted_with(step: &Step) -> Vec<TableRef> {
+    if step.rewrite().is_some() { vec![] } else { step.table.cascades_to() }
+}
+
+/// What `role` needs on the step's table, on those that lose rows with it and on those that are looked into, and not more.
+pub(crate) fn grants(step: &Step, role: &str) -> String {
+    let account = account(role);
+    let mut text = format!(
+        "-- shows the foreign keys of every table, and no row of any\n\
+         grant references on *.* to {account};\n"
+    );
+    let table = table_name(&step.table.name);
+    if step.rewrite().is_some() {
+        let columns: Vec<String> = written(step).into_iter().map(codec::quote).collect();
+        text += &format!("grant select, update ({}) on {table} to {account};\n", columns.join(", "));
+    } else {
+        text += &format!("grant select, delete on {table} to {account};\n");
+    }
+    let children = deleted_with(step);
+    for child in &children {
+        text += &format!("grant select, delete on {} to {account};\n", table_name(child));
+    }
+    text += "-- shows what triggers do; none is made or changed\n";
+    for table in std::iter::once(&step.table.name).chain(&children) {
+        text += &format!("grant trigger on {} to {account};\n", table_name(table));
+    }
+    let mut looked_into: Vec<&TableRef> = step.others.iter().map(|table| &table.name).collect();
+    looked_into.retain(|table| **table != step.table.name && !children.contains(table));
+    for other in looked_into {
+        text += &format!("grant select on {} to {account};\n", table_name(other));
+    }
+    text
+}
+
+/// An index on columns of a table, made without keeping writers out.
+pub(crate) fn index(table: &TableRef, columns: &[String]) -> String {
+    let columns: Vec<String> = columns.iter().map(|column| codec::quote(column)).collect();
+    format!("alter table {} add index ({}), algorithm = inplace, lock = none", table_name(table), columns.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use forgetd_connector::TableRef;
+
+    use super::{account, index};
+
+    #[test]
+    fn accounts_are_quoted_in_both_parts() {
+        for (role, expected) in [
+            ("forgetd", "`forgetd`@`%`"),
+            ("forgetd@localhost", "`forgetd`@`localhost`"),
+            ("'forgetd'@'10.0.0.%'", "`forgetd`@`10.0.0.%`"),
+            ("a@b@h", "`a@b`@`h`"),
+        ] {
+            assert_eq!(account(role), expected, "{role}");
+        }
+    }
+
+    #[test]
+    fn an_index_keeps_nobody_out() {
+        assert_eq!(
+            index(&TableRef::parse("d.t"), &["a`b".into()]),
+            "alter table `d`.`t` add index (`a``b`), algorithm = inplace, lock = none"
+        );
+    }
+}
