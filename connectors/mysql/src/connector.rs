@@ -13,12 +13,14 @@ use jiff::Timestamp;
 use crate::answer::{get, odd};
 use crate::codec;
 use crate::config::{Config, Target};
-use crate::connect::{Link, Slot};
+use crate::connect::{Link, Session, Slot};
 use crate::control::MyControl;
 use crate::error::Error;
 use crate::facts::Looked;
 use crate::query::{Query, Sql};
+use crate::survey::{Survey, walk_by_description};
 use crate::tls::Tls;
+use crate::walk::Walk;
 use crate::{catalog, done, explain, facts, lane, measure, preflight, profile, sealed};
 
 /// What every part of the connector works with.
@@ -98,6 +100,17 @@ impl Shared {
     /// The statements of a step.
     pub(crate) fn query(&self, step: &Step) -> Result<Query, Fault> {
         Query::new(step, self.database(), self.looked.flavour)
+    }
+
+    /// Surveys the step's table and decides how to walk it.
+    pub(crate) async fn survey(
+        &self,
+        session: &mut Session,
+        step: &Step,
+        query: &Query,
+    ) -> Result<(Survey, Walk), Fault> {
+        let survey = Survey::take(self, session, step, query).await?;
+        Ok((survey, walk_by_description(step)))
     }
 
     /// The place of the control tables in faults.

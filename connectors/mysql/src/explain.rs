@@ -30,7 +30,7 @@ pub(crate) fn statements(shared: &Shared, step: &Step) -> Result<Statements, Fau
             (Span::Keys { after: Some(key()), to: Some(key()) }, peek, "key")
         }
     };
-    let change: Vec<String> = change(&query, &span).iter().map(Sql::text).collect();
+    let change: Vec<String> = query.change(&span, ROWS).iter().map(Sql::text).collect();
     Ok(Statements {
         predicate: shown(query.predicate()),
         walk: walk.into(),
@@ -62,8 +62,11 @@ async fn explained(step: &Step, query: &Query, held: &mut Session, place: &str) 
         }
     };
     let mut explained = vec![];
-    let statements =
-        [("peek", peek.into_iter().collect()), ("change", change(query, &span)), ("count", vec![query.count(None)])];
+    let statements = [
+        ("peek", peek.into_iter().collect()),
+        ("change", query.change(&span, ROWS)),
+        ("count", vec![query.count(None)]),
+    ];
     for (statement, parts) in statements {
         let mut texts = vec![];
         for sql in parts {
@@ -77,13 +80,6 @@ async fn explained(step: &Step, query: &Query, held: &mut Session, place: &str) 
 /// Whether a lane goes through the table in the order of `since`.
 fn walks_by_since(step: &Step, lead: &str) -> bool {
     step.table.leads_index(lead) && !step.table.key.is_empty()
-}
-
-/// The statements that change the rows of a span.
-fn change(query: &Query, span: &Span) -> Vec<Sql> {
-    let mut sql = query.with_predicate();
-    let within = query.within(span, &mut sql);
-    vec![sql.say(format!("delete t from {} where {within} and {}", query.from(), query.predicate()))]
 }
 
 /// One statement's plan. A role that may not change rows cannot have the plan of a change; it is told so.

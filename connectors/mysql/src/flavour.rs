@@ -1,5 +1,7 @@
 //! Which product this is, in which version, and everything that follows from it. Differences live here alone.
 
+use forgetd_connector::LockWait;
+
 /// A product that speaks the protocol and that we work with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Product {
@@ -93,6 +95,27 @@ impl Flavour {
         match self.product {
             Product::MariaDb => "lock in share mode",
             Product::MySql => "for share",
+        }
+    }
+
+    /// How the rows of one alias are locked against everybody, without ever waiting: [`LockWait::Wait`] fails where a row is
+    /// locked, so that the batch is walked again past it.
+    pub(crate) fn for_update(self, alias: &str, locks: LockWait) -> String {
+        let locked = match locks {
+            LockWait::Wait => "nowait",
+            LockWait::Skip => "skip locked",
+        };
+        match self.product {
+            Product::MariaDb => format!("for update {locked}"),
+            Product::MySql => format!("for update of {alias} {locked}"),
+        }
+    }
+
+    /// A document in a form in which two of the same content are equal, as far as the product has one.
+    pub(crate) fn same_json(self, expr: &str) -> String {
+        match self.product {
+            Product::MariaDb => format!("json_compact({expr})"),
+            Product::MySql => format!("cast({expr} as json)"),
         }
     }
 

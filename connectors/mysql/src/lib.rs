@@ -29,8 +29,10 @@ mod profile;
 mod query;
 mod sealed;
 mod setup;
+mod survey;
 mod tls;
 mod turn;
+mod walk;
 
 pub use config::Config;
 pub use connector::connect;

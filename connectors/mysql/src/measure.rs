@@ -107,7 +107,7 @@ pub(crate) async fn read(
 }
 
 /// A native condition that the server cannot read is the policy's to mend.
-fn native(fault: Fault, what: &str) -> Fault {
+pub(crate) fn native(fault: Fault, what: &str) -> Fault {
     match fault.class {
         FaultClass::Internal
         | FaultClass::Row(_)

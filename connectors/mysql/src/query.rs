@@ -3,14 +3,18 @@
 //! The predicate's values come first in every statement, so its text is the same wherever it stands.
 
 mod account;
+mod carried;
+mod change;
 mod coarse;
 mod count;
 mod done;
 mod json;
+mod lock;
 mod lookup;
 mod moment;
 mod native;
 mod number;
+mod rewrite;
 mod said;
 mod selection;
 mod since;
@@ -25,7 +29,10 @@ use forgetd_connector::{Cause, Column, ColumnKind, Fault, SinceColumn, Step, Tab
 use crate::codec;
 use crate::flavour::Flavour;
 use crate::kind::TypeName;
+pub(crate) use carried::Carrier;
 pub(crate) use moment::Moment;
+use rewrite::Writes;
+pub(crate) use rewrite::{Guard, RowRead, RowToWrite};
 use selection::Compiler;
 pub(crate) use selection::{Condition, Reading};
 pub(crate) use sql::{Param, Sql, may_stand, shown};
@@ -50,6 +57,8 @@ pub(crate) struct Query {
     computed: Vec<Column>,
     /// Whether the marker says that a row was done.
     marked: String,
+    /// What is written, where rows stay.
+    writes: Option<Writes>,
 }
 
 /// The column in whose order a lane can walk.
@@ -128,7 +137,9 @@ impl Query {
             None => vec![],
         };
         let marked = compiler.marked()?;
-        let Compiler { readings, sql, .. } = compiler;
+        let bound = compiler.sql.clone();
+        let writes = step.rewrite().map(|rewrite| Writes::new(&mut compiler, rewrite)).transpose()?;
+        let Compiler { readings, .. } = compiler;
         let texts: Vec<&str> = conditions.iter().map(|condition| condition.text.as_str()).collect();
         let predicate = texts.join(" and ");
         Ok(Self {
@@ -140,17 +151,28 @@ impl Query {
             key,
             conditions,
             predicate,
-            bound: sql,
+            bound,
             bounds,
             readings,
             computed,
             marked,
+            writes,
         })
     }
 
     /// What the server is.
     pub(crate) fn flavour(&self) -> Flavour {
         self.flavour
+    }
+
+    /// The step.
+    pub(crate) fn step(&self) -> &Step {
+        &self.step
+    }
+
+    /// What is written, if rows stay.
+    fn writes(&self) -> Option<&Writes> {
+        self.writes.as_ref()
     }
 
     /// The predicate as it stands in every statement that is built, with its placeholders.

@@ -22,6 +22,6 @@ pub(crate) fn statement() -> String {
         "set names utf8mb4 collate utf8mb4_bin, session sql_mode = '{SQL_MODE}', time_zone = '+00:00', autocommit = 1, \
          completion_type = 0, innodb_lock_wait_timeout = 1, lock_wait_timeout = 2, foreign_key_checks = 1, \
          unique_checks = 1, sql_safe_updates = 0, sql_select_limit = default, sql_big_selects = 1, \
-         lc_time_names = 'en_US', div_precision_increment = 4"
+         lc_time_names = 'en_US', div_precision_increment = 4, group_concat_max_len = 1073741824"
     )
 }

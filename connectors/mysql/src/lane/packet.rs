@@ -1,0 +1,180 @@
+//! What goes to the server in one packet, and what its answers say together.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::{Cause, Fault, FaultClass, LockWait, TableRef};
+use mysql_async::Row;
+
+use super::effect::Handled;
+use crate::answer::{Answer, get, odd};
+use crate::connect::Ask;
+use crate::connector::Shared;
+use crate::error::Error;
+use crate::query::Sql;
+
+/// What a statement is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Begin,
+    Fence,
+    /// The session's counters before anything was changed.
+    Before,
+    Gather,
+    Lock,
+    Judge,
+    /// The keys of what will be changed.
+    Keys,
+    /// Locks rows of other tables that go along.
+    Hold,
+    /// Deletes them.
+    Child(TableRef),
+    Change,
+    /// Reads the rows that will be written.
+    Read,
+    /// Looks at what was written.
+    Check,
+    /// Counts what stayed due.
+    Left,
+    /// The counters after.
+    After,
+    /// How many keys were carried, and how many arrived.
+    Carried,
+    /// Looks the next span up.
+    Ahead,
+}
+
+/// Statements in their order.
+#[derive(Default)]
+pub(crate) struct Packet {
+    parts: Vec<(Part, Sql)>,
+}
+
+/// What the answers say.
+#[derive(Default)]
+pub(crate) struct Tally {
+    /// Due rows that were found, and all of them arrived; absent: that was not asked.
+    pub(crate) due: Option<u64>,
+    /// Of those, the rows that were chosen and locked in a statement of its own.
+    pub(crate) chosen: Option<u64>,
+    pub(crate) rows: u64,
+    pub(crate) children: BTreeMap<TableRef, u64>,
+    pub(crate) keys: Vec<Row>,
+    pub(crate) read: Vec<Row>,
+    /// Rows that count from another moment than before, and rows that hold something else than was written.
+    pub(crate) checked: Option<(u64, u64)>,
+    pub(crate) left: Option<u64>,
+    pub(crate) before: Option<Handled>,
+    pub(crate) after: Option<Handled>,
+    pub(crate) ahead: Option<Vec<Row>>,
+}
+
+/// Whom and where the answers are about.
+pub(crate) struct About<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) place: &'a str,
+    pub(crate) locks: LockWait,
+    pub(crate) rows_max: u32,
+    pub(crate) rewrites: bool,
+}
+
+// === impl Packet ===
+
+impl Packet {
+    pub(crate) fn push(&mut self, part: Part, sql: Sql) {
+        self.parts.push((part, sql));
+    }
+
+    pub(crate) fn has(&self, part: &Part) -> bool {
+        self.parts.iter().any(|(own, _)| own == part)
+    }
+
+    /// The statements, in their order.
+    pub(crate) fn asks(&self) -> Vec<Ask<'_>> {
+        let ask = |part: &Part, sql| if *part == Part::Begin { Ask::Begin } else { Ask::Query(sql) };
+        self.parts.iter().map(|(part, sql)| ask(part, sql)).collect()
+    }
+
+    /// Reads every answer; the first that failed, in their order, is the reason.
+    pub(crate) fn read(
+        &self,
+        answers: impl IntoIterator<Item = Result<Answer, Error>>,
+        about: &About<'_>,
+        tally: &mut Tally,
+    ) -> Result<(), Fault> {
+        let mut answers = answers.into_iter();
+        for (part, _) in &self.parts {
+            let answer = answers.next().ok_or_else(|| odd(about.place))?;
+            let answer = answer.map_err(|error| about.fault(part, &error))?;
+            about.take(part, answer, tally)?;
+        }
+        Ok(())
+    }
+}
+
+// === impl About ===
+
+impl About<'_> {
+    /// What an error means, by the statement that met it.
+    fn fault(&self, part: &Part, error: &Error) -> Fault {
+        let mut fault = match part {
+            Part::Begin => return error.fault("begin", self.place),
+            Part::Fence => return self.shared.control_fault(error, "check fence"),
+            Part::Before | Part::After => error.fault("read counters", self.place),
+            _ => error.fault("change", self.place),
+        };
+        if fault.class == FaultClass::Locked {
+            fault.class = match (part, self.locks) {
+                // It takes no row lock, so somebody keeps the table.
+                (Part::Gather, _) => FaultClass::LockedWhole,
+                (_, LockWait::Wait) => FaultClass::Locked,
+                // Not the row itself but something that goes with it is locked: that row is to blame.
+                (_, LockWait::Skip) => FaultClass::Row(Cause::Locked),
+            };
+        }
+        fault
+    }
+
+    fn take(&self, part: &Part, answer: Answer, tally: &mut Tally) -> Result<(), Fault> {
+        let first = || answer.rows.first().ok_or_else(|| odd(self.place));
+        let number = |n| get::<u64>(first()?, n, self.place);
+        match part {
+            Part::Begin | Part::Gather | Part::Lock | Part::Judge | Part::Hold => {}
+            Part::Fence if !self.shared.fence_holds(&answer) => {
+                return Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "check fence", self.place));
+            }
+            Part::Fence => {}
+            Part::Before => tally.before = Some(Handled::read(&answer.rows, self.place)?),
+            Part::After => tally.after = Some(Handled::read(&answer.rows, self.place)?),
+            Part::Child(table) => *tally.children.entry(table.clone()).or_default() += answer.affected,
+            Part::Change if self.rewrites => tally.rows = answer.changed.unwrap_or(answer.affected),
+            Part::Change => tally.rows = answer.affected,
+            Part::Left => tally.left = Some(number(0)?),
+            Part::Check => tally.checked = Some((number(0)?, number(1)?)),
+            Part::Carried => self.carried(first()?, tally)?,
+            Part::Keys => tally.keys = answer.rows,
+            Part::Read => tally.read = answer.rows,
+            Part::Ahead => tally.ahead = Some(answer.rows),
+        }
+        Ok(())
+    }
+
+    /// The keys that were found, and behind them those that were chosen, if that was a statement of its own.
+    fn carried(&self, row: &Row, tally: &mut Tally) -> Result<(), Fault> {
+        let mut counts = vec![];
+        for n in (0..row.len()).step_by(2) {
+            let count: u64 = get(row, n, self.place)?;
+            let arrived: u64 = get(row, n + 1, self.place)?;
+            // More than the batch may change are counted and not carried.
+            if count != arrived && (n > 0 || count <= u64::from(self.rows_max)) {
+                let fault = Fault::new(FaultClass::Row(Cause::Size), "change", self.place);
+                return Err(fault.with_detail("group_concat_max_len or max_allowed_packet"));
+            }
+            counts.push(count);
+        }
+        tally.due = counts.first().copied();
+        if counts.len() > 1 {
+            tally.chosen = counts.last().copied();
+        }
+        Ok(())
+    }
+}

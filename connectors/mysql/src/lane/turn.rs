@@ -1,0 +1,126 @@
+//! The statements of a batch: one packet from BEGIN to the lookup of the next span. Where new values are computed here, or
+//! what is written has to be looked at, the rows are read first and written by a second one.
+
+use forgetd_connector::{Compare, LockWait, Order};
+
+use super::Atomic;
+use super::effect::handled;
+use super::packet::{About, Packet, Part};
+use crate::query::{Carrier, Guard, Query, RowToWrite, Sql};
+use crate::walk::Planned;
+
+impl Atomic {
+    /// Turn 1 of an order and its span.
+    pub(super) fn turn(&self, order: &Order, planned: &Planned) -> Packet {
+        let mut packet = Packet::default();
+        packet.push(Part::Begin, Sql::default());
+        packet.push(Part::Fence, self.shared.fence(self.claim.term));
+        if self.counts(order) {
+            packet.push(Part::Before, handled());
+        }
+        packet.push(Part::Gather, self.query.gather(&planned.span, order.rows_max));
+        if self.reads(order) {
+            self.choose(order, &mut packet);
+            packet.push(Part::Read, self.query.read_rows(self.query.chosen()));
+            packet.push(Part::Carried, self.carried_all());
+            return packet;
+        }
+        if self.in_one(order) {
+            packet.push(Part::Change, self.query.delete_free(order.locks));
+        } else {
+            self.choose(order, &mut packet);
+            if order.want_keys {
+                packet.push(Part::Keys, self.query.keys_carried(self.query.chosen()));
+            }
+            self.change_chosen(&mut packet);
+        }
+        self.exit(order, planned, &mut packet);
+        packet
+    }
+
+    /// The second packet of a batch whose rows were read.
+    pub(super) fn write_turn(&self, order: &Order, planned: &Planned, rows: &[RowToWrite]) -> Packet {
+        let mut packet = Packet::default();
+        if !rows.is_empty() {
+            packet.push(Part::Change, self.query.write_rows(rows, Guard::Locked, &self.survey.clocked));
+            if self.checks(order) {
+                packet.push(Part::Check, self.query.check_rows(rows));
+            }
+        }
+        self.exit(order, planned, &mut packet);
+        packet
+    }
+
+    /// Locks the due rows, and judges them again where that takes a statement of its own.
+    fn choose(&self, order: &Order, packet: &mut Packet) {
+        packet.push(Part::Lock, self.query.lock(order.locks));
+        if self.query.looks_elsewhere() {
+            packet.push(Part::Judge, self.query.judge_held());
+        }
+    }
+
+    fn change_chosen(&self, packet: &mut Packet) {
+        let chosen = self.query.chosen();
+        if let Some(write) = self.query.write_carried(chosen, &self.survey.clocked) {
+            packet.push(Part::Change, write);
+            return;
+        }
+        for child in self.query.children(&self.survey.indexes) {
+            packet.push(Part::Hold, child.lock);
+            packet.push(Part::Child(child.table), child.delete);
+        }
+        packet.push(Part::Change, self.query.delete_carried(chosen));
+    }
+
+    fn exit(&self, order: &Order, planned: &Planned, packet: &mut Packet) {
+        if order.locks == LockWait::Skip || self.checks(order) {
+            packet.push(Part::Left, self.query.due_carried(Carrier::Due));
+        }
+        if self.counts(order) {
+            packet.push(Part::After, handled());
+        }
+        if !self.reads(order) {
+            let simple = self.in_one(order);
+            packet.push(Part::Carried, if simple { Query::carried_rows(&[Carrier::Due]) } else { self.carried_all() });
+        }
+        if let Some(ahead) = self.walker.ahead(planned) {
+            packet.push(Part::Ahead, ahead);
+        }
+    }
+
+    fn carried_all(&self) -> Sql {
+        Query::carried_rows(&[Carrier::Due, self.query.chosen()])
+    }
+
+    /// Whether locking and deleting are one statement: nothing has to be known of the rows in between.
+    fn in_one(&self, order: &Order) -> bool {
+        let query = &self.query;
+        !query.rewrites() && !query.looks_elsewhere() && !query.takes_along() && !order.want_keys
+    }
+
+    /// Whether rows are read before they are written.
+    pub(super) fn reads(&self, order: &Order) -> bool {
+        self.query.rewrites() && (!self.query.computed().is_empty() || self.checks(order))
+    }
+
+    /// Whether what was done is looked at once more: always where something of the table's own may do more, and else from
+    /// time to time, for the role may not see its triggers.
+    pub(super) fn checks(&self, order: &Order) -> bool {
+        self.survey.watched || order.compare == Compare::All
+    }
+
+    /// Whether the session's counters are read.
+    fn counts(&self, order: &Order) -> bool {
+        self.checks(order)
+    }
+
+    pub(super) fn about(&self, order: &Order) -> About<'_> {
+        About {
+            shared: &self.shared,
+            place: &self.place,
+            locks: order.locks,
+            rows_max: order.rows_max,
+            rewrites: self.query.rewrites(),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Statements that write into rows which stay: what is read before, and what is written where it is still there.
+//!
+//! Rows are locked before they are read, so what is written back meets them as they were. Where a table has no locks that
+//! last, the old values stand beside the new ones and are compared in the statement that writes.
+
+use forgetd_connector::{Column, ColumnKind, Fault, Key, Place, Put, Rewrite, Shape, Value, WhenNull};
+
+use super::carried::Carrier;
+use super::selection::Compiler;
+use super::undone::Look;
+use super::{Param, Query, Sql, of};
+use crate::codec;
+use crate::flavour::Flavour;
+use crate::kind::TypeName;
+
+/// What a rewrite says, as parts of statements.
+pub(super) struct Writes {
+    /// The columns of its own that the period counts from.
+    since: Vec<Column>,
+    /// Every column that is written.
+    columns: Vec<String>,
+    /// `column = expression` for what the server works out itself.
+    fixed: Vec<String>,
+    /// Whether the server has something of its own to write.
+    pending: String,
+    /// The values of the predicate, and behind them those of `fixed`.
+    bound: Sql,
+}
+
+/// A row as it was read.
+pub(crate) struct RowRead {
+    pub(crate) key: Key,
+    /// The columns that the period counts from, as texts.
+    pub(crate) since: Vec<Option<String>>,
+    /// The columns whose new values are computed, as texts.
+    pub(crate) old: Vec<Option<String>>,
+}
+
+/// A row and the texts that its computed columns shall hold.
+pub(crate) struct RowToWrite {
+    pub(crate) row: RowRead,
+    pub(crate) values: Vec<Option<String>>,
+}
+
+/// What keeps others from changing a row between reading and writing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// Its lock.
+    Locked,
+    /// Nothing: predicate and old values are compared when it is written.
+    Compared,
+}
+
+// === impl Writes ===
+
+impl Writes {
+    /// Goes on behind the values of the predicate.
+    pub(super) fn new(compiler: &mut Compiler<'_>, rewrite: &Rewrite) -> Result<Self, Fault> {
+        let step = compiler.step;
+        let own = |compiler: &Compiler<'_>, name: &str| compiler.own(name).cloned();
+        let terms = &step.selection.terms;
+        let mut since: Vec<&str> = terms.since.columns().into_iter().map(|since| since.column.as_str()).collect();
+        if let WhenNull::Use(other) = &terms.when_null {
+            since.push(other);
+        }
+        let since = since.into_iter().map(|name| own(compiler, name)).collect::<Result<Vec<_>, _>>()?;
+        let (mut fixed, mut pending) = (vec![], vec![]);
+        for place in &rewrite.places {
+            fixed.extend(Self::fixed(compiler, place)?);
+            pending.extend(Self::pending(compiler, place)?);
+        }
+        let pending = if pending.is_empty() { "false".into() } else { pending.join(" or ") };
+        if let Some(marker) = &rewrite.marker {
+            let column = own(compiler, &marker.column)?;
+            let value = compiler.constant(&column, &marker.value)?;
+            fixed.push(format!("{} = {value}", of(&column.name)));
+        }
+        let pending = format!("coalesce({pending}, false)");
+        let columns = rewrite.columns().into_iter().map(ToOwned::to_owned).collect();
+        Ok(Self { since, columns, fixed, pending, bound: compiler.sql.clone() })
+    }
+
+    /// Whether a place that the server writes by itself holds something else.
+    fn pending(compiler: &mut Compiler<'_>, place: &Place) -> Result<Option<String>, Fault> {
+        let shape = match &place.put {
+            Put::Computed => return Ok(None),
+            Put::Constant(value) => Shape::Constant(value.clone()),
+            Put::Coarser(grain) => Shape::Coarse(grain.clone()),
+        };
+        compiler.looks(&place.path, &shape, Look::Other).map(|said| Some(said.alone()))
+    }
+
+    /// What the server writes at a place by itself.
+    fn fixed(compiler: &mut Compiler<'_>, place: &Place) -> Result<Option<String>, Fault> {
+        let column = compiler.own(&place.path.column)?.clone();
+        let value = match &place.put {
+            Put::Computed => return Ok(None),
+            Put::Constant(Value::Null) => "null".into(),
+            Put::Constant(value) => {
+                let value = compiler.constant(&column, value)?;
+                if column.nullable {
+                    format!("case when {} is not null then {value} end", of(&column.name))
+                } else {
+                    value
+                }
+            }
+            Put::Coarser(grain) => compiler.coarse(&column, grain)?.value,
+        };
+        Ok(Some(format!("{} = {value}", of(&column.name))))
+    }
+
+    /// The assignments, where the carried rows hold the computed values as texts. Columns of `kept` stay as they are
+    /// against the engine's will.
+    fn assignments(&self, computed: &[Column], kept: &[String]) -> String {
+        let computed = computed.iter().enumerate().map(|(n, column)| {
+            let value = codec::from_text(column, &format!("forgetd_keys.forgetd_c{n}"));
+            format!("{} = {value}", of(&column.name))
+        });
+        let kept = kept.iter().filter(|name| !self.columns.contains(name)).map(|name| format!("{0} = {0}", of(name)));
+        computed.chain(self.fixed.iter().cloned()).chain(kept).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The columns that the period counts from, as texts.
+    fn since_texts(&self) -> Vec<String> {
+        self.since.iter().map(|column| codec::read(column, &of(&column.name))).collect()
+    }
+}
+
+impl Query {
+    /// Whether rows stay and are written.
+    pub(crate) fn rewrites(&self) -> bool {
+        self.writes().is_some()
+    }
+
+    /// How many columns of its own the period counts from.
+    pub(crate) fn since_width(&self) -> usize {
+        self.writes().map_or(0, |writes| writes.since.len())
+    }
+
+    /// The names of the columns that the period counts from.
+    pub(crate) fn since_names(&self) -> Vec<&str> {
+        self.writes().map_or_else(Vec::new, |writes| writes.since.iter().map(|column| column.name.as_str()).collect())
+    }
+
+    /// Reads carried rows before they are written: the key, what the period counts from, the values that others are
+    /// computed from, whether the marker says that the row is done, and whether the server has something of its own to
+    /// write.
+    pub(crate) fn read_rows(&self, carrier: Carrier) -> Sql {
+        let Some(writes) = self.writes() else { return Sql::default() };
+        let mut columns = self.key_texts();
+        columns.extend(writes.since_texts());
+        columns.extend(self.computed().iter().map(codec::written));
+        columns.extend([self.marked().to_owned(), writes.pending.clone()]);
+        let text = format!("select {} from {}{}", columns.join(", "), self.rows_of(carrier.keys()), self.still());
+        writes.bound.clone().say(text)
+    }
+
+    /// Reads carried rows that nobody locked, while they are due.
+    pub(crate) fn read_due(&self, carrier: Carrier) -> Sql {
+        let Some(writes) = self.writes() else { return Sql::default() };
+        let mut columns = self.key_texts();
+        columns.extend(writes.since_texts());
+        columns.extend(self.computed().iter().map(codec::written));
+        columns.extend([self.marked().to_owned(), writes.pending.clone()]);
+        let rows = self.rows_of(carrier.keys());
+        let text = format!("select {} from {rows} where {}", columns.join(", "), self.predicate());
+        writes.bound.clone().say(text)
+    }
+
+    /// Writes what needs no computing into carried rows; absent where the step writes nothing.
+    pub(crate) fn write_carried(&self, carrier: Carrier, kept: &[String]) -> Option<Sql> {
+        let writes = self.writes()?;
+        let rows = self.rows_of(carrier.keys());
+        let text = format!("update {rows} set {}{}", writes.assignments(self.computed(), kept), self.still());
+        Some(writes.bound.clone().say(text))
+    }
+
+    /// The same into those of the carried rows that are due: for tables whose rows cannot be locked.
+    pub(crate) fn write_due(&self, carrier: Carrier, kept: &[String]) -> Option<Sql> {
+        let writes = self.writes()?;
+        let rows = self.rows_of(carrier.keys());
+        let text =
+            format!("update {rows} set {} where {}", writes.assignments(self.computed(), kept), self.predicate());
+        Some(writes.bound.clone().say(text))
+    }
+
+    /// Writes the computed values, and what goes with them.
+    pub(crate) fn write_rows(&self, rows: &[RowToWrite], guard: Guard, kept: &[String]) -> Sql {
+        let Some(writes) = self.writes() else { return Sql::default() };
+        let mut sql = writes.bound.clone();
+        let from = self.rows_to_write(rows, guard, &mut sql);
+        let compared = match guard {
+            Guard::Locked => String::new(),
+            Guard::Compared => {
+                let old = self.computed().iter().enumerate();
+                let same = old.map(|(n, column)| {
+                    format!("cast({} as binary) <=> cast(forgetd_keys.forgetd_o{n} as binary)", codec::written(column))
+                });
+                let same = same.chain([self.predicate().to_owned()]).collect::<Vec<_>>();
+                format!(" where {}", same.join(" and "))
+            }
+        };
+        let text = format!("update {from} set {}{compared}", writes.assignments(self.computed(), kept));
+        sql.say(text)
+    }
+
+    /// Looks at rows that were written: how many count from another moment than before, and how many hold something else
+    /// than was written; the form that a column itself gives a value is no difference.
+    pub(crate) fn check_rows(&self, rows: &[RowToWrite]) -> Sql {
+        let Some(writes) = self.writes() else { return Sql::default() };
+        let mut sql = Sql::default();
+        let from = self.rows_to_write(rows, Guard::Locked, &mut sql);
+        let moved = writes.since.iter().enumerate().map(|(n, column)| {
+            format!("not ({} <=> forgetd_keys.forgetd_s{n})", codec::read(column, &of(&column.name)))
+        });
+        let altered = self.computed().iter().enumerate();
+        let altered = altered.map(|(n, column)| differs(self.flavour(), column, &format!("forgetd_keys.forgetd_c{n}")));
+        let any = |parts: Vec<String>| if parts.is_empty() { "false".to_owned() } else { parts.join(" or ") };
+        let text = format!(
+            "select coalesce(sum({}), 0), coalesce(sum({}), 0) from {from}",
+            any(moved.collect()),
+            any(altered.collect())
+        );
+        sql.say(text)
+    }
+
+    /// Rows with their new values as a table, joined to the table itself.
+    fn rows_to_write(&self, rows: &[RowToWrite], guard: Guard, sql: &mut Sql) -> String {
+        let texts = |texts: &[Option<String>]| {
+            texts.iter().map(|text| serde_json::to_string(text).unwrap_or_else(|_| "null".into())).collect::<Vec<_>>()
+        };
+        let mut array = String::from("[");
+        for row in rows {
+            let Some(mut elements) = self.key_written(&row.row.key) else { continue };
+            elements.extend(texts(&row.row.since));
+            elements.extend(texts(&row.values));
+            if guard == Guard::Compared {
+                elements.extend(texts(&row.row.old));
+            }
+            if array.len() > 1 {
+                array.push(',');
+            }
+            array.push('[');
+            array.push_str(&elements.join(","));
+            array.push(']');
+        }
+        array.push(']');
+        let array = sql.bind(Param::Text(Some(array)));
+        let mut columns = self.key_declared(false);
+        let mut at = self.key().len();
+        let computed = self.computed().len();
+        let old = if guard == Guard::Compared { computed } else { 0 };
+        for (name, width) in [("s", self.since_width()), ("c", computed), ("o", old)] {
+            for n in 0..width {
+                columns.push_str(&format!(
+                    ", forgetd_{name}{n} longtext character set utf8mb4 collate utf8mb4_bin path '$[{at}]' error on error"
+                ));
+                at += 1;
+            }
+        }
+        self.rows_beside(&format!("json_table({array}, '$[*]' columns ({columns})) as forgetd_keys"))
+    }
+
+    /// The statements that write rows, for whoever looks at them.
+    pub(super) fn written(&self, carrier: Carrier) -> Vec<Sql> {
+        if self.computed().is_empty() {
+            return self.write_carried(carrier, &[]).into_iter().collect();
+        }
+        vec![self.read_rows(carrier), self.write_rows(&[], Guard::Locked, &[])]
+    }
+}
+
+/// Whether a column holds another value than a text that was assigned to it. Spaces at the end are the column's own
+/// matter, and so are digits that it does not keep.
+fn differs(flavour: Flavour, column: &Column, sent: &str) -> String {
+    let own = codec::written(column);
+    match (column.kind, TypeName::of(column).base) {
+        (ColumnKind::Text, _) => format!("not (rtrim({}) <=> rtrim({sent}))", codec::unicode(column, &own)),
+        (ColumnKind::Json, _) => format!("not ({} <=> {})", flavour.same_json(&own), flavour.same_json(sent)),
+        (ColumnKind::Number, "decimal") => {
+            let scale = column.fit.scale.unwrap_or(30).min(30);
+            format!("not ({own} <=> cast({sent} as decimal(65,{scale})))")
+        }
+        (ColumnKind::Number, _) => format!("not ({own} <=> {sent} + 0e0)"),
+        _ => format!("not ({own} <=> {sent})"),
+    }
+}
