@@ -14,7 +14,7 @@ start_galera() {
   # Scripts that Debian puts into a package which would start a server; the cache may be hidden from others.
   cp "$cache"/mariadb/usr/bin/wsrep_sst_* "$dir/bin"
   for node in 0 1 2; do
-    mkdir -p "$dir/$node/data"
+    mkdir -p "$dir/$node/data" "$dir/$node/tmp"
     mysql_users >"$dir/$node/init.sql"
     free_port >"$dir/$node/port"
     free_port >"$dir/$node/group"
@@ -22,7 +22,7 @@ start_galera() {
     peers+=("127.0.0.1:$(cat "$dir/$node/group")")
   done
   [ "$(id -u)" -ne 0 ] || chown -R nobody "$dir"
-  "${galera_as[@]}" mariadb-install-db --no-defaults "--datadir=$dir/0/data" \
+  TMPDIR="$dir/0/tmp" "${galera_as[@]}" mariadb-install-db --no-defaults "--datadir=$dir/0/data" \
     --auth-root-authentication-method=normal --skip-test-db >"$dir/log" 2>&1
   start_galera_node "$dir" 0 "gcomm://" "--init-file=$dir/0/init.sql"
   for node in 1 2; do
@@ -35,7 +35,7 @@ start_galera_node() {
   local dir="$1" node="$2" address="$3" own="$1/$2" group transfer _
   shift 3
   group="$(cat "$own/group")" transfer="$(cat "$own/transfer")"
-  PATH="$dir/bin:$PATH" "${galera_as[@]}" env "LD_PRELOAD=$(eatmydata)" mariadbd --no-defaults "--datadir=$own/data" \
+  TMPDIR="$own/tmp" PATH="$dir/bin:$PATH" "${galera_as[@]}" env "LD_PRELOAD=$(eatmydata)" mariadbd --no-defaults "--datadir=$own/data" \
     "--socket=$own/socket" "--port=$(cat "$own/port")" "--pid-file=$own/server.pid" --bind-address=127.0.0.1 \
     --skip-name-resolve "--server-id=$((node + 1))" --max-connections=100 --log-bin=binlog --log-slave-updates \
     --binlog-format=ROW --innodb-autoinc-lock-mode=2 --innodb-buffer-pool-size=64M --wsrep-on=ON \

@@ -64,7 +64,7 @@ start_mariadb() {
     echo "delete from mysql.global_priv where user = '';"
     echo 'flush privileges;'
   } >>"$dir/init.sql"
-  mariadb-install-db --no-defaults "--user=$(id -un)" "--datadir=$dir/data" --auth-root-authentication-method=normal \
+  TMPDIR="$dir/tmp" mariadb-install-db --no-defaults "--user=$(id -un)" "--datadir=$dir/data" --auth-root-authentication-method=normal \
     --skip-test-db >"$dir/log" 2>&1
   mysql_server=(env "LD_PRELOAD=$(eatmydata)" mariadbd --no-defaults "--plugin-dir=$cache/mariadb/usr/lib/mysql/plugin"
     --plugin-load-add=auth_ed25519 --binlog-format=ROW)
@@ -80,7 +80,7 @@ start_mysql() {
   mysql_server=("$libraries"/ld-linux-*.so.* --library-path "$libraries" --preload "$(eatmydata)" "$usr/sbin/mysqld"
     --no-defaults "--basedir=$usr" "--plugin-dir=$usr/lib/mysql/plugin" "--lc-messages-dir=$usr/share/mysql"
     "--character-sets-dir=$usr/share/mysql/charsets" --mysqlx=OFF --innodb-redo-log-capacity=256M)
-  "${mysql_server[@]}" --initialize-insecure "--user=$(id -un)" "--datadir=$dir/data" >"$dir/log" 2>&1
+  TMPDIR="$dir/tmp" "${mysql_server[@]}" --initialize-insecure "--user=$(id -un)" "--datadir=$dir/data" >"$dir/log" 2>&1
   start_mysql_server "$dir"
 }
 
@@ -89,7 +89,8 @@ eatmydata() {
 }
 
 mysql_folder() {
-  mkdir -p "$1/files"
+  # A server that starts removes what others left in its folder for temporary tables.
+  mkdir -p "$1/files" "$1/tmp"
   certificates "$1"
   mysql_users >"$1/init.sql"
 }
@@ -98,7 +99,7 @@ start_mysql_server() {
   local dir="$1" port try
   for try in 1 2 3 4 5; do
     port="$(free_port)"
-    "${mysql_server[@]}" "${mysql_options[@]}" "--server-id=${mysql_server_id:-1}" "--datadir=$dir/data" \
+    TMPDIR="$dir/tmp" "${mysql_server[@]}" "${mysql_options[@]}" "--server-id=${mysql_server_id:-1}" "--datadir=$dir/data" \
       "--socket=$dir/socket" "--port=$port" "--pid-file=$dir/server.pid" "--init-file=$dir/init.sql" \
       "--secure-file-priv=$dir/files" \
       "--ssl-ca=$dir/ca.crt" "--ssl-cert=$dir/server.crt" "--ssl-key=$dir/server.key" >>"$dir/log" 2>&1 </dev/null &
