@@ -86,6 +86,10 @@ pub struct Fit {
     /// rounded when it is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<u32>,
+    /// The engine's name of the collation by which it compares the column's texts; absent: the engine has none, or what it
+    /// takes for equal does not depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collation: Option<String>,
     /// Who writes it.
     pub writable: Writable,
     /// Whether it decides in which partition a row lies.

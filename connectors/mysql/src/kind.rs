@@ -1,16 +1,14 @@
-//! What the engine's name of a type says beside the kind: signs, digits of a second, the collation.
+//! What the engine's name of a type says beside the kind: the word, the digits of a second, what its bytes are.
 
 use forgetd_connector::Column;
 
-/// The name of a type, taken apart: `datetime(6)`, `bigint(20) unsigned`, `varchar(20) collate latin1_swedish_ci`.
+/// The name of a type, taken apart: `datetime(6)`, `bigint unsigned`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TypeName<'a> {
     /// The first word.
     pub(crate) base: &'a str,
     /// The number in parentheses; absent where there is none, or several.
     digits: Option<u32>,
-    /// Of a text; absent where the name does not say it.
-    pub(crate) collation: Option<&'a str>,
 }
 
 // === impl TypeName ===
@@ -21,13 +19,10 @@ impl<'a> TypeName<'a> {
     }
 
     fn parse(name: &'a str) -> Self {
-        // Behind the labels of an enum, which can hold anything.
-        let tail = name.rfind(')').map_or(0, |at| at + 1);
-        let collation = name.get(tail..).and_then(|tail| tail.split_once("collate ")).map(|(_, collation)| collation);
         let end = name.find(['(', ' ']).unwrap_or(name.len());
         let inside = name.get(end..).and_then(|rest| rest.strip_prefix('('));
         let digits = inside.and_then(|rest| rest.split_once(')')).and_then(|(digits, _)| digits.parse().ok());
-        Self { base: name.get(..end).unwrap_or(name), digits, collation: collation.map(str::trim) }
+        Self { base: name.get(..end).unwrap_or(name), digits }
     }
 
     /// How many digits of a second a time keeps.
@@ -39,11 +34,6 @@ impl<'a> TypeName<'a> {
     pub(crate) fn is_bytes(self) -> bool {
         matches!(self.base, "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob")
     }
-
-    /// Whether it is known that the column's bytes are UTF-8 as it is written everywhere else.
-    pub(crate) fn is_utf8mb4(self) -> bool {
-        self.collation.is_some_and(|collation| collation.starts_with("utf8mb4_"))
-    }
 }
 
 #[cfg(test)]
@@ -52,18 +42,15 @@ mod tests {
 
     #[test]
     fn names_are_taken_apart() {
-        for (name, base, digits, collation) in [
-            ("datetime(6)", "datetime", 6, None),
-            ("timestamp", "timestamp", 0, None),
-            ("bigint(20) unsigned", "bigint", 6, None),
-            ("decimal(10,2)", "decimal", 0, None),
-            ("varchar(20) collate latin1_swedish_ci", "varchar", 6, Some("latin1_swedish_ci")),
-            ("text collate utf8mb4_general_ci", "text", 0, Some("utf8mb4_general_ci")),
-            ("enum('a','b) collate c','(') collate utf8mb4_bin", "enum", 0, Some("utf8mb4_bin")),
-            ("int", "int", 0, None),
+        for (name, base, digits) in [
+            ("datetime(6)", "datetime", 6),
+            ("timestamp", "timestamp", 0),
+            ("bigint unsigned", "bigint", 0),
+            ("bit(8)", "bit", 6),
+            ("varchar", "varchar", 0),
         ] {
             let parsed = TypeName::parse(name);
-            assert_eq!((parsed.base, parsed.second_digits(), parsed.collation), (base, digits, collation), "{name}");
+            assert_eq!((parsed.base, parsed.second_digits()), (base, digits), "{name}");
         }
     }
 }

@@ -117,6 +117,7 @@ fn fit(row: &Row, type_name: &str, place: &str) -> Result<Fit, Fault> {
             _ => None,
         },
         scale: scale.and_then(|scale| u32::try_from(scale).ok()),
+        collation: None,
         writable: match (get(row, 7, place)?, get(row, 8, place)?) {
             (true, _) => Writable::Generated,
             (false, true) => Writable::Identity,

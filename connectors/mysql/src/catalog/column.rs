@@ -17,6 +17,7 @@ pub(super) struct Told {
     scale: Option<u64>,
     extra: String,
     charset: Option<String>,
+    collation: Option<String>,
 }
 
 // === impl Told ===
@@ -33,6 +34,7 @@ impl Told {
             scale: get(row, 7, place)?,
             extra: get::<String>(row, 8, place)?.to_lowercase(),
             charset: get(row, 9, place)?,
+            collation: get(row, 10, place)?,
         })
     }
 
@@ -50,6 +52,7 @@ impl Told {
                     .then_some(self.scale)
                     .flatten()
                     .and_then(|scale| scale.try_into().ok()),
+                collation: self.collation.clone(),
                 writable: self.writable(),
                 partitions,
                 labels: self.labels(),
@@ -177,6 +180,7 @@ mod tests {
             scale: None,
             extra: String::new(),
             charset: None,
+            collation: None,
         }
     }
 

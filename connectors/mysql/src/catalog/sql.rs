@@ -23,12 +23,13 @@ pub(super) fn resolve(names: &[TableRef]) -> Sql {
     each(names, "tables", |n| format!("select {n}, table_schema, table_name, table_type, engine, table_rows"))
 }
 
-/// Columns: number, place, name, type, whole type, nullable, length, decimals, what else the engine does, character set.
+/// Columns: number, place, name, type, whole type, nullable, length, decimals, what else the engine does, character set,
+/// collation.
 pub(super) fn columns(names: &[TableRef]) -> Sql {
     each(names, "columns", |n| {
         format!(
             "select {n}, ordinal_position, column_name, data_type, column_type, is_nullable, character_maximum_length, \
-             numeric_scale, extra, character_set_name"
+             numeric_scale, extra, character_set_name, collation_name"
         )
     })
 }

@@ -39,7 +39,8 @@ pub(crate) fn written(column: &Column) -> String {
 
 /// A text as the server would send it to us: another character set's text is converted.
 pub(crate) fn unicode(column: &Column, expr: &str) -> String {
-    if TypeName::of(column).is_utf8mb4() { expr.to_owned() } else { format!("convert({expr} using utf8mb4)") }
+    let known = column.fit.collation.as_ref().is_some_and(|collation| collation.starts_with("utf8mb4_"));
+    if known { expr.to_owned() } else { format!("convert({expr} using utf8mb4)") }
 }
 
 /// A text as the bytes of its code points, which are in the order of those and equal for nothing else.
@@ -69,6 +70,7 @@ pub(crate) fn parameter(column: &Column, value: &Value) -> Param {
         ColumnKind::Number if is_binary(column) => Param::number(&with_exponent(&text)),
         ColumnKind::Number => Param::number(&text),
         ColumnKind::Instant | ColumnKind::NaiveTime | ColumnKind::Date => Param::time(&text),
+        ColumnKind::Other if TypeName::of(column).base == "bit" => Param::number(&text),
         ColumnKind::Other if is_hex(column) => {
             hex::decode(digits_of(&text)).ok().map(|bytes| Param::Bytes(Some(bytes)))
         }

@@ -117,7 +117,7 @@ fn restored(column: &Column, expr: &str) -> String {
     let name = TypeName::of(column);
     match Form::of(column) {
         Form::Signed | Form::Unsigned | Form::Label | Form::Double => expr.into(),
-        Form::Text => in_collation(name.collation, &format!("unhex({expr})")),
+        Form::Text => in_collation(column.fit.collation.as_deref(), &format!("unhex({expr})")),
         Form::Bytes => format!("unhex({expr})"),
         Form::Time => format!("cast({expr} as datetime(6))"),
         Form::Date => format!("cast({expr} as date)"),
@@ -142,7 +142,8 @@ fn written(column: &Column, value: &Value) -> Option<String> {
     let text = codec::text(value)?;
     let quoted = |text: &str| serde_json::to_string(text).ok();
     match (Form::of(column), value) {
-        (Form::Signed | Form::Unsigned | Form::Label | Form::Double, _) => {
+        (Form::Label, _) => Some((column.fit.labels.iter().position(|label| *label == text)? + 1).to_string()),
+        (Form::Signed | Form::Unsigned | Form::Double, _) => {
             let number: serde_json::Value = serde_json::from_str(&text).ok()?;
             number.is_number().then_some(text)
         }
@@ -282,7 +283,7 @@ mod tests {
             ),
             (
                 Text,
-                "varchar(9) collate latin1_swedish_ci",
+                "varchar",
                 "hex(convert(c using utf8mb4))",
                 "convert(convert(unhex(k) using utf8mb4) using latin1) collate latin1_swedish_ci",
                 Value::Text("a\"".into()),
@@ -290,12 +291,13 @@ mod tests {
             ),
             (
                 Text,
-                "varchar(9) collate utf8mb4_bin",
+                "char",
                 "hex(convert(c using utf8mb4))",
-                "convert(unhex(k) using utf8mb4) collate utf8mb4_bin",
+                "convert(convert(unhex(k) using utf8mb4) using latin1) collate latin1_swedish_ci",
                 Value::Text(String::new()),
                 "\"\"",
             ),
+            (Other, "enum", "(c + 0)", "k", Value::Typed { kind: "enum".into(), text: "a".into() }, "2"),
             (Other, "binary(2)", "hex(c)", "unhex(k)", Value::Bytes(vec![0, 0xff]), "\"00ff\""),
             (
                 NaiveTime,
@@ -314,7 +316,8 @@ mod tests {
                 "\"-0.50\"",
             ),
         ] {
-            let fit = Fit { scale: Some(2), ..Fit::default() };
+            let collation = Some("latin1_swedish_ci".into());
+            let fit = Fit { scale: Some(2), collation, labels: vec!["z".into(), "a".into()], ..Fit::default() };
             let column = Column { name: "c".into(), type_name: type_name.into(), kind, nullable: false, fit };
             assert_eq!((&*element(&column, "c"), &*restored(&column, "k")), (there, back), "{type_name}");
             assert_eq!(written(&column, &value).as_deref(), Some(json), "{type_name}");

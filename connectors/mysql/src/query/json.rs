@@ -46,6 +46,8 @@ impl Compiler<'_> {
     pub(super) fn spot(&self, column: &Column) -> Spot {
         let name = self.of(&column.name);
         let root = match column.kind {
+            // Where it is text that is checked to be JSON, it can be of any character set.
+            ColumnKind::Json if column.fit.collation.is_some() => codec::unicode(column, &name),
             ColumnKind::Json => name,
             _ => {
                 let text = codec::unicode(column, &name);

@@ -12,7 +12,6 @@ use super::selection::Compiler;
 use super::table_name;
 use super::written::WrittenTime;
 use crate::codec;
-use crate::kind::TypeName;
 
 /// The alias of another table, in a subquery of its own.
 pub(super) const OTHER: &str = "forgetd_other";
@@ -275,8 +274,8 @@ pub(super) fn from_other(table: &Table) -> String {
 /// Equality by the other column's collation, which its index is in the order of. Absent where that is not known: texts of
 /// two collations cannot be compared as they are.
 fn collated(other: &Column, own: &Column, theirs: &str, ours: &str) -> Option<String> {
-    let collation = TypeName::of(other).collation?;
-    if TypeName::of(own).collation == Some(collation) {
+    let collation = other.fit.collation.as_deref()?;
+    if own.fit.collation.as_deref() == Some(collation) {
         return Some(format!("{theirs} = {ours}"));
     }
     let plain = collation.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
