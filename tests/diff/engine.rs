@@ -65,7 +65,7 @@ impl Fixture for PostgresSite {
         let (type_name, form) = match kind {
             Kind::Int => ("bigint", None),
             Kind::Bool => ("boolean", None),
-            Kind::Text => ("text", None),
+            Kind::Text | Kind::LongText => ("text", None),
             Kind::LaxText => ("text collate lax", None),
             Kind::Real => ("double precision", None),
             Kind::Numeric => ("numeric", None),
@@ -175,7 +175,7 @@ impl Fixture for SqliteSite {
         let (type_name, form) = match kind {
             Kind::Int => ("integer", None),
             Kind::Bool => ("boolean", None),
-            Kind::Text => ("text", None),
+            Kind::Text | Kind::LongText => ("text", None),
             Kind::LaxText => ("text collate nocase", None),
             Kind::Real => ("real", None),
             Kind::Numeric => ("numeric", None),

@@ -34,11 +34,13 @@ const ELSEWHERE: &[&str] = &[
     "PERFORMANCE_SCHEMA",
 ];
 
-/// The tables that the role can read something of, in order of their names; neither the server's nor those of `control`.
+/// The tables of the URL's database that the role can read something of, in order of their names.
+///
+/// A server often holds the databases of several applications, and a role may see more of them than it should.
 pub(crate) async fn tables(shared: &Shared) -> Result<Vec<TableRef>, Fault> {
     let place = shared.database();
     let mut held = shared.lanes.take().await?;
-    let answers = held.read("list tables", place, &[&sql::tables(shared.names.plain())]).await?;
+    let answers = held.read("list tables", place, &[&sql::tables(shared.schema(), shared.names.plain())]).await?;
     held.give_back();
     let table = |row: &Row| Ok(TableRef { schema: Some(get(row, 0, place)?), name: get(row, 1, place)? });
     rows(&answers, 0, place)?.iter().map(table).collect()

@@ -47,6 +47,8 @@ pub enum Kind {
     Numeric,
     /// Text.
     Text,
+    /// Text of any length, which may serve in no index.
+    LongText,
     /// Text whose collation takes some different texts for the same.
     LaxText,
     /// JSON, in the engine's own type or as text.
@@ -290,7 +292,14 @@ pub fn literal(kind: Kind, cell: &Cell) -> String {
         (Kind::Real | Kind::Numeric | Kind::Julian, Cell::Real(value)) => format!("'{value:?}'"),
         (Kind::Bool, Cell::Bool(value)) => value.to_string(),
         (
-            Kind::Text | Kind::LaxText | Kind::Uuid | Kind::Address | Kind::Iso8601 | Kind::NaiveText | Kind::DateText,
+            Kind::Text
+            | Kind::LongText
+            | Kind::LaxText
+            | Kind::Uuid
+            | Kind::Address
+            | Kind::Iso8601
+            | Kind::NaiveText
+            | Kind::DateText,
             Cell::Text(text),
         ) => text_literal(text),
         (Kind::Json, Cell::Json(json)) => text_literal(&json.to_string()),

@@ -6,15 +6,14 @@ use forgetd_connector::TableRef;
 
 use crate::query::Sql;
 
-/// Tables that the role can see something of, without the server's own; `control` holds forgetd's.
-pub(super) fn tables(control: &str) -> Sql {
+/// Tables of a database of the server's that the role can see something of; `control` holds forgetd's.
+pub(super) fn tables(schema: &str, control: &str) -> Sql {
     let mut sql = Sql::default();
-    let control = sql.bind(control);
+    let (schema, control) = (sql.bind(schema), sql.bind(control));
     sql.say(format!(
         "select table_schema, table_name from information_schema.tables \
-         where table_type in ('BASE TABLE', 'SYSTEM VERSIONED') and table_schema not in \
-         ('mysql', 'information_schema', 'performance_schema', 'sys', 'ndbinfo', {control}) \
-         order by cast(table_schema as binary), cast(table_name as binary)"
+         where table_type in ('BASE TABLE', 'SYSTEM VERSIONED') and table_schema = {schema} and table_schema <> {control} \
+         order by cast(table_name as binary)"
     ))
 }
 

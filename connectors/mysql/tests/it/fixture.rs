@@ -59,6 +59,7 @@ impl Fixture for MyFixture {
             Kind::Real => ("double", None),
             Kind::Numeric => ("decimal(38, 10)", None),
             Kind::Text => ("varchar(700) collate utf8mb4_bin", None),
+            Kind::LongText => ("longtext", None),
             Kind::LaxText => ("varchar(700) collate utf8mb4_general_ci", None),
             Kind::Json => ("json", None),
             Kind::Uuid if self.product == Product::MariaDb => ("uuid", None),

@@ -35,7 +35,8 @@ impl Fixture for PostgresFixture {
             Kind::Bool => ("boolean", None),
             Kind::Real => ("double precision", None),
             Kind::Numeric => ("numeric", None),
-            Kind::Text => ("text", None),
+            Kind::Text | Kind::LongText => ("text", None),
+
             Kind::LaxText => ("text collate \"und-x-icu\"", None),
             Kind::Json => ("jsonb", None),
             Kind::Uuid => ("uuid", None),

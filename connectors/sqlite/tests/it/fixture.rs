@@ -33,7 +33,7 @@ impl Fixture for SqliteFixture {
             Kind::Bool => ("boolean", None),
             Kind::Real => ("real", None),
             Kind::Numeric => ("numeric", None),
-            Kind::Text => ("text", None),
+            Kind::Text | Kind::LongText => ("text", None),
             Kind::LaxText => ("text collate nocase", None),
             Kind::Json => ("json", None),
             Kind::Uuid | Kind::Address => ("text", None),

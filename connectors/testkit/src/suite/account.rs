@@ -25,10 +25,10 @@ fn table() -> TableSpec {
         (moment("2024-01-31T23:59:59Z"), Cell::Null, "a"),
         (moment("2024-01-31T23:59:59Z"), moment("2024-03-10T12:00:00Z"), "a"),
         (moment("2024-03-10T12:00:00Z"), moment("2020-01-01T00:00:00Z"), "a"),
-        (moment("2999-01-01T00:00:00Z"), moment("2020-01-01T00:00:00Z"), "a"),
+        (moment("2037-01-01T00:00:00Z"), moment("2020-01-01T00:00:00Z"), "a"),
         (Cell::Null, moment("2020-01-01T00:00:00Z"), "a"),
         (Cell::Null, moment("2020-01-01T00:00:00Z"), "b"),
-        (moment("2999-01-01T00:00:00Z"), Cell::Null, "b"),
+        (moment("2037-01-01T00:00:00Z"), Cell::Null, "b"),
         (moment("2020-01-01T00:00:00Z"), Cell::Null, "b"),
     ];
     TableSpec::new("item")

@@ -4,7 +4,7 @@ use forgetd_connector::{Count, Cutoff, Outside, Predicate, RowCap, Selection, Va
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, date};
 
-use super::fence::{late, ten};
+use super::fence::{day, late, ten};
 use crate::{Arena, Cell, Drained, Fixture, Kind, TableSpec, oracle};
 
 pub(super) fn text(column: &str, value: &str) -> Predicate {
@@ -60,7 +60,7 @@ pub async fn equality_is_exact(fixture: &dyn Fixture) {
         ["closed", "CLOSED", "Closed", "closed ", " closed", "clos\u{e9}d", "close\u{301}d", "", "o'closed", "%"];
     let rows = words.iter().enumerate().map(|(n, word)| {
         let n = n as i64;
-        vec![Cell::Instant(Timestamp::UNIX_EPOCH), Cell::Text((*word).into()), Cell::Int(n % 3), Cell::Bool(n % 2 == 0)]
+        vec![day(0), Cell::Text((*word).into()), Cell::Int(n % 3), Cell::Bool(n % 2 == 0)]
     });
     let mut table =
         TableSpec::new("item").column("at", Kind::Instant).column("word", Kind::Text).column("n", Kind::Int);

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::json;
 
-use super::fence::late;
+use super::fence::{day, late};
 use super::predicate::agrees;
 use crate::oracle::Native;
 use crate::{Arena, Cell, Fixture, Kind, TableSpec, oracle};
@@ -94,7 +94,7 @@ pub async fn conditions_on_columns_agree_with_the_oracle(fixture: &dyn Fixture) 
     let rows = (0..16).map(|n| {
         let of = |cells: Vec<Cell>| cells.get(n).cloned().unwrap_or(Cell::Null);
         vec![
-            Cell::Instant(Timestamp::UNIX_EPOCH),
+            day(0),
             of(words.iter().map(|word| text(word)).collect()),
             of(numbers.iter().map(|number| Cell::Int(*number)).collect()),
             of(reals.iter().map(|real| Cell::Real(*real)).collect()),
@@ -171,7 +171,7 @@ pub async fn conditions_inside_json_agree_with_the_oracle(fixture: &dyn Fixture)
     ];
     let rows = documents.iter().map(|document| vec![Cell::Json(document.clone())]).chain([vec![Cell::Null]]);
     let rows = rows.map(|mut row| {
-        row.insert(0, Cell::Instant(Timestamp::UNIX_EPOCH));
+        row.insert(0, day(0));
         row
     });
     let table = TableSpec::new("item").column("at", Kind::Instant).nullable("doc", Kind::Json).rows(rows);

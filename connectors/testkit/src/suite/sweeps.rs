@@ -101,7 +101,7 @@ pub async fn done_rows_are_read_page_by_page(fixture: &dyn Fixture) {
     let arena = Arena::new(fixture).await;
     let rows = (0..40).map(|n| match n % 8 {
         0 => vec![day(n), text(&format!("a{n}"))],
-        1 => vec![day(9_000), text(&format!("p1.later{n}"))],
+        1 => vec![day(5_000), text(&format!("p1.later{n}"))],
         2 => vec![day(n), Cell::Null],
         3 => vec![day(n), text("p1.kept")],
         _ => vec![day(n), text(&format!("p1.{n}"))],
@@ -135,8 +135,8 @@ pub async fn done_rows_are_read_page_by_page(fixture: &dyn Fixture) {
 /// Few large rows are a page, and none of them is left out.
 pub async fn large_rows_are_read_few_at_a_time(fixture: &dyn Fixture) {
     let arena = Arena::new(fixture).await;
-    let rows = (0..6).map(|n| vec![day(n), text(&format!("p1.{n}{}", "x".repeat(3_000_000)))]);
-    let table = TableSpec::new("item").column("at", Kind::Instant).nullable("email", Kind::Text).rows(rows);
+    let rows = (0..6).map(|n| vec![day(n), text(&format!("p1.{n}{}", "x".repeat(2_500_000)))]);
+    let table = TableSpec::new("item").column("at", Kind::Instant).nullable("email", Kind::LongText).rows(rows);
     arena.create(fixture, &table).await;
     let step = tagging(&arena, table.selection(fixture, "at", late()), "email").await;
     let (read, sizes) = pages(&arena, &step, 1_000).await;
