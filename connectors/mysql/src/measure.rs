@@ -8,6 +8,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::answer::{Answer, get, odd};
+use crate::connect::Session;
 use crate::connector::Shared;
 use crate::query::{Query, Sql};
 
@@ -87,14 +88,7 @@ pub(crate) async fn read(
     place: &str,
 ) -> Result<Result<Vec<Answer>, Cause>, Fault> {
     let mut held = shared.lanes.take().await?;
-    let mut unreadable = None;
-    for reading in query.readings() {
-        if let Err(fault) = held.read("read condition", place, &[&reading.sql]).await {
-            unreadable = Some(native(fault, &reading.what));
-            break;
-        }
-    }
-    let answers = match unreadable {
+    let answers = match unreadable(&mut held, query, place).await {
         Some(fault) => Err(fault),
         None => held.read(operation, place, queries).await,
     };
@@ -104,6 +98,16 @@ pub(crate) async fn read(
         Err(Fault { class: FaultClass::Blind(cause), .. }) => Ok(Err(cause)),
         Err(fault) => Err(fault),
     }
+}
+
+/// What the server cannot read of the policy's own conditions, if there is something.
+pub(crate) async fn unreadable(session: &mut Session, query: &Query, place: &str) -> Option<Fault> {
+    for reading in query.readings() {
+        if let Err(fault) = session.read("read condition", place, &[&reading.sql]).await {
+            return Some(native(fault, &reading.what));
+        }
+    }
+    None
 }
 
 /// A native condition that the server cannot read is the policy's to mend.

@@ -1,6 +1,7 @@
 //! What would keep a step from doing what it says. Reads only.
 
 mod advice;
+mod conditions;
 mod copies;
 mod jobs;
 mod keys;
@@ -37,6 +38,7 @@ pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, F
     let mut findings = looked.findings(step, database);
     findings.extend(others::findings(step, database));
     findings.extend(privileges::look(&mut held, step, &looked.role, database).await?);
+    findings.extend(conditions::look(&mut held, shared, step).await?);
     findings.extend(unverified(shared, database));
     let mariadb = shared.looked.flavour.is_mariadb();
     findings.extend(advice::look(&mut held, step, &looked, mariadb, database).await?);
