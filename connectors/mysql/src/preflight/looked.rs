@@ -117,10 +117,11 @@ impl Looked {
         findings
     }
 
-    /// MySQL shows triggers only to an account that may make some, MariaDB their names to others too.
+    /// MySQL shows triggers only to an account that may make some, MariaDB their names to all who may use the whole table.
     fn unshown(&self, table: &TableRef, event: Event, place: &str) -> Option<Finding> {
         let hidden = if self.mariadb {
             self.triggers_of(table).any(|trigger| trigger.fires == event && !trigger.is_shown())
+                || !self.rights.sees_table(table)
         } else {
             !self.rights.on_table("TRIGGER", table)
         };

@@ -55,7 +55,8 @@ impl Lacking {
         if self.0.is_empty() {
             return None;
         }
-        let message = format!("the account {role} lacks {} on {table}", self.0.join(" and ").to_uppercase());
+        let verbs: Vec<String> = self.0.iter().map(|verb| verb.to_uppercase()).collect();
+        let message = format!("the account {role} lacks {} on {table}", verbs.join(" and "));
         let fix = format!("run `grant {} on {} to {role}`", self.0.join(", "), table_name(table));
         Some(Finding::blocks(Cause::Privilege, format!("{database}.{table}"), message).with_fix(fix))
     }

@@ -86,6 +86,11 @@ impl Rights {
         })
     }
 
+    /// Whether the account may do something with the whole of a table, whatever it is.
+    pub(super) fn sees_table(&self, table: &TableRef) -> bool {
+        SIGHT.iter().any(|privilege| self.on_table(privilege, table))
+    }
+
     /// Whether the account has a privilege on everything in a schema.
     pub(super) fn on_schema(&self, privilege: &str, schema: &str) -> bool {
         self.grants.iter().any(|grant| {
@@ -191,6 +196,8 @@ mod tests {
             ("GRANT EXECUTE ON PROCEDURE `d`.`t` TO `u`@`%`", false, false),
         ] {
             let rights = Rights::read([line]);
+            // TRIGGER is one of those that show it.
+            assert!(rights.sees_table(&TableRef::parse("d.t")) >= table, "{line}");
             assert_eq!(rights.on_table("TRIGGER", &TableRef::parse("d.t")), table, "{line}");
             assert_eq!(rights.on_schema("TRIGGER", "d"), schema, "{line}");
         }

@@ -195,3 +195,245 @@ async fn tables_say_what_would_keep_a_delete_from_doing_what_it_says() {
         }
     }
 }
+
+/// An account of its own that may do nothing yet, named like the database.
+async fn account(database: &Database) -> (String, String) {
+    let name = &database.name.text;
+    database.sql(&format!("drop user if exists {name}@'%'; create user {name}@'%' identified by 'x'")).await;
+    (format!("`{name}`@`%`"), database.product.server().url_as(name, "x", name))
+}
+
+/// Places and messages of what keeps the rule from running.
+fn errors(findings: &[Finding], database: &Database) -> Vec<String> {
+    let errors = findings.iter().filter(|finding| finding.severity == Error);
+    errors.map(|finding| format!("{}: {}", finding.place, finding.message).replace(&database.name.text, "d")).collect()
+}
+
+const FAMILY: &str = "\
+create table item (id int primary key, at datetime not null, name varchar(9), done datetime,
+  moved timestamp default current_timestamp on update current_timestamp, key (at), key (name));
+create table child (id int primary key, item int, foreign key (item) references item (id) on delete cascade);
+create table activity (item int, at datetime, foreign key (item) references item (id));
+create trigger t before delete on item for each row set @n = 1; create trigger u before update on item for each row set @n = 1";
+
+fn latest() -> Since {
+    let at = SinceColumn { column: "at".into(), zone: Some(jiff::tz::TimeZone::UTC), form: None };
+    let on = vec![Joined { other: "item".into(), own: "id".into() }];
+    Since::Latest(Box::new(Latest { table: TableRef::parse("activity"), at: at.clone(), on, or: Some(at) }))
+}
+
+#[tokio::test]
+async fn an_account_is_told_what_it_lacks_and_needs_no_more() {
+    for product in Product::each() {
+        let database = Database::new(product).await;
+        database.sql(FAMILY).await;
+        let (name, url) = account(&database).await;
+        let owner = database.connect("looking").await;
+        let deletes = step(&*owner, latest(), &["activity"], Action::Delete).await;
+        let writes = rewrite(&[("name", Put::Constant(Value::Null))]);
+        let writes = step(&*owner, since_at(), &[], writes).await;
+        let schema = &database.name.text;
+        for (step, first, lacks) in [
+            (
+                &deletes,
+                "select (id) on {d}.item",
+                &[
+                    "crm: the account {me} sees the foreign keys of some tables only: another one could take or change rows along",
+                    "crm.d.activity: the account {me} lacks SELECT on d.activity",
+                    "crm.d.child: the account {me} lacks SELECT and DELETE on d.child",
+                    "crm.d.child: the account {me} lacks TRIGGER on d.child, {why}",
+                    "crm.d.item: the account {me} lacks SELECT and DELETE on d.item",
+                    "crm.d.item: the account {me} lacks TRIGGER on d.item, {why}",
+                ][..],
+            ),
+            (
+                &writes,
+                "select, update (name) on {d}.item",
+                &[
+                    "crm: the account {me} sees the foreign keys of some tables only: another one could take or change rows along",
+                    "crm.d.item: the account {me} lacks TRIGGER on d.item, {why}",
+                    "crm.d.item: the account {me} lacks UPDATE on done, moved",
+                ],
+            ),
+        ] {
+            let revoke = format!("revoke all privileges, grant option from {name}");
+            database.sql(&format!("{revoke}; grant {} to {name}", first.replace("{d}", schema))).await;
+            let connector = database.connect_by(&url, "looking").await.unwrap();
+            let found = looked(&*connector, step).await;
+            let why = "without which no trigger's text is shown: one could delete, keep copies or refuse";
+            let mut expected: Vec<String> = lacks
+                .iter()
+                .map(|text| text.replace("{me}", &name.replace(schema, "d")).replace("{why}", why))
+                .collect();
+            if product == Product::MariaDb {
+                // It shows that a trigger is there to whoever sees the table.
+                expected.retain(|text| !text.contains("lacks TRIGGER on d.child") || first.contains("(id)"));
+            }
+            let mut errors = errors(&found, &database);
+            errors.sort();
+            expected.sort();
+            assert_eq!(errors, expected, "{product:?}");
+            for fix in found.iter().filter(|finding| finding.severity == Error).map(|finding| &finding.fix) {
+                assert!(fix.contains("grant "), "{fix}");
+            }
+            let grants = connector.step_grants(step, &name);
+            database.sql(&format!("{revoke}; {grants}")).await;
+            let connector = database.connect_by(&url, "looking").await.unwrap();
+            assert_eq!(looked(&*connector, step).await, [], "{product:?} {grants}");
+        }
+        database.sql(&format!("drop user {name}")).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_role_gives_counts() {
+    for product in Product::each() {
+        let database = Database::new(product).await;
+        database.sql(FAMILY).await;
+        let (name, url) = account(&database).await;
+        let owner = database.connect("looking").await;
+        let step = step(&*owner, since_at(), &[], Action::Delete).await;
+        let role = format!("{}_role", database.name.text);
+        let as_role = if product == Product::MariaDb { format!("`{role}`") } else { format!("`{role}`@`%`") };
+        let grants = owner.step_grants(&step, &role).replace(&format!("`{role}`@`%`"), &as_role);
+        let default = match product {
+            Product::MariaDb => format!("set default role {as_role} for {name}"),
+            Product::MySql => format!("set default role {as_role} to {name}"),
+        };
+        database
+            .sql(&format!(
+                "drop role if exists {as_role}; create role {as_role}; {grants} grant {as_role} to {name}; {default}"
+            ))
+            .await;
+        let connector = database.connect_by(&url, "looking").await.unwrap();
+        assert_eq!(looked(&*connector, &step).await, [], "{product:?}");
+        database.sql(&format!("drop user {name}; drop role {as_role}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_transform_is_looked_at_by_what_it_writes() {
+    for product in Product::each() {
+        for (sql, column, put, expected) in [
+            (FAMILY, "name", Put::Constant(Value::Null), &[][..]),
+            (
+                "create table item (id int primary key, at datetime not null, name varchar(90), done datetime, key (at), unique key (name(3)))",
+                "name",
+                Put::Computed,
+                &[("not_unique", Error)],
+            ),
+            (
+                "create table item (id int primary key, at datetime not null, name varchar(90), done datetime, key (at), unique key (name(3)))",
+                "name",
+                Put::Constant(Value::Null),
+                &[],
+            ),
+            (
+                "create table item (id int primary key, at datetime not null, name varchar(9), done datetime, key (at), unique key (name));
+                 create table child (id int primary key, name varchar(9), foreign key (name) references item (name) on update cascade);
+                 create trigger told after update on child for each row set @n = 1",
+                "name",
+                Put::Computed,
+                &[("cascade_past_triggers", Warning)],
+            ),
+            (
+                "create table item (id int primary key, at datetime not null, name varchar(9), done datetime, key (at));
+                 create table history (id int, name varchar(9));
+                 create trigger keep before update on item for each row insert into history values (old.id, old.name);
+                 create trigger none before delete on item for each row delete from history",
+                "name",
+                Put::Computed,
+                &[("trigger_copies", Warning)],
+            ),
+        ] {
+            let database = Database::new(product).await;
+            database.sql(sql).await;
+            let connector = database.connect("looking").await;
+            let mut step = step(&*connector, since_at(), &[], rewrite(&[(column, put)])).await;
+            if let Action::Transform(rewrite) = &mut step.action {
+                rewrite.follows[0].schema = step.table.name.schema.clone();
+            }
+            let found = looked(&*connector, &step).await;
+            assert_eq!(ids(&found), expected, "{product:?} {sql}\n{found:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn activity_is_guarded_by_a_foreign_key_either_way() {
+    const ITEM: &str = "create table item (id int primary key, at datetime not null, other int, key (at)); ";
+    for product in Product::each() {
+        for (sql, guarded) in [
+            ("create table activity (item int, at datetime, key (item))", false),
+            ("create table activity (item int, at datetime, foreign key (item) references item (id))", true),
+            (
+                "create table activity (item int primary key, at datetime); alter table item add foreign key (id) references activity (item)",
+                true,
+            ),
+            (
+                "create table activity (item int, at datetime, b int, key (item), foreign key (b) references item (id))",
+                false,
+            ),
+        ] {
+            let database = Database::new(product).await;
+            database.sql(&format!("{ITEM}{sql}")).await;
+            let connector = database.connect("looking").await;
+            let step = step(&*connector, latest(), &["activity"], Action::Delete).await;
+            let found = looked(&*connector, &step).await;
+            let expected: &[_] = if guarded { &[] } else { &[("latest_unguarded", Warning)] };
+            assert_eq!(ids(&found), expected, "{product:?} {sql}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_does_the_same_job_is_named() {
+    for product in Product::each() {
+        let database = Database::new(product).await;
+        database
+            .sql(&format!(
+                "{ITEM} create table items (id int);
+                 create procedure tidy() delete from item where at < now();
+                 create event a on schedule every 1 year starts '2037-01-01' do delete from item where at < now();
+                 create event b on schedule every 1 year starts '2037-01-01' do call tidy();
+                 create event c on schedule every 1 year starts '2037-01-01' disable do truncate item;
+                 create event d on schedule every 1 year starts '2037-01-01' do delete from items"
+            ))
+            .await;
+        let runs = database.texts("select @@event_scheduler").await == ["ON"];
+        let connector = database.connect("looking").await;
+        let step = step(&*connector, since_at(), &[], Action::Delete).await;
+        let found = looked(&*connector, &step).await;
+        let severity = if runs { Warning } else { Info };
+        assert_eq!(ids(&found), [("other_retention", severity); 2], "{product:?}");
+        for (finding, event) in found.iter().zip(["a", "b"]) {
+            assert!(finding.fix.ends_with(&format!("`.`{event}` disable`")), "{}", finding.fix);
+        }
+    }
+}
+
+#[tokio::test]
+async fn tables_of_forgetd_are_not_touched() {
+    for product in Product::each() {
+        let database = Database::new(product).await;
+        let control = database.control();
+        database
+            .sql(&format!("create database {control}; create table {control}.item (id int primary key, at datetime)"))
+            .await;
+        let connector = database.connect("looking").await;
+        let table = TableRef { schema: Some(control), name: "item".into() };
+        let mut step_of = connector.describe(std::slice::from_ref(&table)).await.unwrap();
+        let described = step_of.tables.remove(0);
+        let selection = Selection { table, ..selection(since_at()) };
+        let step = Step {
+            rule: "r".into(),
+            selection,
+            atomicity: described.atomicity,
+            table: described,
+            others: vec![],
+            action: Action::Delete,
+            may_cascade: vec![],
+        };
+        assert_eq!(ids(&looked(&*connector, &step).await), [("table_kind", Error)]);
+    }
+}
