@@ -16,6 +16,7 @@ mod statements;
 mod storage;
 #[cfg(test)]
 mod testing;
+mod trial;
 mod triggers;
 mod words;
 
@@ -42,6 +43,9 @@ pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, F
     findings.extend(unverified(shared, database));
     let mariadb = shared.looked.flavour.is_mariadb();
     findings.extend(advice::look(&mut held, step, &looked, mariadb, database).await?);
+    if findings.iter().all(|finding| finding.blocking_cause().is_none()) {
+        findings.extend(trial::look(&mut held, step, &shared.query(step)?, &place).await?);
+    }
     held.give_back();
     Ok(findings)
 }

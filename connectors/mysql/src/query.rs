@@ -21,6 +21,7 @@ mod since;
 mod span;
 mod sql;
 mod test;
+mod trial;
 mod undone;
 mod written;
 

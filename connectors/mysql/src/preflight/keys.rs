@@ -4,10 +4,11 @@ use forgetd_connector::{Cause, Fault, Finding, Notice, OnDelete, Step, TableRef}
 use mysql_async::Row;
 
 use super::looked::Looked;
-use super::statements::{listed, table_name};
+use super::statements::listed;
 use super::triggers::Event;
 use crate::answer::get;
 use crate::codec;
+use crate::query::table_name;
 
 /// A column that looks like a reference and is none.
 pub(super) fn look_alike(row: &Row, step: &Step, database: &str) -> Result<Finding, Fault> {

@@ -12,7 +12,7 @@ use super::{keys, sql};
 use crate::answer::{Answer, get, odd};
 use crate::connect::{Ask, Session};
 use crate::connector::Shared;
-use crate::query::Sql;
+use crate::query::{Sql, table_name};
 
 /// Everything that a few turns brought.
 pub(super) struct Looked {
@@ -133,7 +133,7 @@ impl Looked {
              copies or refuse",
             self.role
         );
-        let fix = format!("run `grant trigger on {} to {}`", super::statements::table_name(table), self.role);
+        let fix = format!("run `grant trigger on {} to {}`", table_name(table), self.role);
         Some(Finding::blocks(Cause::Privilege, place, message).with_fix(fix))
     }
 }

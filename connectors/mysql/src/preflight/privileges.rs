@@ -4,10 +4,10 @@
 use forgetd_connector::{Cause, Fault, Finding, Step, Table, TableRef};
 
 use super::looked::{Allowed, allowed};
-use super::statements::{deleted_with, listed, table_name, written};
+use super::statements::{deleted_with, listed, written};
 use crate::codec;
 use crate::connect::Session;
-use crate::query::Sql;
+use crate::query::{Sql, table_name};
 
 /// Everything that is lacking.
 pub(super) async fn look(

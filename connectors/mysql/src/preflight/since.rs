@@ -2,9 +2,8 @@
 
 use forgetd_connector::{ColumnKind, Finding, Notice, Since, Step, Table, TableRef, WhenNull};
 
-use super::statements::table_name;
 use crate::codec;
-use crate::query::Sql;
+use crate::query::{Sql, table_name};
 
 /// How many rows are looked at: the first ones by the column, where an index leads there.
 const ROWS: u64 = 20_000;

@@ -3,6 +3,7 @@
 use forgetd_connector::{Step, TableRef};
 
 use crate::codec;
+use crate::query::table_name;
 
 /// More names than this are counted and not written.
 const NAMES_MAX: usize = 10;
@@ -14,12 +15,6 @@ pub(super) fn listed(names: &[String]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
-}
-
-/// A table with its schema, quoted.
-pub(super) fn table_name(table: &TableRef) -> String {
-    let name = codec::quote(&table.name);
-    table.schema.as_deref().map_or_else(|| name.clone(), |schema| format!("{}.{name}", codec::quote(schema)))
 }
 
 /// An account, quoted: `user@host`, or a user from everywhere.

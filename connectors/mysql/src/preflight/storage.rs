@@ -4,8 +4,8 @@ use forgetd_connector::{Cause, Fault, Finding, Notice, Put, Step};
 use mysql_async::Row;
 
 use super::server::Settings;
-use super::statements::table_name;
 use crate::answer::get;
+use crate::query::table_name;
 
 /// Engines without transactions whose rows can be named and deleted one by one.
 const PLAIN: &[&str] = &["MYISAM", "ARIA", "MEMORY"];

@@ -1,7 +1,7 @@
 //! What a look at a step finds, on both products.
 
 use forgetd_connector::{
-    Action, Connector, Cutoff, Finding, Joined, Latest, Marker, Path, Place, Predicate, Put, Rewrite, Selection,
+    Action, Connector, Cutoff, Finding, Grain, Joined, Latest, Marker, Path, Place, Predicate, Put, Rewrite, Selection,
     Severity, Since, SinceColumn, Step, TableRef, Terms, Value, WhenNull,
 };
 use forgetd_testkit::TestDatabase as _;
@@ -435,5 +435,95 @@ async fn tables_of_forgetd_are_not_touched() {
             may_cascade: vec![],
         };
         assert_eq!(ids(&looked(&*connector, &step).await), [("table_kind", Error)]);
+    }
+}
+
+#[tokio::test]
+async fn constraints_types_and_character_sets_are_tried_on_what_would_be_written() {
+    let text = |text: &str| Value::Text(text.into());
+    let constant = |value: Value| (Put::Constant(value), vec![]);
+    for product in Product::each() {
+        for (column, (put, samples), rows, expected) in [
+            ("name varchar(90)", constant(text("gone")), "'a'", &[][..]),
+            ("name varchar(90) check (name <> 'gone')", constant(text("gone")), "'a'", &[("transform_unfit", Error)]),
+            (
+                "name varchar(90) collate utf8mb4_general_ci check (name <> 'GONE')",
+                constant(text("gone")),
+                "'a'",
+                &[("transform_unfit", Error)],
+            ),
+            ("name varchar(90) collate utf8mb4_bin check (name <> 'GONE')", constant(text("gone")), "'a'", &[]),
+            (
+                "name varchar(90), check (name <> 'its' or id = 1)",
+                constant(text("its")),
+                "'a'), (2, '2020-01-01', 'b'",
+                &[("transform_unfit", Warning)],
+            ),
+            // What no row has is not written, and NULL breaks no constraint.
+            ("name varchar(90) check (name <> 'gone')", constant(text("gone")), "null", &[]),
+            (
+                "name varchar(90) check (name like 'a%')",
+                (Put::Computed, vec![text("tok_1"), text("a")]),
+                "'a'",
+                &[("transform_unfit", Error)],
+            ),
+            ("name varchar(90) check (name like 't%')", (Put::Computed, vec![text("tok_1")]), "'t'", &[]),
+            ("name varchar(90) character set latin1", constant(text("ö")), "'a'", &[]),
+            (
+                "name varchar(90) character set latin1",
+                constant(text("\u{1F600}")),
+                "'a'",
+                &[("transform_unfit", Error)],
+            ),
+            (
+                "name varchar(90) character set utf8mb3",
+                constant(text("\u{1F600}")),
+                "'a'",
+                &[("transform_unfit", Error)],
+            ),
+            ("name varchar(90)", constant(text("\u{1F600}")), "'a'", &[]),
+            ("name int unsigned", constant(Value::Int(-1)), "1", &[("transform_unfit", Error)]),
+            ("name int", constant(Value::Int(-1)), "1", &[]),
+            (
+                "name date check (name > '2020-06-01')",
+                (Put::Coarser(Grain::Year), vec![]),
+                "'2020-07-01'",
+                &[("transform_unfit", Error)],
+            ),
+        ] {
+            let database = Database::new(product).await;
+            let table = format!(
+                "create table item (id int primary key, at datetime not null, {column}, done datetime, key (at)); \
+                 insert into item (id, at, name) values (1, '2020-01-01', {rows})"
+            );
+            database.sql(&table).await;
+            let connector = database.connect("looking").await;
+            let mut step = step(&*connector, since_at(), &[], rewrite(&[("name", put)])).await;
+            if let Action::Transform(rewrite) = &mut step.action {
+                rewrite.places[0].samples = samples;
+            }
+            let found = looked(&*connector, &step).await;
+            assert_eq!(ids(&found), expected, "{product:?} {table}\n{found:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_does_not_read_is_said() {
+    for product in Product::each() {
+        let database = Database::new(product).await;
+        database.sql("create table item (id int primary key, at datetime not null, key (at))").await;
+        let connector = database.connect("looking").await;
+        for (native, expected) in [
+            ("id % 2 = 0", &[][..]),
+            ("id ilike 'a'", &[("where_native", Error)]),
+            ("nothing = 1", &[("where_native", Error)]),
+            ("id = 1; drop table item", &[("where_native", Error)]),
+        ] {
+            let mut step = step(&*connector, since_at(), &[], Action::Delete).await;
+            step.selection.terms.native = Some(native.into());
+            let found = looked(&*connector, &step).await;
+            assert_eq!(ids(&found), expected, "{product:?} {native}\n{found:#?}");
+        }
     }
 }
