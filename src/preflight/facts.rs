@@ -10,7 +10,13 @@ pub fn of_facts(facts: &Facts, database: &str) -> Vec<Finding> {
             Notice::DurabilityWeak,
             database,
             "a commit, and the receipt in it, does not survive a crash of the machine",
-            "switch fsync and full_page_writes on; evidence says so until then",
+            match facts.product.as_str() {
+                "MySQL" | "MariaDB" => {
+                    "set innodb_flush_log_at_trx_commit and sync_binlog to 1, and see that innodb_doublewrite is on; evidence \
+                     says so until then"
+                }
+                _ => "switch fsync and full_page_writes on; evidence says so until then",
+            },
         ));
     }
     if let Some(pooler) = &facts.pooler {
