@@ -1,7 +1,7 @@
 //! What a look at a step finds, on both products.
 
 use forgetd_connector::{
-    Action, Connector, Cutoff, Finding, Grain, Joined, Latest, Marker, Path, Place, Predicate, Put, Rewrite, Selection,
+    Action, Connector, Cutoff, Finding, Joined, Latest, Marker, Path, Place, Predicate, Put, Rewrite, Selection,
     Severity, Since, SinceColumn, Step, TableRef, Terms, Value, WhenNull,
 };
 use forgetd_testkit::TestDatabase as _;
@@ -24,11 +24,11 @@ const ALWAYS: &[&str] = &["tls_unverified", "binlog_keeps_rows"];
 
 const ITEM: &str = "create table item (id int primary key, at datetime not null, key (at)); ";
 
-fn since_at() -> Since {
+pub(crate) fn since_at() -> Since {
     Since::Column(SinceColumn { column: "at".into(), zone: Some(jiff::tz::TimeZone::UTC), form: None })
 }
 
-fn selection(since: Since) -> Selection {
+pub(crate) fn selection(since: Since) -> Selection {
     let terms = Terms {
         since,
         cutoff: Cutoff("2025-01-01T00:00:00Z".parse().unwrap()),
@@ -40,7 +40,7 @@ fn selection(since: Since) -> Selection {
 }
 
 /// The step that does this to `item`; it looks into whatever else of its database is named.
-async fn step(connector: &dyn Connector, since: Since, others: &[&str], action: Action) -> Step {
+pub(crate) async fn step(connector: &dyn Connector, since: Since, others: &[&str], action: Action) -> Step {
     let names: Vec<TableRef> = std::iter::once("item").chain(others.iter().copied()).map(TableRef::parse).collect();
     let mut tables = connector.describe(&names).await.unwrap().tables.into_iter();
     let table = tables.next().unwrap();
@@ -49,18 +49,18 @@ async fn step(connector: &dyn Connector, since: Since, others: &[&str], action: 
     Step { rule: "r".into(), selection, table, others: tables.collect(), action, atomicity, may_cascade: vec![] }
 }
 
-async fn looked(connector: &dyn Connector, step: &Step) -> Vec<Finding> {
+pub(crate) async fn looked(connector: &dyn Connector, step: &Step) -> Vec<Finding> {
     let mut findings = connector.preflight(step).await.unwrap();
     findings.retain(|finding| !ALWAYS.contains(&finding.id.as_str()));
     findings.sort_by(|a, b| (&a.id, &a.place).cmp(&(&b.id, &b.place)));
     findings
 }
 
-fn ids(findings: &[Finding]) -> Vec<(&str, Severity)> {
+pub(crate) fn ids(findings: &[Finding]) -> Vec<(&str, Severity)> {
     findings.iter().map(|finding| (finding.id.as_str(), finding.severity)).collect()
 }
 
-fn rewrite(places: &[(&str, Put)]) -> Action {
+pub(crate) fn rewrite(places: &[(&str, Put)]) -> Action {
     let place = |(column, put): &(&str, Put)| Place {
         path: Path { column: (*column).into(), steps: vec![] },
         put: put.clone(),
@@ -179,6 +179,19 @@ const CASES: &[Case] = &[
     },
 ];
 
+pub(crate) const FAMILY: &str = "\
+create table item (id int primary key, at datetime not null, name varchar(9), done datetime,
+  moved timestamp default current_timestamp on update current_timestamp, key (at), key (name));
+create table child (id int primary key, item int, foreign key (item) references item (id) on delete cascade);
+create table activity (item int, at datetime, foreign key (item) references item (id));
+create trigger t before delete on item for each row set @n = 1; create trigger u before update on item for each row set @n = 1";
+
+pub(crate) fn latest() -> Since {
+    let at = SinceColumn { column: "at".into(), zone: Some(jiff::tz::TimeZone::UTC), form: None };
+    let on = vec![Joined { other: "item".into(), own: "id".into() }];
+    Since::Latest(Box::new(Latest { table: TableRef::parse("activity"), at: at.clone(), on, or: Some(at) }))
+}
+
 #[tokio::test]
 async fn tables_say_what_would_keep_a_delete_from_doing_what_it_says() {
     for product in Product::each() {
@@ -192,169 +205,6 @@ async fn tables_say_what_would_keep_a_delete_from_doing_what_it_says() {
             for finding in &found {
                 assert!(finding.place.starts_with("crm") && !finding.fix.is_empty(), "{finding:?}");
             }
-        }
-    }
-}
-
-/// An account of its own that may do nothing yet, named like the database.
-async fn account(database: &Database) -> (String, String) {
-    let name = &database.name.text;
-    database.sql(&format!("drop user if exists {name}@'%'; create user {name}@'%' identified by 'x'")).await;
-    (format!("`{name}`@`%`"), database.product.server().url_as(name, "x", name))
-}
-
-/// Places and messages of what keeps the rule from running.
-fn errors(findings: &[Finding], database: &Database) -> Vec<String> {
-    let errors = findings.iter().filter(|finding| finding.severity == Error);
-    errors.map(|finding| format!("{}: {}", finding.place, finding.message).replace(&database.name.text, "d")).collect()
-}
-
-const FAMILY: &str = "\
-create table item (id int primary key, at datetime not null, name varchar(9), done datetime,
-  moved timestamp default current_timestamp on update current_timestamp, key (at), key (name));
-create table child (id int primary key, item int, foreign key (item) references item (id) on delete cascade);
-create table activity (item int, at datetime, foreign key (item) references item (id));
-create trigger t before delete on item for each row set @n = 1; create trigger u before update on item for each row set @n = 1";
-
-fn latest() -> Since {
-    let at = SinceColumn { column: "at".into(), zone: Some(jiff::tz::TimeZone::UTC), form: None };
-    let on = vec![Joined { other: "item".into(), own: "id".into() }];
-    Since::Latest(Box::new(Latest { table: TableRef::parse("activity"), at: at.clone(), on, or: Some(at) }))
-}
-
-#[tokio::test]
-async fn an_account_is_told_what_it_lacks_and_needs_no_more() {
-    for product in Product::each() {
-        let database = Database::new(product).await;
-        database.sql(FAMILY).await;
-        let (name, url) = account(&database).await;
-        let owner = database.connect("looking").await;
-        let deletes = step(&*owner, latest(), &["activity"], Action::Delete).await;
-        let writes = rewrite(&[("name", Put::Constant(Value::Null))]);
-        let writes = step(&*owner, since_at(), &[], writes).await;
-        let schema = &database.name.text;
-        for (step, first, lacks) in [
-            (
-                &deletes,
-                "select (id) on {d}.item",
-                &[
-                    "crm: the account {me} sees the foreign keys of some tables only: another one could take or change rows along",
-                    "crm.d.activity: the account {me} lacks SELECT on d.activity",
-                    "crm.d.child: the account {me} lacks SELECT and DELETE on d.child",
-                    "crm.d.child: the account {me} lacks TRIGGER on d.child, {why}",
-                    "crm.d.item: the account {me} lacks SELECT and DELETE on d.item",
-                    "crm.d.item: the account {me} lacks TRIGGER on d.item, {why}",
-                ][..],
-            ),
-            (
-                &writes,
-                "select, update (name) on {d}.item",
-                &[
-                    "crm: the account {me} sees the foreign keys of some tables only: another one could take or change rows along",
-                    "crm.d.item: the account {me} lacks TRIGGER on d.item, {why}",
-                    "crm.d.item: the account {me} lacks UPDATE on done, moved",
-                ],
-            ),
-        ] {
-            let revoke = format!("revoke all privileges, grant option from {name}");
-            database.sql(&format!("{revoke}; grant {} to {name}", first.replace("{d}", schema))).await;
-            let connector = database.connect_by(&url, "looking").await.unwrap();
-            let found = looked(&*connector, step).await;
-            let why = "without which no trigger's text is shown: one could delete, keep copies or refuse";
-            let mut expected: Vec<String> = lacks
-                .iter()
-                .map(|text| text.replace("{me}", &name.replace(schema, "d")).replace("{why}", why))
-                .collect();
-            if product == Product::MariaDb {
-                // It shows that a trigger is there to whoever sees the table.
-                expected.retain(|text| !text.contains("lacks TRIGGER on d.child") || first.contains("(id)"));
-            }
-            let mut errors = errors(&found, &database);
-            errors.sort();
-            expected.sort();
-            assert_eq!(errors, expected, "{product:?}");
-            for fix in found.iter().filter(|finding| finding.severity == Error).map(|finding| &finding.fix) {
-                assert!(fix.contains("grant "), "{fix}");
-            }
-            let grants = connector.step_grants(step, &name);
-            database.sql(&format!("{revoke}; {grants}")).await;
-            let connector = database.connect_by(&url, "looking").await.unwrap();
-            assert_eq!(looked(&*connector, step).await, [], "{product:?} {grants}");
-        }
-        database.sql(&format!("drop user {name}")).await;
-    }
-}
-
-#[tokio::test]
-async fn what_a_role_gives_counts() {
-    for product in Product::each() {
-        let database = Database::new(product).await;
-        database.sql(FAMILY).await;
-        let (name, url) = account(&database).await;
-        let owner = database.connect("looking").await;
-        let step = step(&*owner, since_at(), &[], Action::Delete).await;
-        let role = format!("{}_role", database.name.text);
-        let as_role = if product == Product::MariaDb { format!("`{role}`") } else { format!("`{role}`@`%`") };
-        let grants = owner.step_grants(&step, &role).replace(&format!("`{role}`@`%`"), &as_role);
-        let default = match product {
-            Product::MariaDb => format!("set default role {as_role} for {name}"),
-            Product::MySql => format!("set default role {as_role} to {name}"),
-        };
-        database
-            .sql(&format!(
-                "drop role if exists {as_role}; create role {as_role}; {grants} grant {as_role} to {name}; {default}"
-            ))
-            .await;
-        let connector = database.connect_by(&url, "looking").await.unwrap();
-        assert_eq!(looked(&*connector, &step).await, [], "{product:?}");
-        database.sql(&format!("drop user {name}; drop role {as_role}")).await;
-    }
-}
-
-#[tokio::test]
-async fn a_transform_is_looked_at_by_what_it_writes() {
-    for product in Product::each() {
-        for (sql, column, put, expected) in [
-            (FAMILY, "name", Put::Constant(Value::Null), &[][..]),
-            (
-                "create table item (id int primary key, at datetime not null, name varchar(90), done datetime, key (at), unique key (name(3)))",
-                "name",
-                Put::Computed,
-                &[("not_unique", Error)],
-            ),
-            (
-                "create table item (id int primary key, at datetime not null, name varchar(90), done datetime, key (at), unique key (name(3)))",
-                "name",
-                Put::Constant(Value::Null),
-                &[],
-            ),
-            (
-                "create table item (id int primary key, at datetime not null, name varchar(9), done datetime, key (at), unique key (name));
-                 create table child (id int primary key, name varchar(9), foreign key (name) references item (name) on update cascade);
-                 create trigger told after update on child for each row set @n = 1",
-                "name",
-                Put::Computed,
-                &[("cascade_past_triggers", Warning)],
-            ),
-            (
-                "create table item (id int primary key, at datetime not null, name varchar(9), done datetime, key (at));
-                 create table history (id int, name varchar(9));
-                 create trigger keep before update on item for each row insert into history values (old.id, old.name);
-                 create trigger none before delete on item for each row delete from history",
-                "name",
-                Put::Computed,
-                &[("trigger_copies", Warning)],
-            ),
-        ] {
-            let database = Database::new(product).await;
-            database.sql(sql).await;
-            let connector = database.connect("looking").await;
-            let mut step = step(&*connector, since_at(), &[], rewrite(&[(column, put)])).await;
-            if let Action::Transform(rewrite) = &mut step.action {
-                rewrite.follows[0].schema = step.table.name.schema.clone();
-            }
-            let found = looked(&*connector, &step).await;
-            assert_eq!(ids(&found), expected, "{product:?} {sql}\n{found:#?}");
         }
     }
 }
@@ -435,76 +285,6 @@ async fn tables_of_forgetd_are_not_touched() {
             may_cascade: vec![],
         };
         assert_eq!(ids(&looked(&*connector, &step).await), [("table_kind", Error)]);
-    }
-}
-
-#[tokio::test]
-async fn constraints_types_and_character_sets_are_tried_on_what_would_be_written() {
-    let text = |text: &str| Value::Text(text.into());
-    let constant = |value: Value| (Put::Constant(value), vec![]);
-    for product in Product::each() {
-        for (column, (put, samples), rows, expected) in [
-            ("name varchar(90)", constant(text("gone")), "'a'", &[][..]),
-            ("name varchar(90) check (name <> 'gone')", constant(text("gone")), "'a'", &[("transform_unfit", Error)]),
-            (
-                "name varchar(90) collate utf8mb4_general_ci check (name <> 'GONE')",
-                constant(text("gone")),
-                "'a'",
-                &[("transform_unfit", Error)],
-            ),
-            ("name varchar(90) collate utf8mb4_bin check (name <> 'GONE')", constant(text("gone")), "'a'", &[]),
-            (
-                "name varchar(90), check (name <> 'its' or id = 1)",
-                constant(text("its")),
-                "'a'), (2, '2020-01-01', 'b'",
-                &[("transform_unfit", Warning)],
-            ),
-            // What no row has is not written, and NULL breaks no constraint.
-            ("name varchar(90) check (name <> 'gone')", constant(text("gone")), "null", &[]),
-            (
-                "name varchar(90) check (name like 'a%')",
-                (Put::Computed, vec![text("tok_1"), text("a")]),
-                "'a'",
-                &[("transform_unfit", Error)],
-            ),
-            ("name varchar(90) check (name like 't%')", (Put::Computed, vec![text("tok_1")]), "'t'", &[]),
-            ("name varchar(90) character set latin1", constant(text("ö")), "'a'", &[]),
-            (
-                "name varchar(90) character set latin1",
-                constant(text("\u{1F600}")),
-                "'a'",
-                &[("transform_unfit", Error)],
-            ),
-            (
-                "name varchar(90) character set utf8mb3",
-                constant(text("\u{1F600}")),
-                "'a'",
-                &[("transform_unfit", Error)],
-            ),
-            ("name varchar(90)", constant(text("\u{1F600}")), "'a'", &[]),
-            ("name int unsigned", constant(Value::Int(-1)), "1", &[("transform_unfit", Error)]),
-            ("name int", constant(Value::Int(-1)), "1", &[]),
-            (
-                "name date check (name > '2020-06-01')",
-                (Put::Coarser(Grain::Year), vec![]),
-                "'2020-07-01'",
-                &[("transform_unfit", Error)],
-            ),
-        ] {
-            let database = Database::new(product).await;
-            let table = format!(
-                "create table item (id int primary key, at datetime not null, {column}, done datetime, key (at)); \
-                 insert into item (id, at, name) values (1, '2020-01-01', {rows})"
-            );
-            database.sql(&table).await;
-            let connector = database.connect("looking").await;
-            let mut step = step(&*connector, since_at(), &[], rewrite(&[("name", put)])).await;
-            if let Action::Transform(rewrite) = &mut step.action {
-                rewrite.places[0].samples = samples;
-            }
-            let found = looked(&*connector, &step).await;
-            assert_eq!(ids(&found), expected, "{product:?} {table}\n{found:#?}");
-        }
     }
 }
 

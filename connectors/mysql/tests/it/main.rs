@@ -8,4 +8,6 @@ mod connecting;
 mod describing;
 mod fixture;
 mod looking;
+mod privileges;
 mod server;
+mod transform_look;
