@@ -10,4 +10,5 @@ mod fixture;
 mod looking;
 mod privileges;
 mod server;
+mod server_look;
 mod transform_look;

@@ -20,7 +20,7 @@ pub(crate) enum Product {
 /// The server that the tests of a product work on.
 pub(crate) struct Server {
     opts: Opts,
-    _keeper: Option<(Child, ChildStdin)>,
+    keeper: Option<(Child, ChildStdin)>,
 }
 
 /// What the sessions of the tests are set to: texts are written as in standard SQL, moments in UTC.
@@ -61,27 +61,32 @@ impl Product {
         let (name, variable) = self.names();
         let found = SERVERS[usize::from(self == Self::MySql)].get_or_init(|| match std::env::var(variable) {
             Ok(url) if url.is_empty() => None,
-            Ok(url) => Some(Server { opts: Opts::from_url(&url).expect(variable), _keeper: None }),
-            Err(_) => keep(name),
+            Ok(url) => Some(Server { opts: Opts::from_url(&url).expect(variable), keeper: None }),
+            Err(_) => keep(name).map(|mut servers| servers.remove(0)),
         });
         found.as_ref()
     }
 }
 
-/// Starts a server of this process. It ends when our end of the pipe closes, however this process ends.
-fn keep(name: &str) -> Option<Server> {
+/// Starts servers of this process. They end when our end of the pipe closes, which the first one holds, however this
+/// process ends. Absent: MySQL cannot be had.
+pub(crate) fn keep(name: &str) -> Option<Vec<Server>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/stages/keep.sh");
     let mut bash = Command::new("bash");
     let mut keeper = bash.arg(script).arg(name).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bash");
     let input = keeper.stdin.take().unwrap();
     let lines = BufReader::new(keeper.stdout.take().unwrap()).lines().map_while(Result::ok);
     let said: Vec<String> = lines.take_while(|line| line != "ready").collect();
-    let Some(url) = said.iter().find_map(|line| line.strip_prefix("url ")) else {
+    let urls = said.iter().filter_map(|line| line.strip_prefix("url "));
+    let mut servers: Vec<Server> =
+        urls.map(|url| Server { opts: Opts::from_url(url).unwrap(), keeper: None }).collect();
+    let Some(first) = servers.first_mut() else {
         let code = keeper.wait().unwrap().code();
         assert_eq!((name, code), ("mysql", Some(77)), "the server did not start");
         return None;
     };
-    Some(Server { opts: Opts::from_url(url).unwrap(), _keeper: Some((keeper, input)) })
+    first.keeper = Some((keeper, input));
+    Some(servers)
 }
 
 // === impl Server ===
