@@ -7,6 +7,7 @@ use mysql_async::Row;
 use crate::answer::get;
 use crate::connect::Session;
 use crate::connector::Shared;
+use crate::flavour::AT_ONCE;
 use crate::query::{Query, Sql, shown};
 
 /// The rows of a batch that is explained.
@@ -85,7 +86,8 @@ fn walks_by_since(step: &Step, lead: &str) -> bool {
 /// One statement's plan. A role that may not change rows cannot have the plan of a change; it is told so.
 async fn account(session: &mut Session, sql: &Sql, place: &str) -> Result<String, Fault> {
     let text = sql.text();
-    if !PLANNED.iter().any(|word| text.trim_start().starts_with(word)) {
+    let planned = text.strip_prefix(AT_ONCE).unwrap_or(&text).trim_start();
+    if !PLANNED.iter().any(|word| planned.starts_with(word)) {
         return Ok(text);
     }
     match session.read("explain", place, &[&sql.explained()]).await {

@@ -16,6 +16,9 @@ pub(crate) struct Flavour {
     pub(crate) version: (u16, u16, u16),
 }
 
+/// Before a statement that shall wait for no lock.
+pub(crate) const AT_ONCE: &str = "set statement innodb_lock_wait_timeout = 0 for ";
+
 /// The oldest MariaDB whose rows can be locked with SKIP LOCKED and whose documents with JSON_TABLE.
 const MARIADB_MIN: (u16, u16, u16) = (10, 6, 0);
 
@@ -108,6 +111,15 @@ impl Flavour {
         match self.product {
             Product::MariaDb => format!("for update {locked}"),
             Product::MySql => format!("for update of {alias} {locked}"),
+        }
+    }
+
+    /// What stands before a statement that changes rows which are locked already, so that it waits for nobody: an index of
+    /// the table can be locked all the same. One of the products can only be told to wait a second.
+    pub(crate) fn at_once(self) -> &'static str {
+        match self.product {
+            Product::MariaDb => AT_ONCE,
+            Product::MySql => "",
         }
     }
 

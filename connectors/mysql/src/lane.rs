@@ -9,8 +9,8 @@
 //! Where new values are computed here, turn 1 locks and reads the rows, the values are computed meanwhile, and a packet
 //! between the two writes them back.
 //!
-//! Where deciding about a row looks elsewhere (another table, a native condition), the locked rows are judged again in a
-//! statement of their own before they are changed: it sees what was committed before the locks.
+//! Where deciding about a row looks elsewhere (another table, a native condition), turn 1 locks the rows and nothing else,
+//! and a packet between the two judges them again: its statement sees what was committed before the locks.
 
 mod commit;
 pub(crate) mod effect;
@@ -35,7 +35,7 @@ use crate::connect::Held;
 use crate::connector::Shared;
 use crate::query::Query;
 use crate::survey::{Survey, keyed};
-use crate::walk::{Counted, Planned, Walker, read_key};
+use crate::walk::{Counted, Planned, Walker, read_key, whole};
 use packet::{Packet, Tally};
 
 /// How often a batch that turned out too large is planned again.
@@ -206,7 +206,8 @@ impl Atomic {
         begun.held.give_back();
     }
 
-    /// Writes what was read, if that is a packet of its own, and compares what happened with what was announced.
+    /// Judges what was locked and writes what was read, where those are packets of their own, and compares what happened
+    /// with what was announced.
     async fn finish_change(
         &self,
         held: &mut Held,
@@ -215,6 +216,11 @@ impl Atomic {
         mut tally: Tally,
     ) -> Result<(Tally, Beside), Fault> {
         let mut beside = Beside::default();
+        if self.query.looks_elsewhere() {
+            let packet = self.judge_turn(order, planned);
+            let answers = held.turn("change", &packet.asks()).await?;
+            packet.read(answers, &self.about(order), &mut tally)?;
+        }
         if self.reads(order) {
             let Some(rewrite) = self.step.rewrite() else { return Err(odd(&self.place)) };
             let rows = std::mem::take(&mut tally.read);
@@ -342,7 +348,7 @@ impl AtomicLane for Atomic {
         let position = Position::from_cursor(order.from.as_ref());
         let planned = self.walker.plan(&mut held, position, order.rows_max, Counted::Due).await?;
         let count = self.query.due_within(&planned.span);
-        let answers = held.read("pass", &self.place, &[&count]).await?;
+        let answers = held.read("pass", &self.place, &[&count]).await.map_err(whole)?;
         held.give_back();
         let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(&self.place))?;
         Ok((get(row, 0, &self.place)?, planned.next()))

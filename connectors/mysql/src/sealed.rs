@@ -21,7 +21,7 @@ use crate::lane::packet::{About, Packet, Part, Tally};
 use crate::lane::write::{Computed, compute};
 use crate::query::{Carrier, Guard, Query, Sql};
 use crate::survey::{Survey, keyed};
-use crate::walk::{Counted, Walker, read_key};
+use crate::walk::{Counted, Walker, read_key, whole};
 
 /// How often a span that turned out too large is planned again.
 const OVERFLOWS_MAX: usize = 8;
@@ -168,11 +168,8 @@ impl SealedKeys {
         let mut held = self.shared.lanes.take().await?;
         let answers = held.read("look", &self.place, &[&self.query.due_among(keys)]).await;
         held.give_back();
-        let answers = answers.map_err(|fault| match fault.class {
-            // The rows may have changed already: nobody may take this for a lock that kept them from it.
-            FaultClass::Locked => Fault { class: FaultClass::LockedWhole, ..fault },
-            _ => fault,
-        })?;
+        // The rows may have changed already: nobody may take this for a lock that kept them from it.
+        let answers = answers.map_err(whole)?;
         let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(&self.place))?;
         get(row, 0, &self.place)
     }
@@ -196,7 +193,7 @@ impl SealedLane for SealedKeys {
             let ahead = self.walker.ahead(&planned);
             let mut queries = vec![&select];
             queries.extend(&ahead);
-            let answers = held.read("pick", &self.place, &queries).await?;
+            let answers = held.read("pick", &self.place, &queries).await.map_err(whole)?;
             held.give_back();
             let rows = answers.first().map(|answer| answer.rows.as_slice()).unwrap_or_default();
             if rows.len() > order.rows_max as usize {

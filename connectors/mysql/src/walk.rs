@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forgetd_connector::walk::{NullSegment, Peek, Peeked, Position, Span};
-use forgetd_connector::{Fault, Key, Next, Step, Value};
+use forgetd_connector::{Fault, FaultClass, Key, Next, Step, Value};
 use mysql_async::Row;
 use tokio::time::Instant;
 
@@ -346,7 +346,7 @@ impl Walker {
     }
 
     async fn read(&self, session: &mut Session, sql: &Sql) -> Result<Vec<Row>, Fault> {
-        let answers = session.read("look up", &self.place, &[sql]).await?;
+        let answers = session.read("look up", &self.place, &[sql]).await.map_err(whole)?;
         Ok(answers.into_iter().next().map(|answer| answer.rows).unwrap_or_default())
     }
 
@@ -373,6 +373,14 @@ impl Walker {
 
     fn key(&self, row: &Row, at: usize) -> Result<Option<Key>, Fault> {
         read_key(&self.query, row, at, &self.place)
+    }
+}
+
+/// A read takes no lock of a row: what it could not have is the table.
+pub(crate) fn whole(fault: Fault) -> Fault {
+    match fault.class {
+        FaultClass::Locked => Fault { class: FaultClass::LockedWhole, ..fault },
+        _ => fault,
     }
 }
 

@@ -1,5 +1,6 @@
-//! The statements of a batch: one packet from BEGIN to the lookup of the next span. Where new values are computed here, or
-//! what is written has to be looked at, the rows are read first and written by a second one.
+//! The statements of a batch: one packet from BEGIN to the lookup of the next span. Where rows are judged after they were
+//! locked, it ends with the locks; where new values are computed here, or what is written has to be looked at, with the
+//! rows as they were read.
 
 use forgetd_connector::{Compare, LockWait, Order};
 
@@ -19,26 +20,44 @@ impl Atomic {
             packet.push(Part::Before, handled());
         }
         packet.push(Part::Gather, self.query.gather(&planned.span, order.rows_max));
-        if self.reads(order) {
-            self.choose(order, &mut packet);
-            packet.push(Part::Read, self.query.read_rows(self.query.chosen()));
-            packet.push(Part::Carried, self.carried_all());
-            return packet;
-        }
         if self.in_one(order) {
             packet.push(Part::Change, self.query.delete_free(order.locks));
-        } else {
-            self.choose(order, &mut packet);
-            if order.want_keys {
-                packet.push(Part::Keys, self.query.keys_carried(self.query.chosen()));
-            }
-            self.change_chosen(&mut packet);
+            self.exit(order, planned, &mut packet);
+            return packet;
         }
-        self.exit(order, planned, &mut packet);
+        packet.push(Part::Lock, self.query.lock(order.locks));
+        if self.query.looks_elsewhere() {
+            packet.push(Part::Carried, Query::carried_rows(&[Carrier::Due, Carrier::Held]));
+        } else {
+            self.proceed(order, planned, &mut packet);
+        }
         packet
     }
 
-    /// The second packet of a batch whose rows were read.
+    /// The packet of a batch whose rows were locked: they are judged again, when the batch is asked for and not before.
+    pub(super) fn judge_turn(&self, order: &Order, planned: &Planned) -> Packet {
+        let mut packet = Packet::default();
+        packet.push(Part::Judge, self.query.judge_held());
+        self.proceed(order, planned, &mut packet);
+        packet
+    }
+
+    /// What is done with the chosen rows: they are changed, or read.
+    fn proceed(&self, order: &Order, planned: &Planned, packet: &mut Packet) {
+        let chosen = self.query.chosen();
+        if self.reads(order) {
+            packet.push(Part::Read, self.query.read_rows(chosen));
+            packet.push(Part::Carried, self.carried_all());
+            return;
+        }
+        if order.want_keys {
+            packet.push(Part::Keys, self.query.keys_carried(chosen));
+        }
+        self.change_chosen(packet);
+        self.exit(order, planned, packet);
+    }
+
+    /// The packet of a batch whose rows were read.
     pub(super) fn write_turn(&self, order: &Order, planned: &Planned, rows: &[RowToWrite]) -> Packet {
         let mut packet = Packet::default();
         if !rows.is_empty() {
@@ -49,14 +68,6 @@ impl Atomic {
         }
         self.exit(order, planned, &mut packet);
         packet
-    }
-
-    /// Locks the due rows, and judges them again where that takes a statement of its own.
-    fn choose(&self, order: &Order, packet: &mut Packet) {
-        packet.push(Part::Lock, self.query.lock(order.locks));
-        if self.query.looks_elsewhere() {
-            packet.push(Part::Judge, self.query.judge_held());
-        }
     }
 
     fn change_chosen(&self, packet: &mut Packet) {

@@ -50,7 +50,8 @@ impl Query {
     /// somebody else has locked, holding those that it has.
     pub(crate) fn delete_free(&self, locks: LockWait) -> Sql {
         let text = format!(
-            "delete {ALIAS} from ({}) as forgetd_free straight_join {}{} on {} where {}",
+            "{}delete {ALIAS} from ({}) as forgetd_free straight_join {}{} on {} where {}",
+            self.flavour().at_once(),
             self.locking(Carrier::Due, locks),
             self.from(),
             self.by_key(),
@@ -62,7 +63,8 @@ impl Query {
 
     /// Deletes carried rows, which are locked.
     pub(crate) fn delete_carried(&self, carrier: Carrier) -> Sql {
-        let text = format!("delete {ALIAS} from {}{}", self.rows_of(carrier.keys()), self.still());
+        let (at_once, rows) = (self.flavour().at_once(), self.rows_of(carrier.keys()));
+        let text = format!("{at_once}delete {ALIAS} from {rows}{}", self.still());
         self.with_predicate().say(text)
     }
 

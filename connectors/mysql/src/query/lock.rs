@@ -98,7 +98,8 @@ impl Query {
             "select count(*) from (select 1 from {from} {ALL} {}) as forgetd_rows",
             self.flavour().for_update(&parent, LockWait::Wait)
         );
-        Children { table, lock: Sql::plain(lock), delete: Sql::plain(format!("delete {parent} from {from}")) }
+        let delete = format!("{}delete {parent} from {from}", self.flavour().at_once());
+        Children { table, lock: Sql::plain(lock), delete: Sql::plain(delete) }
     }
 }
 

@@ -171,7 +171,8 @@ impl Query {
     pub(crate) fn write_carried(&self, carrier: Carrier, kept: &[String]) -> Option<Sql> {
         let writes = self.writes()?;
         let rows = self.rows_of(carrier.keys());
-        let text = format!("update {rows} set {}{}", writes.assignments(self.computed(), kept), self.still());
+        let at_once = self.flavour().at_once();
+        let text = format!("{at_once}update {rows} set {}{}", writes.assignments(self.computed(), kept), self.still());
         Some(writes.bound.clone().say(text))
     }
 
@@ -200,7 +201,8 @@ impl Query {
                 format!(" where {}", same.join(" and "))
             }
         };
-        let text = format!("update {from} set {}{compared}", writes.assignments(self.computed(), kept));
+        let at_once = self.flavour().at_once();
+        let text = format!("{at_once}update {from} set {}{compared}", writes.assignments(self.computed(), kept));
         sql.say(text)
     }
 

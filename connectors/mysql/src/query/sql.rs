@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::codec;
+use crate::flavour::AT_ONCE;
 
 /// Stands around the number of a placeholder. No identifier of the engine and no condition that we take can contain it.
 const MARK: char = '\0';
@@ -138,7 +139,8 @@ impl Sql {
 
     /// The same statement as a question for its plan.
     pub(crate) fn explained(&self) -> Self {
-        Self { text: format!("explain {}", self.text), params: self.params.clone() }
+        let text = self.text.strip_prefix(AT_ONCE).unwrap_or(&self.text);
+        Self { text: format!("explain {text}"), params: self.params.clone() }
     }
 
     /// The text as it is shown: `?1` for the first value, and never the value.

@@ -1,0 +1,75 @@
+//! Steps on tables of a test's own, and what they leave.
+
+use std::sync::Arc;
+
+use forgetd_connector::{
+    Action, Atomicity, Compare, Cutoff, Lane, LockWait, Marker, Next, Order, Path, Place, Predicate, Put, Rewrite,
+    SealedLane, Selection, Since, SinceColumn, Step, TableRef, Terms, Undone, Untouched, Value, WhenNull,
+};
+use forgetd_testkit::{Arena, Tagger};
+
+/// What is due in `table` by its column `at` before 2025, in UTC.
+pub(crate) fn selection(table: &str) -> Selection {
+    let since = SinceColumn { column: "at".into(), zone: Some(jiff::tz::TimeZone::UTC), form: None };
+    let terms = Terms {
+        since: Since::Column(since),
+        cutoff: Cutoff("2025-01-01T00:00:00Z".parse().unwrap()),
+        when_null: WhenNull::Keep,
+        predicate: Predicate::always(),
+        native: None,
+    };
+    Selection::new(TableRef::parse(table), terms)
+}
+
+/// The step that deletes it.
+pub(crate) async fn step(arena: &Arena, table: &str) -> Step {
+    arena.step(selection(table)).await
+}
+
+/// The step that puts the tagger's form into `email`, and `marker` where there is one.
+pub(crate) async fn tagging(arena: &Arena, table: &str, marker: Option<&str>) -> Step {
+    let place = Place { path: Path::column("email"), put: Put::Computed, samples: vec![] };
+    let marker = marker.map(|column| Marker { column: column.into(), value: Value::Text("2025-01-01".into()) });
+    let mut selection = selection(table);
+    selection.undone.push(Undone::Other { path: Path::column("email"), shape: Tagger::shape() });
+    if let Some(marker) = &marker {
+        selection.undone.push(Undone::Unmarked(marker.column.clone()));
+    }
+    let rewrite = Rewrite { marker, places: vec![place], follows: vec![] };
+    Step { action: Action::Transform(rewrite), ..arena.step(selection).await }
+}
+
+pub(crate) fn order(rows_max: u32) -> Order {
+    Order { from: None, rows_max, locks: LockWait::Wait, compare: Compare::All, want_keys: false }
+}
+
+/// The sealed lane of a step.
+pub(crate) async fn sealed(arena: &Arena, step: &Step) -> Box<dyn SealedLane> {
+    let step = Step { atomicity: Atomicity::Sealed, ..step.clone() };
+    let transform: Arc<dyn forgetd_connector::Transform> = match step.rewrite() {
+        Some(rewrite) => Arc::new(Tagger::new(rewrite)),
+        None => Arc::new(Untouched),
+    };
+    match arena.connector.lane(&step, &arena.claim(), transform).await.unwrap() {
+        Lane::Sealed(lane) => lane,
+        Lane::Atomic(_) => panic!("a sealed step opened an atomic lane"),
+    }
+}
+
+/// Works a sealed lane to its end; how many rows were changed.
+pub(crate) async fn drain_sealed(arena: &Arena, step: &Step, rows_max: u32) -> u64 {
+    let mut lane = sealed(arena, step).await;
+    let (mut order, mut changed) = (order(rows_max), 0);
+    for _ in 0..1_000 {
+        let picked = lane.pick(&order).await.unwrap();
+        assert!(picked.keys.len() <= rows_max as usize);
+        let outcome = lane.finish(&picked.keys).await.unwrap();
+        assert_eq!((outcome.gone, outcome.kept), (picked.keys.len() as u64, 0));
+        changed += outcome.changed;
+        match picked.next {
+            Next::At(cursor) => order.from = Some(cursor),
+            Next::End => return changed,
+        }
+    }
+    panic!("the lane does not end");
+}
