@@ -177,9 +177,9 @@ impl Session {
         &self.variables
     }
 
-    /// Whether its number was written down already; from now on it was.
-    pub(crate) fn announce(&mut self) -> bool {
-        std::mem::replace(&mut self.announced, true)
+    /// Whether its number stands in the control tables.
+    pub(crate) fn announced(&mut self) -> &mut bool {
+        &mut self.announced
     }
 
     /// The state of its encryption in words; absent on a unix socket.

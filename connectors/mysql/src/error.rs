@@ -5,6 +5,8 @@ use std::fmt;
 use forgetd_connector::{Cause, Fault, FaultClass};
 use mysql_async::{DriverError, ServerError};
 
+use crate::tls;
+
 /// An error that the server answered a statement with. The session can be used on.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Error {
@@ -95,7 +97,7 @@ pub(crate) fn unreachable(error: &mysql_async::Error, place: &str) -> Fault {
         mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer) => {
             fault.with_detail("the server offers no TLS (ssl-mode)")
         }
-        mysql_async::Error::Io(mysql_async::IoError::Tls(_)) => {
+        error if tls::tls_error(error).is_some() => {
             fault.with_detail("TLS failed: see ssl-mode, ssl-ca, the certificate and the names in it")
         }
         _ => fault.with_detail("no connection: see url, network, TLS and server"),
@@ -127,7 +129,7 @@ fn class(code: u16, state: &str, message: &str) -> FaultClass {
         1264 | 1265 | 1292 | 1366 | 1406 | 1411 | 1416 | 1441 | 1690 | 3140 | 3141 | 3156 | 1367 | 1525 => {
             FaultClass::Row(Cause::TransformUnfit)
         }
-        1644 | 1643 | 1645 => FaultClass::Row(Cause::RowRefused),
+        1643..=1645 => FaultClass::Row(Cause::RowRefused),
         // A condition raised by name inside a trigger or a function.
         _ if state.starts_with("45") => FaultClass::Row(Cause::RowRefused),
         _ => FaultClass::Internal,

@@ -52,12 +52,7 @@ impl Tls {
         if self.mode != TlsMode::VerifyCa {
             return None;
         }
-        let mysql_async::Error::Io(IoError::Tls(TlsError::Tls(rustls::Error::InvalidCertificate(
-            CertificateError::NotValidForNameContext { presented, .. },
-        )))) = error
-        else {
-            return None;
-        };
+        let CertificateError::NotValidForNameContext { presented, .. } = refused(error)? else { return None };
         let name = presented.iter().find_map(|shown| a_name(shown))?;
         Some(self.options()?.with_danger_tls_hostname_override(Some(name)))
     }
@@ -72,6 +67,23 @@ impl Tls {
             TlsMode::Preferred => "not encrypted: the server offers no TLS (ssl-mode=preferred)".into(),
             TlsMode::Disabled => "not encrypted (ssl-mode=disabled)".into(),
         }
+    }
+}
+
+/// Why the certificate was refused, if that is what went wrong.
+fn refused(error: &mysql_async::Error) -> Option<&CertificateError> {
+    match tls_error(error)? {
+        rustls::Error::InvalidCertificate(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// What went wrong with TLS: it comes as it is, or inside an error of the network.
+pub(crate) fn tls_error(error: &mysql_async::Error) -> Option<&rustls::Error> {
+    match error {
+        mysql_async::Error::Io(IoError::Tls(TlsError::Tls(error))) => Some(error),
+        mysql_async::Error::Io(IoError::Io(error)) => error.get_ref()?.downcast_ref(),
+        _ => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! A TCP proxy that counts turns.
+//! A TCP proxy that counts turns, and can lose answers.
 //!
 //! A *turn* is what a client on a slow network pays for: the first bytes it sends after the server has answered. A
 //! pipelined group of statements is one turn, however many packets it takes.
@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 pub struct Proxy {
     address: SocketAddr,
     turns: Turns,
+    losing: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -31,22 +32,29 @@ impl Proxy {
         let address = listener.local_addr()?;
         let turns = Turns::default();
         let counted = Arc::clone(&turns);
+        let losing = Arc::new(AtomicBool::new(false));
+        let lost = Arc::clone(&losing);
         let task = tokio::spawn(async move {
             // Ends with the task: every connection's futures live in this set.
             let mut open = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let own = Arc::new(AtomicU64::new(0));
                 counted.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&own));
-                open.spawn(pass(client, server, own));
+                open.spawn(pass(client, server, own, Arc::clone(&lost)));
                 while open.try_join_next().is_some() {}
             }
         });
-        Ok(Self { address, turns, task })
+        Ok(Self { address, turns, losing, task })
     }
 
     /// Where clients connect to.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// From now on, or no longer: whatever a server answers is lost, and with it the connection. What was asked is done.
+    pub fn lose_answers(&self, lose: bool) {
+        self.losing.store(lose, Ordering::Relaxed);
     }
 
     /// Turns of all connections so far, those of connecting included.
@@ -76,7 +84,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn pass(client: TcpStream, server: SocketAddr, turns: Arc<AtomicU64>) {
+async fn pass(client: TcpStream, server: SocketAddr, turns: Arc<AtomicU64>, losing: Arc<AtomicBool>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     // Each write is one packet of its own: what is measured is the client's pipelining, not ours.
     if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() {
@@ -91,8 +99,12 @@ async fn pass(client: TcpStream, server: SocketAddr, turns: Arc<AtomicU64>) {
         if asking.swap(false, Ordering::Relaxed) {
             turns.fetch_add(1, Ordering::Relaxed);
         }
+        true
     });
-    let down = carry(from_server, to_client, move || answering.store(true, Ordering::Relaxed));
+    let down = carry(from_server, to_client, move || {
+        answering.store(true, Ordering::Relaxed);
+        !losing.load(Ordering::Relaxed)
+    });
     // Whichever side closes first ends both.
     tokio::select! {
         () = up => {}
@@ -100,12 +112,11 @@ async fn pass(client: TcpStream, server: SocketAddr, turns: Arc<AtomicU64>) {
     }
 }
 
-/// Carries bytes from one side to the other.
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: impl Fn()) {
+/// Carries bytes from one side to the other, as long as `seen` says so.
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: impl Fn() -> bool) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
-        seen();
-        if to.write_all(&buffer[..n]).await.is_err() {
+        if !seen() || to.write_all(&buffer[..n]).await.is_err() {
             return;
         }
     }
@@ -140,6 +151,20 @@ mod tests {
         }
         assert_eq!((proxy.connections(), proxy.busiest()), (1, proxy.turns()));
         proxy.turns()
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_closes_the_connection() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let proxy = Proxy::start(listener.local_addr().unwrap()).await.unwrap();
+        tokio::spawn(echo(listener));
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        let mut answer = [0; 4];
+        client.write_all(b"ping").await.unwrap();
+        client.read_exact(&mut answer).await.unwrap();
+        proxy.lose_answers(true);
+        client.write_all(b"ping").await.unwrap();
+        client.read_exact(&mut answer).await.expect_err("the answer came");
     }
 
     #[tokio::test]

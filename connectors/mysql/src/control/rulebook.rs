@@ -13,7 +13,7 @@ use crate::codec;
 use crate::query::{Param, Sql};
 
 /// What is replaced when the rule is there already, in the order in which [`MyControl::keep`] binds it.
-pub(super) const KEPT: [&str; 13] = [
+const KEPT: [&str; 13] = [
     "approved_digest",
     "definition",
     "catalog_digest",

@@ -15,7 +15,7 @@ const ENDED_MAX: usize = 16;
 impl Shared {
     /// Writes the session's number down before it first holds the fence from one turn to the next.
     pub(crate) async fn announce(&self, held: &mut Held) -> Result<(), Fault> {
-        if held.announce() {
+        if *held.announced() {
             return Ok(());
         }
         let mut sql = Sql::default();
@@ -33,6 +33,7 @@ impl Shared {
         for answer in held.turn("announce session", &[Ask::Query(&sql.say(text))]).await? {
             answer.map_err(|error| self.control_fault(&error, "announce session"))?;
         }
+        *held.announced() = true;
         Ok(())
     }
 }

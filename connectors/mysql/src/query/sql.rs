@@ -162,7 +162,7 @@ impl Sql {
             param.write(out);
         }
         // Marks come in pairs.
-        self.text.matches(MARK).count() % 2 == 0
+        self.text.matches(MARK).count().is_multiple_of(2)
     }
 }
 

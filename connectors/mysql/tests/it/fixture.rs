@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use forgetd_connector::{Acquired, ConnectContext, Connector, Fault, FenceRaise, Installed, LeaseClaim, SinceForm};
+use forgetd_connector::{
+    Acquired, Compare, ConnectContext, Connector, Cutoff, Fault, FenceRaise, Installed, LeaseClaim, LockWait, Order,
+    Predicate, Selection, Since, SinceColumn, SinceForm, Step, TableRef, Terms, WhenNull,
+};
 use forgetd_mysql::Config;
 use forgetd_testkit::{Arena, ColumnSql, Fixture, HOLDER, Held, Kind, Snare, TestDatabase};
 use jiff::Timestamp;
@@ -221,4 +224,26 @@ pub(crate) async fn installed(database: &Database, url: &str) -> Arena {
     let Acquired::Held { term } = connector.control().acquire(&claim, false).await.unwrap() else { panic!("taken") };
     assert_eq!(connector.control().raise_fence(term).await.unwrap(), FenceRaise::Raised);
     Arena { database: Box::new(database.clone()), connector, generation, term }
+}
+
+/// What is due in `table` by its column `at` before 2025, with the zone of Stockholm.
+pub(crate) fn selection(table: &str) -> Selection {
+    let zone = Some(jiff::tz::TimeZone::get("Europe/Stockholm").unwrap());
+    let terms = Terms {
+        since: Since::Column(SinceColumn { column: "at".into(), zone, form: None }),
+        cutoff: Cutoff("2024-12-31T23:00:00Z".parse().unwrap()),
+        when_null: WhenNull::Keep,
+        predicate: Predicate::always(),
+        native: None,
+    };
+    Selection::new(TableRef::parse(table), terms)
+}
+
+/// The step for [`selection`].
+pub(crate) async fn step(arena: &Arena, table: &str) -> Step {
+    arena.step(selection(table)).await
+}
+
+pub(crate) fn order(rows_max: u32) -> Order {
+    Order { from: None, rows_max, locks: LockWait::Wait, compare: Compare::All, want_keys: false }
 }

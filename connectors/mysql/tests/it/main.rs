@@ -5,13 +5,17 @@
 
 mod conformance;
 mod connecting;
+mod control;
 mod describing;
+mod faults;
 mod fixture;
 mod keys;
 mod locking;
 mod looking;
+mod lost;
 mod privileges;
 mod server;
 mod server_look;
 mod steps;
+mod tls;
 mod transform_look;

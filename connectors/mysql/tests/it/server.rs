@@ -20,6 +20,10 @@ pub(crate) enum Product {
 /// The server that the tests of a product work on.
 pub(crate) struct Server {
     opts: Opts,
+    /// Its unix socket.
+    pub(crate) socket: String,
+    /// The file with the certificate of the CA that its own is signed by.
+    pub(crate) ca: String,
     keeper: Option<(Child, ChildStdin)>,
 }
 
@@ -40,8 +44,8 @@ impl Product {
 
     const fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::MariaDb => ("mariadb", "FORGETD_TEST_MARIADB_URL"),
-            Self::MySql => ("mysql", "FORGETD_TEST_MYSQL_URL"),
+            Self::MariaDb => ("mariadb", "FORGETD_TEST_MARIADB"),
+            Self::MySql => ("mysql", "FORGETD_TEST_MYSQL"),
         }
     }
 
@@ -59,9 +63,15 @@ impl Product {
     fn find(self) -> Option<&'static Server> {
         static SERVERS: [OnceLock<Option<Server>>; 2] = [OnceLock::new(), OnceLock::new()];
         let (name, variable) = self.names();
-        let found = SERVERS[usize::from(self == Self::MySql)].get_or_init(|| match std::env::var(variable) {
+        let given = |what: &str| std::env::var(format!("{variable}_{what}"));
+        let found = SERVERS[usize::from(self == Self::MySql)].get_or_init(|| match given("URL") {
             Ok(url) if url.is_empty() => None,
-            Ok(url) => Some(Server { opts: Opts::from_url(&url).expect(variable), keeper: None }),
+            Ok(url) => Some(Server {
+                opts: Opts::from_url(&url).expect(variable),
+                socket: given("SOCKET").unwrap_or_default(),
+                ca: given("CA").unwrap_or_default(),
+                keeper: None,
+            }),
             Err(_) => keep(name).map(|mut servers| servers.remove(0)),
         });
         found.as_ref()
@@ -77,9 +87,20 @@ pub(crate) fn keep(name: &str) -> Option<Vec<Server>> {
     let input = keeper.stdin.take().unwrap();
     let lines = BufReader::new(keeper.stdout.take().unwrap()).lines().map_while(Result::ok);
     let said: Vec<String> = lines.take_while(|line| line != "ready").collect();
+    let parts = |name: &str| {
+        let found = said.iter().filter_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        found.collect::<Vec<String>>().into_iter().map(Some).chain(std::iter::repeat(None))
+    };
     let urls = said.iter().filter_map(|line| line.strip_prefix("url "));
-    let mut servers: Vec<Server> =
-        urls.map(|url| Server { opts: Opts::from_url(url).unwrap(), keeper: None }).collect();
+    let mut servers: Vec<Server> = urls
+        .zip(parts("socket ").zip(parts("ca ")))
+        .map(|(url, (socket, ca))| Server {
+            opts: Opts::from_url(url).unwrap(),
+            socket: socket.unwrap_or_default(),
+            ca: ca.unwrap_or_default(),
+            keeper: None,
+        })
+        .collect();
     let Some(first) = servers.first_mut() else {
         let code = keeper.wait().unwrap().code();
         assert_eq!((name, code), ("mysql", Some(77)), "the server did not start");
@@ -105,14 +126,14 @@ impl Server {
 
     /// The same for another account.
     pub(crate) fn url_as(&self, user: &str, password: &str, database: &str) -> String {
-        let (host, port) = (self.opts.ip_or_hostname(), self.opts.tcp_port());
-        format!("mysql://{user}:{password}@{host}:{port}/{database}")
+        let place = format!("{}:{}", self.opts.ip_or_hostname(), self.opts.tcp_port());
+        format!("mysql://{}@{place}/{database}", account(user, password))
     }
 
     /// The same through a proxy.
     pub(crate) fn url_at(&self, address: SocketAddr, database: &str) -> String {
         let (user, password) = (self.opts.user().unwrap_or("root"), self.opts.pass().unwrap_or_default());
-        format!("mysql://{user}:{password}@{address}/{database}")
+        format!("mysql://{}@{address}/{database}", account(user, password))
     }
 
     /// A session as an application has it.
@@ -139,12 +160,24 @@ impl Server {
         name
     }
 
-    /// Drops a test's database, and the one with its control tables.
+    /// Drops a test's database, and the one with its control tables. Whoever still works on them loses the session: its
+    /// end may wait for the very thread that waits for this.
     pub(crate) async fn drop_database(&self, name: &str) {
         let mut session = self.session(None).await;
+        let list = format!("select id from information_schema.processlist where db in ('{name}', '{name}_forgetd')");
+        let left: Vec<u64> = session.query(list).await.unwrap();
+        for id in left {
+            // It may have ended by itself.
+            drop(session.query_drop(format!("kill {id}")).await);
+        }
         let text = format!("drop database if exists {name}; drop database if exists {name}_forgetd");
         session.query_drop(text).await.unwrap();
     }
+}
+
+/// As a URL has it: without a password where there is none.
+pub(crate) fn account(user: &str, password: &str) -> String {
+    if password.is_empty() { user.to_owned() } else { format!("{user}:{password}") }
 }
 
 /// Drops the databases of processes that are gone: they leave theirs when a test fails.

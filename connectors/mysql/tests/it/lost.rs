@@ -1,0 +1,127 @@
+//! Lost answers and lost sessions: what was done is found out, and the next call has a session again.
+
+use std::time::Duration;
+
+use forgetd_connector::{Commit, FaultClass, Settled};
+use forgetd_testkit::proxy::Proxy;
+use forgetd_testkit::{Arena, TestDatabase as _};
+use mysql_async::prelude::Queryable as _;
+
+use crate::fixture::{Database, arena, installed};
+use crate::server::Product;
+
+/// A database, and an arena whose connector works through a proxy.
+async fn through_a_proxy(product: Product) -> (Arena, Database, Proxy) {
+    let database = Database::new(product).await;
+    let server = product.server();
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let arena = installed(&database, &server.url_at(proxy.address(), &database.name.text)).await;
+    (arena, database, proxy)
+}
+
+/// Ends every session of the connectors of this database, and of nobody else.
+async fn end_sessions(database: &Database) {
+    let mut session = database.session().await;
+    let own: u64 = session.query_first("select connection_id()").await.unwrap().unwrap();
+    let list =
+        format!("select id from information_schema.processlist where db = '{}' and id <> {own}", database.name.text);
+    let ids: Vec<u64> = session.query(list).await.unwrap();
+    assert!(!ids.is_empty());
+    for id in ids {
+        session.query_drop(format!("kill {id}")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_whose_answer_was_lost_is_found() {
+    for product in Product::each() {
+        let (arena, _, proxy) = through_a_proxy(product).await;
+        let control = arena.connector.control();
+        let receipt = arena.receipt("-", 1, None);
+        proxy.lose_answers(true);
+        let Commit::Unknown(fault) = control.append(&receipt).await else { panic!("the answer arrived") };
+        assert_eq!(fault.class, FaultClass::Disconnected);
+        proxy.lose_answers(false);
+        assert_eq!(control.settle(&receipt.key).await, Settled::Present);
+        assert_eq!(control.append(&receipt).await, Commit::Fenced, "it has its sequence");
+        assert_eq!(control.append(&arena.receipt("-", 2, None)).await, Commit::Committed, "by a new session");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_is_made_anew() {
+    for product in Product::each() {
+        let (arena, database) = arena(product, "").await;
+        let control = arena.connector.control();
+        let receipt = arena.receipt("-", 1, None);
+        end_sessions(&database).await;
+        let Commit::Unknown(fault) = control.append(&receipt).await else { panic!("the session lives") };
+        assert_eq!(fault.class, FaultClass::Disconnected);
+        assert_eq!(control.settle(&receipt.key).await, Settled::Absent);
+        assert_eq!(control.append(&receipt).await, Commit::Committed);
+        end_sessions(&database).await;
+        assert_eq!(control.pending_count().await.unwrap_err().class, FaultClass::Disconnected);
+        assert_eq!(control.pending_count().await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up_and_the_session_ended() {
+    for product in Product::each() {
+        let (arena, database) = arena(product, "").await;
+        let mut context = database.context("conformance");
+        context.call_timeout_ms = 300;
+        let config = forgetd_mysql::Config { url: database.url.as_str().into(), password: None };
+        let hasty = forgetd_mysql::connect(config, context).await.unwrap();
+        let control = hasty.control();
+        assert_eq!(control.pending_count().await.unwrap(), 0);
+        let mut locker = database.session().await;
+        locker.query_drop(format!("lock tables {}.receipt write", database.control())).await.unwrap();
+        let receipt = arena.receipt("-", 1, None);
+        let Commit::Unknown(fault) = control.append(&receipt).await else { panic!("nobody was in the way") };
+        assert_eq!((fault.class, fault.detail.as_deref()), (FaultClass::Disconnected, Some("no answer in 300 ms")));
+        let waiting =
+            "select count(*) from information_schema.processlist where info like '%receipt%' and id <> connection_id()";
+        for _ in 0..200 {
+            if locker.query_first::<u64, _>(waiting).await.unwrap() == Some(0) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        locker.query_drop("unlock tables").await.unwrap();
+        assert_eq!(control.settle(&receipt.key).await, Settled::Absent);
+        assert_eq!(control.append(&receipt).await, Commit::Committed);
+        assert_eq!(database.number(&format!("select count(*) from {}.receipt", database.control())).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_a_row_is_told_apart_from_what_is_lost() {
+    for product in Product::each() {
+        let (arena, database) = arena(product, "").await;
+        let mut locker = database.session().await;
+        locker.query_drop("begin").await.unwrap();
+        locker.query_drop(format!("select * from {}.fence for update", database.control())).await.unwrap();
+        let control = arena.connector.control();
+        let receipt = arena.receipt("-", 1, None);
+        let Commit::RolledBack(fault) = control.append(&receipt).await else { panic!("the fence was free") };
+        assert_eq!((fault.class, fault.code.as_deref()), (FaultClass::Transient, Some("1205 HY000")));
+        locker.query_drop("rollback").await.unwrap();
+        assert_eq!(control.append(&receipt).await, Commit::Committed);
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_too_large_for_a_packet_is_refused_and_not_sent() {
+    for product in Product::each() {
+        let (arena, database) = arena(product, "").await;
+        let allowed = database.number("select @@max_allowed_packet").await;
+        let control = arena.connector.control();
+        let mut receipt = arena.receipt("-", 1, None);
+        let body = std::mem::replace(&mut receipt.body, vec![b'x'; usize::try_from(allowed / 2).unwrap()]);
+        let Commit::RolledBack(fault) = control.append(&receipt).await else { panic!("it fits") };
+        assert_eq!((fault.class, fault.detail.as_deref()), (FaultClass::Internal, Some("max_allowed_packet")));
+        receipt.body = body;
+        assert_eq!(control.append(&receipt).await, Commit::Committed);
+    }
+}
