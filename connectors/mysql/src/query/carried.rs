@@ -232,11 +232,14 @@ impl Query {
         index.map(|index| format!(" force index ({})", codec::quote(&index.name))).unwrap_or_default()
     }
 
-    /// An array of these keys, as a value of the statement. A key that is none of the table's is left out.
-    pub(super) fn listed(&self, keys: &[Key], sql: &mut Sql) -> String {
+    /// An array of these keys, as a value of the statement, and how many stand in it: one that is none of the table's is
+    /// left out.
+    pub(super) fn listed(&self, keys: &[Key], sql: &mut Sql) -> (String, u64) {
         let mut array = String::from("[");
+        let mut count = 0;
         for key in keys {
             let Some(elements) = self.key_written(key) else { continue };
+            count += 1;
             if array.len() > 1 {
                 array.push(',');
             }
@@ -250,7 +253,7 @@ impl Query {
             }
         }
         array.push(']');
-        sql.bind(Param::Text(Some(array)))
+        (sql.bind(Param::Text(Some(array))), count)
     }
 
     /// The key's columns of the carried keys equal those of another alias.

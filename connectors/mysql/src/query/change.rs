@@ -37,8 +37,8 @@ impl Query {
     /// Carries keys on that we give.
     pub(crate) fn gather_keys(&self, keys: &[Key]) -> Sql {
         let mut sql = Sql::default();
-        let listed = self.listed(keys, &mut sql);
-        let count = sql.bind(keys.len() as u64);
+        let (listed, count) = self.listed(keys, &mut sql);
+        let count = sql.bind(count);
         let text = format!("set {} = {listed}, {} = {count}", Carrier::Due.keys(), Carrier::Due.count());
         sql.say(text)
     }
@@ -122,7 +122,7 @@ impl Query {
     /// Counts the rows of these keys that are due.
     pub(crate) fn due_among(&self, keys: &[Key]) -> Sql {
         let mut sql = self.with_predicate();
-        let listed = self.listed(keys, &mut sql);
+        let (listed, _) = self.listed(keys, &mut sql);
         let text = format!("select count(*) from {} where {}", self.rows_of(&listed), self.predicate());
         sql.say(text)
     }

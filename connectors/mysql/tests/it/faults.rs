@@ -44,6 +44,7 @@ async fn a_commit_without_an_answer_is_unknown_and_found() {
     assert_eq!(arena.connector.control().settle(&receipt.key).await, Settled::Present);
     assert_eq!(database.texts("select cast(id as char) from item").await, ["3"]);
     assert_eq!(lane.change(&order(2)).await.unwrap().changed, 1, "the lane goes on");
+    lane.undo().await.unwrap();
 }
 
 /// The batch behind it may hold the fence by then: a receipt that can be seen needs none.
@@ -66,6 +67,7 @@ async fn a_commit_without_an_answer_is_found_although_the_next_batch_was_begun()
     let Commit::Unknown(_) = lane.commit_then(&receipt, &next).await else { panic!("the answer arrived") };
     assert_eq!(arena.connector.control().settle(&receipt.key).await, Settled::Present);
     assert_eq!(lane.change(&next).await.unwrap().changed, effect.changed, "the lane goes on");
+    lane.undo().await.unwrap();
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use forgetd_connector::RowCap;
 
-use crate::fixture::arena;
+use crate::fixture::{arena, step};
 use crate::server::Product;
-use crate::steps::{drain_sealed, step, tagging};
+use crate::steps::{drain_sealed, tagging};
 
 /// A key's columns and constraint, and keys of rows.
 struct Case {

@@ -7,9 +7,9 @@ use forgetd_testkit::{Arena, TestDatabase as _};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 
-use crate::fixture::{Database, arena};
+use crate::fixture::{Database, arena, order, selection, step};
 use crate::server::Product;
-use crate::steps::{order, sealed, selection, step};
+use crate::steps::sealed;
 
 /// Every fifth row is live.
 const MIXED: &str = "create table item (id int primary key, at datetime not null, state varchar(9) not null, note int, \

@@ -14,6 +14,7 @@ mod locking;
 mod looking;
 mod lost;
 mod privileges;
+mod rewriting;
 mod server;
 mod server_look;
 mod steps;

@@ -3,28 +3,12 @@
 use std::sync::Arc;
 
 use forgetd_connector::{
-    Action, Atomicity, Compare, Cutoff, Lane, LockWait, Marker, Next, Order, Path, Place, Predicate, Put, Rewrite,
-    SealedLane, Selection, Since, SinceColumn, Step, TableRef, Terms, Undone, Untouched, Value, WhenNull,
+    Action, Atomicity, Lane, Marker, Next, Path, Place, Put, Rewrite, SealedLane, Step, Transform, Undone, Untouched,
+    Value,
 };
 use forgetd_testkit::{Arena, Tagger};
 
-/// What is due in `table` by its column `at` before 2025, in UTC.
-pub(crate) fn selection(table: &str) -> Selection {
-    let since = SinceColumn { column: "at".into(), zone: Some(jiff::tz::TimeZone::UTC), form: None };
-    let terms = Terms {
-        since: Since::Column(since),
-        cutoff: Cutoff("2025-01-01T00:00:00Z".parse().unwrap()),
-        when_null: WhenNull::Keep,
-        predicate: Predicate::always(),
-        native: None,
-    };
-    Selection::new(TableRef::parse(table), terms)
-}
-
-/// The step that deletes it.
-pub(crate) async fn step(arena: &Arena, table: &str) -> Step {
-    arena.step(selection(table)).await
-}
+use crate::fixture::{order, selection};
 
 /// The step that puts the tagger's form into `email`, and `marker` where there is one.
 pub(crate) async fn tagging(arena: &Arena, table: &str, marker: Option<&str>) -> Step {
@@ -39,14 +23,10 @@ pub(crate) async fn tagging(arena: &Arena, table: &str, marker: Option<&str>) ->
     Step { action: Action::Transform(rewrite), ..arena.step(selection).await }
 }
 
-pub(crate) fn order(rows_max: u32) -> Order {
-    Order { from: None, rows_max, locks: LockWait::Wait, compare: Compare::All, want_keys: false }
-}
-
 /// The sealed lane of a step.
 pub(crate) async fn sealed(arena: &Arena, step: &Step) -> Box<dyn SealedLane> {
     let step = Step { atomicity: Atomicity::Sealed, ..step.clone() };
-    let transform: Arc<dyn forgetd_connector::Transform> = match step.rewrite() {
+    let transform: Arc<dyn Transform> = match step.rewrite() {
         Some(rewrite) => Arc::new(Tagger::new(rewrite)),
         None => Arc::new(Untouched),
     };
