@@ -86,6 +86,11 @@ async fn connect_by_scheme(
     let scheme = url.expose_secret().split(':').next().unwrap_or_default().to_ascii_lowercase();
     let place = format!("databases.{}.url", context.database);
     match scheme.as_str() {
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => {
+            let config = forgetd_mysql::Config { url: url.clone(), password: None };
+            Ok(forgetd_mysql::connect(config, context).await)
+        }
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => {
             let config = forgetd_postgres::Config { url: url.clone(), password: None };
@@ -107,6 +112,9 @@ async fn connect_by_scheme(
 
 fn schemes() -> String {
     let mut schemes = vec![];
+    if cfg!(feature = "mysql") {
+        schemes.push("mysql://");
+    }
     if cfg!(feature = "postgres") {
         schemes.push("postgres://");
     }

@@ -22,12 +22,14 @@ impl Deleted {
         let (at, now) = match engine {
             Engine::Postgres => ("timestamptz", "now()"),
             Engine::Sqlite => ("integer", "unixepoch()"),
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam => ("timestamp", "now()"),
         };
-        data.exec(&format!("create table item (id integer primary key, at {at} not null, pad text not null)"));
+        let kind = engine.table();
+        data.exec(&format!("create table item (id integer primary key, at {at} not null, pad text not null) {kind}"));
         data.exec("create index item_at on item (at)");
         data.exec(&format!(
-            "with recursive n(id) as (select 1 union all select id + 1 from n where id < {KEPT})
-             insert into item select id, {now}, 'stays' from n"
+            "insert into item with recursive n(id) as (select 1 union all select id + 1 from n where id < {KEPT})
+             select id, {now}, 'stays' from n"
         ));
         Self { engine, rows, seeded: Cell::new(0) }
     }
@@ -45,10 +47,13 @@ impl Table for Deleted {
         let at = match self.engine {
             Engine::Postgres => format!("timestamptz '2020-01-01 00:00:00+00' + {seconds} * interval '1 second'"),
             Engine::Sqlite => format!("1577836800 + {seconds}"),
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam => {
+                format!("timestamp '2020-01-01 00:00:00' + interval {seconds} second")
+            }
         };
         data.exec(&format!(
-            "with recursive n(id) as (select {first} union all select id + 1 from n where id < {last})
-             insert into item select id, {at}, 'goes' from n"
+            "insert into item with recursive n(id) as (select {first} union all select id + 1 from n where id < {last})
+             select id, {at}, 'goes' from n"
         ));
         self.seeded.set(self.seeded.get() + self.rows);
     }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use crate::deleted::Deleted;
 use crate::evidence::Exported;
-use crate::harness::{Database, Policy, Postgres, Process, Program, Sqlite};
+use crate::harness::{Database, Mysql, Policy, Postgres, Process, Product, Program, Sqlite};
 use crate::table::{Of, Table, Tally};
 use crate::transformed::Transformed;
 
@@ -25,6 +25,10 @@ pub(crate) struct Lane {
 pub(crate) enum Engine {
     Postgres,
     Sqlite,
+    MariaDb,
+    MySql,
+    /// Rows in tables without transactions, control tables with them on the same server.
+    MyIsam,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,17 +66,29 @@ pub(crate) struct Site {
 // === impl Engine ===
 
 impl Engine {
-    fn database(self) -> Box<dyn Database> {
-        match self {
+    /// A new database; none where the server could not be downloaded.
+    fn database(self) -> Option<Box<dyn Database>> {
+        Some(match self {
             Self::Postgres => Box::new(Postgres::database()),
             Self::Sqlite => Box::new(Sqlite::database()),
+            Self::MariaDb | Self::MyIsam => Box::new(Mysql::on(Product::MariaDb)),
+            Self::MySql => Box::new(Mysql::on(Product::there().find(|product| *product == Product::MySql)?)),
+        })
+    }
+
+    /// What stands behind a table's columns.
+    pub(crate) const fn table(self) -> &'static str {
+        match self {
+            Self::Postgres | Self::Sqlite => "",
+            Self::MariaDb | Self::MySql => "collate utf8mb4_bin",
+            Self::MyIsam => "engine = MyISAM collate utf8mb4_bin",
         }
     }
 
     /// The column that periods count from, as a rule writes it.
     pub(crate) const fn since(self) -> &'static str {
         match self {
-            Self::Postgres => "at",
+            Self::Postgres | Self::MariaDb | Self::MySql | Self::MyIsam => "at",
             Self::Sqlite => "{ column: at, as: unix_s }",
         }
     }
@@ -90,6 +106,12 @@ impl Lane {
         Self::new("transform-sqlite", Engine::Sqlite, Protocol::Atomic, Deed::Transform),
         Self::new("transform-sealed-postgres", Engine::Postgres, Protocol::Sealed, Deed::Transform),
         Self::new("transform-sealed-sqlite", Engine::Sqlite, Protocol::Sealed, Deed::Transform),
+        Self::new("mariadb", Engine::MariaDb, Protocol::Atomic, Deed::Delete),
+        Self::new("mysql", Engine::MySql, Protocol::Atomic, Deed::Delete),
+        Self::new("mariadb-myisam", Engine::MyIsam, Protocol::Sealed, Deed::Delete),
+        Self::new("transform-mariadb", Engine::MariaDb, Protocol::Atomic, Deed::Transform),
+        Self::new("transform-mysql", Engine::MySql, Protocol::Atomic, Deed::Transform),
+        Self::new("transform-mariadb-myisam", Engine::MyIsam, Protocol::Sealed, Deed::Transform),
     ];
 
     const fn new(name: &'static str, engine: Engine, protocol: Protocol, deed: Deed) -> Self {
@@ -116,17 +138,19 @@ impl Lane {
 // === impl Site ===
 
 impl Site {
-    /// Databases with rows that stay, installed; each seed adds so many `rows`.
-    pub(crate) fn new(lane: Lane, rows: u64) -> Self {
-        let data = lane.engine.database();
-        let home = lane.is_sealed().then(|| lane.engine.database());
+    /// Databases with rows that stay, installed; each seed adds so many `rows`. None where the server is not there.
+    pub(crate) fn new(lane: Lane, rows: u64) -> Option<Self> {
+        let data = lane.engine.database()?;
+        // Where the table itself is without transactions, its receipts lie beside it.
+        let apart = lane.is_sealed() && lane.engine != Engine::MyIsam;
+        let home = if apart { lane.engine.database() } else { None };
         let table: Box<dyn Table> = match lane.deed {
             Deed::Delete => Box::new(Deleted::new(lane.engine, &*data, rows)),
             Deed::Transform => Box::new(Transformed::new(lane.engine, &*data, rows)),
         };
         let program = Program::installed(&policy(&*table, &*data, home.as_deref(), Coordination::Lease));
         table.equip(&program);
-        Self { lane, data, home, table, program, exports: Cell::new(0) }
+        Some(Self { lane, data, home, table, program, exports: Cell::new(0) })
     }
 
     /// How the next processes agree on who acts.
@@ -166,11 +190,7 @@ impl Site {
     /// How many receipts are in a state.
     fn receipts(&self, condition: &str) -> u64 {
         let control = self.home.as_deref().unwrap_or(&*self.data);
-        let table = match self.lane.engine {
-            Engine::Postgres => "forgetd.receipt",
-            Engine::Sqlite => "forgetd_receipt",
-        };
-        control.count(&format!("select count(*) from {table} where {condition}"))
+        control.count(&format!("select count(*) from {} where {condition}", control.control_table("receipt")))
     }
 
     /// Receipts that no evidence acknowledges yet.
@@ -210,6 +230,9 @@ impl Site {
         Ok(Exported::read(&folder))
     }
 }
+
+/// What a lane says whose server could not be downloaded.
+pub(crate) const ABSENT: &str = "nothing was done: the server is not there";
 
 /// A run that waits for a dead holder's lease to end.
 const RUN: [&str; 4] = ["run", "--json", "--wait", "30s"];

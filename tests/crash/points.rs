@@ -2,7 +2,7 @@
 
 use forgetd_connector::fault_point::POINTS;
 
-use crate::lane::{Coordination, Lane, Site};
+use crate::lane::{ABSENT, Coordination, Lane, Site};
 use crate::ledger::Ledger;
 use crate::report::{Counts, Found};
 use crate::watch::Report;
@@ -28,7 +28,7 @@ pub(crate) enum Ways {
 
 /// Passes every point and returns the last line, as an error where it must fail.
 pub(crate) fn run(lane: Lane, ways: Ways) -> Result<String, String> {
-    let site = Site::new(lane, ROWS);
+    let Some(site) = Site::new(lane, ROWS) else { return Ok(ABSENT.into()) };
     let mut counts = Counts::default();
     let mut ledger = Ledger::new();
     let mut missed = vec![];

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::dice::Dice;
 use crate::harness::Process;
-use crate::lane::{Coordination, Engine, Lane, Site};
+use crate::lane::{ABSENT, Coordination, Engine, Lane, Site};
 use crate::ledger::Ledger;
 use crate::report::{Counts, Line, Met};
 use crate::watch::{Report, server_state, settled_state};
@@ -30,7 +30,7 @@ const UNRELAYED: &[&str] =
 
 /// Runs the form and returns its last line, as an error where it must fail.
 pub(crate) fn run(lane: Lane, rounds: u64, naive: Option<&str>, mut dice: Dice) -> Result<String, String> {
-    let site = Site::new(lane, ROWS);
+    let Some(site) = Site::new(lane, ROWS) else { return Ok(ABSENT.into()) };
     let mut counts = Counts::default();
     let mut ledger = Ledger::new();
     ledger.begin();

@@ -41,12 +41,14 @@ impl Transformed {
         let (at, marker, doc) = match engine {
             Engine::Postgres => ("timestamptz", "timestamptz", "jsonb"),
             Engine::Sqlite => ("integer", "timestamp", "json"),
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam => ("timestamp", "timestamp null", "json"),
         };
+        let kind = engine.table();
         for table in ["item", "original", "expected"] {
             data.exec(&format!(
                 "create table {table} (id integer primary key, at {at} not null, email varchar(60) not null, \
                  name varchar(60) not null, card varchar(30) not null, number bigint not null, born date not null, \
-                 note varchar(20) not null, doc {doc} not null, forgotten_at {marker}, writes integer not null)"
+                 note varchar(20) not null, doc {doc} not null, forgotten_at {marker}, writes integer not null) {kind}"
             ));
             data.exec(&format!("create index {table}_at on {table} (at)"));
         }
@@ -61,8 +63,12 @@ impl Transformed {
                 "create trigger count_write after update of forgotten_at on item \
                  begin update item set writes = writes + 1 where id = new.id; end"
             }
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam => {
+                "create trigger count_write before update on item for each row set new.writes = old.writes + 1"
+            }
         });
-        let policy = Policy::new(&data.url()).with("control: { name: forgetd_reference }").pseudonyms();
+        let control = format!("control: {{ name: {} }}", data.more_control());
+        let policy = Policy::new(&data.url()).with(&control).pseudonyms();
         let policy = policy.top("coordination: none").rule(&rule("reference", "expected", engine));
         let reference = Program::installed(&policy).pseudonym_key();
         let table = Self { engine, rows, reference, seeded: Cell::new(0), ready: Cell::new(0), retired: Cell::new(0) };
@@ -82,10 +88,13 @@ impl Transformed {
             Engine::Sqlite => {
                 (format!("unixepoch() - ({past})"), "date('1950-02-03', '+' || (id % 300) || ' days')", "")
             }
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam => {
+                (format!("now() - interval ({past}) second"), "date '1950-02-03' + interval (id % 300) day", "")
+            }
         };
         data.exec(&format!(
-            "with recursive n(id) as (select {first} union all select id + 1 from n where id < {last})
-             insert into original select id, {at}, 'person' || id || '@example.com', 'Person ' || id,
+            "insert into original
+             with recursive n(id) as (select {first} union all select id + 1 from n where id < {last}) select id, {at}, 'person' || id || '@example.com', 'Person ' || id,
              '4111-' || (1000 + id % 9000) || '-' || (100000 + id), 1000000 + id, {born}, 'note ' || id,
              ('{{\"items\":[{{\"email\":\"a' || id || '@example.com\",\"n\":1}},{{\"email\":\"person' || id ||
               '@example.com\"}}],\"kept\":\"yes\"}}'){json}, null, 0 from n"
@@ -171,9 +180,12 @@ impl Table for Transformed {
                {done} and i.forgotten_at is not null and i.writes = 1 as done, \
                {odd} or i.writes > 1 or i.at <> o.at as odd \
                from item i join original o on o.id = i.id join expected e on e.id = i.id where i.id >= {first}) \
-             select count(*) filter (where due), count(*) filter (where due and was), \
-               count(*) filter (where due and odd), count(*) filter (where due and not odd and not was and not done), \
-               count(*) filter (where not due and was) from found",
+             select {}, {}, {}, {}, {} from found",
+            number("due"),
+            number("due and was"),
+            number("due and odd"),
+            number("due and not odd and not was and not done"),
+            number("not due and was"),
             was = same("i", "o"),
             done = same("i", "e"),
         ));
@@ -200,6 +212,11 @@ fn rule(name: &str, table: &str, engine: Engine) -> Rule {
         integer = token("integer"),
     );
     Rule::transform(name, table, engine.since(), &format!("{{ marker: forgotten_at, columns: {{ {columns} }} }}"))
+}
+
+/// How many rows are so.
+fn number(condition: &str) -> String {
+    format!("coalesce(sum(case when {condition} then 1 else 0 end), 0)")
 }
 
 /// Whether every transformed column of two rows is the same.

@@ -23,10 +23,14 @@ fn committed(database: &dyn Database) -> Program {
 /// The commitments of each batch as they are kept in the control tables, in the order of the batches.
 fn kept(database: &dyn Database) -> Vec<Vec<[u8; 32]>> {
     let sql = match database.engine() {
-        "postgres" => "select encode(rows, 'hex') from forgetd.receipt where rows is not null order by sequence",
-        _ => "select commitments from forgetd_receipt where commitments is not null order by sequence",
+        "postgres" => "select encode(rows, 'hex') from forgetd.receipt where rows is not null order by sequence".into(),
+        "sqlite" => "select commitments from forgetd_receipt where commitments is not null order by sequence".into(),
+        _ => {
+            let receipt = database.control_table("receipt");
+            format!("select lower(hex(`rows`)) from {receipt} where `rows` is not null order by sequence")
+        }
     };
-    let lists = database.rows(sql).into_iter().map(|row| hex::decode(row[0].clone().unwrap()).unwrap());
+    let lists = database.rows(&sql).into_iter().map(|row| hex::decode(row[0].clone().unwrap()).unwrap());
     lists.map(|bytes| bytes.chunks(32).map(|one| one.try_into().unwrap()).collect()).collect()
 }
 

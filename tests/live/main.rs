@@ -10,6 +10,7 @@ mod chinook;
 mod commitments;
 mod demo;
 mod findings;
+mod forum;
 mod guards;
 mod kept_children;
 mod leaks;

@@ -98,9 +98,8 @@ fn an_emptied_log_in_a_database_is_no_new_beginning() {
         let program = Program::installed(&shop::policy(database, "5s"));
         run(&program, &mut seen).expect(0);
         seen.exported(&program);
-        let prefix = if database.engine() == "postgres" { "forgetd." } else { "forgetd_" };
         for table in ["log_leaf", "log_object", "log_head"] {
-            database.exec(&format!("delete from {prefix}{table}"));
+            database.exec(&format!("delete from {}", database.control_table(table)));
         }
         shop::add(database, 2_000, 50, 40);
         refused(&run(&program, &mut seen));

@@ -23,7 +23,7 @@ fn policy(database: &dyn Database) -> Policy {
 
 /// A table with nothing due, and a program with a KEK and the wrapped key k1, which it knows.
 fn begin(database: &dyn Database) -> (Program, String) {
-    let time = if database.engine() == "postgres" { "timestamp" } else { "datetime" };
+    let time = database.naive();
     database.exec(&format!("create table visit (id integer primary key, seen_at {time}, who text, uid text)"));
     let program = Program::installed(&policy(database));
     program.call(&["keys", "new", "kek", "--out", "kek"]).expect(0);
@@ -108,7 +108,7 @@ fn every_key_gets_one_entry() {
         assert_eq!(said, [r#""orders" "k1" "plain""#, r#""people" "k1" "wrapped""#]);
         let listed = program.call(&["keys", "list", "--json"]).object();
         // A crash between the entry and its note leaves no note.
-        let objects = if database.engine() == "postgres" { "forgetd.log_object" } else { "forgetd_log_object" };
+        let objects = database.control_table("log_object");
         let notes = format!("select path from {objects} where path like 'keys/%'");
         let noted = database.rows(&notes);
         assert_eq!(noted.len(), 2, "{noted:?}");

@@ -9,7 +9,8 @@ pub(crate) const BATCH_ROWS: u64 = 100;
 pub(crate) fn create(database: &dyn Database, due: u64, fresh: u64) {
     database.exec(match database.engine() {
         "postgres" => "create table web_session (id bigint primary key, last_seen_at timestamp not null)",
-        _ => "create table web_session (id integer primary key, last_seen_at datetime not null)",
+        "sqlite" => "create table web_session (id integer primary key, last_seen_at datetime not null)",
+        _ => "create table web_session (id bigint primary key, last_seen_at datetime not null)",
     });
     add(database, 1, due, 40);
     add(database, due + 1, fresh, 20);
@@ -24,7 +25,8 @@ pub(crate) fn add(database: &dyn Database, first: u64, count: u64, days: u64) {
     let last = first + count - 1;
     let seen = match database.engine() {
         "postgres" => format!("timezone('utc', now()) - interval '{days} days'"),
-        _ => format!("datetime('now', '-{days} days')"),
+        "sqlite" => format!("datetime('now', '-{days} days')"),
+        _ => format!("utc_timestamp() - interval {days} day"),
     };
     database.exec(&format!(
         "insert into web_session with recursive n (n) as (select {first} union all select n + 1 from n where n < {last}) \
@@ -35,12 +37,14 @@ pub(crate) fn add(database: &dyn Database, first: u64, count: u64, days: u64) {
 /// Takes the table and the control tables away, for the next turn of a test.
 pub(crate) fn drop_everything(database: &dyn Database) {
     database.exec("drop table web_session");
-    if database.engine() == "postgres" {
-        database.exec("drop schema forgetd cascade");
-        return;
-    }
-    for row in database.rows("select name from sqlite_schema where type = 'table' and name like 'forgetd%'") {
-        database.exec(&format!("drop table {}", row[0].as_ref().unwrap()));
+    match database.engine() {
+        "postgres" => database.exec("drop schema forgetd cascade"),
+        "sqlite" => {
+            for row in database.rows("select name from sqlite_schema where type = 'table' and name like 'forgetd%'") {
+                database.exec(&format!("drop table {}", row[0].as_ref().unwrap()));
+            }
+        }
+        _ => database.exec(&format!("drop database {}", database.control_table("").trim_end_matches('.'))),
     }
 }
 

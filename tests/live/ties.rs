@@ -20,9 +20,10 @@ fn one_timestamp_shared_by_all_rows_ends_clean() {
         every_engine(|database| {
             let (kind, since) = match database.engine() {
                 "postgres" => ("timestamptz", "since: since"),
+                "mysql" | "mariadb" => ("timestamp", "since: since"),
                 _ => ("integer", "since: { column: since, as: unix_s }"),
             };
-            let (old, now) = (moment(database, "'2020-02-29 12:00:00'"), moment(database, "'now'"));
+            let (old, now) = (moment(database, Some("2020-02-29 12:00:00")), moment(database, None));
             purge(database, &Ties { kind, old, now, indexed, since });
         });
     }
@@ -33,11 +34,12 @@ fn a_date_shared_by_thousands_of_rows_ends_clean() {
     for indexed in [true, false] {
         every_engine(|database| {
             let (kind, since) = match database.engine() {
-                "postgres" => ("date", "since: { column: since, zone: Europe/Stockholm }"),
+                "postgres" | "mysql" | "mariadb" => ("date", "since: { column: since, zone: Europe/Stockholm }"),
                 _ => ("text", "since: { column: since, zone: Europe/Stockholm, as: date }"),
             };
             let old = match database.engine() {
                 "postgres" => format!("date '2021-03-01' + (n / {})::int", rows_a_day()),
+                "mysql" | "mariadb" => format!("date '2021-03-01' + interval (n div {}) day", rows_a_day()),
                 _ => format!("date('2021-03-01', (n / {}) || ' days')", rows_a_day()),
             };
             purge(database, &Ties { kind, old, now: "current_date".into(), indexed, since });
@@ -97,10 +99,12 @@ fn numbers(database: &dyn Database, rows: u64) -> String {
     }
 }
 
-/// A moment in the column's form, from text that both engines read.
-fn moment(database: &dyn Database, text: &str) -> String {
-    match database.engine() {
-        "postgres" => format!("timestamptz {text}"),
-        _ => format!("cast(strftime('%s', {text}) as integer)"),
+/// A moment in the column's form; without a text it is now.
+fn moment(database: &dyn Database, text: Option<&str>) -> String {
+    match (database.engine(), text) {
+        ("postgres" | "mysql" | "mariadb", None) => "now()".into(),
+        ("postgres", Some(text)) => format!("timestamptz '{text}'"),
+        ("mysql" | "mariadb", Some(text)) => format!("timestamp '{text}'"),
+        (_, text) => format!("cast(strftime('%s', '{}') as integer)", text.unwrap_or("now")),
     }
 }

@@ -98,8 +98,12 @@ fn a_server_that_stops_under_a_run_ends_it_and_the_next_run_resumes() {
 #[test]
 fn a_receipt_that_somebody_changed_is_named_and_nothing_succeeds() {
     every_engine(|database| {
-        let receipt = if database.engine() == "postgres" { "forgetd.receipt" } else { "forgetd_receipt" };
-        let strange = if database.engine() == "postgres" { "decode(repeat('7b', 32), 'hex')" } else { "zeroblob(32)" };
+        let receipt = database.control_table("receipt");
+        let strange = match database.engine() {
+            "postgres" => "decode(repeat('7b', 32), 'hex')",
+            "sqlite" => "zeroblob(32)",
+            _ => "unhex(repeat('7b', 32))",
+        };
         for column in ["mac", "body"] {
             shop::create(database, DUE, FRESH);
             let program = Program::installed(&shop::policy(database, "1s"));

@@ -10,6 +10,13 @@ source tests/stages/servers.sh
 # shellcheck source=tests/stages/galera.sh
 source tests/stages/galera.sh
 
+# Said where people see it.
+exec 3>&2
+skip() {
+  echo "$*" >&3
+  exit "$SKIP"
+}
+
 trap '' INT
 begin
 dir="$work/$1"

@@ -3,11 +3,11 @@
 
 full() {
   local lane
-  for lane in {,sealed-,transform-,transform-sealed-}{postgres,sqlite}; do
+  for lane in {,sealed-,transform-,transform-sealed-}{postgres,sqlite} {,transform-}{mariadb,mysql,mariadb-myisam}; do
     long_crash "$lane" --rounds 200
     long_crash "$lane" --points
   done
-  for lane in {,transform-}{postgres,sqlite}; do
+  for lane in {,transform-}{postgres,sqlite,mariadb,mysql,mariadb-myisam}; do
     stage "naive-$lane" with_servers naive_is_caught "$lane"
   done
   long_schedules

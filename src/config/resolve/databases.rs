@@ -85,7 +85,7 @@ fn url(url: &At<TextOr<RawSecret>>, folder: &Path, say: &mut Say<'_>) -> Option<
         TextOr::Full(raw) => secret(raw, url.place, folder, say),
         TextOr::Text(text) => {
             let Ok(parsed) = url::Url::parse(text) else {
-                let fix = "write one, for example postgres://app@db/crm or sqlite:/data/crm.db, or { file: path }";
+                let fix = "write one, for example postgres://app@db/crm, mysql://app@db/crm or sqlite:/data/crm.db, or { file: path }";
                 say.at(url.place, "the text is no URL", fix);
                 return None;
             };
@@ -95,8 +95,8 @@ fn url(url: &At<TextOr<RawSecret>>, folder: &Path, say: &mut Say<'_>) -> Option<
                 say.at(url.place, "a URL with a password may not stand in the configuration", fix);
                 return None;
             }
-            if !matches!(parsed.scheme(), "postgres" | "postgresql" | "sqlite") {
-                let fix = "write a URL that begins with postgres:// or sqlite:";
+            if !matches!(parsed.scheme(), "mysql" | "mariadb" | "postgres" | "postgresql" | "sqlite") {
+                let fix = "write a URL that begins with postgres://, mysql:// or sqlite:";
                 say.at(url.place, "the URL's scheme is that of no engine this version works with", fix);
                 return None;
             }

@@ -160,25 +160,26 @@ fn an_approved_rule_goes_on_while_another_one_waits() {
 #[test]
 fn rows_go_along_only_under_an_approved_rule_of_their_own() {
     every_engine(|database| {
-        database.exec("create table lead (id integer primary key, at integer not null)");
+        database.exec("create table contact (id integer primary key, at integer not null)");
         database.exec(
-            "create table call (id integer primary key, at integer not null, \
-             lead integer not null references lead (id) on delete cascade)",
+            "create table talk (id integer primary key, at integer not null, \
+             contact integer not null references contact (id) on delete cascade)",
         );
-        database.exec("insert into lead values (1, 1000000000), (2, 1000000000), (3, 2000000000)");
+        database.exec("insert into contact values (1, 1000000000), (2, 1000000000), (3, 2000000000)");
         let now = match database.engine() {
             "postgres" => database.count("select extract(epoch from now())::int"),
-            _ => database.count("select unixepoch()"),
+            "sqlite" => database.count("select unixepoch()"),
+            _ => database.count("select unix_timestamp()"),
         };
         let recently = now - 10 * 86_400;
-        database.exec(&format!("insert into call values (1, 1000000000, 1), (2, {recently}, 2), (3, {now}, 3)"));
+        database.exec(&format!("insert into talk values (1, 1000000000, 1), (2, {recently}, 2), (3, {now}, 3)"));
         let rules = |calls: &str| {
             let rule = |name: &str, table: &str, keep_for: &str| {
                 Rule::delete(name, table, "{ column: at, as: unix_s }")
                     .with(&format!("keep_for: {keep_for}"))
                     .with("guard: { cool_off: 24h }")
             };
-            Policy::new(&database.url()).rule(&rule("calls", "call", calls)).rule(&rule("leads", "lead", "300d"))
+            Policy::new(&database.url()).rule(&rule("calls", "talk", calls)).rule(&rule("leads", "contact", "300d"))
         };
         let program = Program::installed(&rules("30d"));
         program.call(&["approve"]).expect(0);
@@ -189,10 +190,10 @@ fn rows_go_along_only_under_an_approved_rule_of_their_own() {
         assert!(detail.starts_with("rows of rule calls would go along: the rule changed"), "{detail}");
         let said = program.approve("leads").stdout;
         assert!(said.contains("not this rule is what waits"), "{said}");
-        assert_eq!(database.count("select count(*) from lead"), 3);
+        assert_eq!(database.count("select count(*) from contact"), 3);
         program.approve("calls");
         program.call(&["run", "leads"]).expect(0);
-        assert_eq!(database.rows("select id from call"), [[Some("3".to_owned())]]);
+        assert_eq!(database.rows("select id from talk"), [[Some("3".to_owned())]]);
     });
 }
 

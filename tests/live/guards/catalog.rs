@@ -13,6 +13,7 @@ fn policy(database: &dyn Database) -> Policy {
 fn loosen(database: &dyn Database) {
     database.exec(match database.engine() {
         "postgres" => "alter table web_session alter last_seen_at drop not null",
+        "mysql" | "mariadb" => "alter table web_session modify last_seen_at datetime null",
         _ => {
             "create table wider (id integer primary key, last_seen_at datetime, note text); \
              insert into wider select * from web_session; drop table web_session; \
@@ -30,7 +31,11 @@ fn a_changed_table_needs_the_approval_again_if_the_rule_depends_on_the_change() 
         program.approve("web-sessions");
         database.exec("alter table web_session add column note text");
         assert_eq!(program.run(0)["changed"], 100, "a column that nothing reads");
-        database.exec("drop index web_session_last_seen_at");
+        database.exec(if database.is_mysql() {
+            "drop index web_session_last_seen_at on web_session"
+        } else {
+            "drop index web_session_last_seen_at"
+        });
         database.exec("create index web_session_last_seen_at on web_session (last_seen_at)");
         program.run(0);
 
@@ -50,7 +55,8 @@ fn a_changed_table_needs_the_approval_again_if_the_rule_depends_on_the_change() 
 fn shop_add(database: &dyn Database, first: u64, count: u64) {
     let seen = match database.engine() {
         "postgres" => "timezone('utc', now()) - interval '40 days'",
-        _ => "datetime('now', '-40 days')",
+        "sqlite" => "datetime('now', '-40 days')",
+        _ => "utc_timestamp() - interval 40 day",
     };
     for id in first..first + count {
         database.exec(&format!("insert into web_session (id, last_seen_at) values ({id}, {seen})"));

@@ -7,7 +7,8 @@ use crate::harness::{Database, Policy, Program, Rule, every_engine};
 fn create(database: &dyn Database) {
     let (stamp, ago) = match database.engine() {
         "postgres" => ("timestamp", "timezone('utc', now()) - {} * interval '1 day'"),
-        _ => ("datetime", "datetime('now', '-' || {} || ' days')"),
+        "sqlite" => ("datetime", "datetime('now', '-' || {} || ' days')"),
+        _ => ("datetime", "utc_timestamp() - interval {} day"),
     };
     let days = |days: &str| ago.replace("{}", days);
     let (made, seen) = (days("700"), days("(case when n <= 10 then 500 else 1 end)"));

@@ -25,6 +25,16 @@ pub(crate) trait Database {
     /// One of our own tables, as it stands in a statement.
     fn control_table(&self, name: &str) -> String;
 
+    /// The name of more control tables, for another installation that works on the same database.
+    fn more_control(&self) -> String {
+        "forgetd_reference".into()
+    }
+
+    /// What stands before the names of its tables where nobody wrote it: it differs from test to test.
+    fn schema(&self) -> Option<&str> {
+        None
+    }
+
     /// Rows of each query as they would be if these statements ran; nothing of it stays.
     fn supposing(&self, statements: &[String], queries: &[String]) -> Vec<Rows>;
 
@@ -55,6 +65,7 @@ pub(crate) trait Database {
 pub(crate) fn every_engine(test: impl Fn(&dyn Database)) {
     test(&Postgres::database());
     test(&Sqlite::database());
+    Mysql::each().for_each(|database| test(&database));
 }
 
 #[test]

@@ -135,6 +135,14 @@ impl Database for Mysql {
         format!("{}.{name}", self.control_name())
     }
 
+    fn more_control(&self) -> String {
+        format!("{}_more", self.name)
+    }
+
+    fn schema(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
     fn supposing(&self, statements: &[String], queries: &[String]) -> Vec<Rows> {
         let session = self.session();
         session.exec("begin");
@@ -145,7 +153,7 @@ impl Database for Mysql {
 
 impl Drop for Mysql {
     fn drop(&mut self) {
-        for name in [&self.name, &self.control_name()] {
+        for name in [&self.name, &self.control_name(), &self.more_control()] {
             drop(self.session.attempt(&format!("drop database if exists {name}")));
         }
         for role in self.roles.borrow().iter() {
@@ -253,7 +261,6 @@ fn keep(name: &str) -> Option<Kept> {
     let Some(url) = said.iter().find_map(|line| line.strip_prefix("url ")) else {
         let code = keeper.wait().expect("bash").code();
         assert_eq!((code, name), (Some(77), "mysql"), "the server did not start");
-        eprintln!("MySQL could not be downloaded: what is tested on it is not tested here");
         return None;
     };
     Some(Kept { url: Url::parse(url).expect("a URL"), _keeper: Some((keeper, input)) })

@@ -16,9 +16,10 @@ fn with_rule(program: &Program, database: &dyn Database, entries: &str) {
 
 fn begin_with_rule(database: &dyn Database) -> Program {
     let (program, first) = begin(database);
-    database.exec(
-        "create table person (id integer primary key, seen_at timestamp not null, who varchar(60), done_at timestamp)",
-    );
+    let naive = database.naive();
+    database.exec(&format!(
+        "create table person (id integer primary key, seen_at {naive} not null, who varchar(60), done_at {naive})"
+    ));
     let both = rotate(&program, database, &first);
     with_rule(&program, database, &both);
     program
@@ -45,7 +46,7 @@ fn a_destroyed_key_that_is_back_makes_no_tokens() {
         database.exec("insert into person (id, seen_at, who) values (1, '2020-01-01 00:00:00', 'Anna'), (2, '2999-01-01 00:00:00', 'Bo')");
 
         program.write("k1", &copy);
-        let objects = if engine == "postgres" { "forgetd.log_object" } else { "forgetd_log_object" };
+        let objects = database.control_table("log_object");
         // The notes beside the log only spare reading it: without them it is read.
         for notes in ["", "%key%/%"] {
             database.exec(&format!("delete from {objects} where path like '{notes}'"));

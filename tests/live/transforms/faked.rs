@@ -7,26 +7,27 @@ use crate::harness::{Database, Policy, Program, Rule, every_engine};
 /// Looks like a token of a text, and is none.
 const FAKE: &str = "fg1aaaaaaaaaaaaaaaaaaaaaaa";
 
-const TABLE: &str = "create table lead (id integer primary key, name varchar(60), email varchar(60), doc {json}, \
-                     closed_at timestamp not null);\n\
-                     insert into lead values \
+const TABLE: &str = "create table contact (id integer primary key, name varchar(60), email varchar(60), doc {json}, \
+                     closed_at {naive} not null);\n\
+                     insert into contact values \
                      (1, 'Ada', 'ada@example.com', '{\"log\": [{\"by\": \"Ada\"}, {\"by\": \"Bo\"}]}', '2020-01-01 00:00:00'), \
                      (2, '{fake}', '{fake}@pseudonym.invalid', '{\"log\": [{\"by\": \"{fake}\"}]}', '2020-01-01 00:00:00'), \
                      (3, 'Eve', null, null, '2020-01-01 00:00:00'), \
                      (4, '{fake}', null, null, '2999-01-01 00:00:00')";
 
 fn program(database: &dyn Database) -> Program {
-    let json = if database.engine() == "sqlite" { "json" } else { "jsonb" };
-    database.exec(&TABLE.replace("{fake}", FAKE).replace("{json}", json));
+    let json = if database.engine() == "postgres" { "jsonb" } else { "json" };
+    database.exec(&TABLE.replace("{fake}", FAKE).replace("{json}", json).replace("{naive}", database.naive()));
     let transform = "{ columns: { name: { pseudonymize: text, domain: people }, \
                      email: { pseudonymize: email, domain: people }, \
                      \"doc.log[].by\": { pseudonymize: text, domain: people } } }";
-    let rule = Rule::transform("leads", "lead", "{ column: closed_at, zone: UTC }", transform);
+    let rule = Rule::transform("leads", "contact", "{ column: closed_at, zone: UTC }", transform);
     Program::installed(&Policy::new(&database.url()).pseudonyms().rule(&rule)).pseudonym_key()
 }
 
 fn lead(database: &dyn Database, id: u64) -> Vec<String> {
-    let row = database.rows(&format!("select name, email, cast(doc as text) from lead where id = {id}")).remove(0);
+    let doc = if database.is_mysql() { "cast(doc as char)" } else { "cast(doc as text)" };
+    let row = database.rows(&format!("select name, email, {doc} from contact where id = {id}")).remove(0);
     row.into_iter().map(Option::unwrap_or_default).collect()
 }
 
@@ -37,11 +38,10 @@ fn ran(program: &Program, engine: &str, changed: u64) {
 
 /// As if the last sweep had been long ago.
 fn forget_the_sweep(database: &dyn Database) {
-    let (table, recent) = match database.engine() {
-        "sqlite" => ("forgetd_rulebook", "json_replace(recent, '$.clean.swept', '2020-01-01T00:00:00Z')"),
-        _ => {
-            ("forgetd.rulebook", "regexp_replace(recent, '\"swept\":\"[^\"]*\"', '\"swept\":\"2020-01-01T00:00:00Z\"')")
-        }
+    let table = database.control_table("rulebook");
+    let recent = match database.engine() {
+        "sqlite" => "json_replace(recent, '$.clean.swept', '2020-01-01T00:00:00Z')",
+        _ => "regexp_replace(recent, '\"swept\":\"[^\"]*\"', '\"swept\":\"2020-01-01T00:00:00Z\"')",
     };
     database.exec(&format!("update {table} set recent = {recent}"));
     assert_eq!(database.count(&format!("select count(*) from {table} where recent like '%\"2020-01-01T%'")), 1);
@@ -60,7 +60,7 @@ fn what_only_looks_like_a_token_is_found_by_the_sweep() {
         assert!(second[0].starts_with("fg1") && second[1].ends_with("@pseudonym.invalid"), "{engine}: {second:?}");
 
         // Into a row that is done, beside a token that stays.
-        database.exec(&format!("update lead set name = '{FAKE}' where id = 1"));
+        database.exec(&format!("update contact set name = '{FAKE}' where id = 1"));
         ran(&program, engine, 0);
         assert!(holds_fake(1), "{engine}: a nightly run goes by the form");
         forget_the_sweep(database);
@@ -77,7 +77,7 @@ fn what_only_looks_like_a_token_is_found_by_the_sweep() {
         assert_eq!(
             database.count(&format!(
                 "select count(*) from {} where recent like '%\"2020-01-01T%'",
-                if engine == "sqlite" { "forgetd_rulebook" } else { "forgetd.rulebook" }
+                database.control_table("rulebook")
             )),
             0,
             "{engine}: the sweep is noted"
@@ -105,9 +105,9 @@ fn a_sweep_takes_so_many_and_the_next_run_goes_on() {
     every_engine(|database| {
         let engine = database.engine();
         let program = program(database);
-        let insert = "insert into lead with recursive s(n) as (select 1001 union all select n + 1 from s where n < 2003) \
+        let insert = "insert into contact with recursive s(n) as (select 1001 union all select n + 1 from s where n < 2003) \
                       select n, 'fg1aaaaaaaaaaaaaaaaaaa' || n, null, null, '2020-01-01 00:00:00' from s";
-        database.exec("delete from lead where id in (1, 3)");
+        database.exec("delete from contact where id in (1, 3)");
         database.exec(insert);
         let first = program.run(3);
         assert_eq!((&first["verdict"], &first["cause"]), (&json!("partial"), &json!("cap")), "{engine}: {first}");
@@ -115,6 +115,6 @@ fn a_sweep_takes_so_many_and_the_next_run_goes_on() {
         assert!((998..=1_000).contains(&changed), "{engine}: {first}");
         ran(&program, engine, 1_004 - changed);
         ran(&program, engine, 0);
-        assert_eq!(database.count("select count(*) from lead where name like 'fg1aaaa%'"), 1, "{engine}: not due");
+        assert_eq!(database.count("select count(*) from contact where name like 'fg1aaaa%'"), 1, "{engine}: not due");
     });
 }
