@@ -57,10 +57,11 @@ pub(super) async fn commit(
         _ => Instant::now(),
     };
     let commit = judge(shared, answers, inserts.len(), place);
-    if commit == Commit::Committed {
+    let known = !matches!(commit, Commit::Unknown(_));
+    if known {
         shared.forget_session();
     }
-    let held = (!matches!(commit, Commit::Unknown(_))).then_some(held);
+    let held = known.then_some(held);
     Done { commit, held, at, ahead: Some(ahead) }
 }
 

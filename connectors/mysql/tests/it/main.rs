@@ -9,6 +9,7 @@ mod control;
 mod describing;
 mod faults;
 mod fixture;
+mod galera;
 mod keys;
 mod locking;
 mod looking;
