@@ -20,8 +20,9 @@ mod trial;
 mod triggers;
 mod words;
 
-use forgetd_connector::{Cause, Fault, Finding, Notice, Step};
+use forgetd_connector::{Cause, Fault, Finding, Notice, Step, TableRef};
 
+use crate::catalog;
 use crate::connector::Shared;
 use looked::Looked;
 pub(crate) use statements::{grants, index};
@@ -30,7 +31,8 @@ pub(crate) use statements::{grants, index};
 pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, Fault> {
     let database = shared.database();
     let place = step.place(database);
-    if step.table.name.schema.as_deref() == Some(shared.names.plain()) {
+    let control = TableRef { schema: Some(shared.names.plain().into()), name: String::new() };
+    if step.table.name.schema == catalog::full(shared, &control).schema {
         let finding = Finding::blocks(Cause::TableKind, place, "the table is one of forgetd's own");
         return Ok(vec![finding.with_fix("take it out of the policy")]);
     }

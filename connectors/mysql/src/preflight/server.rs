@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Cause, Fault, Finding, Notice, OnDelete, Step};
+use forgetd_connector::{Cause, Fault, Finding, ForeignKey, Notice, OnDelete, Step};
 use mysql_async::Row;
 
 use crate::answer::get;
@@ -74,7 +74,7 @@ impl Settings {
             return None;
         }
         let table = &step.table.name;
-        let carried = |key: &&forgetd_connector::ForeignKey| key.on_delete != OnDelete::Refuse || key.follows;
+        let carried = |key: &&ForeignKey| key.on_delete != OnDelete::Refuse || key.follows;
         let key = step.table.referenced_by.iter().find(carried)?;
         let message = format!(
             "the foreign key {} of {} acts on rows by itself, and group replication takes no change of such tables",
@@ -122,6 +122,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use forgetd_connector::{ForeignKey, OnDelete, TableRef};
+
     use super::super::testing::step;
     use super::Settings;
 
@@ -145,6 +147,37 @@ mod tests {
             let found = settings.findings(&step("d.lead"), "crm");
             let found: Vec<&str> = found.iter().map(|finding| finding.id.as_str()).collect();
             assert_eq!(found, expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_group_of_primaries_takes_no_foreign_key_that_acts() {
+        let key = |on_delete, follows| ForeignKey {
+            name: "k".into(),
+            child: TableRef::parse("d.call"),
+            child_columns: vec![],
+            parent: TableRef::parse("d.lead"),
+            parent_columns: vec![],
+            on_delete,
+            follows,
+            indexed: true,
+            unsettable: vec![],
+        };
+        let group = |checks: &str| {
+            let name = "group_replication_enforce_update_everywhere_checks".to_owned();
+            Settings([(name, checks.to_owned())].into_iter().collect())
+        };
+        for (checks, key, refused) in [
+            ("ON", key(OnDelete::Cascade, false), true),
+            ("ON", key(OnDelete::Set, false), true),
+            ("ON", key(OnDelete::Refuse, true), true),
+            ("ON", key(OnDelete::Refuse, false), false),
+            ("OFF", key(OnDelete::Cascade, false), false),
+        ] {
+            let mut step = step("d.lead");
+            step.table.referenced_by.push(key);
+            let found = group(checks).findings(&step, "crm");
+            assert_eq!(!found.is_empty(), refused, "{found:?}");
         }
     }
 

@@ -203,6 +203,19 @@ async fn a_name_means_one_table_as_it_is_written() {
 }
 
 #[tokio::test]
+async fn a_key_that_mysql_made_by_itself_is_one() {
+    if !Product::MySql.is_there() {
+        return;
+    }
+    let sql = "set session sql_generate_invisible_primary_key = on; create table item (n int)";
+    let (database, connector) = database(Product::MySql, sql).await;
+    let table = described(&*connector, "item").await;
+    assert_eq!(table.key, ["my_row_id"]);
+    assert_eq!(table.column("my_row_id").unwrap().type_name, "bigint unsigned");
+    drop(database);
+}
+
+#[tokio::test]
 async fn only_mariadb_has_histories_and_sequences() {
     history_and_sequences().await;
 }
