@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::harness::{Database, Mysql, Policy, Postgres, Product, Program, Sqlite, through_pgbouncer};
 
 /// What the tests' own servers and policies are always told. It counts only in the cases that are about it.
-const EVERYWHERE: &[&str] = &["control_tables", "durability_weak", "evidence_unanchored", "tls_unverified"];
+const EVERYWHERE: &[&str] =
+    &["binlog_keeps_rows", "control_tables", "durability_weak", "evidence_unanchored", "tls_unverified"];
 
 /// A case mostly waits for its server.
 const THREADS: usize = 4;

@@ -30,6 +30,16 @@ pub(crate) fn quoted_text(text: &str) -> Option<String> {
     (!text.contains(['\\', '\0'])).then(|| format!("'{}'", text.replace('\'', "''")))
 }
 
+/// An account, in quotes: `user@host`, or a user from everywhere.
+pub(crate) fn account(role: &str) -> String {
+    let quoted = |text: &str| {
+        let bare = text.trim_matches(['`', '\'', '"']);
+        quoted_text(bare).unwrap_or_else(|| quote(bare))
+    };
+    let (user, host) = role.rsplit_once('@').unwrap_or((role, "%"));
+    format!("{}@{}", quoted(user), quoted(host))
+}
+
 fn write_hex(out: &mut String, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.reserve(bytes.len() * 2 + 3);
@@ -44,7 +54,19 @@ fn write_hex(out: &mut String, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{quote, quoted_text};
+    use super::{account, quote, quoted_text};
+
+    #[test]
+    fn accounts_are_quoted_in_both_parts() {
+        for (role, expected) in [
+            ("forgetd", "'forgetd'@'%'"),
+            ("forgetd@localhost", "'forgetd'@'localhost'"),
+            ("`forgetd`@`10.0.0.%`", "'forgetd'@'10.0.0.%'"),
+            ("a@b@h", "'a@b'@'h'"),
+        ] {
+            assert_eq!(account(role), expected, "{role}");
+        }
+    }
 
     #[test]
     fn quotes_are_doubled() {

@@ -19,7 +19,6 @@ const WITHOUT: &[(&[Cause], &str)] = &[
             Cause::Size,
             Cause::Survivors,
             Cause::TriggerCancels,
-            Cause::EffectDiffers,
             Cause::Restored,
             Cause::RowsMax,
             Cause::ShareMax,

@@ -57,7 +57,7 @@ const LACKS: [u16; 4] = [1044, 1142, 1143, 1227];
 
 /// The statements that grant it, one privilege each.
 pub(super) fn text(names: &Names, role: &str) -> String {
-    let role = account(role);
+    let role = codec::account(role);
     let mut text = String::new();
     for (table, privilege, columns) in NEEDED {
         let columns: Vec<String> = columns.iter().map(|column| codec::quote(column)).collect();
@@ -65,13 +65,6 @@ pub(super) fn text(names: &Names, role: &str) -> String {
         text += &format!("grant {privilege}{columns} on {} to {role};\n", names.table(table));
     }
     text
-}
-
-/// `user@host`, each in quotes; without a host, any.
-pub(crate) fn account(role: &str) -> String {
-    let (user, host) = role.rsplit_once('@').unwrap_or((role, "%"));
-    let plain = |part: &str| codec::quote(part.trim_matches(['\'', '`', '"']));
-    format!("{}@{}", plain(user), plain(host))
 }
 
 /// A statement that takes this privilege to be explained, and is not run.

@@ -4,12 +4,13 @@ use forgetd_connector::{Cause, Fault, FaultClass, Finding, Step, TableRef};
 
 use super::rights::Rights;
 use super::server::Settings;
-use super::statements::{account, deleted_with};
+use super::statements::deleted_with;
 use super::storage::{Part, Storage, of_indexes};
 use super::triggers::{Event, Trigger};
 use super::words::Routine;
 use super::{keys, sql};
 use crate::answer::{Answer, get, odd};
+use crate::codec;
 use crate::connect::{Ask, Session};
 use crate::connector::Shared;
 use crate::query::{Sql, table_name};
@@ -76,7 +77,7 @@ impl Looked {
             triggers.rows.iter().map(|row| Trigger::read(row, place)).collect::<Result<_, _>>()?;
         Ok(Self {
             settings: Settings::read(&settings.rows, place)?,
-            role: account(&user),
+            role: codec::account(&user),
             rights: Rights::read(lines.iter().map(String::as_str)),
             tables,
             storage,

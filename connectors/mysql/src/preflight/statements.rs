@@ -17,15 +17,6 @@ pub(super) fn listed(names: &[String]) -> String {
     }
 }
 
-/// An account, quoted: `user@host`, or a user from everywhere.
-pub(super) fn account(role: &str) -> String {
-    let bare = |text: &str| codec::quote(text.trim_matches(['`', '\'', '"']));
-    match role.rsplit_once('@') {
-        Some((user, host)) => format!("{}@{}", bare(user), bare(host)),
-        None => format!("{}@{}", bare(role), codec::quote("%")),
-    }
-}
-
 /// The columns that an update of the step writes: those of the rule, and those that the engine would move to now and that
 /// are set to themselves.
 pub(super) fn written(step: &Step) -> Vec<&str> {
@@ -47,7 +38,7 @@ pub(super) fn deleted_with(step: &Step) -> Vec<TableRef> {
 
 /// What `role` needs on the step's table, on those that lose rows with it and on those that are looked into, and not more.
 pub(crate) fn grants(step: &Step, role: &str) -> String {
-    let account = account(role);
+    let account = codec::account(role);
     let mut text = format!(
         "-- shows the foreign keys of every table, and no row of any\n\
          grant references on *.* to {account};\n"
@@ -85,19 +76,7 @@ pub(crate) fn index(table: &TableRef, columns: &[String]) -> String {
 mod tests {
     use forgetd_connector::TableRef;
 
-    use super::{account, index};
-
-    #[test]
-    fn accounts_are_quoted_in_both_parts() {
-        for (role, expected) in [
-            ("forgetd", "`forgetd`@`%`"),
-            ("forgetd@localhost", "`forgetd`@`localhost`"),
-            ("'forgetd'@'10.0.0.%'", "`forgetd`@`10.0.0.%`"),
-            ("a@b@h", "`a@b`@`h`"),
-        ] {
-            assert_eq!(account(role), expected, "{role}");
-        }
-    }
+    use super::index;
 
     #[test]
     fn an_index_keeps_nobody_out() {

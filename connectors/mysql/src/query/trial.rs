@@ -12,13 +12,14 @@ const SAMPLES_MAX: usize = 5;
 
 impl Query {
     /// Counts rows that would break the condition, a constraint's as the server writes it, once they were written; and
-    /// samples that no row can be written with.
+    /// samples that no row can be written with. Columns that the condition does not name stay as they are.
     pub(crate) fn trial(&self, rewrite: &Rewrite, condition: &str) -> Result<Sql, Fault> {
         let step = &self.step;
         let mut compiler = Compiler::new(step, &self.place, self.flavour, self.with_predicate());
         let mut samples: Vec<(&Column, &[Value])> = vec![];
         let mut written: Vec<(&str, String)> = vec![];
-        for place in rewrite.places.iter().filter(|place| place.is_column()) {
+        let asks = |column: &str| condition.contains(&codec::quote(column));
+        for place in rewrite.places.iter().filter(|place| place.is_column() && asks(&place.path.column)) {
             let column = compiler.own(&place.path.column)?;
             let value = match &place.put {
                 Put::Constant(Value::Null) => "null".into(),
@@ -32,7 +33,7 @@ impl Query {
             };
             written.push((&column.name, like(column, &value)));
         }
-        if let Some(marker) = &rewrite.marker {
+        if let Some(marker) = rewrite.marker.as_ref().filter(|marker| asks(&marker.column)) {
             let column = compiler.own(&marker.column)?;
             written.push((&column.name, compiler.constant(column, &marker.value)?));
         }

@@ -11,7 +11,7 @@ use crate::server::Product;
 async fn account(database: &Database) -> (String, String) {
     let name = &database.name.text;
     database.sql(&format!("drop user if exists {name}@'%'; create user {name}@'%' identified by 'x'")).await;
-    (format!("`{name}`@`%`"), database.product.server().url_as(name, "x", name))
+    (format!("'{name}'@'%'"), database.product.server().url_as(name, "x", name))
 }
 
 /// Places and messages of what keeps the rule from running.
@@ -92,8 +92,8 @@ async fn what_a_role_gives_counts() {
         let owner = database.connect("looking").await;
         let step = step(&*owner, since_at(), &[], Action::Delete).await;
         let role = format!("{}_role", database.name.text);
-        let as_role = if product == Product::MariaDb { format!("`{role}`") } else { format!("`{role}`@`%`") };
-        let grants = owner.step_grants(&step, &role).replace(&format!("`{role}`@`%`"), &as_role);
+        let as_role = if product == Product::MariaDb { format!("'{role}'") } else { format!("'{role}'@'%'") };
+        let grants = owner.step_grants(&step, &role).replace(&format!("'{role}'@'%'"), &as_role);
         let default = match product {
             Product::MariaDb => format!("set default role {as_role} for {name}"),
             Product::MySql => format!("set default role {as_role} to {name}"),
