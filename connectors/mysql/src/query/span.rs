@@ -192,13 +192,16 @@ mod tests {
         let number = column("n", ColumnKind::Integer, "bigint(20)");
         let label = column("e", ColumnKind::Text, "enum('z','a','m')");
         let (five, a) = (Value::Int(5), Value::Text("a".into()));
-        assert_eq!(said(std::slice::from_ref(&number), &[five.clone()], Side::UpTo), "t.`n` <= 5");
+        assert_eq!(said(std::slice::from_ref(&number), std::slice::from_ref(&five), Side::UpTo), "t.`n` <= 5");
         assert_eq!(
             said(&[number.clone(), number.clone()], &[five.clone(), Value::Int(7)], Side::Behind),
             "(t.`n` >= 5 and (t.`n` > 5 or (t.`n` = 5 and t.`n` > 7)))"
         );
         // In the order of the type: z, a, m.
-        assert_eq!(said(std::slice::from_ref(&label), &[a.clone()], Side::Behind), "t.`e` in (_utf8mb4 x'6d')");
+        assert_eq!(
+            said(std::slice::from_ref(&label), std::slice::from_ref(&a), Side::Behind),
+            "t.`e` in (_utf8mb4 x'6d')"
+        );
         assert_eq!(
             said(std::slice::from_ref(&label), &[a], Side::UpTo),
             "t.`e` in (_utf8mb4 x'', _utf8mb4 x'7a', _utf8mb4 x'61')"

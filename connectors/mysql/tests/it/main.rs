@@ -1,7 +1,6 @@
 //! The connector for MySQL and MariaDB on real servers: the conformance suite, and what only these engines do.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
-#![allow(dead_code, reason = "parts are being written")]
 
 mod conformance;
 mod connecting;
