@@ -30,6 +30,10 @@ const IDLE_TRUSTED: Duration = Duration::from_secs(5);
 /// What the server adds to a statement in a packet, and more.
 const PACKET_MARGIN: usize = 1_024;
 
+/// A savepoint goes with its transaction, so it tells whether that is still there.
+const MARK: &str = "savepoint forgetd_batch";
+const STILL: &str = "release savepoint forgetd_batch";
+
 /// What is needed to make a session.
 pub(crate) struct Link {
     pub(crate) target: Target,
@@ -58,11 +62,13 @@ pub(crate) struct Session {
 pub(crate) enum Ask<'a> {
     /// Begins a transaction: [`setup::BEGIN`].
     Begin,
-    /// Marks the transaction that is open, for a later turn.
-    Mark,
+    /// Begins one that goes on in a later turn, and marks it.
+    BeginMarked,
     /// Fails unless the transaction that was marked is still open. The first part of every turn that goes on with one: the
     /// server may have rolled it back meanwhile, and would commit each statement behind it by itself.
     Still,
+    /// The same, for a turn after which it goes on once more.
+    StillMarked,
     /// One statement without values.
     Say(&'a str),
     /// One statement with its values.
@@ -297,8 +303,17 @@ fn packet(asks: &[Ask<'_>]) -> Option<(String, Vec<usize>)> {
                 text.push_str(setup::BEGIN);
                 setup::BEGIN_STATEMENTS
             }
-            Ask::Mark => say(&mut text, "savepoint forgetd_batch"),
-            Ask::Still => say(&mut text, "release savepoint forgetd_batch"),
+            Ask::BeginMarked => {
+                text.push_str(setup::BEGIN);
+                text.push_str("; ");
+                setup::BEGIN_STATEMENTS + say(&mut text, MARK)
+            }
+            Ask::Still => say(&mut text, STILL),
+            Ask::StillMarked => {
+                let still = say(&mut text, STILL);
+                text.push_str("; ");
+                still + say(&mut text, MARK)
+            }
             Ask::Say(said) => say(&mut text, said),
             Ask::Query(sql) => {
                 if !sql.render(&mut text) {

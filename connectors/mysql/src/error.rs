@@ -86,6 +86,13 @@ impl fmt::Debug for Error {
     }
 }
 
+/// What it means that an open transaction cannot be gone on with: whatever it was, it was rolled back.
+pub(crate) fn gone(error: &Error, operation: &'static str, place: &str) -> Fault {
+    let fault = error.fault(operation, place);
+    // No such savepoint, so no such transaction.
+    if error.code == 1305 { Fault { class: FaultClass::Transient, ..fault } } else { fault }
+}
+
 /// Turns an error met while a connection was made into a fault. Whatever it was, there is no connection.
 pub(crate) fn unreachable(error: &mysql_async::Error, place: &str) -> Fault {
     let fault = Fault::new(FaultClass::Unreachable, "connect", place);

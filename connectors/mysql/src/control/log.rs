@@ -133,11 +133,11 @@ impl LogStore for MyControl {
 
 /// Where the answers stand to what [`MyControl::publish_in`] asks.
 mod at {
-    pub(super) const FENCE: usize = 2;
-    pub(super) const HEAD: usize = 3;
-    pub(super) const SAME_OBJECTS: usize = 5;
-    pub(super) const SAME_LEAVES: usize = 7;
-    pub(super) const MOVED: usize = 9;
+    pub(super) const FENCE: usize = 1;
+    pub(super) const HEAD: usize = 2;
+    pub(super) const SAME_OBJECTS: usize = 4;
+    pub(super) const SAME_LEAVES: usize = 6;
+    pub(super) const MOVED: usize = 8;
 }
 
 /// Stands where there is nothing to write, so that answers stay in their places.
@@ -156,7 +156,7 @@ impl MyControl {
             self.drop_superseded(append),
             self.move_head(held, append),
         ];
-        let mut asks = vec![Ask::Begin, Ask::Mark];
+        let mut asks = vec![Ask::BeginMarked];
         asks.extend(statements.iter().map(Ask::Query));
         let mut answers: Vec<Answer> = vec![];
         for answer in held.turn("publish", &asks).await? {

@@ -9,7 +9,7 @@ use super::packet::Packet;
 use crate::answer::Answer;
 use crate::connect::{Ask, Held};
 use crate::connector::Shared;
-use crate::error::Error;
+use crate::error::{Error, gone};
 
 /// What came of it.
 pub(super) struct Done {
@@ -39,7 +39,8 @@ pub(super) async fn commit(
         }
     }
     let inserts = shared.receipt_of_batch(receipt);
-    let mut asks: Vec<Ask<'_>> = inserts.iter().map(Ask::Query).collect();
+    let mut asks = vec![Ask::Still];
+    asks.extend(inserts.iter().map(Ask::Query));
     asks.push(Ask::Say("commit"));
     asks.extend(next.into_iter().flat_map(Packet::asks));
     let mut answers = match held.turn("commit", &asks).await {
@@ -51,7 +52,7 @@ pub(super) async fn commit(
             return lost(fault);
         }
     }
-    let ahead = answers.split_off(answers.len().min(inserts.len() + 1));
+    let ahead = answers.split_off(answers.len().min(inserts.len() + 2));
     let at = match answers.last() {
         Some(Ok(answer)) => answer.at,
         _ => Instant::now(),
@@ -67,7 +68,11 @@ pub(super) async fn commit(
 
 /// What the answers say together: the first insert is the receipt's.
 fn judge(shared: &Shared, answers: Vec<Result<Answer, Error>>, inserts: usize, place: &str) -> Commit {
-    for (n, answer) in answers.into_iter().enumerate() {
+    let mut answers = answers.into_iter();
+    if let Some(Err(error)) = answers.next() {
+        return Commit::RolledBack(gone(&error, "commit", place));
+    }
+    for (n, answer) in answers.enumerate() {
         match answer {
             // Whoever else has this sequence was here first.
             Err(error) if n == 0 && error.is_duplicate() => return Commit::Fenced,

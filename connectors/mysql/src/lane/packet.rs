@@ -9,13 +9,15 @@ use super::effect::Handled;
 use crate::answer::{Answer, get, odd};
 use crate::connect::Ask;
 use crate::connector::Shared;
-use crate::error::Error;
+use crate::error::{Error, gone};
 use crate::query::Sql;
 
 /// What a statement is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Begin,
+    /// The transaction that was begun is still open.
+    Still,
     Fence,
     /// The session's counters before anything was changed.
     Before,
@@ -90,8 +92,12 @@ impl Packet {
 
     /// The statements, in their order.
     pub(crate) fn asks(&self) -> Vec<Ask<'_>> {
-        let ask = |part: &Part, sql| if *part == Part::Begin { Ask::Begin } else { Ask::Query(sql) };
-        self.parts.iter().map(|(part, sql)| ask(part, sql)).collect()
+        let parts = self.parts.iter().map(|(part, sql)| match part {
+            Part::Begin => Ask::BeginMarked,
+            Part::Still => Ask::StillMarked,
+            _ => Ask::Query(sql),
+        });
+        parts.collect()
     }
 
     /// Reads every answer; the first that failed, in their order, is the reason.
@@ -118,6 +124,7 @@ impl About<'_> {
     fn fault(&self, part: &Part, error: &Error) -> Fault {
         let mut fault = match part {
             Part::Begin => return error.fault("begin", self.place),
+            Part::Still => return gone(error, "change", self.place),
             Part::Fence => return self.shared.control_fault(error, "check fence"),
             Part::Before | Part::After => error.fault("read counters", self.place),
             _ => error.fault("change", self.place),
@@ -138,7 +145,7 @@ impl About<'_> {
         let first = || answer.rows.first().ok_or_else(|| odd(self.place));
         let number = |n| get::<u64>(first()?, n, self.place);
         match part {
-            Part::Begin | Part::Gather | Part::Lock | Part::Judge | Part::Hold => {}
+            Part::Begin | Part::Still | Part::Gather | Part::Lock | Part::Judge | Part::Hold => {}
             Part::Fence if !self.shared.fence_holds(&answer) => {
                 return Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "check fence", self.place));
             }

@@ -60,6 +60,7 @@ impl Atomic {
     /// The packet of a batch whose rows were read.
     pub(super) fn write_turn(&self, order: &Order, planned: &Planned, rows: &[RowToWrite]) -> Packet {
         let mut packet = Packet::default();
+        packet.push(Part::Still, Sql::default());
         if !rows.is_empty() {
             packet.push(Part::Change, self.query.write_rows(rows, Guard::Locked, &self.survey.clocked));
             if self.checks(order) {
