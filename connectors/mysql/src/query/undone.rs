@@ -203,7 +203,8 @@ impl Compiler<'_> {
                 let element = format!("forgetd_element_{}", self.subqueries);
                 let elements = self.elements(&spot, &element);
                 let holds = self.look_along(Spot::element(&element), rest, asked, path)?.beside();
-                Ok(Said::whole(format!("exists (select 1 from {elements} where {holds})")))
+                // Not by EXISTS: MySQL makes a join of it, and then takes the elements of one row for those of another.
+                Ok(Said::whole(format!("coalesce((select max(coalesce({holds}, false)) from {elements}), false)")))
             }
         }
     }

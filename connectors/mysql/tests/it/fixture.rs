@@ -89,6 +89,10 @@ impl Fixture for MyFixture {
         format!("'{}'", instant.strftime("%Y-%m-%d %H:%M:%S%.f"))
     }
 
+    fn needs_key(&self) -> bool {
+        true
+    }
+
     fn snare(&self, snare: &Snare<'_>) -> Option<String> {
         let refuse = |row: &str, id: &i64| {
             format!("if {row}.id = {id} then signal sqlstate '45000' set message_text = 'marker of a row'; end if;")
