@@ -27,6 +27,11 @@ pub trait Fixture: Send + Sync {
         format!("'{instant}'")
     }
 
+    /// Whether the engine works on no table whose rows nothing tells apart.
+    fn needs_key(&self) -> bool {
+        false
+    }
+
     /// The statements that set a trap; absent where the engine cannot.
     fn snare(&self, snare: &Snare<'_>) -> Option<String>;
 

@@ -267,10 +267,7 @@ impl TableSpec {
     fn tuple(&self, fixture: &dyn Fixture, (id, cells): &Row) -> String {
         assert_eq!(cells.len(), self.columns.len(), "one cell per column of {}", self.name);
         let mut values = vec![id.to_string()];
-        values.extend(self.columns.iter().zip(cells).map(|(column, cell)| match (column.kind, cell) {
-            (Kind::Instant, Cell::Instant(instant)) => fixture.instant(*instant),
-            (kind, cell) => literal(kind, cell),
-        }));
+        values.extend(self.columns.iter().zip(cells).map(|(column, cell)| literal(fixture, column.kind, cell)));
         format!("({})", values.join(", "))
     }
 }
@@ -282,7 +279,7 @@ pub fn in_zone(selection: &mut Selection, zone: &str) {
 }
 
 /// A cell of a column of this kind, as statements write it.
-pub fn literal(kind: Kind, cell: &Cell) -> String {
+pub fn literal(fixture: &dyn Fixture, kind: Kind, cell: &Cell) -> String {
     match (kind, cell) {
         (_, Cell::Null) => "null".into(),
         (Kind::Int | Kind::Real | Kind::Numeric | Kind::UnixS | Kind::UnixMs | Kind::Julian, Cell::Int(value)) => {
@@ -303,7 +300,8 @@ pub fn literal(kind: Kind, cell: &Cell) -> String {
             Cell::Text(text),
         ) => text_literal(text),
         (Kind::Json, Cell::Json(json)) => text_literal(&json.to_string()),
-        (Kind::Instant | Kind::Iso8601, Cell::Instant(instant)) => format!("'{instant}'"),
+        (Kind::Instant, Cell::Instant(instant)) => fixture.instant(*instant),
+        (Kind::Iso8601, Cell::Instant(instant)) => format!("'{instant}'"),
         (Kind::UnixS, Cell::Instant(instant)) => instant.as_second().to_string(),
         (Kind::UnixMs, Cell::Instant(instant)) => instant.as_millisecond().to_string(),
         (Kind::Naive | Kind::NaiveText, Cell::Naive(local)) => format!("'{} {}'", local.date(), local.time()),

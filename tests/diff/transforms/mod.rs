@@ -106,7 +106,7 @@ async fn use_again(trial: &Trial<'_>, spec: &TransformSpec, table: &mut TableSpe
     let mut used = vec![];
     for edit in &spec.edits {
         let Some(at) = table.rows.iter().position(|row| row.0 == edit.id) else { continue };
-        let value = literal(table.kind(edit.column), &edit.cell);
+        let value = literal(site, table.kind(edit.column), &edit.cell);
         site.sql(&format!("update {name} set {} = {value} where id = {}", site.quote(edit.column), edit.id)).await;
         let mut row = table.rows[at].clone();
         put(table, &mut row, edit.column, edit.cell.clone());

@@ -176,7 +176,9 @@ fn born_at(dice: &mut Dice, stem: Stem) -> Subject {
         Deed::Coarser(dice.pick(&[Grain::Day, Grain::Month, Grain::Quarter, Grain::Year]).clone())
     };
     if dice.chance(30) {
-        let instant = |at: DateTime| Cell::Instant(jiff::tz::TimeZone::UTC.to_timestamp(at).unwrap_or_default());
+        let instant = |at: DateTime| {
+            Cell::Instant(super::super::moments::known(jiff::tz::TimeZone::UTC.to_timestamp(at).unwrap_or_default()))
+        };
         return stem.whole(Kind::Instant, pool.into_iter().map(instant).collect(), deed);
     }
     stem.whole(Kind::Naive, pool.into_iter().map(Cell::Naive).collect(), deed)
