@@ -7,7 +7,7 @@ mod coverage;
 use case::{Case, cases, expected};
 use serde_json::{Value, json};
 
-use crate::harness::{Database, Mysql, Policy, Postgres, Product, Program, Sqlite, through_pgbouncer};
+use crate::harness::{Database, Mysql, Policy, Postgres, Product, Program, Roles as _, Sqlite, through_pgbouncer};
 
 /// What the tests' own servers and policies are always told. It counts only in the cases that are about it.
 const EVERYWHERE: &[&str] =

@@ -23,6 +23,7 @@ mod poison;
 mod poolers;
 mod pseudonym_keys;
 mod races;
+mod replica;
 mod restore;
 mod sealed;
 mod shop;

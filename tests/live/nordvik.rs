@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Database, Findings, Policy, Postgres, Program, Rows, Sqlite, assert_findings, assert_same, contents,
+    Database, Findings, Policy, Postgres, Program, Roles as _, Rows, Sqlite, assert_findings, assert_same, contents,
 };
 
 /// One engine's company.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Database, Granted, Policy, Postgres, Program, Rule, Sqlite, granted};
+use crate::harness::{Database, Granted, Mysql, Policy, Postgres, Product, Program, Rule, Servers, Sqlite, granted};
 
 /// Rows that are due, and rows that are not.
 const DUE: u64 = 1_000;
@@ -210,6 +210,16 @@ fn on_postgres(cases: &[Case]) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// What is wrong with one case on MariaDB or MySQL.
+fn on_mysql(database: &Mysql, case: &Case) -> Vec<String> {
+    fill(database);
+    let Granted { program, role, .. } = granted(database, &[rule()]);
+    let control = database.control_name();
+    let sabotage = case.sabotage.replace("{role}", &role).replace("{database}", database.name());
+    database.exec(&sabotage.replace("{control}", &control));
+    complaints(database, &program, case)
+}
+
 #[test]
 fn rows_that_the_role_cannot_see_or_delete() {
     on_postgres(SIGHT);
@@ -284,6 +294,69 @@ fn the_same_on_sqlite() {
         database.exec(case.sabotage);
         wrong.extend(complaints(&database, &program, case));
     }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// `{control}` is the control tables' database.
+const MYSQL: &[Case] = &[
+    case("DELETE is not granted", "revoke delete on {database}.account from {role}", blocked("privilege")),
+    case("SELECT is not granted", "revoke select on {database}.account from {role}", blocked("privilege")),
+    case("the table is gone", "drop table account", blocked("table_missing")),
+    case("the column is gone", "alter table account rename column since to since_2", blocked("column_missing")),
+    case(
+        "a trigger deletes in a table that nobody declared",
+        "create trigger more after delete on account for each row delete from audit where id = old.id",
+        blocked("effect_differs"),
+    ),
+    case(
+        "a cascade would remove rows of a table without a rule",
+        "create table child (id int primary key, account bigint, \
+           foreign key (account) references account (id) on delete cascade);
+         insert into child values (1, 1)",
+        blocked("cascade"),
+    ),
+    case(
+        "a trigger refuses every delete",
+        "create trigger refuse before delete on account for each row signal sqlstate '45000'",
+        (3, "partial", "row_refused"),
+    ),
+    case("the control tables are gone", "drop database {control}", blocked("control_tables")),
+    case("the table of receipts is gone", "drop table {control}.receipt", blocked("control_tables")),
+    case("the control row is gone", "delete from {control}.control", blocked("control_tables")),
+    case(
+        "the control tables are of a later version",
+        "update {control}.control set version = version + 1000",
+        blocked("control_tables"),
+    ),
+];
+
+const MARIADB: &[Case] = &[
+    case("the table keeps what was deleted", "alter table account add system versioning", blocked("history_kept")),
+    case(
+        "the account's statements end before one row is gone",
+        "create trigger slow before delete on account for each row do sleep(0.3);
+         alter user {role} with max_statement_time 0.2",
+        blocked("statement_timeout"),
+    ),
+];
+
+#[test]
+fn the_same_on_mariadb_and_mysql() {
+    let mut wrong = vec![];
+    for product in Product::there() {
+        let own = if product == Product::MariaDb { MARIADB } else { &[] };
+        for case in MYSQL.iter().chain(own) {
+            wrong.extend(on_mysql(&Mysql::on(product), case));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_server_that_became_read_only_is_named() {
+    let server = Servers::start("mariadb").unwrap();
+    let sabotage = "set global read_only = on";
+    let wrong = on_mysql(&server.database(), &case("the server only reads", sabotage, blocked("read_only")));
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 

@@ -1,6 +1,6 @@
 //! What tests ask of a database, whatever its engine.
 
-use super::{Mysql, Postgres, Sqlite};
+use super::{Mysql, Postgres, Roles as _, Sqlite};
 
 /// Rows as text; NULL is `None`.
 pub(crate) type Rows = Vec<Vec<Option<String>>>;

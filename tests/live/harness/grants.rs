@@ -1,6 +1,15 @@
 //! An installation by a DBA: control tables by the superuser, everything else under a role of its own.
 
-use super::{Database, Policy, Postgres, Program, Rule};
+use super::{Database, Policy, Program, Rule};
+
+/// A database whose server has roles.
+pub(crate) trait Roles: Database {
+    /// A new role that may log in and nothing else; its name.
+    fn role(&self) -> String;
+
+    /// The URL for connecting as a role.
+    fn url_as(&self, role: &str) -> String;
+}
 
 /// What a DBA made of `install --print`.
 pub(crate) struct Granted {
@@ -13,7 +22,7 @@ pub(crate) struct Granted {
 }
 
 /// Runs what `install --print` prints, and nothing else, for a new role.
-pub(crate) fn granted(database: &Postgres, rules: &[Rule]) -> Granted {
+pub(crate) fn granted(database: &dyn Roles, rules: &[Rule]) -> Granted {
     let role = database.role();
     let policy = |url: &str| rules.iter().fold(Policy::new(url), Policy::rule);
     let program = Program::new(&policy(&database.url()));

@@ -11,7 +11,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, Row, Value};
 use url::Url;
 
-use super::{Database, Rows};
+use super::{Database, Roles, Rows};
 
 /// Which of the two servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +49,11 @@ impl Mysql {
 
     /// An empty database on this server, which must be there.
     pub(crate) fn on(product: Product) -> Self {
+        Self::at(product, product.server().expect("the server is there"))
+    }
+
+    fn at(product: Product, server: &Url) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let server = product.server().expect("the server is there");
         let name = format!("live_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         MysqlSession::connect(product, server).exec(&format!("create database {name} character set utf8mb4"));
         let mut url = server.clone();
@@ -67,22 +70,6 @@ impl Mysql {
     /// The name of the control tables' database.
     pub(crate) fn control_name(&self) -> String {
         format!("{}_forgetd", self.name)
-    }
-
-    /// A new user without a password that may log in and nothing else; its name.
-    pub(crate) fn role(&self) -> String {
-        // 32 letters at most.
-        let role = format!("{}_r{}", self.name, self.roles.borrow().len());
-        self.exec(&format!("create user {role}@'%'"));
-        self.roles.borrow_mut().push(role.clone());
-        role
-    }
-
-    /// The URL for connecting as a user.
-    pub(crate) fn url_as(&self, role: &str) -> String {
-        let mut url = self.url.clone();
-        url.set_username(role).expect("a URL with a host");
-        url.into()
     }
 
     /// The URL for connecting at another port of this machine: a proxy.
@@ -148,6 +135,23 @@ impl Database for Mysql {
         session.exec("begin");
         statements.iter().for_each(|statement| session.exec(statement));
         queries.iter().map(|query| session.rows(query)).collect()
+    }
+}
+
+impl Roles for Mysql {
+    /// It has no password.
+    fn role(&self) -> String {
+        // 32 letters at most.
+        let role = format!("{}_r{}", self.name, self.roles.borrow().len());
+        self.exec(&format!("create user {role}@'%'"));
+        self.roles.borrow_mut().push(role.clone());
+        role
+    }
+
+    fn url_as(&self, role: &str) -> String {
+        let mut url = self.url.clone();
+        url.set_username(role).expect("a URL with a host");
+        url.into()
     }
 }
 
@@ -221,9 +225,10 @@ fn text(value: Value) -> Option<String> {
 
 // === The servers ===
 
-/// A server that somebody else keeps, or a keeper of ours: it stops the server when our end of the pipe closes.
-struct Kept {
-    url: Url,
+/// Servers of a test's own: they are there as long as this is.
+pub(crate) struct Servers {
+    urls: Vec<Url>,
+    // It stops them when our end of the pipe closes, however this process ends.
     _keeper: Option<(Child, ChildStdin)>,
 }
 
@@ -233,35 +238,61 @@ impl Product {
         [Self::MariaDb, Self::MySql].into_iter().filter(|product| product.server().is_some())
     }
 
-    /// The administrator's URL; none where the server could not be downloaded.
+    /// The administrator's URL of the server that all tests share; none where it could not be downloaded.
     fn server(self) -> Option<&'static Url> {
-        static MARIADB: OnceLock<Option<Kept>> = OnceLock::new();
-        static MYSQL: OnceLock<Option<Kept>> = OnceLock::new();
+        static MARIADB: OnceLock<Option<Servers>> = OnceLock::new();
+        static MYSQL: OnceLock<Option<Servers>> = OnceLock::new();
         let (kept, variable, name) = match self {
             Self::MariaDb => (&MARIADB, "FORGETD_TEST_MARIADB_URL", "mariadb"),
             Self::MySql => (&MYSQL, "FORGETD_TEST_MYSQL_URL", "mysql"),
         };
-        let given = |url: String| Kept { url: Url::parse(&url).expect(variable), _keeper: None };
+        let given = |url: String| Servers { urls: vec![Url::parse(&url).expect(variable)], _keeper: None };
         let kept = kept.get_or_init(|| match std::env::var(variable) {
             Ok(url) => Some(url).filter(|url| !url.is_empty()).map(given),
-            Err(_) => keep(name),
+            Err(_) => Servers::start(name),
         });
-        kept.as_ref().map(|kept| &kept.url)
+        kept.as_ref().map(|kept| &kept.urls[0])
     }
 }
 
-/// Starts a server of this process.
-fn keep(name: &str) -> Option<Kept> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stages/keep.sh");
-    let mut keeper =
-        Command::new("bash").arg(script).arg(name).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bash");
-    let input = keeper.stdin.take().expect("piped");
-    let lines = BufReader::new(keeper.stdout.take().expect("piped")).lines().map_while(Result::ok);
-    let said: Vec<String> = lines.take_while(|line| line != "ready").collect();
-    let Some(url) = said.iter().find_map(|line| line.strip_prefix("url ")) else {
-        let code = keeper.wait().expect("bash").code();
-        assert_eq!((code, name), (Some(77), "mysql"), "the server did not start");
-        return None;
-    };
-    Some(Kept { url: Url::parse(url).expect("a URL"), _keeper: Some((keeper, input)) })
+// === impl Servers ===
+
+impl Servers {
+    /// What `tests/stages/keep.sh` calls so; none where MySQL could not be downloaded.
+    pub(crate) fn start(name: &str) -> Option<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stages/keep.sh");
+        let mut keeper = Command::new("bash")
+            .arg(script)
+            .arg(name)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("bash");
+        let input = keeper.stdin.take().expect("piped");
+        let lines = BufReader::new(keeper.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        let said: Vec<String> = lines.take_while(|line| line != "ready").collect();
+        let urls: Vec<Url> = said
+            .iter()
+            .filter_map(|line| line.strip_prefix("url "))
+            .map(|url| Url::parse(url).expect("a URL"))
+            .collect();
+        if urls.is_empty() {
+            let code = keeper.wait().expect("bash").code();
+            assert_eq!((code, name), (Some(77), "mysql"), "the server did not start");
+            return None;
+        }
+        Some(Self { urls, _keeper: Some((keeper, input)) })
+    }
+
+    /// An empty database on the first of them, which is a MariaDB.
+    pub(crate) fn database(&self) -> Mysql {
+        Mysql::at(Product::MariaDb, &self.urls[0])
+    }
+
+    /// The same database as the server of this number has it.
+    pub(crate) fn session(&self, number: usize, database: &Mysql) -> MysqlSession {
+        let mut url = self.urls[number].clone();
+        url.set_path(&database.name);
+        MysqlSession::connect(database.product, &url)
+    }
 }

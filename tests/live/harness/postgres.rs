@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use url::Url;
 
-use super::{Database, Rows};
+use super::{Database, Roles, Rows};
 
 /// The server's log, as the server itself finds it.
 const LOG: &str = "current_setting('data_directory') || '/../log'";
@@ -46,21 +46,6 @@ impl Postgres {
     /// The database's name.
     pub(crate) fn name(&self) -> &str {
         &self.name
-    }
-
-    /// A new role that may log in and nothing else; its name.
-    pub(crate) fn role(&self) -> String {
-        let role = format!("{}_r{}", self.name, self.roles.borrow().len());
-        self.exec(&format!("create role {role} login"));
-        self.roles.borrow_mut().push(role.clone());
-        role
-    }
-
-    /// The URL for connecting as a role.
-    pub(crate) fn url_as(&self, role: &str) -> String {
-        let mut url = self.url.clone();
-        url.set_username(role).expect("a URL with a host");
-        url.into()
     }
 
     /// The URL for connecting at another port of this machine: a pooler or a proxy.
@@ -127,6 +112,21 @@ impl Database for Postgres {
         session.exec("begin");
         statements.iter().for_each(|statement| session.exec(statement));
         queries.iter().map(|query| session.rows(query)).collect()
+    }
+}
+
+impl Roles for Postgres {
+    fn role(&self) -> String {
+        let role = format!("{}_r{}", self.name, self.roles.borrow().len());
+        self.exec(&format!("create role {role} login"));
+        self.roles.borrow_mut().push(role.clone());
+        role
+    }
+
+    fn url_as(&self, role: &str) -> String {
+        let mut url = self.url.clone();
+        url.set_username(role).expect("a URL with a host");
+        url.into()
     }
 }
 
