@@ -15,6 +15,7 @@ mod guards;
 mod kept_children;
 mod leaks;
 mod least_privilege;
+mod neighbours;
 mod nordvik;
 mod origin;
 mod plan_equals_run;

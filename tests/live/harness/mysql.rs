@@ -286,7 +286,12 @@ impl Servers {
 
     /// An empty database on the first of them, which is a MariaDB.
     pub(crate) fn database(&self) -> Mysql {
-        Mysql::at(Product::MariaDb, &self.urls[0])
+        self.database_of(Product::MariaDb)
+    }
+
+    /// The same where it is of this product.
+    pub(crate) fn database_of(&self, product: Product) -> Mysql {
+        Mysql::at(product, &self.urls[0])
     }
 
     /// The same database as the server of this number has it.
