@@ -12,7 +12,7 @@ use crate::harness::{Database, Mysql, MysqlSession, Policy, Product, Program, Ru
 const THREADS: u64 = 3;
 
 /// Rows of one purge; every second one is due.
-const ROWS: u64 = 60_000;
+const ROWS: u64 = 24_000;
 
 /// What one thread of the application met.
 #[derive(Debug, Default)]
@@ -91,7 +91,9 @@ fn beside(database: &Mysql, environment: &[(&str, &str)]) -> (Met, u64) {
         let mut command = program.command(&["run", "--json"]);
         let output = crate::harness::Process::spawn(command.envs(environment.iter().copied())).wait();
         let lines = output.lines();
-        purged += lines.first().and_then(|line| line["changed"].as_u64()).unwrap_or_default();
+        let said = lines.first().unwrap_or_else(|| panic!("{}", output.stderr));
+        assert_ne!(said["verdict"], "failed", "{said}");
+        purged += said["changed"].as_u64().unwrap_or_default();
         if Instant::now() >= until {
             break;
         }

@@ -39,7 +39,7 @@ use crate::walk::{Counted, Planned, Walker, read_key, whole};
 use packet::{Packet, Tally};
 
 /// How often a batch that turned out too large is planned again.
-const OVERFLOWS_MAX: usize = 8;
+const OVERFLOWS_MAX: u32 = 8;
 
 /// One lane of one step.
 pub(crate) struct Atomic {
@@ -121,13 +121,13 @@ pub(crate) async fn open(
 // === impl Atomic ===
 
 impl Atomic {
-    async fn attempt(&mut self, order: &Order) -> Result<Attempt, Fault> {
+    async fn attempt(&mut self, order: &Order, aim: u32) -> Result<Attempt, Fault> {
         let begun = match self.begun.take_if(|begun| begun.order == *order) {
             Some(begun) => {
                 fault_point::before("change")?;
                 begun
             }
-            None => self.begin_now(order).await?,
+            None => self.begin_now(order, aim).await?,
         };
         let Begun { mut held, planned, tally, began, .. } = begun;
         let tally = match tally {
@@ -166,13 +166,13 @@ impl Atomic {
         Ok(Attempt::Open(Box::new((effect, Open { held, began }))))
     }
 
-    /// Plans the order's span and sends turn 1.
-    async fn begin_now(&mut self, order: &Order) -> Result<Begun, Fault> {
+    /// Plans the order's span, for so many rows, and sends turn 1.
+    async fn begin_now(&mut self, order: &Order, aim: u32) -> Result<Begun, Fault> {
         self.forget().await;
         let mut held = self.shared.lanes.take().await?;
         self.shared.announce(&mut held).await?;
         let position = Position::from_cursor(order.from.as_ref());
-        let planned = match self.walker.plan(&mut held, position, order.rows_max, Counted::Rows).await {
+        let planned = match self.walker.plan(&mut held, position, aim, Counted::Rows).await {
             Ok(planned) => planned,
             Err(fault) => {
                 held.give_back();
@@ -307,8 +307,9 @@ impl AtomicLane for Atomic {
     async fn change(&mut self, order: &Order) -> Result<Effect, Fault> {
         // A transaction that was never answered for is left to the server.
         self.open = None;
-        for _ in 0..OVERFLOWS_MAX {
-            match self.attempt(order).await? {
+        // Rows that are inserted meanwhile find room in a span that was planned for fewer.
+        for overflows in 0..OVERFLOWS_MAX {
+            match self.attempt(order, (order.rows_max >> overflows).max(1)).await? {
                 Attempt::Open(parts) => {
                     let (effect, open) = *parts;
                     self.open = Some(open);

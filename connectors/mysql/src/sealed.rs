@@ -24,7 +24,7 @@ use crate::survey::{Survey, keyed};
 use crate::walk::{Counted, Walker, read_key, whole};
 
 /// How often a span that turned out too large is planned again.
-const OVERFLOWS_MAX: usize = 8;
+const OVERFLOWS_MAX: u32 = 8;
 
 /// One lane of one step.
 struct SealedKeys {
@@ -186,9 +186,11 @@ impl SealedLane for SealedKeys {
     async fn pick(&mut self, order: &Order) -> Result<Picked, Fault> {
         fault_point::before("pick")?;
         let position = Position::from_cursor(order.from.as_ref());
-        for _ in 0..OVERFLOWS_MAX {
+        for overflows in 0..OVERFLOWS_MAX {
+            // As in [`crate::lane`]: fewer rows leave room for those that are inserted meanwhile.
+            let aim = (order.rows_max >> overflows).max(1);
             let mut held = self.shared.lanes.take().await?;
-            let planned = self.walker.plan(&mut held, position.clone(), order.rows_max, Counted::Rows).await?;
+            let planned = self.walker.plan(&mut held, position.clone(), aim, Counted::Rows).await?;
             let select = self.query.due_keys(&planned.span, u64::from(order.rows_max) + 1);
             let ahead = self.walker.ahead(&planned);
             let mut queries = vec![&select];

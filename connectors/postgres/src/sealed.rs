@@ -22,7 +22,7 @@ use crate::survey::{get, odd};
 use crate::walk::{Counted, Walker, read_key};
 
 /// How often a span that turned out too large is planned again.
-const OVERFLOWS_MAX: usize = 8;
+const OVERFLOWS_MAX: u32 = 8;
 
 /// One lane of one step whose receipts lie elsewhere.
 pub(crate) struct SealedKeys {
@@ -230,9 +230,11 @@ impl SealedLane for SealedKeys {
     async fn pick(&mut self, order: &Order) -> Result<Picked, Fault> {
         fault_point::before("pick")?;
         let position = Position::from_cursor(order.from.as_ref());
-        for _ in 0..OVERFLOWS_MAX {
+        for overflows in 0..OVERFLOWS_MAX {
+            // As in [`crate::lane`]: fewer rows leave room for those that are inserted meanwhile.
+            let aim = (order.rows_max >> overflows).max(1);
             let held = self.shared.lanes.take().await?;
-            let planned = self.walker.plan(&held, position.clone(), order.rows_max, Counted::Rows).await?;
+            let planned = self.walker.plan(&held, position.clone(), aim, Counted::Rows).await?;
             let select = self.query.due_keys(&planned.span, u64::from(order.rows_max) + 1);
             let ahead = self.walker.ahead(&planned);
             let mut queries = vec![&select];

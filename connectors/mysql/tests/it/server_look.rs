@@ -22,6 +22,9 @@ async fn connect(server: &Server, database: &str) -> Box<dyn Connector> {
     forgetd_mysql::connect(config, context("looking", "forgetd")).await.unwrap()
 }
 
+/// How a setting is made and undone, and what is said of it.
+type Setting = (&'static str, &'static str, &'static [(&'static str, Severity)]);
+
 /// Identifiers and severities of what is said of deleting from `item`, but those of `known`.
 async fn ids(connector: &dyn Connector, known: &[&str]) -> Vec<(String, Severity)> {
     let step = step(connector, since_at(), &[], Action::Delete).await;
@@ -31,12 +34,12 @@ async fn ids(connector: &dyn Connector, known: &[&str]) -> Vec<(String, Severity
 
 #[tokio::test]
 async fn settings_of_the_server_stop_or_warn() {
-    let always: &[(&str, &str, &[(&str, Severity)])] = &[
+    let always: &[Setting] = &[
         ("do 0", "do 0", &[]),
         ("set global read_only = 1", "set global read_only = 0", &[("read_only", Error)]),
         ("set global binlog_format = 'STATEMENT'", "set global binlog_format = 'ROW'", &[("unsupported", Error)]),
     ];
-    let of_mariadb: &[(&str, &str, &[(&str, Severity)])] = &[
+    let of_mariadb: &[Setting] = &[
         (
             "set global max_statement_time = 2",
             "set global max_statement_time = 0",
@@ -44,7 +47,7 @@ async fn settings_of_the_server_stop_or_warn() {
         ),
         ("set global event_scheduler = 1", "set global event_scheduler = 0", &[]),
     ];
-    let of_mysql: &[(&str, &str, &[(&str, Severity)])] = &[
+    let of_mysql: &[Setting] = &[
         ("set global super_read_only = 1", "set global read_only = 0", &[("read_only", Error)]),
         (
             "set global max_execution_time = 2000",
