@@ -5,7 +5,7 @@ use forgetd_connector::{Cause, Fault, FaultClass, Finding, Step, TableRef};
 use super::rights::Rights;
 use super::server::Settings;
 use super::statements::deleted_with;
-use super::storage::{Part, Storage, of_indexes};
+use super::storage::{self, Part, Storage, of_indexes};
 use super::triggers::{Event, Trigger};
 use super::words::Routine;
 use super::{keys, sql};
@@ -23,8 +23,8 @@ pub(super) struct Looked {
     pub(super) rights: Rights,
     /// The step's own table first.
     tables: Vec<TableRef>,
-    /// Of the step's own table; absent: it is gone, or out of sight.
-    storage: Option<Storage>,
+    /// Of each table; absent: it is gone, or out of sight.
+    storage: Vec<Option<Storage>>,
     triggers: Vec<Trigger>,
     indexes: Vec<Part>,
     /// What triggers and events could call.
@@ -67,10 +67,10 @@ impl Looked {
             let answers = session.read("preflight", place, &[&sql]).await?;
             lines.extend(texts(answers.first().ok_or_else(|| odd(place))?, place)?);
         }
-        let mut storage = None;
+        let mut storage: Vec<Option<Storage>> = tables.iter().map(|_| None).collect();
         for row in &of_tables.rows {
-            if get::<usize>(row, 0, place)? == 0 {
-                storage = Some(Storage::read(row, place)?);
+            if let Some(of_table) = storage.get_mut(get::<usize>(row, 0, place)?) {
+                *of_table = Some(Storage::read(row, place)?);
             }
         }
         let triggers: Vec<Option<Trigger>> =
@@ -93,15 +93,26 @@ impl Looked {
         self.triggers.iter().filter(move |trigger| self.tables.get(trigger.at) == Some(table))
     }
 
+    fn storage_of(&self, table: &TableRef) -> Option<&Storage> {
+        let at = self.tables.iter().position(|name| name == table)?;
+        self.storage.get(at)?.as_ref()
+    }
+
     /// Every finding that needs no further question.
     pub(super) fn findings(&self, step: &Step, database: &str) -> Vec<Finding> {
         let place = step.place(database);
         let mut findings = self.settings.findings(step, database);
-        match &self.storage {
-            Some(storage) => findings.extend(storage.findings(step, &self.settings, &place)),
-            None => {
-                let message = "the table does not exist, or the account cannot see it";
-                return vec![Finding::blocks(Cause::TableMissing, place, message)];
+        let Some(storage) = self.storage_of(&step.table.name) else {
+            let message = "the table does not exist, or the account cannot see it";
+            return vec![Finding::blocks(Cause::TableMissing, place, message)];
+        };
+        findings.extend(storage.findings(&step.table.name, &self.settings, &place));
+        findings.extend(storage::unnamed(step, &place));
+        for child in deleted_with(step) {
+            let place = format!("{database}.{child}");
+            if let Some(storage) = self.storage_of(&child) {
+                findings.extend(storage.findings(&child, &self.settings, &place));
+                findings.extend(storage.unkeyed(&child, &self.settings, &place));
             }
         }
         findings.extend(of_indexes(&self.indexes, step, &place));

@@ -5,7 +5,7 @@ use forgetd_connector::TableRef;
 
 use crate::query::Sql;
 
-/// What the tables are: number, type, engine.
+/// What the tables are: number, type, engine, whether an index names their rows one by one.
 pub(super) fn tables(names: &[TableRef]) -> Sql {
     let mut sql = Sql::default();
     let arms: Vec<String> = names
@@ -13,7 +13,12 @@ pub(super) fn tables(names: &[TableRef]) -> Sql {
         .enumerate()
         .map(|(n, table)| {
             let named = named(&mut sql, table, ("table_schema", "table_name"));
-            format!("select {n}, table_type, engine from information_schema.tables where {named}")
+            format!(
+                "select {n}, table_type, engine, exists (select 1 from information_schema.statistics where {named} \
+                   and non_unique = 0 and (index_name = 'PRIMARY' or sub_part is null) \
+                   group by index_name having sum(nullable = 'YES' or column_name is null) = 0) \
+                 from information_schema.tables where {named}"
+            )
         })
         .collect();
     sql.say(arms.join(" union all "))

@@ -1,6 +1,6 @@
 //! What holds the table's rows: its engine, its key, its indexes. Pure.
 
-use forgetd_connector::{Cause, Fault, Finding, Notice, Put, Step};
+use forgetd_connector::{Cause, Fault, Finding, Notice, Put, Step, TableRef};
 use mysql_async::Row;
 
 use super::server::Settings;
@@ -15,6 +15,8 @@ const PLAIN: &[&str] = &["MYISAM", "ARIA", "MEMORY"];
 pub(super) struct Storage {
     table_type: String,
     engine: String,
+    /// Whether an index names its rows one by one.
+    keyed: bool,
 }
 
 /// One part of an index.
@@ -36,42 +38,42 @@ impl Storage {
     /// Reads what stands behind the table's number.
     pub(super) fn read(row: &Row, place: &str) -> Result<Self, Fault> {
         let engine: Option<String> = get(row, 2, place)?;
-        Ok(Self { table_type: get(row, 1, place)?, engine: engine.unwrap_or_default() })
+        Ok(Self { table_type: get(row, 1, place)?, engine: engine.unwrap_or_default(), keyed: get(row, 3, place)? })
     }
 
-    pub(super) fn findings(&self, step: &Step, settings: &Settings, place: &str) -> Vec<Finding> {
-        let mut findings = vec![];
-        findings.extend(self.versioned(step, place));
-        findings.extend(self.engine(step, settings, place));
-        if step.table.key.is_empty() && step.atomicity.is_atomic() {
-            let message = format!(
-                "{} has no primary key and no unique not-null key, and batches name the rows that they change by one",
-                step.table.name
-            );
-            findings.push(Finding::blocks(Cause::NoKey, place, message));
+    pub(super) fn findings(&self, table: &TableRef, settings: &Settings, place: &str) -> Vec<Finding> {
+        [self.versioned(table, place), self.engine(table, settings, place)].into_iter().flatten().collect()
+    }
+
+    /// A table that loses rows with those of the step: we need no key of it, but a cluster does.
+    pub(super) fn unkeyed(&self, table: &TableRef, settings: &Settings, place: &str) -> Option<Finding> {
+        if self.keyed || !settings.in_cluster() {
+            return None;
         }
-        findings
+        let message = format!("{table} has no primary key, and a cluster copies no delete of such a table's rows");
+        let fix = format!("give {table} a primary key");
+        Some(Finding::blocks(Cause::NoKey, place, message).with_fix(fix))
     }
 
     /// A delete there moves the row into the table's past, where it stays.
-    fn versioned(&self, step: &Step, place: &str) -> Option<Finding> {
+    fn versioned(&self, table: &TableRef, place: &str) -> Option<Finding> {
         if self.table_type != "SYSTEM VERSIONED" {
             return None;
         }
         let message = "the table is system-versioned: what is deleted or written over stays in its history";
         let fix = format!(
             "run `alter table {} drop system versioning`, if nobody needs the history; or take the table out of the policy",
-            table_name(&step.table.name)
+            table_name(table)
         );
         Some(Finding::blocks(Cause::HistoryKept, place, message).with_fix(fix))
     }
 
-    fn engine(&self, step: &Step, settings: &Settings, place: &str) -> Option<Finding> {
+    fn engine(&self, table: &TableRef, settings: &Settings, place: &str) -> Option<Finding> {
         let engine = &self.engine;
         if engine.eq_ignore_ascii_case("InnoDB") {
             return None;
         }
-        let alter = format!("run `alter table {} engine = InnoDB`", table_name(&step.table.name));
+        let alter = format!("run `alter table {} engine = InnoDB`", table_name(table));
         if !PLAIN.contains(&engine.to_uppercase().as_str()) {
             let message = format!("the table is of the engine {engine}, which forgetd does not work with");
             return Some(Finding::blocks(Cause::Unsupported, place, message).with_fix(alter));
@@ -87,6 +89,18 @@ impl Storage {
         let fix = format!("nothing to do; {alter} if a batch shall be one commit");
         Some(Finding::informs(Notice::NotTransactional, place, message, fix))
     }
+}
+
+/// The step's own table has no key, and its batches need one.
+pub(super) fn unnamed(step: &Step, place: &str) -> Option<Finding> {
+    if !step.table.key.is_empty() || !step.atomicity.is_atomic() {
+        return None;
+    }
+    let message = format!(
+        "{} has no primary key and no unique not-null key, and batches name the rows that they change by one",
+        step.table.name
+    );
+    Some(Finding::blocks(Cause::NoKey, place, message))
 }
 
 // === impl Part ===
@@ -171,8 +185,8 @@ mod tests {
             ("BASE TABLE", "ROCKSDB", Some("unsupported")),
             ("SYSTEM VERSIONED", "InnoDB", Some("history_kept")),
         ] {
-            let storage = Storage { table_type: table_type.into(), engine: engine.into() };
-            let found = storage.findings(&step("d.lead"), &Settings::default(), "crm.d.lead");
+            let storage = Storage { table_type: table_type.into(), engine: engine.into(), keyed: true };
+            let found = storage.findings(&step("d.lead").table.name, &Settings::default(), "crm.d.lead");
             let found: Vec<&str> = found.iter().map(|finding| finding.id.as_str()).collect();
             assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{engine}");
         }

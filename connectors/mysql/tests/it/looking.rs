@@ -113,6 +113,13 @@ const CASES: &[Case] = &[
         expected: &[("history_kept", Error)],
     },
     Case {
+        product: Some(Product::MariaDb),
+        sql: "create table item (id int primary key, at datetime not null, key (at));
+              create table child (id int primary key, item int, foreign key (item) references item (id) on delete cascade)
+                with system versioning",
+        expected: &[("history_kept", Error)],
+    },
+    Case {
         product: None,
         sql: "create table item (id int primary key, at datetime not null, key (at));
               create trigger no before delete on item for each row
