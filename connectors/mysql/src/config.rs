@@ -11,8 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `mysql://user@host:port/database?ssl-mode=..&ssl-ca=..&socket=..`, or the same with `mariadb://`. `socket` names a
-    /// unix socket to use instead of host and port. `ssl-mode` is one of disabled, preferred (the default), required,
-    /// verify_ca, verify_identity; `ssl-ca` names a PEM file with the only certificates to trust instead of the system's.
+    /// unix socket to use instead of host and port. `ssl-mode` is one of disabled, preferred, required, verify_ca,
+    /// verify_identity; `ssl-ca` names a PEM file with the only certificates to trust instead of the system's, and goes with
+    /// the last two. Without `ssl-mode` it is verify_ca where `ssl-ca` is there, else preferred.
     pub url: SecretString,
     /// The password, if the URL does not hold it. It goes before the URL's.
     pub password: Option<SecretString>,
@@ -95,12 +96,13 @@ impl Target {
     }
 
     fn take_options(&mut self, options: &str) -> Result<(), &'static str> {
+        let mut asked = None;
         for pair in options.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').ok_or("an option of the url has no value")?;
             let value = decode(value).ok_or("an option of the url is malformed")?;
             match key.replace('_', "-").as_str() {
                 "ssl-mode" => {
-                    self.tls = match value.to_ascii_lowercase().replace('-', "_").as_str() {
+                    asked = Some(match value.to_ascii_lowercase().replace('-', "_").as_str() {
                         "disabled" => TlsMode::Disabled,
                         "preferred" => TlsMode::Preferred,
                         "required" => TlsMode::Required,
@@ -109,13 +111,24 @@ impl Target {
                         _ => {
                             return Err("ssl-mode must be disabled, preferred, required, verify_ca or verify_identity");
                         }
-                    }
+                    });
                 }
                 "ssl-ca" => self.root_file = Some(PathBuf::from(value)),
                 "socket" => self.socket = Some(value),
                 _ => return Err("the url has an option that is not known: ssl-mode, ssl-ca and socket are"),
             }
         }
+        let verifies = |mode| matches!(mode, TlsMode::VerifyCa | TlsMode::VerifyIdentity);
+        self.tls = match (asked, &self.root_file) {
+            (Some(mode), Some(_)) if !verifies(mode) => {
+                return Err(
+                    "ssl-ca goes with ssl-mode verify_ca or verify_identity: the others look at no certificate",
+                );
+            }
+            (Some(mode), _) => mode,
+            (None, Some(_)) => TlsMode::VerifyCa,
+            (None, None) => TlsMode::Preferred,
+        };
         Ok(())
     }
 
@@ -204,6 +217,7 @@ mod tests {
                 Some("/a b/ca.pem"),
             ),
             ("mysql://u@[::1]:3307/d?ssl_mode=VERIFY-CA", ("::1", 3307, "u", "d"), TlsMode::VerifyCa, None),
+            ("mysql://u@h/d?ssl-ca=/ca.pem", ("h", 3306, "u", "d"), TlsMode::VerifyCa, Some("/ca.pem")),
             ("mysql://u@/d?socket=/run/s.sock", ("", 3306, "u", "d"), TlsMode::Preferred, None),
         ] {
             let target = target(url).unwrap();
@@ -218,6 +232,9 @@ mod tests {
     fn what_is_wrong_is_said_without_the_text() {
         for url in [
             "mysql://u:marker@h/d?ssl-mode=marker",
+            "mysql://u@h/d?ssl-ca=/marker&ssl-mode=required",
+            "mysql://u@h/d?ssl-mode=preferred&ssl-ca=/marker",
+            "mysql://u@h/d?ssl-mode=disabled&ssl-ca=/marker",
             "mysql://u:marker@h/d?marker=1",
             "mysql://u:marker@h/d?marker",
             "mysql://u:marker@h:marker/d",

@@ -20,12 +20,13 @@ pub(crate) const BEGIN_STATEMENTS: usize = 2;
 const NO_CACHE: &str = "/*M! , optimizer_switch = 'subquery_cache=off' */";
 
 /// The statement that sets a session up. Row locks are waited for in whole seconds; locks of whole tables longer, because
-/// a read that waits for one holds up nothing.
+/// a read that waits for one holds up nothing. Nothing is set to its default: that is what the server's configuration says.
 pub(crate) fn statement() -> String {
     format!(
         "set names utf8mb4 collate utf8mb4_bin, session sql_mode = '{SQL_MODE}', time_zone = '+00:00', autocommit = 1, \
          completion_type = 0, innodb_lock_wait_timeout = 1, lock_wait_timeout = 2, foreign_key_checks = 1, \
-         unique_checks = 1, sql_safe_updates = 0, sql_select_limit = default, sql_big_selects = 1, \
-         lc_time_names = 'en_US', div_precision_increment = 4, group_concat_max_len = 1073741824 {NO_CACHE}"
+         unique_checks = 1, sql_safe_updates = 0, sql_select_limit = 18446744073709551615, sql_auto_is_null = 0, \
+         sql_big_selects = 1, lc_time_names = 'en_US', div_precision_increment = 4, \
+         group_concat_max_len = 1073741824 {NO_CACHE}"
     )
 }

@@ -67,11 +67,14 @@ fn line(text: &str) -> usize {
     text.find('\n').unwrap_or(text.len())
 }
 
-/// Whether a variable that stands here is assigned a value.
+/// Whether a variable that stands here is assigned a value. Its name may be quoted.
 fn assigns(text: &str) -> bool {
-    let name =
-        text.trim_start_matches('@').trim_start_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '.'));
-    name.trim_start().starts_with(":=")
+    let name = text.trim_start_matches('@');
+    let rest = match name.chars().next() {
+        Some(quote @ ('`' | '\'' | '"')) => quoted(name, quote, quote != '`').and_then(|length| name.get(length..)),
+        _ => Some(name.trim_start_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '.'))),
+    };
+    rest.is_some_and(|rest| rest.trim_start().starts_with(":="))
 }
 
 #[cfg(test)]
@@ -114,6 +117,9 @@ mod tests {
             r"a = '\'",
             r"a = `\`` ) or ( b = ``",
             "(@a := 1)",
+            "@`a` := 1",
+            "@'a b' := 1",
+            "@\"a\":= 1",
             "a = '\0'",
             // Comments do not nest here.
             "a /* /* */ ) */ = 1",
