@@ -58,19 +58,20 @@ pub(crate) fn bind(column: &Column, value: &Value, sql: &mut Sql) -> String {
     sql.bind(parameter(column, value))
 }
 
-/// A value that was read from this column, or that a person wrote for it, as a literal. What is none of the column's type
-/// is bound as text, and equals nothing there.
+/// A value that was read from this column, or that a person wrote for it, as a literal. Beside a number the server would
+/// read the digits that a text begins with: what is none is bound as NULL, and equals nothing.
 pub(crate) fn parameter(column: &Column, value: &Value) -> Param {
     if let Value::Bytes(bytes) = value {
         return Param::Bytes(Some(bytes.clone()));
     }
     let Some(text) = text(value) else { return Param::Null };
+    let number = |text: &str| Some(Param::number(text).unwrap_or(Param::Null));
     let read = match column.kind {
-        ColumnKind::Integer | ColumnKind::Bool => Param::number(whole(&text)),
-        ColumnKind::Number if is_binary(column) => Param::number(&with_exponent(&text)),
-        ColumnKind::Number => Param::number(&text),
+        ColumnKind::Integer | ColumnKind::Bool => number(whole(&text)),
+        ColumnKind::Number if is_binary(column) => number(&with_exponent(&text)),
+        ColumnKind::Number => number(&text),
         ColumnKind::Instant | ColumnKind::NaiveTime | ColumnKind::Date => Param::time(&text),
-        ColumnKind::Other if TypeName::of(column).base == "bit" => Param::number(&text),
+        ColumnKind::Other if TypeName::of(column).base == "bit" => number(&text),
         ColumnKind::Other if is_hex(column) => {
             hex::decode(digits_of(&text)).ok().map(|bytes| Param::Bytes(Some(bytes)))
         }
@@ -140,8 +141,29 @@ pub(crate) fn constant(column: &Column, value: &Value, flavour: Flavour, sql: &m
             format!("cast({} as json)", sql.bind_once(Param::Text(Some(text))))
         }
         ColumnKind::Text | ColumnKind::Json => sql.bind_once(Param::Text(Some(text))),
-        ColumnKind::Other => sql.bind_once(parameter(column, &Value::Text(text))),
+        ColumnKind::Other if TypeName::of(column).base == "set" => {
+            sql.bind_once(Param::Text(Some(labels(column, &text)?)))
+        }
+        ColumnKind::Other => match parameter(column, &Value::Text(text)) {
+            Param::Null => return None,
+            param => sql.bind_once(param),
+        },
     })
+}
+
+/// A label of the type or, of a set of them, several in the order in which the server writes them. Absent: one is none.
+pub(crate) fn labels(column: &Column, text: &str) -> Option<String> {
+    let known = &column.fit.labels;
+    if known.iter().any(|label| label == text) {
+        return Some(text.to_owned());
+    }
+    if TypeName::of(column).base != "set" {
+        return None;
+    }
+    let asked: Vec<&str> = text.split(',').filter(|_| !text.is_empty()).collect();
+    let all = asked.iter().all(|asked| known.iter().any(|label| label == asked));
+    let among = known.iter().map(String::as_str).filter(|label| asked.contains(label)).collect::<Vec<_>>();
+    all.then(|| among.join(","))
 }
 
 /// A number as a binary column holds it.
@@ -192,7 +214,8 @@ pub(crate) type Around = fn(&str) -> String;
 
 /// The cutoff as a value that `since` is compared with, and the expression around it.
 ///
-/// Where a column says less than an instant does, the later reading counts: a whole second is due when it is over.
+/// Where a column says less than an instant does, the later reading counts: a whole second is due when it is over. So a
+/// cutoff is rounded down to what the column can say.
 pub(crate) fn cutoff(
     column: &Column,
     form: Option<SinceForm>,
@@ -207,7 +230,7 @@ pub(crate) fn cutoff(
     let digits = TypeName::of(column).second_digits();
     let param =
         |param: Option<Param>, around: Around| param.map(|param| (param, around)).ok_or(fault(Cause::ColumnType));
-    let time = |at: DateTime| param(Param::time(&naive_text(ceiling(at, digits))), |p| format!("timestamp {p}"));
+    let time = |at: DateTime| param(Param::time(&naive_text(floor(at, digits))), |p| format!("timestamp {p}"));
     let number = |text: String| param(Param::number(&text), ToOwned::to_owned);
     let text = |text: String| Ok::<_, Fault>((Param::Bytes(Some(text.into_bytes())), ToOwned::to_owned as Around));
     match (column.kind, form) {
@@ -241,11 +264,10 @@ pub(crate) fn cutoff(
     }
 }
 
-/// The first moment at or behind this one that a column with so many digits of a second can hold.
-fn ceiling(at: DateTime, digits: u32) -> DateTime {
-    let unit = 10_i64.pow(9 - digits);
-    let over = i64::from(at.subsec_nanosecond()) % unit;
-    if over == 0 { at } else { at.checked_add(SignedDuration::from_nanos(unit - over)).unwrap_or(at) }
+/// The last moment at or before this one that a column with so many digits of a second can hold.
+fn floor(at: DateTime, digits: u32) -> DateTime {
+    let over = i64::from(at.subsec_nanosecond()) % 10_i64.pow(9 - digits);
+    at.checked_sub(SignedDuration::from_nanos(over)).unwrap_or(at)
 }
 
 /// What the engine's calendar has: it begins with the year 0.
@@ -276,7 +298,7 @@ mod tests {
     use forgetd_connector::{Column, ColumnKind, Cutoff, Fit, SinceForm, Value};
     use jiff::tz::TimeZone;
 
-    use super::{bind, constant, cutoff, value};
+    use super::{bind, constant, cutoff, labels, value};
     use crate::flavour::{Flavour, Product};
     use crate::query::Sql;
 
@@ -297,8 +319,8 @@ mod tests {
         use ColumnKind::{Date, Instant, Integer, NaiveTime, Number, Text};
         for (kind, type_name, form, expected) in [
             (Instant, "timestamp(6)", None, "timestamp '2026-01-09 23:30:00.75'"),
-            (Instant, "timestamp", None, "timestamp '2026-01-09 23:30:01'"),
-            (NaiveTime, "datetime(1)", None, "timestamp '2026-01-10 00:30:00.8'"),
+            (Instant, "timestamp", None, "timestamp '2026-01-09 23:30:00'"),
+            (NaiveTime, "datetime(1)", None, "timestamp '2026-01-10 00:30:00.7'"),
             (Date, "date", None, "date '2026-01-10'"),
             (Integer, "bigint(20)", Some(SinceForm::UnixS), "1768001400"),
             (Integer, "bigint(20)", Some(SinceForm::UnixMs), "1768001400750"),
@@ -338,10 +360,38 @@ mod tests {
             let text = bind(&column, &value(&column, read.into()), &mut sql);
             assert_eq!(rendered(sql, text), literal, "{type_name}");
         }
+        // What is no number is none: the server would read the digits that it begins with.
+        for (kind, type_name) in [(Integer, "int"), (Number, "decimal(9,2)"), (Number, "double"), (Other, "bit(8)")] {
+            let (column, mut sql) = (column(kind, type_name), Sql::default());
+            let text = bind(&column, &Value::Text("12a".into()), &mut sql);
+            assert_eq!(rendered(sql, text), "null", "{type_name}");
+            let mut sql = Sql::default();
+            let maria = Flavour { product: Product::MariaDb, version: (10, 11, 0) };
+            assert_eq!(constant(&column, &Value::Text("12a".into()), maria, &mut sql), None, "{type_name}");
+        }
         // As a person writes the key of a row.
         let (column, mut sql) = (column(Other, "binary(4)"), Sql::default());
         let text = bind(&column, &Value::Text("00ff-1234".into()), &mut sql);
         assert_eq!(rendered(sql, text), "_binary x'00ff1234'");
+    }
+
+    #[test]
+    fn labels_stand_in_the_order_of_their_type() {
+        let known = ["a", "b", "c,d"].map(str::to_owned).to_vec();
+        for (type_name, text, said) in [
+            ("set", "b,a,b", Some("a,b")),
+            ("set", "b", Some("b")),
+            ("set", "", Some("")),
+            ("set", "a,x", None),
+            ("set", "a,", None),
+            ("enum", "c,d", Some("c,d")),
+            ("enum", "a,b", None),
+            ("enum", "", None),
+        ] {
+            let fit = Fit { labels: known.clone(), ..Fit::default() };
+            let column = Column { fit, ..column(ColumnKind::Other, type_name) };
+            assert_eq!(labels(&column, text).as_deref(), said, "{type_name} {text}");
+        }
     }
 
     #[test]

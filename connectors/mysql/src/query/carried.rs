@@ -104,6 +104,8 @@ impl Form {
 /// A column's value as an element of the array.
 fn element(column: &Column, expr: &str) -> String {
     match Form::of(column) {
+        // MariaDB writes six digits of it.
+        Form::Double if TypeName::of(column).base == "float" => format!("({expr} + 0e0)"),
         Form::Signed | Form::Double => expr.into(),
         Form::Unsigned | Form::Label => format!("({expr} + 0)"),
         Form::Text => format!("hex(convert({expr} using utf8mb4))"),
@@ -300,6 +302,7 @@ mod tests {
                 Value::Text(String::new()),
                 "\"\"",
             ),
+            (Number, "float", "(c + 0e0)", "k", Value::Typed { kind: "float".into(), text: "0.5".into() }, "0.5"),
             (Other, "enum", "(c + 0)", "k", Value::Typed { kind: "enum".into(), text: "a".into() }, "2"),
             (Other, "binary(2)", "hex(c)", "unhex(k)", Value::Bytes(vec![0, 0xff]), "\"00ff\""),
             (

@@ -4,7 +4,7 @@ use forgetd_connector::{Column, ColumnKind, Fault, Latest, Since, SinceColumn, S
 use jiff::tz::TimeZone;
 
 use super::selection::Compiler;
-use super::since::{OTHER, from_other, is_time, real};
+use super::since::{Alike, OTHER, from_other, is_time, real};
 use super::written::WrittenTime;
 use super::{Query, Sql, of};
 use crate::codec;
@@ -207,7 +207,7 @@ fn latest_activity(
     let joined: Vec<&str> = latest.on.iter().map(|joined| joined.other.as_str()).collect();
     let is_text = |name: &&str| table.column(name).is_some_and(|column| column.kind == ColumnKind::Text);
     if rows == Rows::One || leads_with(table, &joined) || joined.iter().any(is_text) {
-        let belongs = compiler.belongs(table, latest)?;
+        let belongs = compiler.belongs(table, latest, Alike::Collated)?;
         return Ok(at.of(format!("(select {max} from {} where {belongs})", from_other(table)), flavour));
     }
     let theirs = |name: &str| format!("{OTHER}.{}", codec::quote(name));

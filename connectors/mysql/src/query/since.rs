@@ -1,7 +1,7 @@
 //! Whether the period of a row is over, whatever it counts from.
 //!
-//! A date without a day or a month, `0000-00-00` above all, is no moment: it counts as NULL does. The engine sorts it
-//! before the days of its month, so that it lies among the rows of a walk; at or behind the cutoff it is never due.
+//! A date without a day, a month or a year, `0000-00-00` above all, is no moment: it counts as NULL does. The engine sorts
+//! it before the days of its month, so that it lies among the rows of a walk; at or behind the cutoff it is never due.
 
 use forgetd_connector::{
     Cause, Column, ColumnKind, Cutoff, Fault, Joined, Latest, Since, SinceColumn, Table, Terms, WhenNull,
@@ -12,6 +12,7 @@ use super::selection::Compiler;
 use super::table_name;
 use super::written::WrittenTime;
 use crate::codec;
+use crate::kind::TypeName;
 
 /// The alias of another table, in a subquery of its own.
 pub(super) const OTHER: &str = "forgetd_other";
@@ -25,10 +26,21 @@ struct Compared<'a> {
     written: Option<(String, WrittenTime)>,
 }
 
+/// How texts of two tables are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alike {
+    /// By the other column's collation, as a foreign key compares them.
+    Collated,
+    /// By code points too.
+    Exactly,
+}
+
 /// The rows of another table that belong to a row.
 struct Activity<'a> {
-    /// `from .. where ..`.
+    /// `from .. where ..`: all that a foreign key takes for the row's, so that none of it is overlooked.
     rows: String,
+    /// Those alone whose text is the row's own, so that none of another's makes it due.
+    exact: String,
     at: Compared<'a>,
     or: Option<Compared<'a>>,
 }
@@ -61,9 +73,9 @@ impl<'a> Compiler<'a> {
                 Ok(Said::all(parts))
             }
             (Since::Latest(latest), _) => {
-                let Activity { rows, at, or } = self.activity(latest, terms.cutoff)?;
+                let Activity { rows, exact, at, or } = self.activity(latest, terms.cutoff)?;
                 let over = Said::whole(format!("not exists (select 1 {rows} and {})", at.not_over().beside()));
-                let any = || Said::whole(format!("exists (select 1 {rows} and {})", at.over().beside()));
+                let any = || Said::whole(format!("exists (select 1 {exact} and {})", at.over().beside()));
                 let rest = match or {
                     // No activity at all is as good as over.
                     None if delete => return Ok(over),
@@ -104,7 +116,7 @@ impl<'a> Compiler<'a> {
                 Ok(Said::any(parts))
             }
             Since::Latest(latest) => {
-                let Activity { rows, at, or } = self.activity(latest, floor)?;
+                let Activity { rows, at, or, .. } = self.activity(latest, floor)?;
                 let behind = Said::whole(format!("exists (select 1 {rows} and {})", at.not_over().beside()));
                 let none = Said::whole(format!("not exists (select 1 {rows} and {})", at.is_some().beside()));
                 let none = Said::all(std::iter::once(none).chain(or.as_ref().map(looked_at)).collect());
@@ -137,7 +149,7 @@ impl<'a> Compiler<'a> {
             }
             (Since::Greatest(columns), _) => Ok(none(self.all(columns, terms.cutoff)?)),
             (Since::Latest(latest), _) => {
-                let Activity { rows, at, or } = self.activity(latest, terms.cutoff)?;
+                let Activity { rows, at, or, .. } = self.activity(latest, terms.cutoff)?;
                 let no_activity = format!("not exists (select 1 {rows} and {})", at.is_some().beside());
                 let Some(or) = or else { return Ok(Some(no_activity)) };
                 Ok(none(vec![or]).map(|null| format!("{no_activity} and {null}")))
@@ -186,7 +198,7 @@ impl<'a> Compiler<'a> {
                 Ok(Said::any(columns.iter().map(holds).collect()))
             }
             Since::Latest(latest) => {
-                let Activity { rows, at, or } = self.activity(latest, cutoff)?;
+                let Activity { rows, at, or, .. } = self.activity(latest, cutoff)?;
                 let some = Said::whole(format!("exists (select 1 {rows} and {})", holds(&at).alone()));
                 let Some(or) = or else { return Ok(some) };
                 let none = format!("not exists (select 1 {rows} and {})", at.is_some().beside());
@@ -235,26 +247,31 @@ impl<'a> Compiler<'a> {
         let name = format!("{OTHER}.{}", codec::quote(&column.name));
         let at = self.compared_as(column, name, &latest.at, cutoff)?;
         let or = latest.or.as_ref().map(|or| self.compared(or, cutoff)).transpose()?;
-        Ok(Activity { rows: format!("from {} where {}", from_other(table), self.belongs(table, latest)?), at, or })
+        let from = from_other(table);
+        let rows = |alike| Ok::<_, Fault>(format!("from {from} where {}", self.belongs(table, latest, alike)?));
+        Ok(Activity { rows: rows(Alike::Collated)?, exact: rows(Alike::Exactly)?, at, or })
     }
 
-    /// Which rows of the other table belong to a row. Text is compared exactly, behind what an index serves.
-    pub(super) fn belongs(&self, table: &Table, latest: &Latest) -> Result<String, Fault> {
+    /// Which rows of the other table belong to a row. Where texts are compared exactly, that stands behind what an index
+    /// serves.
+    pub(super) fn belongs(&self, table: &Table, latest: &Latest, alike: Alike) -> Result<String, Fault> {
         let mut parts = vec![];
         for Joined { other, own } in &latest.on {
             let (other, own) = (self.of_other(table, other)?, self.own(own)?);
             let (theirs, ours) = (format!("{OTHER}.{}", codec::quote(&other.name)), self.of(&own.name));
-            match (other.kind, own.kind) {
-                (ColumnKind::Text, ColumnKind::Text) => {
-                    parts.extend(collated(other, own, &theirs, &ours));
-                    parts.push(format!("{} = {}", codec::bytes_of(other, &theirs), codec::bytes_of(own, &ours)));
-                }
-                // The server would read one of them as a number, and stop at what is none.
-                (ColumnKind::Text, _) | (_, ColumnKind::Text) => {
-                    return Err(self.refuse(Cause::ColumnType, &format!("{}.{}", table.name, other.name)));
-                }
-                _ => parts.push(format!("{theirs} = {ours}")),
+            // The server would read one of them as something else: an enum's label as its number, bytes as digits.
+            if !are_comparable(other, own) {
+                return Err(self.refuse(Cause::ColumnType, &format!("{}.{}", table.name, other.name)));
             }
+            if other.kind != ColumnKind::Text {
+                parts.push(format!("{theirs} = {ours}"));
+                continue;
+            }
+            let collated = collated(other, own, &theirs, &ours);
+            if alike == Alike::Exactly || collated.is_none() {
+                parts.push(format!("{} = {}", codec::bytes_of(other, &theirs), codec::bytes_of(own, &ours)));
+            }
+            parts.extend(collated);
         }
         Ok(joined(parts))
     }
@@ -264,6 +281,20 @@ impl<'a> Compiler<'a> {
         let missing = || self.refuse(Cause::ColumnMissing, &format!("{}.{name}", table.name));
         table.column(name).ok_or_else(missing)
     }
+}
+
+/// Whether the values of two columns mean the same as they stand.
+fn are_comparable(one: &Column, other: &Column) -> bool {
+    let is_number = |column: &Column| {
+        matches!(column.kind, ColumnKind::Integer | ColumnKind::Number | ColumnKind::Bool)
+            || TypeName::of(column).base == "bit"
+    };
+    if is_number(one) || is_number(other) {
+        return is_number(one) && is_number(other);
+    }
+    let (one_name, other_name) = (TypeName::of(one), TypeName::of(other));
+    let alike = one_name.base == other_name.base || (one_name.is_bytes() && other_name.is_bytes());
+    one.kind == other.kind && (one.kind != ColumnKind::Other || alike)
 }
 
 /// Another table under its alias.
@@ -363,9 +394,9 @@ pub(super) fn is_time(column: &Column) -> bool {
 
 /// Whether a time is a moment; unknown for NULL.
 pub(super) fn real(name: &str) -> String {
-    format!("(dayofmonth({name}) > 0 and month({name}) > 0)")
+    format!("(dayofmonth({name}) > 0 and month({name}) > 0 and year({name}) > 0)")
 }
 
 fn unreal(name: &str) -> String {
-    format!("(dayofmonth({name}) = 0 or month({name}) = 0)")
+    format!("(dayofmonth({name}) = 0 or month({name}) = 0 or year({name}) = 0)")
 }

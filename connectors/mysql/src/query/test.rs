@@ -149,7 +149,7 @@ impl Compiler<'_> {
                 Param::Bytes(bytes) => Some(Param::Bytes(bytes)),
                 _ => None,
             },
-            "enum" | "set" => is_labels(column, text).then(|| text.as_str().into()),
+            "enum" | "set" => codec::labels(column, text).map(|labels| labels.as_str().into()),
             "bit" => Param::number(text),
             "time" => is_clock(text).then(|| Param::time(text)).flatten(),
             "uuid" => is_uuid(text).then(|| text.as_str().into()),
@@ -176,12 +176,6 @@ fn numbers(column: &Column) -> Numbers {
         (_, "double") => Numbers::Doubles,
         _ => Numbers::Decimals,
     }
-}
-
-/// Whether a text is a label of the type, or several as a set of them is written.
-fn is_labels(column: &Column, text: &str) -> bool {
-    let is_label = |text: &str| column.fit.labels.iter().any(|label| label == text);
-    is_label(text) || (TypeName::of(column).base == "set" && text.split(',').all(is_label))
 }
 
 /// Whether a text is a time of day or a span, as the engine writes it.

@@ -60,6 +60,7 @@ const CASES: &[Case] = &[
     Case { product: None, columns: "a year", key: "a", rows: &["1901", "2155"] },
     Case { product: None, columns: "a decimal(20,3)", key: "a", rows: &["-0.001", "0", "12345678901234567.891"] },
     Case { product: None, columns: "a double", key: "a", rows: &["0.1", "-1.5e300", "3"] },
+    Case { product: None, columns: "a float", key: "a", rows: &["0.1", "1.2345678", "123456792", "-3e30"] },
     Case { product: None, columns: "a bit(9)", key: "a", rows: &["b'0'", "b'111111111'"] },
     Case { product: None, columns: "a enum('z','b','a')", key: "a", rows: &["'a'", "'z'", "'b'"] },
     Case { product: None, columns: "a boolean", key: "a", rows: &["true", "false"] },

@@ -7,6 +7,7 @@ mod conformance;
 mod connecting;
 mod control;
 mod describing;
+mod due;
 mod faults;
 mod fixture;
 mod galera;
