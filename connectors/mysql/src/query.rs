@@ -36,6 +36,7 @@ use rewrite::Writes;
 pub(crate) use rewrite::{Guard, RowRead, RowToWrite};
 use selection::Compiler;
 pub(crate) use selection::{Condition, Reading};
+pub(crate) use since::refers;
 pub(crate) use sql::{Param, Sql, may_stand, shown};
 
 /// The statements of one step.

@@ -3,6 +3,8 @@
 
 use forgetd_connector::{Except, Finding, Joined, Latest, Notice, Since, Step, Table, Terms};
 
+use crate::query::refers;
+
 /// Where the period counts from another table, and no foreign key makes those who insert there wait for a batch.
 pub(super) fn findings(step: &Step, database: &str) -> Vec<Finding> {
     let kept = step.selection.except.iter().filter_map(|except| match except {
@@ -12,7 +14,8 @@ pub(super) fn findings(step: &Step, database: &str) -> Vec<Finding> {
     let mut findings = vec![];
     for latest in std::iter::once(&step.selection.terms).chain(kept).filter_map(activity) {
         let Some(other) = step.other(&latest.table) else { continue };
-        if !guarded(&step.table, other, &latest.on) {
+        // Inserting such a row takes a lock on the row that is judged, or it is the row that the judged one references.
+        if !refers(&step.table, other, &latest.on) {
             findings.push(unguarded(step, latest, other, database));
         }
     }
@@ -24,19 +27,6 @@ fn activity(terms: &Terms) -> Option<&Latest> {
         Since::Latest(latest) => Some(latest.as_ref()),
         Since::Column(_) | Since::Greatest(_) => None,
     }
-}
-
-/// Whether a row that joins also references: then inserting it takes a lock on the row that is judged, or it is the row
-/// that the judged one references.
-fn guarded(own: &Table, other: &Table, on: &[Joined]) -> bool {
-    let joins = |theirs: &[String], ours: &[String]| {
-        let pairs = theirs.iter().zip(ours);
-        pairs.into_iter().all(|(theirs, ours)| on.iter().any(|joined| joined.other == *theirs && joined.own == *ours))
-    };
-    let here = own.referenced_by.iter().filter(|key| key.child == other.name && key.parent == own.name);
-    let there = other.referenced_by.iter().filter(|key| key.child == own.name && key.parent == other.name);
-    here.into_iter().any(|key| joins(&key.child_columns, &key.parent_columns))
-        || there.into_iter().any(|key| joins(&key.parent_columns, &key.child_columns))
 }
 
 fn unguarded(step: &Step, latest: &Latest, other: &Table, database: &str) -> Finding {

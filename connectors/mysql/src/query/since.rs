@@ -29,7 +29,7 @@ struct Compared<'a> {
 /// How texts of two tables are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Alike {
-    /// By the other column's collation, as a foreign key compares them.
+    /// By the collation, where a foreign key compares them so.
     Collated,
     /// By code points too.
     Exactly,
@@ -252,9 +252,10 @@ impl<'a> Compiler<'a> {
         Ok(Activity { rows: rows(Alike::Collated)?, exact: rows(Alike::Exactly)?, at, or })
     }
 
-    /// Which rows of the other table belong to a row. Where texts are compared exactly, that stands behind what an index
-    /// serves.
+    /// Which rows of the other table belong to a row. Texts are compared exactly, behind what an index serves, unless
+    /// a foreign key says otherwise and it is asked for.
     pub(super) fn belongs(&self, table: &Table, latest: &Latest, alike: Alike) -> Result<String, Fault> {
+        let exactly = alike == Alike::Exactly || !refers(&self.step.table, table, &latest.on);
         let mut parts = vec![];
         for Joined { other, own } in &latest.on {
             let (other, own) = (self.of_other(table, other)?, self.own(own)?);
@@ -268,7 +269,7 @@ impl<'a> Compiler<'a> {
                 continue;
             }
             let collated = collated(other, own, &theirs, &ours);
-            if alike == Alike::Exactly || collated.is_none() {
+            if exactly || collated.is_none() {
                 parts.push(format!("{} = {}", codec::bytes_of(other, &theirs), codec::bytes_of(own, &ours)));
             }
             parts.extend(collated);
@@ -281,6 +282,18 @@ impl<'a> Compiler<'a> {
         let missing = || self.refuse(Cause::ColumnMissing, &format!("{}.{name}", table.name));
         table.column(name).ok_or_else(missing)
     }
+}
+
+/// Whether a row that joins also references, or is referenced.
+pub(crate) fn refers(own: &Table, other: &Table, on: &[Joined]) -> bool {
+    let joins = |theirs: &[String], ours: &[String]| {
+        let pairs = theirs.iter().zip(ours);
+        pairs.into_iter().all(|(theirs, ours)| on.iter().any(|joined| joined.other == *theirs && joined.own == *ours))
+    };
+    let here = own.referenced_by.iter().filter(|key| key.child == other.name && key.parent == own.name);
+    let there = other.referenced_by.iter().filter(|key| key.child == own.name && key.parent == other.name);
+    here.into_iter().any(|key| joins(&key.child_columns, &key.parent_columns))
+        || there.into_iter().any(|key| joins(&key.parent_columns, &key.child_columns))
 }
 
 /// Whether the values of two columns mean the same as they stand.
