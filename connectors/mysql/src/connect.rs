@@ -116,6 +116,10 @@ impl Link {
             used: Instant::now(),
             broken: false,
         };
+        let first = session.answers("read facts", place, &[Ask::Say(facts::OF_ITSELF)]).await?;
+        let row = first.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
+        let itself = Variables::of_itself(row, place)?;
+        itself.flavour(place)?;
         let set = setup::statement();
         let asks = [
             Ask::Say(&set),
@@ -128,7 +132,7 @@ impl Link {
         let row = own.rows.first().ok_or_else(|| odd(place))?;
         session.id = get(row, 0, place)?;
         session.packet_max = get(row, 1, place)?;
-        session.variables = Variables::read(variables.rows.iter().chain(&status.rows), place)?;
+        session.variables = itself.and(Variables::read(variables.rows.iter().chain(&status.rows), place)?);
         Ok(session)
     }
 

@@ -10,7 +10,10 @@ use crate::connect::Session;
 use crate::flavour::Flavour;
 
 /// The most rows one batch may change: more would hold row locks for too long on any hardware.
-const BATCH_ROWS_MAX: u32 = 50_000;
+pub(crate) const BATCH_ROWS_MAX: u32 = 50_000;
+
+/// Asked first and by itself: a proxy that speaks for several servers answers lists in the name of one of them.
+pub(crate) const OF_ITSELF: &str = "select version(), @@version_comment";
 
 /// Asked as a list, because to name a variable that the product does not have is an error.
 pub(crate) const VARIABLES: &str = "\
@@ -43,6 +46,26 @@ impl Variables {
     pub(crate) fn read<'a>(rows: impl Iterator<Item = &'a Row>, place: &str) -> Result<Self, Fault> {
         let pair = |row| Ok((get::<String>(row, 0, place)?.to_lowercase(), get(row, 1, place)?));
         rows.map(pair).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Reads the answer to [`OF_ITSELF`].
+    pub(crate) fn of_itself(row: &Row, place: &str) -> Result<Self, Fault> {
+        let pair = |name: &str, at| Ok((name.to_owned(), get(row, at, place)?));
+        [pair("version", 0), pair("version_comment", 1)].into_iter().collect::<Result<_, _>>().map(Self)
+    }
+
+    /// More of them; what is known already stands.
+    pub(crate) fn and(&self, more: Self) -> Self {
+        let mut all = more;
+        all.0.extend(self.0.clone());
+        all
+    }
+
+    /// Which product this is, if it is one that we work with.
+    pub(crate) fn flavour(&self, place: &str) -> Result<Flavour, Fault> {
+        Flavour::read(self.get("version"), self.get("version_comment")).map_err(|reason| {
+            Fault::new(FaultClass::Blocked(Cause::Unsupported), "read facts", place).with_detail(reason)
+        })
     }
 
     /// The value of one; empty where there is none.
@@ -86,9 +109,7 @@ impl Variables {
 /// Looks at the server behind a session.
 pub(crate) fn look(session: &Session, place: &str) -> Result<Looked, Fault> {
     let found = session.variables();
-    let flavour = Flavour::read(found.get("version"), found.get("version_comment")).map_err(|reason| {
-        Fault::new(FaultClass::Blocked(Cause::Unsupported), "read facts", place).with_detail(reason)
-    })?;
+    let flavour = found.flavour(place)?;
     let other = session.announced_id() != session.id();
     let pooler = other.then(|| "a proxy: the session has another number than was announced".into());
     let facts = Facts {
@@ -152,6 +173,16 @@ mod tests {
             found.0.insert(name.into(), value.into());
             assert_eq!(found.durability(), durable, "{name} = {value}");
         }
+    }
+
+    #[test]
+    fn what_a_proxy_says_of_itself_goes_before_what_a_server_says() {
+        let server =
+            || found(&[("version", "8.0.36"), ("version_comment", "MySQL Community Server"), ("log_bin", "ON")]);
+        let proxy = found(&[("version", "5.7.22-ShardingSphere-Proxy 5.5.0"), ("version_comment", "")]);
+        let both = proxy.and(server());
+        assert!(both.flavour("crm").unwrap_err().to_string().contains("ShardingSphere"));
+        assert!(both.on("log_bin") && server().flavour("crm").is_ok());
     }
 
     #[test]
