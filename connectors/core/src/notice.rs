@@ -79,6 +79,8 @@ notices! {
     SlotBehind = "slot_behind";
     /// The server may end batches before they are done.
     StatementTimeoutShort = "statement_timeout_short";
+    /// The cluster refuses transactions of a size that a batch can have.
+    TransactionLimited = "transaction_limited";
     /// Commits wait for a standby that is not there.
     SynchronousStandbyMissing = "synchronous_standby_missing";
     /// The space of deleted rows cannot be used again.

@@ -121,11 +121,14 @@ fn class(code: u16, state: &str, message: &str) -> FaultClass {
         // A certification that failed, and a deadlock, roll back; a transaction too large for the cluster always will.
         1180 if is_too_large(message) => FaultClass::Row(Cause::Size),
         1105 if is_too_large(message) => FaultClass::Row(Cause::Size),
+        // A group takes no transaction of this size; or the member is leaving it, and says at the next statement that it
+        // only reads.
+        3100 => FaultClass::Row(Cause::Size),
         1206 | 1213 | 1180 | 1614 | 3101 | 1020 | 1317 | 1412 | 1637 => FaultClass::Transient,
         1969 | 3024 | 1907 => FaultClass::Timeout,
         // The cluster lost its majority, or this node its place in it.
         1047 | 3797 => FaultClass::Disconnected,
-        1290 | 1792 | 1836 | 3100 | 1874 => FaultClass::Blocked(Cause::ReadOnly),
+        1290 | 1792 | 1836 | 1874 => FaultClass::Blocked(Cause::ReadOnly),
         1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1419 | 1698 | 3118 => FaultClass::Blocked(Cause::Privilege),
         1146 | 1049 | 1051 | 1932 => FaultClass::Blocked(Cause::TableMissing),
         1054 => FaultClass::Blocked(Cause::ColumnMissing),
@@ -193,6 +196,7 @@ mod tests {
             (1180, "HY000", "wsrep_max_ws_rows exceeded", FaultClass::Row(Cause::Size)),
             (1180, "HY000", "Got error 90 \"Message too long\" during COMMIT", FaultClass::Row(Cause::Size)),
             (1290, "HY000", "running with the --read-only option", FaultClass::Blocked(Cause::ReadOnly)),
+            (3100, "HY000", "Error on observer while running replication hook", FaultClass::Row(Cause::Size)),
             (1836, "HY000", "Running in read-only mode", FaultClass::Blocked(Cause::ReadOnly)),
             (3024, "HY000", "maximum statement execution time exceeded", FaultClass::Timeout),
             (1969, "70100", "max_statement_time exceeded", FaultClass::Timeout),

@@ -46,6 +46,7 @@ const WITHOUT: &[(&[Cause], &str)] = &[
 /// Notices without a case.
 const UNNOTICED: &[(Notice, &str)] = &[
     (Notice::VacuumHeldBack, "a transaction that is more than an hour old: beside the code"),
+    (Notice::TransactionLimited, "only a cluster has such a limit: the connector's own tests start one"),
     (Notice::SynchronousStandbyMissing, "it would stop every other test of the server: beside the code"),
 ];
 

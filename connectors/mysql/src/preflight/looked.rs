@@ -108,6 +108,7 @@ impl Looked {
         };
         findings.extend(storage.findings(&step.table.name, &self.settings, &place));
         findings.extend(storage::unnamed(step, &place));
+        findings.extend(self.settings.limited(storage.row_bytes(), &place));
         for child in deleted_with(step) {
             let place = format!("{database}.{child}");
             if let Some(storage) = self.storage_of(&child) {

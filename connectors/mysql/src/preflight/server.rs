@@ -6,12 +6,14 @@ use forgetd_connector::{Cause, Fault, Finding, ForeignKey, Notice, OnDelete, Ste
 use mysql_async::Row;
 
 use crate::answer::get;
+use crate::facts::BATCH_ROWS_MAX;
 
 /// Asked as a list, because to name a variable that the product does not have is an error.
 pub(super) const SETTINGS: &str = "\
 show variables where variable_name in ('read_only', 'super_read_only', 'innodb_read_only', 'log_bin', 'binlog_format', \
   'binlog_row_image', 'binlog_expire_logs_seconds', 'expire_logs_days', 'max_statement_time', 'max_execution_time', \
-  'event_scheduler', 'wsrep_on', 'group_replication_group_name', 'group_replication_enforce_update_everywhere_checks')";
+  'event_scheduler', 'wsrep_on', 'wsrep_max_ws_rows', 'wsrep_max_ws_size', 'group_replication_group_name', \
+  'group_replication_transaction_size_limit', 'group_replication_enforce_update_everywhere_checks')";
 
 /// A batch that ends later than this is ended by nobody but a failure.
 const STATEMENT_SECONDS_MIN: f64 = 5.0;
@@ -84,6 +86,28 @@ impl Settings {
         Some(Finding::blocks(Cause::Unsupported, format!("{database}.{table}"), message).with_fix(fix))
     }
 
+    /// A cluster refuses larger transactions, which the largest batch of such rows would be. Such a batch is halved, and
+    /// was for nothing.
+    pub(super) fn limited(&self, row_bytes: u64, place: &str) -> Option<Finding> {
+        if !self.in_cluster() {
+            return None;
+        }
+        let rows = |name: &'static str, bytes: u64| {
+            let limit = self.value(name).parse::<u64>().ok().filter(|limit| *limit > 0)?;
+            Some((limit / bytes.max(1), name))
+        };
+        let bytes = row_bytes.max(1);
+        let limits = [
+            rows("wsrep_max_ws_rows", 1),
+            rows("wsrep_max_ws_size", bytes),
+            rows("group_replication_transaction_size_limit", bytes),
+        ];
+        let (rows, name) = limits.into_iter().flatten().min().filter(|(rows, _)| *rows < u64::from(BATCH_ROWS_MAX))?;
+        let message = format!("the cluster refuses transactions of more than about {rows} rows of the table ({name})");
+        let fix = format!("see that batch_rows_max is not more than {rows}, or raise {name} on every node");
+        Some(Finding::warns(Notice::TransactionLimited, place, message, fix))
+    }
+
     fn short(&self, database: &str) -> Option<Finding> {
         let limits = [("max_statement_time", 1.0, "s"), ("max_execution_time", 1_000.0, "ms")];
         let (name, _, unit) = limits.into_iter().find(|(name, second, _)| {
@@ -147,6 +171,35 @@ mod tests {
             let found = settings.findings(&step("d.lead"), "crm");
             let found: Vec<&str> = found.iter().map(|finding| finding.id.as_str()).collect();
             assert_eq!(found, expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn transactions_that_a_cluster_refuses_are_named() {
+        for (pairs, row_bytes, named) in [
+            (&[("wsrep_on", "ON"), ("wsrep_max_ws_rows", "0"), ("wsrep_max_ws_size", "2147483647")][..], 100, None),
+            (
+                &[("wsrep_on", "ON"), ("wsrep_max_ws_rows", "0"), ("wsrep_max_ws_size", "2147483647")],
+                65_536,
+                Some("32767"),
+            ),
+            (&[("wsrep_on", "ON"), ("wsrep_max_ws_rows", "1000")], 0, Some("1000")),
+            (&[("wsrep_on", "OFF"), ("wsrep_max_ws_rows", "1000")], 0, None),
+            (
+                &[("group_replication_group_name", "g"), ("group_replication_transaction_size_limit", "150000000")],
+                10_000,
+                Some("15000"),
+            ),
+            (
+                &[("group_replication_group_name", "g"), ("group_replication_transaction_size_limit", "150000000")],
+                1_000,
+                None,
+            ),
+        ] {
+            let settings = Settings(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
+            let found = settings.limited(row_bytes, "crm.d.lead");
+            let said = named.is_none_or(|rows| found.as_ref().is_some_and(|found| found.message.contains(rows)));
+            assert!(found.is_some() == named.is_some() && said, "{pairs:?} {row_bytes} {found:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use forgetd_connector::TableRef;
 
 use crate::query::Sql;
 
-/// What the tables are: number, type, engine, whether an index names their rows one by one.
+/// What the tables are: number, type, engine, whether an index names their rows one by one, bytes of a row.
 pub(super) fn tables(names: &[TableRef]) -> Sql {
     let mut sql = Sql::default();
     let arms: Vec<String> = names
@@ -16,7 +16,8 @@ pub(super) fn tables(names: &[TableRef]) -> Sql {
             format!(
                 "select {n}, table_type, engine, exists (select 1 from information_schema.statistics where {named} \
                    and non_unique = 0 and (index_name = 'PRIMARY' or sub_part is null) \
-                   group by index_name having sum(nullable = 'YES' or column_name is null) = 0) \
+                   group by index_name having sum(nullable = 'YES' or column_name is null) = 0), \
+                   avg_row_length \
                  from information_schema.tables where {named}"
             )
         })

@@ -17,6 +17,8 @@ pub(super) struct Storage {
     engine: String,
     /// Whether an index names its rows one by one.
     keyed: bool,
+    /// As the server estimates it.
+    row_bytes: u64,
 }
 
 /// One part of an index.
@@ -38,7 +40,18 @@ impl Storage {
     /// Reads what stands behind the table's number.
     pub(super) fn read(row: &Row, place: &str) -> Result<Self, Fault> {
         let engine: Option<String> = get(row, 2, place)?;
-        Ok(Self { table_type: get(row, 1, place)?, engine: engine.unwrap_or_default(), keyed: get(row, 3, place)? })
+        let row_bytes: Option<u64> = get(row, 4, place)?;
+        Ok(Self {
+            table_type: get(row, 1, place)?,
+            engine: engine.unwrap_or_default(),
+            keyed: get(row, 3, place)?,
+            row_bytes: row_bytes.unwrap_or(0),
+        })
+    }
+
+    /// How many bytes a row takes, about.
+    pub(super) fn row_bytes(&self) -> u64 {
+        self.row_bytes
     }
 
     pub(super) fn findings(&self, table: &TableRef, settings: &Settings, place: &str) -> Vec<Finding> {
@@ -185,7 +198,7 @@ mod tests {
             ("BASE TABLE", "ROCKSDB", Some("unsupported")),
             ("SYSTEM VERSIONED", "InnoDB", Some("history_kept")),
         ] {
-            let storage = Storage { table_type: table_type.into(), engine: engine.into(), keyed: true };
+            let storage = Storage { table_type: table_type.into(), engine: engine.into(), keyed: true, row_bytes: 0 };
             let found = storage.findings(&step("d.lead").table.name, &Settings::default(), "crm.d.lead");
             let found: Vec<&str> = found.iter().map(|finding| finding.id.as_str()).collect();
             assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{engine}");

@@ -95,6 +95,10 @@ async fn a_cluster_takes_innodb_alone_and_a_fence_that_is_written() {
     let connector = connect(&servers[0], "d").await;
     assert_eq!(connector.capabilities().fence, FenceKind::Write);
     assert_eq!(ids(&*connector, &["binlog_keeps_rows"]).await, []);
+    run(&servers[0], "set global wsrep_max_ws_rows = 1000").await;
+    let found = ids(&*connector, &["binlog_keeps_rows"]).await;
+    assert_eq!(found, [("transaction_limited".to_owned(), Warning)]);
+    run(&servers[0], "set global wsrep_max_ws_rows = 0").await;
     let connector = connect(&servers[0], "m").await;
     assert_eq!(ids(&*connector, &["binlog_keeps_rows"]).await, [("unsupported".to_owned(), Error)]);
 }
