@@ -26,7 +26,7 @@ pub(crate) trait Site: Fixture {
     async fn sql(&self, sql: &str);
 }
 
-fn context(instance: &str) -> ConnectContext {
+pub(crate) fn context(instance: &str) -> ConnectContext {
     ConnectContext {
         database: "crm".into(),
         instance: instance.into(),

@@ -24,6 +24,7 @@ pub(crate) fn run(name: &str) -> Result<String, String> {
     let expected = json.get("due").and_then(serde_json::Value::as_u64);
     let mut done = Ok(String::new());
     on_each_engine(|engine| match engine.run(&case) {
+        Ok(_) if !engine.takes(&case) => {}
         Ok(seen) if expected.is_none_or(|due| due == seen.due) => {
             if let Ok(line) = &mut done {
                 *line = format!("{} of {} rows", seen.due, seen.rows);

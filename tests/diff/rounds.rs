@@ -10,7 +10,8 @@ use forgetd_testkit::generator::{Case, Features};
 
 use crate::coverage::Coverage;
 use crate::engine::{PostgresSite, Site, SqliteSite};
-use crate::harness::{Database as _, Postgres};
+use crate::harness::{Database as _, Mysql, Postgres, Product};
+use crate::mysql::MysqlSite;
 use crate::{shrink, transforms, trial};
 
 /// Cases that share a database.
@@ -114,6 +115,11 @@ impl<'a> Engine<'a> {
         self.site.engine()
     }
 
+    /// Whether it works on the case's tables at all; a case that it does not take is passed over.
+    pub(crate) fn takes(&self, case: &Case) -> bool {
+        trial::takes(&*self.site, case)
+    }
+
     /// Runs a case; after one that broke off the next has a fresh database.
     pub(crate) fn run(&mut self, case: &Case) -> Result<trial::Seen, String> {
         self.tables += 1;
@@ -127,7 +133,7 @@ impl<'a> Engine<'a> {
 
 /// Runs `work` on a fresh database of every engine.
 pub(crate) fn on_each_engine(mut work: impl FnMut(&mut Engine<'_>)) {
-    let databases = std::cell::RefCell::new(vec![]);
+    let (databases, servers) = (std::cell::RefCell::new(vec![]), std::cell::RefCell::new(vec![]));
     work(&mut Engine::new(&|runtime| {
         let database = Postgres::database();
         let site = runtime.block_on(PostgresSite::open(database.url()));
@@ -135,4 +141,13 @@ pub(crate) fn on_each_engine(mut work: impl FnMut(&mut Engine<'_>)) {
         Box::new(site)
     }));
     work(&mut Engine::new(&|_| Box::new(SqliteSite::open())));
+    for product in Product::there() {
+        work(&mut Engine::new(&|runtime| {
+            let database = Mysql::on(product);
+            let name = database.name().to_owned();
+            let site = runtime.block_on(MysqlSite::open(database.engine(), database.url(), name));
+            servers.borrow_mut().push(database);
+            Box::new(site)
+        }));
+    }
 }

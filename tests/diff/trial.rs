@@ -42,7 +42,7 @@ pub(crate) struct Wrong {
 
 /// Runs a case whose tables carry `number` in their names; says what differed from the oracle.
 pub(crate) async fn run(site: &dyn Site, arena: &Arena, case: &Case, number: u64) -> Result<Seen, Wrong> {
-    if site.needs_key() && case.table().key == KeySpec::None {
+    if !takes(site, case) {
         return Ok(Seen::default());
     }
     let case = case.clone().numbered(number);
@@ -58,6 +58,11 @@ pub(crate) async fn run(site: &dyn Site, arena: &Arena, case: &Case, number: u64
         Ok(done) => done.map_err(|why| Wrong { why, is_broken: false }),
         Err(panic) => Err(Wrong { why: said(&*panic), is_broken: true }),
     }
+}
+
+/// Whether an engine works on the case's tables.
+pub(crate) fn takes(site: &dyn Site, case: &Case) -> bool {
+    !site.needs_key() || case.table().key != KeySpec::None
 }
 
 thread_local! {

@@ -28,7 +28,8 @@ fn cell(kind: Kind, text: String) -> Cell {
             _ => None,
         },
         Kind::Json => serde_json::from_str(&text).map(Cell::Json).ok(),
-        Kind::Instant => text.parse().map(Cell::Instant).ok(),
+        // Without a zone where the session is in UTC.
+        Kind::Instant => text.parse().or_else(|_| format!("{text}Z").parse()).map(Cell::Instant).ok(),
         Kind::Naive => text.parse().map(Cell::Naive).ok(),
         Kind::Date => text.parse().map(Cell::Date).ok(),
         _ => None,

@@ -120,7 +120,7 @@ pub(crate) fn places<'a>(case: &Case, spec: &'a TransformSpec, fixture: &dyn Fix
         let is_coarse = matches!(spec.deed, forgetd_testkit::generator::Deed::Coarser(_));
         let manner = Manner {
             integers_by_value: kind == Kind::Numeric && fixture.column(Kind::Json)?.type_name == "json",
-            typed_address: kind == Kind::Address && sql.type_name != "text",
+            typed_address: kind == Kind::Address && sql.type_name == "inet",
         };
         (!(in_words && is_coarse)).then_some(Place { spec, manner })
     };

@@ -1,0 +1,136 @@
+//! MySQL and MariaDB, as cases need them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use forgetd_connector::{ConnectContext, Connector, SinceForm};
+use forgetd_testkit::{ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
+use jiff::Timestamp;
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Opts, OptsBuilder, Row};
+use tokio::sync::Mutex;
+
+use crate::engine::{Site, context};
+
+/// A database on one of the tests' two servers.
+#[derive(Clone)]
+pub(crate) struct MysqlSite {
+    engine: &'static str,
+    url: String,
+    name: String,
+    session: Arc<Mutex<Conn>>,
+}
+
+/// What the session of a case is set to: texts are what stands between their quotes, moments are in UTC.
+const SETTINGS: &str = "set names utf8mb4, time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES'";
+
+impl MysqlSite {
+    /// Opens what [`crate::harness::Mysql`] made.
+    pub(crate) async fn open(engine: &'static str, url: String, name: String) -> Self {
+        let opts = OptsBuilder::from_opts(Opts::from_url(&url).unwrap()).setup(vec![SETTINGS]).prefer_socket(false);
+        let session = Arc::new(Mutex::new(Conn::new(opts).await.unwrap()));
+        Self { engine, url, name, session }
+    }
+
+    async fn rows(&self, sql: &str) -> Vec<Row> {
+        self.session.lock().await.query(sql).await.unwrap_or_else(|error| panic!("{error:?}: {sql}"))
+    }
+}
+
+#[async_trait]
+impl Fixture for MysqlSite {
+    fn column(&self, kind: Kind) -> Option<ColumnSql> {
+        let (type_name, form) = match kind {
+            Kind::Int => ("bigint", None),
+            Kind::Bool => ("boolean", None),
+            Kind::Text => ("varchar(700) collate utf8mb4_bin", None),
+            Kind::LongText => ("longtext", None),
+            Kind::LaxText => ("varchar(700) collate utf8mb4_general_ci", None),
+            Kind::Real => ("double", None),
+            Kind::Numeric => ("decimal(38, 10)", None),
+            Kind::Json => ("json", None),
+            // MariaDB's own type refuses every 64th UUID of version 8, and with it as many tokens.
+            Kind::Uuid => ("char(36)", None),
+            Kind::Address => ("varchar(43)", None),
+            Kind::Instant => ("timestamp(6)", None),
+            Kind::Naive => ("datetime(6)", None),
+            Kind::Date => ("date", None),
+            Kind::Iso8601 => ("varchar(64)", Some(SinceForm::Iso8601)),
+            Kind::NaiveText => ("varchar(64)", Some(SinceForm::Timestamp)),
+            Kind::DateText => ("varchar(64)", Some(SinceForm::Date)),
+            Kind::UnixS => ("bigint", Some(SinceForm::UnixS)),
+            Kind::UnixMs => ("bigint", Some(SinceForm::UnixMs)),
+            Kind::Julian => ("double", Some(SinceForm::Julian)),
+        };
+        Some(ColumnSql { type_name, form })
+    }
+
+    fn quote(&self, name: &str) -> String {
+        format!("`{}`", name.replace('`', "``"))
+    }
+
+    fn instant(&self, instant: Timestamp) -> String {
+        format!("'{}'", instant.strftime("%Y-%m-%d %H:%M:%S%.f"))
+    }
+
+    fn needs_key(&self) -> bool {
+        true
+    }
+
+    fn snare(&self, _snare: &Snare<'_>) -> Option<String> {
+        None
+    }
+
+    async fn database(&self) -> Box<dyn TestDatabase> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl TestDatabase for MysqlSite {
+    async fn sql(&self, sql: &str) {
+        let mut session = self.session.lock().await;
+        let done = async { session.query_iter(sql).await?.drop_result().await };
+        done.await.unwrap_or_else(|error| panic!("{error:?}: {sql}"));
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        self.rows(sql).await.remove(0).take(0).unwrap()
+    }
+
+    async fn connect(&self, instance: &str) -> Box<dyn Connector> {
+        let config = forgetd_mysql::Config { url: self.url.as_str().into(), password: None };
+        let context = ConnectContext { control_name: format!("{}_forgetd", self.name), ..context(instance) };
+        forgetd_mysql::connect(config, context).await.unwrap()
+    }
+
+    async fn hold(&self, _table: &str, _condition: &str) -> Box<dyn Held> {
+        panic!("no case holds locks")
+    }
+}
+
+#[async_trait]
+impl Site for MysqlSite {
+    fn engine(&self) -> &'static str {
+        self.engine
+    }
+
+    async fn ids(&self, table: &str) -> Vec<i64> {
+        let rows = self.rows(&format!("select id from {} order by id", self.quote(table))).await;
+        rows.into_iter().map(|mut row| row.take(0).unwrap()).collect()
+    }
+
+    async fn texts(&self, table: &str, columns: &[&str]) -> Vec<(i64, Vec<Option<String>>)> {
+        let list: Vec<String> = columns.iter().map(|column| format!(", {}", self.quote(column))).collect();
+        let sql = format!("select id{} from {} order by id", list.concat(), self.quote(table));
+        let row = |mut row: Row| {
+            let texts = (1..=columns.len()).map(|at| row.take(at).unwrap()).collect();
+            (row.take(0).unwrap(), texts)
+        };
+        self.rows(&sql).await.into_iter().map(row).collect()
+    }
+
+    async fn sql(&self, sql: &str) {
+        TestDatabase::sql(self, sql).await;
+    }
+}
