@@ -226,7 +226,7 @@ impl Atomic {
             let rows = std::mem::take(&mut tally.read);
             let computed = write::compute(&self.query, rewrite, &self.transform, &rows, &self.place).await?;
             drop(rows);
-            let packet = self.write_turn(order, planned, &computed.rows);
+            let packet = self.write_turn(order, planned, &computed.rows)?;
             let answers = held.turn("change", &packet.asks()).await?;
             packet.read(answers, &self.about(order), &mut tally)?;
             beside.unfit = computed.unfit;
@@ -242,7 +242,7 @@ impl Atomic {
         if order.locks == LockWait::Wait && tally.left.is_some_and(|left| left > 0) {
             return Err(self.stayed(order, tally.rows));
         }
-        effect::agree(&tally, self.query.rewrites(), &self.place)?;
+        effect::agree(&tally, self.query.rewrites(), self.query.reaches_others(), &self.place)?;
         Ok((tally, beside))
     }
 
@@ -286,12 +286,13 @@ impl Atomic {
         let done = commit::commit(&self.shared, held, receipt, packet, &self.place).await;
         self.last_open = Some(done.at.duration_since(began));
         let Some(held) = done.held else { return done.commit };
-        let (Some((order, (planned, packet))), Commit::Committed) = (ahead, &done.commit) else {
+        let (Some((order, (planned, packet))), Commit::Committed, Some(answers)) = (ahead, &done.commit, done.ahead)
+        else {
             held.give_back();
             return done.commit;
         };
         let mut tally = Tally::default();
-        let read = packet.read(done.ahead.into_iter().flatten(), &self.about(order), &mut tally);
+        let read = packet.read(answers, &self.about(order), &mut tally);
         let tally = read.map(|()| tally);
         self.begun = Some(Begun { held, order: order.clone(), planned, tally, began: sent });
         done.commit

@@ -14,9 +14,9 @@ use forgetd_connector::{
 };
 
 use crate::answer::{get, odd};
-use crate::connect::Held;
+use crate::connect::{Ask, Held};
 use crate::connector::Shared;
-use crate::lane::effect::{agree, handled};
+use crate::lane::effect::{Handled, agree, handled};
 use crate::lane::packet::{About, Packet, Part, Tally};
 use crate::lane::write::{Computed, compute};
 use crate::query::{Carrier, Guard, Query, Sql};
@@ -36,6 +36,15 @@ struct SealedKeys {
     transform: Arc<dyn Transform>,
     walker: Walker,
     guard: Guard,
+    /// Rows that statements changed which failed later, and that no outcome said yet.
+    owed: u64,
+}
+
+/// Why keys' rows were not changed, or not all.
+struct Failed {
+    fault: Fault,
+    /// How many were, where the table has no transactions.
+    done: u64,
 }
 
 /// Opens a lane: looks its table up and chooses how to walk it.
@@ -56,32 +65,53 @@ pub(crate) async fn open(
         Atomicity::Atomic => Guard::Locked,
         Atomicity::Sealed => Guard::Compared,
     };
-    Ok(Box::new(SealedKeys { shared, step: step.clone(), place, query, survey, transform, walker, guard }))
+    Ok(Box::new(SealedKeys { shared, step: step.clone(), place, query, survey, transform, walker, guard, owed: 0 }))
 }
 
 // === impl SealedKeys ===
 
 impl SealedKeys {
     /// Changes the keys' rows, in one transaction where the table has them.
-    async fn change(&self, keys: &[Key], locks: LockWait) -> Result<(Tally, Computed), Fault> {
+    async fn change(&self, keys: &[Key], locks: LockWait) -> Result<(Tally, Computed), Failed> {
         let mut held = self.shared.lanes.take().await?;
-        match self.change_in(&mut held, keys, locks).await {
-            Ok(changed) => {
-                let commit = held.answers("commit", &self.place, &[crate::connect::Ask::Say("commit")]).await;
+        let mut tally = Tally::default();
+        match self.change_in(&mut held, keys, locks, &mut tally).await {
+            Ok(computed) => {
+                let commit = held.answers("commit", &self.place, &[Ask::Say("commit")]).await;
                 held.give_back();
-                commit.map(|_| changed)
+                commit?;
+                Ok((tally, computed))
             }
             Err(fault) => {
+                let mut done = 0;
                 if fault.class != FaultClass::Disconnected {
                     held.rollback().await;
+                    if self.guard == Guard::Compared {
+                        done = self.done_since(&mut held, &tally).await.unwrap_or(0);
+                    }
                     held.give_back();
                 }
-                Err(fault)
+                Err(Failed { fault, done })
             }
         }
     }
 
-    async fn change_in(&self, held: &mut Held, keys: &[Key], locks: LockWait) -> Result<(Tally, Computed), Fault> {
+    /// How many rows the session changed since the counters were read first.
+    async fn done_since(&self, held: &mut Held, tally: &Tally) -> Result<u64, Fault> {
+        let Some(before) = tally.before else { return Ok(0) };
+        let answers = held.answers("read counters", &self.place, &[Ask::Query(&handled())]).await?;
+        let answer = answers.first().ok_or_else(|| odd(&self.place))?;
+        let (deleted, updated) = Handled::read(&answer.rows, &self.place)?.since(before).unwrap_or_default();
+        Ok(if self.query.rewrites() { updated } else { deleted })
+    }
+
+    async fn change_in(
+        &self,
+        held: &mut Held,
+        keys: &[Key],
+        locks: LockWait,
+        tally: &mut Tally,
+    ) -> Result<Computed, Fault> {
         let about = About {
             shared: &self.shared,
             place: &self.place,
@@ -89,17 +119,17 @@ impl SealedKeys {
             rows_max: u32::try_from(keys.len()).unwrap_or(u32::MAX),
             rewrites: self.query.rewrites(),
         };
-        let (mut tally, mut computed) = (Tally::default(), Computed::default());
-        let packet = self.first(keys, locks);
-        packet.read(held.turn("finish", &packet.asks()).await?, &about, &mut tally)?;
+        let mut computed = Computed::default();
+        let packet = self.first(keys, locks)?;
+        packet.read(held.turn("finish", &packet.asks()).await?, &about, tally)?;
         if let Some(rewrite) = self.step.rewrite().filter(|_| self.reads()) {
             let rows = std::mem::take(&mut tally.read);
             computed = compute(&self.query, rewrite, &self.transform, &rows, &self.place).await?;
-            let packet = self.second(&computed);
-            packet.read(held.turn("finish", &packet.asks()).await?, &about, &mut tally)?;
+            let packet = self.second(&computed)?;
+            packet.read(held.turn("finish", &packet.asks()).await?, &about, tally)?;
         }
-        agree(&tally, self.query.rewrites(), &self.place)?;
-        Ok((tally, computed))
+        agree(tally, self.query.rewrites(), self.query.reaches_others(), &self.place)?;
+        Ok(computed)
     }
 
     /// Whether rows are read before they are written.
@@ -108,12 +138,12 @@ impl SealedKeys {
     }
 
     /// Everything, or what has to be known of the rows before they are written.
-    fn first(&self, keys: &[Key], locks: LockWait) -> Packet {
+    fn first(&self, keys: &[Key], locks: LockWait) -> Result<Packet, Fault> {
         let (query, locked) = (&self.query, self.guard == Guard::Locked);
         let mut packet = Packet::default();
         packet.push(Part::Begin, Sql::default());
         packet.push(Part::Before, handled());
-        packet.push(Part::Gather, query.gather_keys(keys));
+        packet.push(Part::Gather, query.gather_keys(keys)?);
         let chosen = if locked { query.chosen() } else { Carrier::Due };
         if locked {
             packet.push(Part::Lock, query.lock(locks));
@@ -124,7 +154,7 @@ impl SealedKeys {
         if self.reads() {
             packet.push(Part::Read, if locked { query.read_rows(chosen) } else { query.read_due(chosen) });
             packet.push(Part::Carried, self.carried(chosen));
-            return packet;
+            return Ok(packet);
         }
         let clocked = &self.survey.clocked;
         let write = if locked { query.write_carried(chosen, clocked) } else { query.write_due(chosen, clocked) };
@@ -141,7 +171,7 @@ impl SealedKeys {
         }
         packet.push(Part::After, handled());
         packet.push(Part::Carried, self.carried(chosen));
-        packet
+        Ok(packet)
     }
 
     fn carried(&self, chosen: Carrier) -> Sql {
@@ -152,21 +182,41 @@ impl SealedKeys {
     }
 
     /// Writes what was computed.
-    fn second(&self, computed: &Computed) -> Packet {
+    fn second(&self, computed: &Computed) -> Result<Packet, Fault> {
         let mut packet = Packet::default();
         if !computed.rows.is_empty() {
-            packet.push(Part::Change, self.query.write_rows(&computed.rows, self.guard, &self.survey.clocked));
+            packet.push(Part::Change, self.query.write_rows(&computed.rows, self.guard, &self.survey.clocked)?);
             if self.survey.watched {
-                packet.push(Part::Check, self.query.check_rows(&computed.rows));
+                packet.push(Part::Check, self.query.check_rows(&computed.rows)?);
             }
         }
         packet.push(Part::After, handled());
-        packet
+        Ok(packet)
+    }
+
+    /// What a change that failed came to. Without transactions, what was done before the error stays: nobody may take the
+    /// rows for kept, and they are counted. A list with a row to blame is left to be halved; a part of it that ends well
+    /// says what was done.
+    async fn failed(&mut self, keys: &[Key], failed: Failed) -> Result<Outcome, Fault> {
+        let Failed { fault, done } = failed;
+        if self.guard == Guard::Locked || matches!(fault.class, FaultClass::Disconnected | FaultClass::Blocked(_)) {
+            return Err(fault);
+        }
+        let Ok(kept) = self.kept(keys).await else { return Err(fault) };
+        let gone = (keys.len() as u64).saturating_sub(kept);
+        self.owed += done.min(gone);
+        let halved = matches!(fault.class, FaultClass::Row(_) | FaultClass::Locked) && kept > 0;
+        if halved || gone == 0 {
+            return Err(fault);
+        }
+        let tally = Tally { rows: std::mem::take(&mut self.owed), ..Tally::default() };
+        Ok(self.outcome(keys, kept, tally, Computed::default()))
     }
 
     async fn kept(&self, keys: &[Key]) -> Result<u64, Fault> {
+        let due = self.query.due_among(keys)?;
         let mut held = self.shared.lanes.take().await?;
-        let answers = held.read("look", &self.place, &[&self.query.due_among(keys)]).await;
+        let answers = held.read("look", &self.place, &[&due]).await;
         held.give_back();
         // The rows may have changed already: nobody may take this for a lock that kept them from it.
         let answers = answers.map_err(whole)?;
@@ -181,10 +231,19 @@ impl SealedKeys {
     }
 }
 
+// === impl Failed ===
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self { fault, done: 0 }
+    }
+}
+
 #[async_trait]
 impl SealedLane for SealedKeys {
     async fn pick(&mut self, order: &Order) -> Result<Picked, Fault> {
         fault_point::before("pick")?;
+        self.owed = 0;
         let position = Position::from_cursor(order.from.as_ref());
         for overflows in 0..OVERFLOWS_MAX {
             // As in [`crate::lane`]: fewer rows leave room for those that are inserted meanwhile.
@@ -218,11 +277,16 @@ impl SealedLane for SealedKeys {
 
     async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
         fault_point::before("finish")?;
-        let (tally, computed) = match self.change(keys, LockWait::Wait).await {
+        let changed = match self.change(keys, LockWait::Wait).await {
             // What is locked is kept and counted; the rest need not wait for it.
-            Err(fault) if fault.class == FaultClass::Locked => self.change(keys, LockWait::Skip).await?,
-            other => other?,
+            Err(failed) if failed.fault.class == FaultClass::Locked => self.change(keys, LockWait::Skip).await,
+            other => other,
         };
+        let (mut tally, computed) = match changed {
+            Ok(changed) => changed,
+            Err(failed) => return self.failed(keys, failed).await,
+        };
+        tally.rows += std::mem::take(&mut self.owed);
         fault_point::after("finish")?;
         let kept = self.kept(keys).await?;
         Ok(self.outcome(keys, kept, tally, computed))

@@ -2,7 +2,7 @@
 //! locked, it ends with the locks; where new values are computed here, or what is written has to be looked at, with the
 //! rows as they were read.
 
-use forgetd_connector::{Compare, LockWait, Order};
+use forgetd_connector::{Compare, Fault, LockWait, Order};
 
 use super::Atomic;
 use super::effect::handled;
@@ -58,17 +58,17 @@ impl Atomic {
     }
 
     /// The packet of a batch whose rows were read.
-    pub(super) fn write_turn(&self, order: &Order, planned: &Planned, rows: &[RowToWrite]) -> Packet {
+    pub(super) fn write_turn(&self, order: &Order, planned: &Planned, rows: &[RowToWrite]) -> Result<Packet, Fault> {
         let mut packet = Packet::default();
         packet.push(Part::Still, Sql::default());
         if !rows.is_empty() {
-            packet.push(Part::Change, self.query.write_rows(rows, Guard::Locked, &self.survey.clocked));
+            packet.push(Part::Change, self.query.write_rows(rows, Guard::Locked, &self.survey.clocked)?);
             if self.checks(order) {
-                packet.push(Part::Check, self.query.check_rows(rows));
+                packet.push(Part::Check, self.query.check_rows(rows)?);
             }
         }
         self.exit(order, planned, &mut packet);
-        packet
+        Ok(packet)
     }
 
     fn change_chosen(&self, packet: &mut Packet) {

@@ -4,7 +4,7 @@
 //! us in between. Each key column travels in a form that comes back exact and of the column's own type and collation, or
 //! the engine would not find the rows by their key: text as the hexadecimal digits of its code points, for instance.
 
-use forgetd_connector::{Column, ColumnKind, Key, Value};
+use forgetd_connector::{Cause, Column, ColumnKind, Fault, FaultClass, Key, Value};
 
 use super::{ALIAS, Param, Query, Sql, of};
 use crate::codec;
@@ -144,15 +144,25 @@ fn written(column: &Column, value: &Value) -> Option<String> {
     let text = codec::text(value)?;
     let quoted = |text: &str| serde_json::to_string(text).ok();
     match (Form::of(column), value) {
-        (Form::Label, _) => Some((column.fit.labels.iter().position(|label| *label == text)? + 1).to_string()),
-        (Form::Signed | Form::Unsigned | Form::Double, _) => {
-            let number: serde_json::Value = serde_json::from_str(&text).ok()?;
-            number.is_number().then_some(text)
-        }
+        (Form::Label, _) => match column.fit.labels.iter().position(|label| *label == text) {
+            Some(at) => Some((at + 1).to_string()),
+            // What the engine once put there for a text that was no label.
+            None => text.is_empty().then(|| "0".into()),
+        },
+        (Form::Signed | Form::Unsigned | Form::Double, _) => number(&text),
         (Form::Text, _) => quoted(&hex::encode(text)),
         (Form::Bytes, Value::Bytes(bytes)) => quoted(&hex::encode(bytes)),
         _ => quoted(&text),
     }
+}
+
+/// A number as JSON has it: the engine fills some with zeros in front.
+fn number(text: &str) -> Option<String> {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let rest = digits.trim_start_matches('0');
+    let zero = if rest.len() < digits.len() && !rest.starts_with(|c: char| c.is_ascii_digit()) { "0" } else { "" };
+    let number = format!("{sign}{zero}{rest}");
+    serde_json::from_str::<serde_json::Value>(&number).is_ok_and(|value| value.is_number()).then_some(number)
 }
 
 impl Query {
@@ -201,11 +211,17 @@ impl Query {
         self.key().iter().enumerate().map(declare).collect::<Vec<_>>().join(", ")
     }
 
-    /// The elements of a key, in the order of its columns; absent where it is none of the table's.
-    pub(super) fn key_written(&self, key: &Key) -> Option<Vec<String>> {
-        let elements: Option<Vec<String>> =
-            self.key().iter().zip(&key.0).map(|(column, value)| written(column, value)).collect();
-        elements.filter(|elements| elements.len() == self.key().len())
+    /// The elements of a key, in the order of its columns. Fails where it is none that the described table can have: its
+    /// row may be there, under another name of a label for instance.
+    pub(super) fn key_written(&self, key: &Key) -> Result<Vec<String>, Fault> {
+        let fault = |detail: &str| {
+            Fault::new(FaultClass::Blocked(Cause::CatalogDrift), "list keys", &self.place).with_detail(detail)
+        };
+        if key.0.len() != self.key().len() {
+            return Err(fault("key"));
+        }
+        let columns = self.key().iter().zip(&key.0);
+        columns.map(|(column, value)| written(column, value).ok_or_else(|| fault(&column.name))).collect()
     }
 
     /// `keys straight_join table as t on ..`: the rows of these keys, found by their key and in no other way.
@@ -234,14 +250,11 @@ impl Query {
         index.map(|index| format!(" force index ({})", codec::quote(&index.name))).unwrap_or_default()
     }
 
-    /// An array of these keys, as a value of the statement, and how many stand in it: one that is none of the table's is
-    /// left out.
-    pub(super) fn listed(&self, keys: &[Key], sql: &mut Sql) -> (String, u64) {
+    /// An array of these keys, as a value of the statement. None is left out: what is not looked for would count as gone.
+    pub(super) fn listed(&self, keys: &[Key], sql: &mut Sql) -> Result<String, Fault> {
         let mut array = String::from("[");
-        let mut count = 0;
         for key in keys {
-            let Some(elements) = self.key_written(key) else { continue };
-            count += 1;
+            let elements = self.key_written(key)?;
             if array.len() > 1 {
                 array.push(',');
             }
@@ -255,7 +268,7 @@ impl Query {
             }
         }
         array.push(']');
-        (sql.bind(Param::Text(Some(array))), count)
+        Ok(sql.bind(Param::Text(Some(array))))
     }
 
     /// The key's columns of the carried keys equal those of another alias.

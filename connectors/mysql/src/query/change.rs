@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use forgetd_connector::walk::Span;
-use forgetd_connector::{Key, LockWait};
+use forgetd_connector::{Fault, Key, LockWait};
 
 use super::carried::Carrier;
 use super::{ALIAS, Query, Sql, of};
@@ -35,12 +35,12 @@ impl Query {
     }
 
     /// Carries keys on that we give.
-    pub(crate) fn gather_keys(&self, keys: &[Key]) -> Sql {
+    pub(crate) fn gather_keys(&self, keys: &[Key]) -> Result<Sql, Fault> {
         let mut sql = Sql::default();
-        let (listed, count) = self.listed(keys, &mut sql);
-        let count = sql.bind(count);
+        let listed = self.listed(keys, &mut sql)?;
+        let count = sql.bind(keys.len() as u64);
         let text = format!("set {} = {listed}, {} = {count}", Carrier::Due.keys(), Carrier::Due.count());
-        sql.say(text)
+        Ok(sql.say(text))
     }
 
     /// Locks the carried rows that are due and can be locked at once, and deletes them: for rows whose fate hangs on
@@ -120,11 +120,11 @@ impl Query {
     }
 
     /// Counts the rows of these keys that are due.
-    pub(crate) fn due_among(&self, keys: &[Key]) -> Sql {
+    pub(crate) fn due_among(&self, keys: &[Key]) -> Result<Sql, Fault> {
         let mut sql = self.with_predicate();
-        let (listed, _) = self.listed(keys, &mut sql);
+        let listed = self.listed(keys, &mut sql)?;
         let text = format!("select count(*) from {} where {}", self.rows_of(&listed), self.predicate());
-        sql.say(text)
+        Ok(sql.say(text))
     }
 
     /// The statements that change the rows of a span, in their order, for whoever looks at them: `rows` of them at most.

@@ -60,8 +60,17 @@ impl Query {
         self.step().table.referenced_by.iter().any(|key| key.on_delete == OnDelete::Cascade)
     }
 
+    /// Whether foreign keys change rows of other tables, or others of this one, which stay.
+    pub(crate) fn reaches_others(&self) -> bool {
+        let keys = &self.step().table.referenced_by;
+        match self.step().rewrite() {
+            None => keys.iter().any(|key| key.on_delete == OnDelete::Set),
+            Some(rewrite) => keys.iter().any(|key| key.follows && rewrite.follows.contains(&key.child)),
+        }
+    }
+
     /// What goes along with the chosen rows, those that depend on others first. The engine would do it without a word: it
-    /// counts no cascade and fires no trigger for it. `indexes` says by which index a foreign key's rows are found.
+    /// says no number of what cascades take and fires no trigger for it. `indexes` says by which index a foreign key's rows are found.
     pub(crate) fn children(&self, indexes: &BTreeMap<String, String>) -> Vec<Children> {
         let mut chains: Vec<Vec<&ForeignKey>> = vec![];
         let mut ends: Vec<Vec<&ForeignKey>> = vec![vec![]];

@@ -186,16 +186,18 @@ impl Query {
     }
 
     /// Writes the computed values, and what goes with them.
-    pub(crate) fn write_rows(&self, rows: &[RowToWrite], guard: Guard, kept: &[String]) -> Sql {
-        let Some(writes) = self.writes() else { return Sql::default() };
+    pub(crate) fn write_rows(&self, rows: &[RowToWrite], guard: Guard, kept: &[String]) -> Result<Sql, Fault> {
+        let Some(writes) = self.writes() else { return Ok(Sql::default()) };
         let mut sql = writes.bound.clone();
-        let from = self.rows_to_write(rows, guard, &mut sql);
+        let from = self.rows_to_write(rows, guard, &mut sql)?;
         let compared = match guard {
             Guard::Locked => String::new(),
             Guard::Compared => {
                 let old = self.computed().iter().enumerate();
                 let same = old.map(|(n, column)| {
-                    format!("cast({} as binary) <=> cast(forgetd_keys.forgetd_o{n} as binary)", codec::written(column))
+                    // What was read came in another character set than the column may have.
+                    let held = codec::bytes_of(column, &codec::written(column));
+                    format!("{held} <=> cast(forgetd_keys.forgetd_o{n} as binary)")
                 });
                 let same = same.chain([self.predicate().to_owned()]).collect::<Vec<_>>();
                 format!(" where {}", same.join(" and "))
@@ -203,15 +205,15 @@ impl Query {
         };
         let at_once = self.flavour().at_once();
         let text = format!("{at_once}update {from} set {}{compared}", writes.assignments(self.computed(), kept));
-        sql.say(text)
+        Ok(sql.say(text))
     }
 
     /// Looks at rows that were written: how many count from another moment than before, and how many hold something else
     /// than was written; the form that a column itself gives a value is no difference.
-    pub(crate) fn check_rows(&self, rows: &[RowToWrite]) -> Sql {
-        let Some(writes) = self.writes() else { return Sql::default() };
+    pub(crate) fn check_rows(&self, rows: &[RowToWrite]) -> Result<Sql, Fault> {
+        let Some(writes) = self.writes() else { return Ok(Sql::default()) };
         let mut sql = Sql::default();
-        let from = self.rows_to_write(rows, Guard::Locked, &mut sql);
+        let from = self.rows_to_write(rows, Guard::Locked, &mut sql)?;
         let moved = writes.since.iter().enumerate().map(|(n, column)| {
             format!("not ({} <=> forgetd_keys.forgetd_s{n})", codec::read(column, &of(&column.name)))
         });
@@ -223,17 +225,17 @@ impl Query {
             any(moved.collect()),
             any(altered.collect())
         );
-        sql.say(text)
+        Ok(sql.say(text))
     }
 
     /// Rows with their new values as a table, joined to the table itself.
-    fn rows_to_write(&self, rows: &[RowToWrite], guard: Guard, sql: &mut Sql) -> String {
+    fn rows_to_write(&self, rows: &[RowToWrite], guard: Guard, sql: &mut Sql) -> Result<String, Fault> {
         let texts = |texts: &[Option<String>]| {
             texts.iter().map(|text| serde_json::to_string(text).unwrap_or_else(|_| "null".into())).collect::<Vec<_>>()
         };
         let mut array = String::from("[");
         for row in rows {
-            let Some(mut elements) = self.key_written(&row.row.key) else { continue };
+            let mut elements = self.key_written(&row.row.key)?;
             elements.extend(texts(&row.row.since));
             elements.extend(texts(&row.values));
             if guard == Guard::Compared {
@@ -260,7 +262,7 @@ impl Query {
                 at += 1;
             }
         }
-        self.rows_beside(&format!("json_table({array}, '$[*]' columns ({columns})) as forgetd_keys"))
+        Ok(self.rows_beside(&format!("json_table({array}, '$[*]' columns ({columns})) as forgetd_keys")))
     }
 
     /// The statements that write rows, for whoever looks at them.
@@ -268,7 +270,7 @@ impl Query {
         if self.computed().is_empty() {
             return self.write_carried(carrier, &[]).into_iter().collect();
         }
-        vec![self.read_rows(carrier), self.write_rows(&[], Guard::Locked, &[])]
+        [self.read_rows(carrier)].into_iter().chain(self.write_rows(&[], Guard::Locked, &[])).collect()
     }
 }
 

@@ -1,10 +1,11 @@
 //! Keys of every type find their rows, carried on the server and listed by us.
 
-use forgetd_connector::RowCap;
+use forgetd_connector::{Cause, FaultClass, RowCap};
 
-use crate::fixture::{arena, step};
+use crate::fixture::{arena, order, step};
 use crate::server::Product;
-use crate::steps::{drain_sealed, tagging};
+use crate::steps::{drain_sealed, sealed, tagging};
+use forgetd_testkit::TestDatabase as _;
 
 /// A key's columns and constraint, and keys of rows.
 struct Case {
@@ -57,7 +58,8 @@ const CASES: &[Case] = &[
     },
     Case { product: None, columns: "a date", key: "a", rows: &["'2020-01-01'", "'0001-01-01'"] },
     Case { product: None, columns: "a time(2)", key: "a", rows: &["'-10:00:00.25'", "'838:59:59'"] },
-    Case { product: None, columns: "a year", key: "a", rows: &["1901", "2155"] },
+    Case { product: None, columns: "a year", key: "a", rows: &["0000", "1901", "2155"] },
+    Case { product: None, columns: "a int(5) unsigned zerofill", key: "a", rows: &["0", "42", "123456"] },
     Case { product: None, columns: "a decimal(20,3)", key: "a", rows: &["-0.001", "0", "12345678901234567.891"] },
     Case { product: None, columns: "a double", key: "a", rows: &["0.1", "-1.5e300", "3"] },
     Case { product: None, columns: "a float", key: "a", rows: &["0.1", "1.2345678", "123456792", "-3e30"] },
@@ -149,5 +151,41 @@ async fn tables_without_transactions_are_worked_sealed() {
             assert_eq!(database.texts("select distinct later from item").await, ["1"]);
             assert_eq!(arena.count("item").await, rows as i64);
         }
+    }
+}
+
+/// What the engine puts where a text was no label has no label: its rows are found all the same.
+#[tokio::test]
+async fn rows_without_a_label_are_found() {
+    for product in Product::each() {
+        let made = "create table item (a enum('b', 'a') primary key, at date not null, email varchar(50)) engine = myisam; \
+             set sql_mode = ''; insert into item values ('z', '2020-01-01', 'x'), ('a', '2020-01-01', 'x')";
+        let (arena, database) = arena(product, made).await;
+        let writes = tagging(&arena, "item", None).await;
+        assert_eq!(drain_sealed(&arena, &writes, 1).await, 2, "{product:?}");
+        assert_eq!(database.texts("select distinct email from item").await, ["p1.x"]);
+        let deletes = step(&arena, "item").await;
+        assert_eq!(drain_sealed(&arena, &deletes, 2).await, 2, "{product:?}");
+        assert_eq!(arena.count("item").await, 0);
+    }
+}
+
+/// A key that the described table cannot have is not told as gone: its row may be there under another label.
+#[tokio::test]
+async fn a_label_that_was_renamed_is_not_gone() {
+    for product in Product::each() {
+        let made = "create table item (a enum('b', 'a') primary key, at date not null) engine = myisam; \
+             insert into item values ('b', '2020-01-01'), ('a', '2020-01-01')";
+        let (arena, database) = arena(product, made).await;
+        let keys = sealed(&arena, &step(&arena, "item").await).await.pick(&order(10)).await.unwrap().keys;
+        database
+            .sql("alter table item modify a enum('b', 'a', 'c') not null; update item set a = 'c' where a = 'a'")
+            .await;
+        database.sql("alter table item modify a enum('b', 'c') not null").await;
+        let mut lane = sealed(&arena, &step(&arena, "item").await).await;
+        for fault in [lane.look(&keys).await.unwrap_err(), lane.finish(&keys).await.unwrap_err()] {
+            assert_eq!(fault.class, FaultClass::Blocked(Cause::CatalogDrift), "{fault}");
+        }
+        assert_eq!(arena.count("item").await, 2);
     }
 }

@@ -1,6 +1,6 @@
 //! Rows that stay: what is written beside what was asked, and what keeps them from it.
 
-use forgetd_connector::{Cause, Compare, FaultClass, Key, LockWait, Order, RowCap, Value};
+use forgetd_connector::{Action, Cause, Compare, FaultClass, Key, LockWait, Order, RowCap, Value};
 use forgetd_testkit::TestDatabase as _;
 
 use crate::fixture::{arena, order, step};
@@ -97,10 +97,12 @@ async fn rows_without_locks_are_judged_when_they_are_written() {
         assert_eq!((outcome.changed, outcome.gone, outcome.kept), (2, 3, 0));
         let emails = database.texts("select email from item order by id").await;
         assert_eq!(emails, ["a", "p1.\u{1F600}", "NULL", "d"]);
-        // Keys that are none of the table's are nobody's rows.
-        let strange = [Key(vec![Value::Text("1) or (1".into())]), Key(vec![Value::Int(77)])];
-        let outcome = lane.finish(&strange).await.unwrap();
+        // A key that no row has is nobody's row; one that no row can have is not looked for.
+        let outcome = lane.finish(&[Key(vec![Value::Int(77)])]).await.unwrap();
         assert_eq!((outcome.changed, outcome.kept), (0, 0));
+        let strange = [Key(vec![Value::Text("1) or (1".into())]), Key(vec![Value::Int(77)])];
+        let fault = lane.finish(&strange).await.unwrap_err();
+        assert_eq!(fault.class, FaultClass::Blocked(Cause::CatalogDrift), "{fault}");
     }
 }
 
@@ -117,15 +119,105 @@ async fn a_refused_row_of_a_table_without_transactions() {
         let keys = lane.pick(&order(10)).await.unwrap().keys;
         let fault = lane.finish(&keys).await.unwrap_err();
         assert_eq!(fault.class, FaultClass::Row(Cause::RowRefused), "{fault}");
-        let mut kept = 0;
+        let (mut changed, mut kept) = (0, 0);
         for key in &keys {
             match lane.finish(std::slice::from_ref(key)).await {
-                Ok(outcome) => assert_eq!((outcome.gone, outcome.kept), (1, 0)),
+                Ok(outcome) => {
+                    assert_eq!((outcome.gone, outcome.kept), (1, 0));
+                    changed += outcome.changed;
+                }
                 Err(_) => kept += lane.look(std::slice::from_ref(key)).await.unwrap().kept,
             }
         }
-        assert_eq!(kept, 1);
+        assert_eq!((changed, kept), (2, 1), "{product:?}");
         assert_eq!(database.texts("select id from item order by id").await, ["2", "4"]);
+    }
+}
+
+/// What comes too late keeps no row: without transactions it is deleted, or written, and told so.
+#[tokio::test]
+async fn an_error_behind_the_change_keeps_no_row() {
+    for product in Product::each() {
+        for event in ["delete", "update"] {
+            let refuses = format!(
+                "; create trigger refuses after {event} on item for each row begin \
+                 if old.id = 2 then signal sqlstate '45000' set message_text = 'marker of a row'; end if; end"
+            );
+            let (arena, database) = arena(product, &format!("{}{refuses}", item("myisam"))).await;
+            let step = match event {
+                "delete" => step(&arena, "item").await,
+                _ => tagging(&arena, "item", Some("done")).await,
+            };
+            let mut lane = sealed(&arena, &step).await;
+            let keys = lane.pick(&order(10)).await.unwrap().keys;
+            let (mut changed, mut gone, mut parts) = (0, 0, vec![keys.as_slice()]);
+            while let Some(part) = parts.pop() {
+                match lane.finish(part).await {
+                    Ok(outcome) => (changed, gone) = (changed + outcome.changed, gone + outcome.gone),
+                    Err(fault) => {
+                        assert!(part.len() > 1, "{product:?} {event}: {fault}");
+                        let (left, right) = part.split_at(part.len() / 2);
+                        parts.extend([right, left]);
+                    }
+                }
+            }
+            assert_eq!((changed, gone), (3, 3), "{product:?} {event}");
+            let left = database.number("select count(*) from item where at < '2025-01-01' and done is null").await;
+            assert_eq!(left, 0, "{product:?} {event}");
+        }
+    }
+}
+
+/// What was read is compared with what a row holds as texts, whatever character set the column has.
+#[tokio::test]
+async fn texts_of_other_character_sets_are_compared() {
+    for product in Product::each() {
+        for charset in ["latin1", "utf16", "utf8mb4"] {
+            let sql = item("myisam").replace("varchar(50)", &format!("varchar(50) character set {charset}"));
+            let (arena, database) = arena(product, &sql.replace('\u{1F600}', "Jos\u{e9}")).await;
+            let step = tagging(&arena, "item", None).await;
+            let mut lane = sealed(&arena, &step).await;
+            let keys = lane.pick(&order(10)).await.unwrap().keys;
+            let outcome = lane.finish(&keys).await.unwrap();
+            assert_eq!((outcome.changed, outcome.gone, outcome.kept), (2, 2, 0), "{product:?} {charset}");
+            assert_eq!(database.texts("select email from item where id = 2").await, ["p1.Jos\u{e9}"]);
+        }
+    }
+}
+
+/// Foreign keys that set columns to NULL, and those that follow: some versions count what these do, and others do not.
+#[tokio::test]
+async fn what_foreign_keys_change_is_no_difference() {
+    for product in Product::each() {
+        let (arena, database) = arena(
+            product,
+            "create table item (id int primary key, at datetime not null, email varchar(50) collate utf8mb4_bin unique, \
+             key (at)); \
+             create table child (id int primary key, item int, foreign key (item) references item (id) on delete set null); \
+             create table letter (id int primary key, email varchar(50) collate utf8mb4_bin, \
+             foreign key (email) references item (email) on update cascade on delete cascade); \
+             insert into item values (1,'2020-01-01','a'), (2,'2020-01-01','b'), (3,'2026-01-01','c'); \
+             insert into child values (1,1), (2,1), (3,2), (4,3); insert into letter values (1,'a'), (2,'a'), (3,'c')",
+        )
+        .await;
+        let mut writes = tagging(&arena, "item", None).await;
+        if let Action::Transform(rewrite) = &mut writes.action {
+            rewrite.follows = writes.table.cascades_to();
+        }
+        let done = arena.drain(&writes, 10).await;
+        assert_eq!((done.changed, done.passed), (2, 0), "{product:?}");
+        assert_eq!(database.texts("select email from letter order by id").await, ["p1.a", "p1.a", "c"]);
+        let mut deletes = step(&arena, "item").await;
+        deletes.may_cascade = deletes.table.cascades_to();
+        let mut lane = arena.lane(&deletes).await;
+        let effect = lane.change(&order(10)).await.unwrap();
+        assert_eq!((effect.changed, effect.cascaded.values().sum::<u64>()), (2, 2), "{product:?}");
+        lane.undo().await.unwrap();
+        let mut lane = sealed(&arena, &deletes).await;
+        let keys = lane.pick(&order(10)).await.unwrap().keys;
+        let outcome = lane.finish(&keys).await.unwrap();
+        assert_eq!((outcome.changed, outcome.gone, outcome.kept), (2, 2, 0), "{product:?}");
+        assert_eq!(database.texts("select item from child order by id").await, ["NULL", "NULL", "NULL", "3"]);
     }
 }
 
