@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::answer::{Answer, get, odd};
 use crate::config::{Target, TlsMode};
+use crate::connector::Known;
 use crate::error::{self, Error};
 use crate::facts::{self, Variables};
 use crate::query::Sql;
@@ -153,10 +154,13 @@ impl Link {
         }
     }
 
-    /// Ends the server's session of this number, by another one.
-    pub(crate) async fn end(self: &Arc<Self>, id: u64) -> Result<(), Fault> {
+    /// Ends a session by another one. Does nothing where another server answers: there the number is somebody else's.
+    pub(crate) async fn end(self: &Arc<Self>, known: &Known) -> Result<(), Fault> {
         let mut session = self.open().await?;
-        let kill = format!("kill {id}");
+        if session.variables().server() != known.server {
+            return Ok(());
+        }
+        let kill = format!("kill {}", known.id);
         let place = &self.context.database;
         for answer in session.turn("end session", &[Ask::Say(&kill)]).await? {
             match answer {
@@ -175,6 +179,11 @@ impl Session {
     /// The server's number of the session.
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// How others can name it.
+    pub(crate) fn known(&self) -> Known {
+        Known { server: self.variables.server(), id: self.id }
     }
 
     /// The number that was announced when the session began: another one behind a proxy.
@@ -200,6 +209,11 @@ impl Session {
     /// How many bytes the statements of one turn may take together.
     pub(crate) fn packet_max(&self) -> usize {
         self.packet_max.saturating_sub(PACKET_MARGIN)
+    }
+
+    /// Whether these parts can be sent in one packet.
+    pub(crate) fn fits(&self, asks: &[Ask<'_>]) -> bool {
+        packet(asks).is_some_and(|(text, _)| text.len() <= self.packet_max())
     }
 
     /// Sends every part in one packet and reads the answers in their order. The server stops at the first error, which is
@@ -277,7 +291,7 @@ impl Session {
 
     /// The server would go on, holding its locks: it is asked to end the session. Whether it did is not known here.
     async fn give_up(&self, operation: &'static str, place: &str) -> Fault {
-        drop(timeout(END_TIMEOUT, Box::pin(self.link.end(self.id))).await);
+        drop(timeout(END_TIMEOUT, Box::pin(self.link.end(&self.known()))).await);
         let detail = format!("no answer in {} ms", self.link.context.call_timeout_ms);
         Fault::new(FaultClass::Disconnected, operation, place).with_detail(detail)
     }

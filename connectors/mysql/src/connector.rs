@@ -33,12 +33,20 @@ pub(crate) struct Shared {
     pub(crate) names: Names,
     pub(crate) looked: Looked,
     /// The session whose commit was not answered, if there is one.
-    lost: Mutex<Option<u64>>,
+    lost: Mutex<Option<Known>>,
 }
 
 /// Names of the control tables.
 pub(crate) struct Names {
     schema: String,
+}
+
+/// A session as others can name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// The server that numbers it.
+    pub(crate) server: String,
+    pub(crate) id: u64,
 }
 
 struct MySql {
@@ -138,8 +146,8 @@ impl Shared {
     }
 
     /// Notes the session that is about to commit.
-    pub(crate) fn remember_session(&self, id: u64) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    pub(crate) fn remember_session(&self, session: Known) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
     }
 
     /// Its commit was answered.
@@ -148,8 +156,8 @@ impl Shared {
     }
 
     /// The session whose commit was not answered.
-    pub(crate) fn lost_session(&self) -> Option<u64> {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lost_session(&self) -> Option<Known> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -4,9 +4,9 @@
 use forgetd_connector::Fault;
 
 use super::MyControl;
-use crate::answer::get;
+use crate::answer::{get, odd};
 use crate::connect::{Ask, Held};
-use crate::connector::Shared;
+use crate::connector::{Known, Shared};
 use crate::query::Sql;
 
 /// The most sessions that are ended for one fence.
@@ -39,18 +39,28 @@ impl Shared {
 }
 
 impl MyControl {
-    /// Ends the instance's other sessions on this server, as far as they are still there and ours to end.
+    /// Ends the instance's other sessions on this server, as far as they are still there and ours to end. One that was
+    /// announced before the server started is gone, and its number may be anybody's.
     pub(super) async fn end_others(&self) -> Result<(), Fault> {
         let mut own = vec![];
         let mut held = self.shared.desk.take().await?;
         own.push(held.id());
         own.extend(self.shared.lanes.idle_id());
         let server = held.variables().server();
+        let answers = held.turn("find sessions", &[Ask::Say("show global status like 'Uptime'")]).await?;
+        let answers =
+            answers.into_iter().map(|answer| answer.map_err(|e| self.shared.control_fault(&e, "find sessions")));
+        let answers = answers.collect::<Result<Vec<_>, _>>()?;
+        let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(&self.place()))?;
+        let uptime: u64 = get::<String>(row, 1, &self.place())?.parse().map_err(|_| odd(&self.place()))?;
         let mut sql = Sql::default();
-        let (instance, server) = (sql.bind(self.instance()), sql.bind(server.as_str()));
+        let (instance, bound) = (sql.bind(self.instance()), sql.bind(server.as_str()));
+        // It is told in whole seconds.
+        let uptime = sql.bind(uptime + 1);
         let text = format!(
             "select s.id from {} as s join information_schema.processlist as p on p.id = s.id \
-             where s.instance = {instance} and s.server = {server} and p.user = substring_index(user(), '@', 1) \
+             where s.instance = {instance} and s.server = {bound} and p.user = substring_index(user(), '@', 1) \
+             and s.seen_at >= utc_timestamp(6) - interval {uptime} second \
              order by s.seen_at",
             self.table("session")
         );
@@ -64,7 +74,7 @@ impl MyControl {
             }
         }
         for id in ids.into_iter().filter(|id| !own.contains(id)).take(ENDED_MAX) {
-            self.shared.link.end(id).await?;
+            self.shared.link.end(&Known { server: server.clone(), id }).await?;
         }
         Ok(())
     }

@@ -120,22 +120,28 @@ impl MyControl {
 
     async fn lost_session_is_there(&self, held: &mut Held) -> Result<bool, Fault> {
         // The very session that asks has no transaction open any more.
-        let Some(id) = self.shared.lost_session().filter(|id| *id != held.id()) else { return Ok(false) };
+        // And another server, which may answer in a cluster, has sessions of other people under these numbers.
+        let own = held.known();
+        let lost = self.shared.lost_session().filter(|lost| lost.server == own.server && lost.id != own.id);
+        let Some(lost) = lost else { return Ok(false) };
         let mut sql = Sql::default();
-        let id = sql.bind(id);
-        let sql = sql.say(format!("select p.id from information_schema.processlist as p where p.id = {id}"));
+        let id = sql.bind(lost.id);
+        let sql = sql.say(format!(
+            "select p.id from information_schema.processlist as p where p.id = {id} \
+             and p.user = substring_index(user(), '@', 1)"
+        ));
         let answers = held.answers("settle", &self.place(), &[Ask::Query(&sql)]).await?;
         Ok(answers.first().is_some_and(|answer| !answer.rows.is_empty()))
     }
 
     /// Ends the session that runs the lost transaction, and says whether there was one.
     async fn end_lost_session(&self) -> Result<bool, Fault> {
-        let Some(id) = self.shared.lost_session() else { return Ok(false) };
+        let Some(lost) = self.shared.lost_session() else { return Ok(false) };
         let mut held = self.shared.lanes.take().await?;
         let there = self.lost_session_is_there(&mut held).await?;
         held.give_back();
         if there {
-            self.shared.link.end(id).await?;
+            self.shared.link.end(&lost).await?;
         }
         Ok(there)
     }

@@ -18,7 +18,7 @@ pub(super) struct Done {
     pub(super) held: Option<Held>,
     /// When the COMMIT was answered.
     pub(super) at: Instant,
-    /// The answers to what was sent behind the COMMIT.
+    /// The answers to what was sent behind the COMMIT, if anything was.
     pub(super) ahead: Option<Vec<Result<Answer, Error>>>,
 }
 
@@ -31,7 +31,7 @@ pub(super) async fn commit(
     place: &str,
 ) -> Done {
     let lost = |fault| Done { commit: Commit::Unknown(fault), held: None, at: Instant::now(), ahead: None };
-    shared.remember_session(held.id());
+    shared.remember_session(held.known());
     // Whatever a fault point says, the session is not given back: its transaction ends with it.
     for point in ["receipt", "commit"] {
         if let Err(fault) = fault_point::before(point) {
@@ -42,9 +42,20 @@ pub(super) async fn commit(
     let mut asks = vec![Ask::Still];
     asks.extend(inserts.iter().map(Ask::Query));
     asks.push(Ask::Say("commit"));
+    let alone = asks.len();
     asks.extend(next.into_iter().flat_map(Packet::asks));
+    // A receipt can be large; the next turn can go by itself.
+    if asks.len() > alone && !held.fits(&asks) {
+        asks.truncate(alone);
+    }
+    let sent_ahead = asks.len() > alone;
     let mut answers = match held.turn("commit", &asks).await {
         Ok(answers) => answers,
+        // Too large to be sent: a smaller batch has a smaller receipt.
+        Err(fault) if matches!(fault.class, FaultClass::Row(_)) => {
+            shared.forget_session();
+            return Done { commit: Commit::RolledBack(fault), held: Some(held), at: Instant::now(), ahead: None };
+        }
         Err(fault) => return lost(fault),
     };
     for point in ["receipt", "commit"] {
@@ -63,7 +74,7 @@ pub(super) async fn commit(
         shared.forget_session();
     }
     let held = known.then_some(held);
-    Done { commit, held, at, ahead: Some(ahead) }
+    Done { commit, held, at, ahead: sent_ahead.then_some(ahead) }
 }
 
 /// What the answers say together: the first insert is the receipt's.

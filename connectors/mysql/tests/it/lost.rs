@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use forgetd_connector::{Commit, FaultClass, Settled};
+use forgetd_connector::{Cause, Commit, FaultClass, Order, Predicate, Settled, Value};
 use forgetd_testkit::proxy::Proxy;
 use forgetd_testkit::{Arena, TestDatabase as _};
 use mysql_async::prelude::Queryable as _;
 
-use crate::fixture::{Database, arena, installed};
+use crate::fixture::{Database, arena, installed, order, selection};
 use crate::server::Product;
 
 /// A database, and an arena whose connector works through a proxy.
@@ -123,5 +123,34 @@ async fn a_receipt_too_large_for_a_packet_is_refused_and_not_sent() {
         assert_eq!((fault.class, fault.detail.as_deref()), (FaultClass::Internal, Some("max_allowed_packet")));
         receipt.body = body;
         assert_eq!(control.append(&receipt).await, Commit::Committed);
+    }
+}
+
+/// Nor is that of a batch: what the batch did is rolled back, and a smaller one is tried. One that fits by itself goes
+/// without the batch behind it.
+#[tokio::test]
+async fn a_receipt_of_a_batch_that_is_too_large_costs_no_session() {
+    const ITEM: &str = "create table item (id int primary key, at date not null, state longtext, key (at)); \
+        insert into item values (1, '2020-01-01', 'x'), (2, '2020-01-02', 'x'), (3, '2020-01-03', 'x')";
+    for product in Product::each() {
+        let (arena, database) = arena(product, ITEM).await;
+        let allowed = usize::try_from(database.number("select @@max_allowed_packet").await).unwrap();
+        let mut selection = selection("item");
+        let wide = Value::Text("y".repeat(100_000));
+        selection.terms.predicate = Predicate::one_of("state", vec![Value::Text("x".into()), wide]);
+        let mut lane = arena.lane(&arena.step(selection).await).await;
+        let mut receipt = arena.receipt("0", 1, None);
+        assert_eq!(lane.change(&order(1)).await.unwrap().changed, 1);
+        receipt.body = vec![b'x'; allowed / 2];
+        let Commit::RolledBack(fault) = lane.commit(&receipt).await else { panic!("it fits") };
+        assert_eq!(fault.class, FaultClass::Row(Cause::Size), "{fault}");
+        assert_eq!(arena.count("item").await, 3);
+        let effect = lane.change(&order(1)).await.unwrap();
+        receipt.body = vec![b'x'; (allowed - 100_000) / 2];
+        let next = Order { from: effect.next.cursor().cloned(), ..order(1) };
+        assert_eq!(lane.commit_then(&receipt, &next).await, Commit::Committed, "{product:?}");
+        assert_eq!(lane.change(&next).await.unwrap().changed, 1);
+        lane.undo().await.unwrap();
+        assert_eq!(arena.count("item").await, 2);
     }
 }
