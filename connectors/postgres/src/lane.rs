@@ -285,9 +285,10 @@ impl AtomicLane for Atomic {
     async fn change(&mut self, order: &Order) -> Result<Effect, Fault> {
         // A transaction that was never answered for is left to the server.
         self.open = None;
-        // Rows that are inserted meanwhile find room in a span that was planned for fewer.
+        // The second time the rows were counted as what they are. From the third on, those that are inserted meanwhile find
+        // room in a span that was planned for fewer.
         for overflows in 0..OVERFLOWS_MAX {
-            match self.attempt(order, (order.rows_max >> overflows).max(1)).await? {
+            match self.attempt(order, (order.rows_max >> overflows.saturating_sub(1)).max(1)).await? {
                 Attempt::Open(parts) => {
                     let (effect, open) = *parts;
                     self.open = Some(open);

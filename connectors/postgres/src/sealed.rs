@@ -232,7 +232,7 @@ impl SealedLane for SealedKeys {
         let position = Position::from_cursor(order.from.as_ref());
         for overflows in 0..OVERFLOWS_MAX {
             // As in [`crate::lane`]: fewer rows leave room for those that are inserted meanwhile.
-            let aim = (order.rows_max >> overflows).max(1);
+            let aim = (order.rows_max >> overflows.saturating_sub(1)).max(1);
             let held = self.shared.lanes.take().await?;
             let planned = self.walker.plan(&held, position.clone(), aim, Counted::Rows).await?;
             let select = self.query.due_keys(&planned.span, u64::from(order.rows_max) + 1);
