@@ -5,11 +5,12 @@ use serde_json::json;
 use crate::harness::{Database, Policy, Postgres, Program, Rule, until};
 
 /// Blocks of the table and its indexes that were touched since the database began. A session of a program that ended may
-/// still be about to add what it touched: it does so before it leaves the list of sessions.
+/// still be about to add what it touched: it does so before it leaves the list of sessions. Ours is told to add its own.
 fn touched(database: &Postgres) -> u64 {
     let others = "select count(*) from pg_stat_activity where datname = current_database() \
                   and backend_type = 'client backend' and pid <> pg_backend_pid()";
     until("the program's sessions are gone", 60, || database.value(others) == "0");
+    database.exec("select pg_stat_force_next_flush()");
     let count = "select heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit \
                  from pg_statio_user_tables where relname = 'lead'";
     database.value(count).parse().unwrap()
