@@ -37,7 +37,8 @@ mysql_packages() {
   touch "$apt/status"
   mirror="$(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null |
     awk '/^URIs:/ { print $2; exit } /^deb / { print $2; exit }' || true)"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian} sid main" \
+  [ -n "$mirror" ] || skip "MySQL could not be downloaded: apt is told of no mirror of Debian"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" \
     >"$apt/sources.list"
   # An apt of its own, to which nothing is installed. A stored mirror's Release file can be past its date.
   options=(-q -o "Dir::State=$apt/state" -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache"
