@@ -3,8 +3,8 @@
 mod column;
 
 pub(crate) use column::{
-    Around, binary, bind, bytes_of, constant, cutoff, exact_text, from_text, is_binary, labels, old, parameter, read,
-    text, unicode, value, with_exponent, written,
+    bind, bytes_of, constant, cutoff, exact_text, from_text, is_binary, labels, old, parameter, read, text, unicode,
+    value, with_exponent, written,
 };
 
 /// An identifier in quotes.

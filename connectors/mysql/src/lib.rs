@@ -7,8 +7,6 @@
 //! one packet, as text with literals of our own making: see `query::sql`. Driver messages are dropped in `error`; no
 //! other file reads one.
 
-#![allow(dead_code, unused_imports, reason = "parts are being written")]
-
 mod answer;
 mod catalog;
 mod codec;

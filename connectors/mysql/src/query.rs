@@ -212,14 +212,6 @@ impl Query {
         self.step.selection.looks_elsewhere()
     }
 
-    /// Whether the predicate may look into the table itself, or into a native condition's: the server refuses to change a
-    /// table by a statement that reads it once more.
-    pub(crate) fn reads_itself(&self) -> bool {
-        let own = &self.step.table.name;
-        !self.readings.is_empty()
-            || self.step.selection.other_tables().into_iter().any(|other| other.is(own) || own.is(other))
-    }
-
     /// A statement in which the predicate can stand: its values are bound.
     pub(crate) fn with_predicate(&self) -> Sql {
         self.bound.clone()

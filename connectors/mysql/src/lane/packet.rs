@@ -86,10 +86,6 @@ impl Packet {
         self.parts.push((part, sql));
     }
 
-    pub(crate) fn has(&self, part: &Part) -> bool {
-        self.parts.iter().any(|(own, _)| own == part)
-    }
-
     /// The statements, in their order.
     pub(crate) fn asks(&self) -> Vec<Ask<'_>> {
         let parts = self.parts.iter().map(|(part, sql)| match part {

@@ -6,8 +6,7 @@ use forgetd_connector::walk::Span;
 use forgetd_connector::{Fault, Key, LockWait};
 
 use super::carried::Carrier;
-use super::{ALIAS, Query, Sql, of};
-use crate::codec;
+use super::{ALIAS, Query, Sql};
 
 /// What a derived table that shall be worked out first is limited to: the engine would put a condition of the outer
 /// statement into one without a limit, or the rows that it locks into another order of joins.
