@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use crate::deleted::Deleted;
 use crate::evidence::Exported;
-use crate::harness::{Database, Mysql, Policy, Postgres, Process, Product, Program, Sqlite};
+use crate::harness::{Cluster, Database, Mysql, Policy, Postgres, Process, Product, Program, Sqlite};
 use crate::table::{Of, Table, Tally};
 use crate::transformed::Transformed;
 
@@ -29,6 +29,8 @@ pub(crate) enum Engine {
     MySql,
     /// Rows in tables without transactions, control tables with them on the same server.
     MyIsam,
+    /// Three nodes that all take writes.
+    Galera,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,9 @@ pub(crate) struct Site {
     home: Option<Box<dyn Database>>,
     table: Box<dyn Table>,
     program: Program,
+    coordination: Cell<Coordination>,
+    /// Of a cluster: the node that the next processes work on.
+    node: Cell<usize>,
     exports: Cell<u32>,
 }
 
@@ -73,14 +78,23 @@ impl Engine {
             Self::Sqlite => Box::new(Sqlite::database()),
             Self::MariaDb | Self::MyIsam => Box::new(Mysql::on(Product::MariaDb)),
             Self::MySql => Box::new(Mysql::on(Product::there().find(|product| *product == Product::MySql)?)),
+            Self::Galera => Box::new(Mysql::on_nodes(Cluster::Galera)?),
         })
+    }
+
+    /// The cluster that it is; the harness itself works on its first node.
+    pub(crate) const fn cluster(self) -> Option<Cluster> {
+        match self {
+            Self::Galera => Some(Cluster::Galera),
+            _ => None,
+        }
     }
 
     /// What stands behind a table's columns.
     pub(crate) const fn table(self) -> &'static str {
         match self {
             Self::Postgres | Self::Sqlite => "",
-            Self::MariaDb | Self::MySql => "collate utf8mb4_bin",
+            Self::MariaDb | Self::MySql | Self::Galera => "collate utf8mb4_bin",
             Self::MyIsam => "engine = MyISAM collate utf8mb4_bin",
         }
     }
@@ -88,7 +102,7 @@ impl Engine {
     /// The column that periods count from, as a rule writes it.
     pub(crate) const fn since(self) -> &'static str {
         match self {
-            Self::Postgres | Self::MariaDb | Self::MySql | Self::MyIsam => "at",
+            Self::Postgres | Self::MariaDb | Self::MySql | Self::MyIsam | Self::Galera => "at",
             Self::Sqlite => "{ column: at, as: unix_s }",
         }
     }
@@ -112,6 +126,8 @@ impl Lane {
         Self::new("transform-mariadb", Engine::MariaDb, Protocol::Atomic, Deed::Transform),
         Self::new("transform-mysql", Engine::MySql, Protocol::Atomic, Deed::Transform),
         Self::new("transform-mariadb-myisam", Engine::MyIsam, Protocol::Sealed, Deed::Transform),
+        Self::new("galera", Engine::Galera, Protocol::Atomic, Deed::Delete),
+        Self::new("transform-galera", Engine::Galera, Protocol::Atomic, Deed::Transform),
     ];
 
     const fn new(name: &'static str, engine: Engine, protocol: Protocol, deed: Deed) -> Self {
@@ -148,14 +164,29 @@ impl Site {
             Deed::Delete => Box::new(Deleted::new(lane.engine, &*data, rows)),
             Deed::Transform => Box::new(Transformed::new(lane.engine, &*data, rows)),
         };
-        let program = Program::installed(&policy(&*table, &*data, home.as_deref(), Coordination::Lease));
+        let program = Program::installed(&policy(&*table, &data.url(), home.as_deref(), Coordination::Lease));
         table.equip(&program);
-        Some(Self { lane, data, home, table, program, exports: Cell::new(0) })
+        let (coordination, node) = (Cell::new(Coordination::Lease), Cell::new(0));
+        Some(Self { lane, data, home, table, program, coordination, node, exports: Cell::new(0) })
     }
 
     /// How the next processes agree on who acts.
     pub(crate) fn coordinate(&self, coordination: Coordination) {
-        self.program.policy(&policy(&*self.table, &*self.data, self.home.as_deref(), coordination));
+        self.coordination.set(coordination);
+        self.write_policy();
+    }
+
+    /// The next processes work on this node.
+    pub(crate) fn work_on(&self, node: usize) {
+        self.node.set(node);
+        self.write_policy();
+    }
+
+    fn write_policy(&self) {
+        let own = self.data.url();
+        let nodes = self.lane.engine.cluster().and_then(Cluster::servers);
+        let url = nodes.map_or(own.clone(), |nodes| nodes.url(self.node.get(), &own));
+        self.program.policy(&policy(&*self.table, &url, self.home.as_deref(), self.coordination.get()));
     }
 
     /// Adds rows that are due.
@@ -188,9 +219,15 @@ impl Site {
     }
 
     /// How many receipts are in a state.
-    fn receipts(&self, condition: &str) -> u64 {
+    pub(crate) fn receipts(&self, condition: &str) -> u64 {
         let control = self.home.as_deref().unwrap_or(&*self.data);
         control.count(&format!("select count(*) from {} where {condition}", control.control_table("receipt")))
+    }
+
+    /// The term that stands now.
+    pub(crate) fn term(&self) -> u64 {
+        let control = self.home.as_deref().unwrap_or(&*self.data);
+        control.count(&format!("select max(term) from {}", control.control_table("fence")))
     }
 
     /// Receipts that no evidence acknowledges yet.
@@ -237,12 +274,12 @@ pub(crate) const ABSENT: &str = "nothing was done: the server is not there";
 /// A run that waits for a dead holder's lease to end.
 const RUN: [&str; 4] = ["run", "--json", "--wait", "30s"];
 
-fn policy(table: &dyn Table, data: &dyn Database, home: Option<&dyn Database>, coordination: Coordination) -> Policy {
+fn policy(table: &dyn Table, data: &str, home: Option<&dyn Database>, coordination: Coordination) -> Policy {
     let throttle = format!("throttle: {{ batch_rows_max: {BATCH_ROWS} }}");
     let policy = match home {
-        None => Policy::new(&data.url()).with(&throttle),
+        None => Policy::new(data).with(&throttle),
         Some(home) => Policy::new(&home.url())
-            .database(&format!("data:\n    url: {}", data.url()))
+            .database(&format!("data:\n    url: {data}"))
             .with("control: { at: main }")
             .with(&throttle),
     };

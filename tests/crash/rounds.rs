@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::dice::Dice;
-use crate::harness::Process;
+use crate::harness::{Cluster, Process};
 use crate::lane::{ABSENT, Coordination, Engine, Lane, Site};
 use crate::ledger::Ledger;
+use crate::nodes::{self, FENCE_BY_READ, Pair, Trouble};
 use crate::report::{Counts, Line, Met};
 use crate::watch::{Report, server_state, settled_state};
 
@@ -13,34 +14,42 @@ use crate::watch::{Report, server_state, settled_state};
 const ROWS: u64 = 600;
 
 /// A kill that comes after the run's own end is no kill: it is tried again, this often.
-const TRIES: u32 = 20;
+pub(crate) const TRIES: u32 = 20;
 
 /// Longer than any run of a round takes to a given point.
-const REACH: Duration = Duration::from_secs(60);
+pub(crate) const REACH: Duration = Duration::from_secs(60);
 
 /// Points inside an atomic batch's transaction, after its rows changed.
-const IN_TRANSACTION: &[&str] = &["change.after", "receipt.before", "receipt.after", "commit.before"];
+pub(crate) const IN_TRANSACTION: &[&str] = &["change.after", "receipt.before", "receipt.after", "commit.before"];
 
 /// Points between a sealed receipt and its outcome.
 const IN_SEAL: &[&str] = &["seal.after", "finish.before", "finish.after", "unseal.before"];
 
 /// Points at which receipts wait and no batch is under way.
-const UNRELAYED: &[&str] =
+pub(crate) const UNRELAYED: &[&str] =
     &["relay.publish.before", "relay.publish.after", "relay.checkpoint.before", "relay.ack.before"];
 
 /// Runs the form and returns its last line, as an error where it must fail.
 pub(crate) fn run(lane: Lane, rounds: u64, naive: Option<&str>, mut dice: Dice) -> Result<String, String> {
     let Some(site) = Site::new(lane, ROWS) else { return Ok(ABSENT.into()) };
+    if let Some(cluster) = lane.engine.cluster() {
+        cluster.prepare(site.data());
+    }
     let mut counts = Counts::default();
     let mut ledger = Ledger::new();
     ledger.begin();
     let lasts = undisturbed(&site)?;
     ledger.end(&site, &mut counts)?;
     for round in 0..rounds {
-        site.coordinate(if round % 2 == 0 { Coordination::Lease } else { Coordination::None });
+        // On a cluster what happens goes round as well.
+        let turn = if lane.engine.cluster().is_some() { round / 4 } else { round };
+        site.coordinate(if turn % 2 == 0 { Coordination::Lease } else { Coordination::None });
         site.seed();
         ledger.begin();
-        counts.met(kill(&site, lasts, round, naive, &mut dice)?);
+        match lane.engine.cluster() {
+            Some(cluster) => nodes(&site, cluster, lasts, round, naive, &mut dice, &mut counts)?,
+            None => counts.met(kill(&site, lasts, round, naive, &mut dice)?),
+        }
         ledger.died(&site, &mut counts);
         // The wrong order is wrong only while it runs: what comes after is done right.
         site.recover()?;
@@ -55,6 +64,31 @@ pub(crate) fn run(lane: Lane, rounds: u64, naive: Option<&str>, mut dice: Dice) 
         return Err(format!("{line}\ntoo few kills met the states that matter"));
     }
     Ok(line)
+}
+
+/// A round on a cluster. Wrong orders of change and receipt are wrong whatever happens to nodes.
+fn nodes(
+    site: &Site,
+    cluster: Cluster,
+    lasts: u64,
+    round: u64,
+    naive: Option<&str>,
+    dice: &mut Dice,
+    counts: &mut Counts,
+) -> Result<(), String> {
+    let orders = naive.is_some_and(|naive| naive != FENCE_BY_READ);
+    let trouble = if orders { Trouble::Kill } else { Trouble::of_round(round) };
+    let pair = Pair::draw(cluster, trouble, dice);
+    if trouble == Trouble::Kill {
+        site.work_on(pair.holder);
+        let wrong = naive.filter(|_| orders);
+        counts.met(kill(site, lasts, round, wrong, dice)?);
+    } else {
+        nodes::befall(site, &pair, trouble, naive, dice, counts)?;
+    }
+    counts.befell(trouble);
+    site.work_on(pair.successor);
+    Ok(())
 }
 
 /// How long a run takes that nobody kills, in microseconds: random moments are drawn from it.
@@ -215,6 +249,6 @@ fn kill_now(running: Process) {
 }
 
 /// Draws the moment of a kill; nothing waits for anything here.
-fn pause(micros: u64) {
+pub(crate) fn pause(micros: u64) {
     std::thread::sleep(Duration::from_micros(micros));
 }

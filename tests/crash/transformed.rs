@@ -41,7 +41,9 @@ impl Transformed {
         let (at, marker, doc) = match engine {
             Engine::Postgres => ("timestamptz", "timestamptz", "jsonb"),
             Engine::Sqlite => ("integer", "timestamp", "json"),
-            Engine::MariaDb | Engine::MySql | Engine::MyIsam => ("timestamp", "timestamp null", "json"),
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera => {
+                ("timestamp", "timestamp null", "json")
+            }
         };
         let kind = engine.table();
         for table in ["item", "original", "expected"] {
@@ -63,7 +65,7 @@ impl Transformed {
                 "create trigger count_write after update of forgotten_at on item \
                  begin update item set writes = writes + 1 where id = new.id; end"
             }
-            Engine::MariaDb | Engine::MySql | Engine::MyIsam => {
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera => {
                 "create trigger count_write before update on item for each row set new.writes = old.writes + 1"
             }
         });
@@ -88,7 +90,7 @@ impl Transformed {
             Engine::Sqlite => {
                 (format!("unixepoch() - ({past})"), "date('1950-02-03', '+' || (id % 300) || ' days')", "")
             }
-            Engine::MariaDb | Engine::MySql | Engine::MyIsam => {
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera => {
                 (format!("now() - interval ({past}) second"), "date '1950-02-03' + interval (id % 300) day", "")
             }
         };

@@ -8,7 +8,11 @@ full() {
     long_crash "$lane" --points
   done
   for lane in {,transform-}{postgres,sqlite,mariadb,mysql,mariadb-myisam}; do
-    stage "naive-$lane" with_servers naive_is_caught "$lane"
+    stage "naive-$lane" with_servers naive_is_caught "$lane" log_after_commit:lost log_before_commit:doubled
+  done
+  for lane in {,transform-}galera; do
+    long_crash "$lane" --rounds 200
+    stage "naive-$lane" with_servers naive_is_caught "$lane" fence_by_read:committed_late
   done
   long_schedules
   long_diff
@@ -69,18 +73,17 @@ crash() {
   return "${PIPESTATUS[0]}"
 }
 
-# Both wrong orders of change and receipt must make the harness fail, for the right reason.
+# naive_is_caught LANE VARIANT:COUNT..: each wrong way of doing it must make the harness fail, for the right reason.
 naive_is_caught() {
-  local lane="$1" naive field
-  for naive in log_after_commit log_before_commit; do
-    field=lost
-    [ "$naive" = log_after_commit ] || field=doubled
-    if crash "$lane" --rounds 30 --naive "$naive" >"$work/naive.log" 2>&1; then
+  local lane="$1" naive
+  shift
+  for naive in "$@"; do
+    if crash "$lane" --rounds 30 --naive "${naive%:*}" >"$work/naive.log" 2>&1; then
       cat "$work/naive.log"
-      echo "$naive was not caught"
+      echo "${naive%:*} was not caught"
       return 1
     fi
-    grep -E "$field=[1-9]" "$work/naive.log"
+    grep -E "${naive#*:}=[1-9]" "$work/naive.log"
   done
 }
 

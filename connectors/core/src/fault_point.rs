@@ -1,6 +1,6 @@
 //! Named points at which tests make the program die, stop, fail or lose an answer.
 //!
-//! Without the cargo feature `faults` both functions are empty. With it, `FORGETD_FAULT` holds a comma-separated list
+//! Without the cargo feature `faults` these functions are empty. With it, `FORGETD_FAULT` holds a comma-separated list
 //! of `point.before=action[@n]` or `point.after=action[@n]`: at the n-th time (default the first) that the point is
 //! reached, `kill` sends SIGKILL to the process itself, `stop` SIGSTOP, `fail` answers with a lost connection, and
 //! `hold` waits to be killed. `after` with `fail` is the "done, but the answer was lost" twin. Every point reached is
@@ -44,8 +44,15 @@ pub fn after(_point: &'static str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether this wrong way of doing something is asked for, by `FORGETD_NAIVE`: what is there to catch it must do so.
+#[cfg(not(feature = "faults"))]
+#[inline]
+pub fn naive(_name: &str) -> bool {
+    false
+}
+
 #[cfg(feature = "faults")]
-pub use armed::{after, before};
+pub use armed::{after, before, naive};
 
 #[cfg(feature = "faults")]
 mod armed {
@@ -86,6 +93,12 @@ mod armed {
     /// The point was passed.
     pub fn after(point: &'static str) -> Result<(), Fault> {
         reach(&format!("{point}.after"), point)
+    }
+
+    /// Whether this wrong way of doing something is asked for, by `FORGETD_NAIVE`: what is there to catch it must do so.
+    pub fn naive(name: &str) -> bool {
+        static ASKED: OnceLock<Option<String>> = OnceLock::new();
+        ASKED.get_or_init(|| std::env::var("FORGETD_NAIVE").ok()).as_deref() == Some(name)
     }
 
     fn reach(place: &str, point: &'static str) -> Result<(), Fault> {

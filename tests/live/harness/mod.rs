@@ -1,6 +1,7 @@
 //! Databases of a test's own, and the program as its users run it.
 
 mod clock;
+mod cluster;
 mod contents;
 mod database;
 mod findings;
@@ -15,6 +16,7 @@ mod server;
 mod sqlite;
 
 pub(crate) use clock::Clock;
+pub(crate) use cluster::{Cluster, Flow, Node};
 pub(crate) use contents::{assert_same, contents};
 pub(crate) use database::{Database, Rows, every_engine};
 pub(crate) use findings::{Findings, assert_findings};

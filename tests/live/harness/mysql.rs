@@ -11,7 +11,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, Row, Value};
 use url::Url;
 
-use super::{Database, Roles, Rows};
+use super::{Cluster, Database, Roles, Rows};
 
 /// Which of the two servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,14 @@ impl Mysql {
     /// An empty database on this server, which must be there.
     pub(crate) fn on(product: Product) -> Self {
         Self::at(product, product.server().expect("the server is there"))
+    }
+
+    /// An empty database on the first node of this cluster, whose reads see what was committed on any of them; none where
+    /// it could not be downloaded.
+    pub(crate) fn on_nodes(cluster: Cluster) -> Option<Self> {
+        let database = Self::at(cluster.product(), &cluster.servers()?.urls[0]);
+        database.exec(cluster.causal());
+        Some(database)
     }
 
     fn at(product: Product, server: &Url) -> Self {
@@ -228,6 +236,7 @@ fn text(value: Value) -> Option<String> {
 /// Servers of a test's own: they are there as long as this is.
 pub(crate) struct Servers {
     urls: Vec<Url>,
+    pids: Vec<u32>,
     // It stops them when our end of the pipe closes, however this process ends.
     _keeper: Option<(Child, ChildStdin)>,
 }
@@ -246,7 +255,8 @@ impl Product {
             Self::MariaDb => (&MARIADB, "FORGETD_TEST_MARIADB_URL", "mariadb"),
             Self::MySql => (&MYSQL, "FORGETD_TEST_MYSQL_URL", "mysql"),
         };
-        let given = |url: String| Servers { urls: vec![Url::parse(&url).expect(variable)], _keeper: None };
+        let given =
+            |url: String| Servers { urls: vec![Url::parse(&url).expect(variable)], pids: vec![], _keeper: None };
         let kept = kept.get_or_init(|| match std::env::var(variable) {
             Ok(url) => Some(url).filter(|url| !url.is_empty()).map(given),
             Err(_) => Servers::start(name),
@@ -271,17 +281,15 @@ impl Servers {
         let input = keeper.stdin.take().expect("piped");
         let lines = BufReader::new(keeper.stdout.take().expect("piped")).lines().map_while(Result::ok);
         let said: Vec<String> = lines.take_while(|line| line != "ready").collect();
-        let urls: Vec<Url> = said
-            .iter()
-            .filter_map(|line| line.strip_prefix("url "))
-            .map(|url| Url::parse(url).expect("a URL"))
-            .collect();
+        let each = |name: &'static str| said.iter().filter_map(move |line| line.strip_prefix(name));
+        let urls: Vec<Url> = each("url ").map(|url| Url::parse(url).expect("a URL")).collect();
+        let pids = each("pid ").map(|pid| pid.parse().expect("a number")).collect();
         if urls.is_empty() {
             let code = keeper.wait().expect("bash").code();
             assert_eq!((code, name), (Some(77), "mysql"), "the server did not start");
             return None;
         }
-        Some(Self { urls, _keeper: Some((keeper, input)) })
+        Some(Self { urls, pids, _keeper: Some((keeper, input)) })
     }
 
     /// An empty database on the first of them, which is a MariaDB.
@@ -294,10 +302,32 @@ impl Servers {
         Mysql::at(product, &self.urls[0])
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.urls.len()
+    }
+
+    /// The same URL on the server of this number.
+    pub(crate) fn url(&self, number: usize, url: &str) -> String {
+        let mut there = self.urls[number].clone();
+        there.set_path(Url::parse(url).expect("a URL").path());
+        there.into()
+    }
+
     /// The same database as the server of this number has it.
     pub(crate) fn session(&self, number: usize, database: &Mysql) -> MysqlSession {
-        let mut url = self.urls[number].clone();
-        url.set_path(&database.name);
+        let url = Url::parse(&self.url(number, &database.url())).expect("a URL");
         MysqlSession::connect(database.product, &url)
+    }
+
+    /// One connection to the server of this number, which is of this product, and to none of its databases.
+    pub(crate) fn administrator(&self, product: Product, number: usize) -> MysqlSession {
+        MysqlSession::connect(product, &self.urls[number])
+    }
+
+    /// Kills the server of this number.
+    pub(crate) fn kill(&self, number: usize) {
+        let status = Command::new("kill").arg("-KILL").arg(self.pids[number].to_string()).status().expect("kill");
+        assert!(status.success(), "kill {}", self.pids[number]);
     }
 }

@@ -1,6 +1,6 @@
 //! The fence in a transaction: nothing is written under a term that another has passed.
 
-use forgetd_connector::FenceKind;
+use forgetd_connector::{FenceKind, fault_point};
 
 use crate::answer::Answer;
 use crate::connector::Shared;
@@ -16,6 +16,11 @@ pub(super) fn only_under(shared: &Shared, term: u64, sql: &mut Sql) -> String {
 }
 
 impl Shared {
+    /// Tests put the wrong one on a cluster: a lock that the other nodes do not know of.
+    fn kind_of_fence(&self) -> FenceKind {
+        if fault_point::naive("fence_by_read") { FenceKind::Lock } else { self.looked.fence }
+    }
+
     /// The statement that takes the fence row, if it holds this term, so that a takeover waits for the transaction; or,
     /// where several nodes take writes, changes it, so that one of the two fails when they are compared.
     pub(crate) fn fence(&self, term: u64) -> Sql {
@@ -23,7 +28,7 @@ impl Shared {
         let instance = sql.bind(self.link.context.instance.as_str());
         let term = sql.bind(term);
         let fence = self.names.table("fence");
-        let text = match self.looked.fence {
+        let text = match self.kind_of_fence() {
             FenceKind::Lock => {
                 let share = self.looked.flavour.for_share();
                 format!("select term from {fence} where instance = {instance} and term = {term} {share}")
@@ -37,7 +42,7 @@ impl Shared {
 
     /// Whether the answer to [`Shared::fence`] says that the term stands.
     pub(crate) fn fence_holds(&self, answer: &Answer) -> bool {
-        match self.looked.fence {
+        match self.kind_of_fence() {
             FenceKind::Lock => answer.rows.len() == 1,
             FenceKind::Write => answer.affected == 1,
         }
