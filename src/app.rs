@@ -53,6 +53,8 @@ pub async fn connect_to(url: &SecretString, name: &str) -> Result<Result<Box<dyn
         control_name: "forgetd".into(),
         lock_wait_ms: LOCK_WAIT_MS,
         call_timeout_ms: CALL_TIMEOUT_MS,
+        // Nothing is changed through it.
+        batch_rows_max: 0,
         application: "forgetd init".into(),
     };
     connect_by_scheme(url, context).await
@@ -74,6 +76,7 @@ async fn connect_one(
         control_name,
         lock_wait_ms: database.lock_wait_ms,
         call_timeout_ms: CALL_TIMEOUT_MS,
+        batch_rows_max: database.batch_rows_max,
         application: format!("forgetd {instance}"),
     };
     connect_by_scheme(url, context).await

@@ -33,6 +33,7 @@ pub(crate) fn context(instance: &str) -> ConnectContext {
         control_name: "forgetd".into(),
         lock_wait_ms: 5_000,
         call_timeout_ms: 60_000,
+        batch_rows_max: 1_000,
         application: "forgetd test".into(),
     }
 }

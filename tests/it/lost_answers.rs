@@ -82,6 +82,7 @@ impl World {
             control_name: "forgetd".into(),
             lock_wait_ms: 200,
             call_timeout_ms: 10_000,
+            batch_rows_max: 1_000,
             application: "test".into(),
         };
         forgetd_sqlite::connect(forgetd_sqlite::Config::from_url(&url).unwrap(), context).await.unwrap()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# keep.sh mariadb|mysql|galera|replica: servers for one test, until the input ends. It says url, socket, ca and pid of
-# each, a line each, and then ready; it ends with 77 where MySQL cannot be had.
+# keep.sh mariadb|mysql|galera|replica|group: servers for one test, until the input ends. It says url, socket, ca and pid
+# of each, a line each, and then ready; it ends with 77 where MySQL cannot be had.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=tests/stages/report.sh
@@ -9,6 +9,8 @@ source tests/stages/report.sh
 source tests/stages/servers.sh
 # shellcheck source=tests/stages/galera.sh
 source tests/stages/galera.sh
+# shellcheck source=tests/stages/group.sh
+source tests/stages/group.sh
 
 # Said where people see it.
 exec 3>&2

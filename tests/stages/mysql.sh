@@ -72,17 +72,24 @@ start_mariadb() {
   start_mysql_server "$dir"
 }
 
-# start_mysql DIR: the same. Unstable's C library is newer than ours, so its own loader runs the program.
+# start_mysql DIR: the same.
 start_mysql() {
-  local dir="$1" usr="$cache/mysql/usr" libraries
+  local dir="$1"
   mysql_packages
   mysql_folder "$dir"
+  mysql_program
+  mysql_server+=(--innodb-redo-log-capacity=256M)
+  TMPDIR="$dir/tmp" "${mysql_server[@]}" --initialize-insecure "--user=$(id -un)" "--datadir=$dir/data" >"$dir/log" 2>&1
+  start_mysql_server "$dir"
+}
+
+# How MySQL is run: unstable's C library is newer than ours, so its own loader runs the program.
+mysql_program() {
+  local usr="$cache/mysql/usr" libraries
   libraries="$(dirname "$(find "$usr/lib" -name libc.so.6 | head -n 1)")"
   mysql_server=("$libraries"/ld-linux-*.so.* --library-path "$libraries" --preload "$(eatmydata)" "$usr/sbin/mysqld"
     --no-defaults "--basedir=$usr" "--plugin-dir=$usr/lib/mysql/plugin" "--lc-messages-dir=$usr/share/mysql"
-    "--character-sets-dir=$usr/share/mysql/charsets" --mysqlx=OFF --innodb-redo-log-capacity=256M)
-  TMPDIR="$dir/tmp" "${mysql_server[@]}" --initialize-insecure "--user=$(id -un)" "--datadir=$dir/data" >"$dir/log" 2>&1
-  start_mysql_server "$dir"
+    "--character-sets-dir=$usr/share/mysql/charsets" --mysqlx=OFF)
 }
 
 eatmydata() {

@@ -136,7 +136,7 @@ TEXT
 stop_servers() {
   local pg="$work/postgres"
   local server
-  for server in "$work"/{mariadb,mysql} "$work"/{galera,replica}/?; do stop_process "$server"; done
+  for server in "$work"/{mariadb,mysql} "$work"/{galera,replica,group}/?; do stop_process "$server"; done
   [ ! -e "$pg/bouncer/pid" ] || kill "$(cat "$pg/bouncer/pid")" 2>/dev/null || true
   if [ -e "$pg/data/postmaster.pid" ]; then
     (cd "$pg" && as_postgres "$pg_bin/pg_ctl" -D "$pg/data" -m immediate -w stop) >/dev/null 2>&1 || true

@@ -25,6 +25,8 @@ pub struct ConnectContext {
     pub lock_wait_ms: u64,
     /// How long any single call may take before it is given up as lost.
     pub call_timeout_ms: u64,
+    /// The most rows that a batch may change, as the policy says.
+    pub batch_rows_max: u32,
     /// Shown to the server as the application's name.
     pub application: String,
 }

@@ -201,6 +201,7 @@ mod tests {
             control_name: "forgetd".into(),
             lock_wait_ms: 200,
             call_timeout_ms: 5_000,
+            batch_rows_max: 1_000,
             application: "forgetd".into(),
         };
         Target::parse(&Config { url: url.into(), password: None }, &context).map_err(|fault| fault.to_string())

@@ -129,6 +129,8 @@ fn class(code: u16, state: &str, message: &str) -> FaultClass {
         // The cluster lost its majority, or this node its place in it.
         1047 | 3797 => FaultClass::Disconnected,
         1290 | 1792 | 1836 | 1874 => FaultClass::Blocked(Cause::ReadOnly),
+        // A group takes no change of such a table.
+        3098 => FaultClass::Blocked(Cause::Unsupported),
         1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1419 | 1698 | 3118 => FaultClass::Blocked(Cause::Privilege),
         1146 | 1049 | 1051 | 1932 => FaultClass::Blocked(Cause::TableMissing),
         1054 => FaultClass::Blocked(Cause::ColumnMissing),
@@ -197,6 +199,8 @@ mod tests {
             (1180, "HY000", "Got error 90 \"Message too long\" during COMMIT", FaultClass::Row(Cause::Size)),
             (1290, "HY000", "running with the --read-only option", FaultClass::Blocked(Cause::ReadOnly)),
             (3100, "HY000", "Error on observer while running replication hook", FaultClass::Row(Cause::Size)),
+            (3098, "HY000", "The table does not comply", FaultClass::Blocked(Cause::Unsupported)),
+            (3101, "40000", "Plugin instructed the server to rollback", FaultClass::Transient),
             (1836, "HY000", "Running in read-only mode", FaultClass::Blocked(Cause::ReadOnly)),
             (3024, "HY000", "maximum statement execution time exceeded", FaultClass::Timeout),
             (1969, "70100", "max_statement_time exceeded", FaultClass::Timeout),

@@ -20,7 +20,7 @@ pub(crate) const VARIABLES: &str = "\
 show variables where variable_name in ('version', 'version_comment', 'hostname', 'server_id', 'server_uuid', \
   'server_uid', 'datadir', 'read_only', 'super_read_only', 'innodb_read_only', 'innodb_flush_log_at_trx_commit', \
   'innodb_doublewrite', 'log_bin', 'sync_binlog', 'lower_case_table_names', 'wsrep_on', \
-  'group_replication_group_name', 'group_replication_single_primary_mode')";
+  'group_replication_group_name')";
 
 /// The cluster's own name of the history that its nodes share.
 pub(crate) const STATUS: &str = "show status like 'wsrep_cluster_state_uuid'";
@@ -121,8 +121,8 @@ pub(crate) fn look(session: &Session, place: &str) -> Result<Looked, Fault> {
         pooler,
         tls: session.tls(),
     };
-    let grouped = !found.get("group_replication_group_name").is_empty();
-    let several_write = found.on("wsrep_on") || (grouped && !found.on("group_replication_single_primary_mode"));
+    // How many members of a group take writes can be changed at any time, without a word to its sessions.
+    let several_write = found.on("wsrep_on") || !found.get("group_replication_group_name").is_empty();
     Ok(Looked {
         facts,
         flavour,

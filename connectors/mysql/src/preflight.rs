@@ -3,6 +3,7 @@
 mod advice;
 mod conditions;
 mod copies;
+mod group;
 mod jobs;
 mod keys;
 mod looked;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::MyControl;
 use super::receipts::BoundKey;
-use crate::answer::get;
+use crate::answer::{Answer, get};
 use crate::connect::{Ask, Held};
 use crate::query::Sql;
 
@@ -79,9 +79,7 @@ impl MyControl {
             held.give_back();
             return Ok(Look::Held);
         }
-        let mut take = Sql::default();
-        let instance = take.bind(self.instance());
-        let take = take.say(format!("select term from {} where instance = {instance} for update", self.table("fence")));
+        let take = self.take_fence();
         let asks = [Ask::Begin, Ask::Query(&take), Ask::Query(&look), Ask::Say("commit")];
         let found = self.found(&mut held, &asks).await?;
         held.give_back();
@@ -106,9 +104,22 @@ impl MyControl {
             }
         }
         let at = if asks.len() == 1 { 0 } else { 2 };
-        let fenced = asks.len() == 1 || answers.get(1).is_some_and(|answer| answer.rows.len() == 1);
+        let taken = |answer: &Answer| answer.rows.len() == 1 || answer.affected == 1;
+        let fenced = asks.len() == 1 || answers.get(1).is_some_and(taken);
         let row = answers.get(at).and_then(|answer| answer.rows.first());
         Ok(Some(if fenced { row.and_then(|row| count(row, &self.place())) } else { None }))
+    }
+
+    /// The statement that no transaction of the old batch can outlast. Where several nodes take writes it has to change the
+    /// row: only so does its COMMIT fail while another node's batch is on its way here, and undo what it found.
+    fn take_fence(&self) -> Sql {
+        let mut sql = Sql::default();
+        let instance = sql.bind(self.instance());
+        let fence = self.table("fence");
+        sql.say(match self.shared.looked.fence {
+            FenceKind::Lock => format!("select term from {fence} where instance = {instance} for update"),
+            FenceKind::Write => format!("update {fence} set beat = beat + 1 where instance = {instance}"),
+        })
     }
 
     fn look_up(&self, key: &ReceiptKey) -> Sql {

@@ -2,17 +2,19 @@
 
 use forgetd_connector::{Cause, Fault, FaultClass, Finding, Step, TableRef};
 
+use super::group::ActingKey;
 use super::rights::Rights;
 use super::server::Settings;
 use super::statements::deleted_with;
 use super::storage::{self, Part, Storage, of_indexes};
 use super::triggers::{Event, Trigger};
 use super::words::Routine;
-use super::{keys, sql};
+use super::{group, keys, sql};
 use crate::answer::{Answer, get, odd};
 use crate::codec;
 use crate::connect::{Ask, Session};
 use crate::connector::Shared;
+use crate::facts::BATCH_ROWS_MAX;
 use crate::query::{Sql, table_name};
 
 /// Everything that a few turns brought.
@@ -26,10 +28,13 @@ pub(super) struct Looked {
     /// Of each table; absent: it is gone, or out of sight.
     storage: Vec<Option<Storage>>,
     triggers: Vec<Trigger>,
+    /// Asked for where one stops a run.
+    acting_keys: Vec<ActingKey>,
     indexes: Vec<Part>,
     /// What triggers and events could call.
     pub(super) routines: Vec<Routine>,
     mariadb: bool,
+    batch_rows_max: u32,
 }
 
 // === impl Looked ===
@@ -73,18 +78,27 @@ impl Looked {
                 *of_table = Some(Storage::read(row, place)?);
             }
         }
+        let settings = Settings::read(&settings.rows, place)?;
+        let mut acting_keys = vec![];
+        if settings.refuses_acting_keys() {
+            let answers = session.read("preflight", place, &[&sql::acting_keys(&tables)]).await?;
+            let rows = &answers.first().ok_or_else(|| odd(place))?.rows;
+            acting_keys = rows.iter().map(|row| ActingKey::read(row, place)).collect::<Result<_, _>>()?;
+        }
         let triggers: Vec<Option<Trigger>> =
             triggers.rows.iter().map(|row| Trigger::read(row, place)).collect::<Result<_, _>>()?;
         Ok(Self {
-            settings: Settings::read(&settings.rows, place)?,
+            settings,
             role: codec::account(&user),
             rights: Rights::read(lines.iter().map(String::as_str)),
             tables,
             storage,
             triggers: triggers.into_iter().flatten().collect(),
+            acting_keys,
             indexes: indexes.rows.iter().map(|row| Part::read(row, place)).collect::<Result<_, _>>()?,
             routines: routines.rows.iter().map(|row| Routine::read(row, place)).collect::<Result<_, _>>()?,
             mariadb,
+            batch_rows_max: shared.link.context.batch_rows_max.min(BATCH_ROWS_MAX),
         })
     }
 
@@ -101,19 +115,23 @@ impl Looked {
     /// Every finding that needs no further question.
     pub(super) fn findings(&self, step: &Step, database: &str) -> Vec<Finding> {
         let place = step.place(database);
-        let mut findings = self.settings.findings(step, database);
+        let mut findings = self.settings.findings(database);
         let Some(storage) = self.storage_of(&step.table.name) else {
             let message = "the table does not exist, or the account cannot see it";
             return vec![Finding::blocks(Cause::TableMissing, place, message)];
         };
         findings.extend(storage.findings(&step.table.name, &self.settings, &place));
         findings.extend(storage::unnamed(step, &place));
-        findings.extend(self.settings.limited(storage.row_bytes(), &place));
+        findings.extend(self.settings.limited(storage.row_bytes(), self.batch_rows_max, &place));
+        findings.extend(group::acting(&self.acting_keys, &self.tables, step, &self.settings, database));
+        for table in group::to_be_keyed(&self.tables, step, &self.settings) {
+            let unkeyed = |storage: &Storage| storage.unkeyed(&table, &self.settings, &format!("{database}.{table}"));
+            findings.extend(self.storage_of(&table).and_then(unkeyed));
+        }
         for child in deleted_with(step) {
             let place = format!("{database}.{child}");
             if let Some(storage) = self.storage_of(&child) {
                 findings.extend(storage.findings(&child, &self.settings, &place));
-                findings.extend(storage.unkeyed(&child, &self.settings, &place));
             }
         }
         findings.extend(of_indexes(&self.indexes, step, &place));

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Cause, Fault, Finding, ForeignKey, Notice, OnDelete, Step};
+use forgetd_connector::{Cause, Fault, Finding, Notice};
 use mysql_async::Row;
 
 use crate::answer::get;
-use crate::facts::BATCH_ROWS_MAX;
 
 /// Asked as a list, because to name a variable that the product does not have is an error.
 pub(super) const SETTINGS: &str = "\
 show variables where variable_name in ('read_only', 'super_read_only', 'innodb_read_only', 'log_bin', 'binlog_format', \
   'binlog_row_image', 'binlog_expire_logs_seconds', 'expire_logs_days', 'max_statement_time', 'max_execution_time', \
   'event_scheduler', 'wsrep_on', 'wsrep_max_ws_rows', 'wsrep_max_ws_size', 'group_replication_group_name', \
-  'group_replication_transaction_size_limit', 'group_replication_enforce_update_everywhere_checks')";
+  'group_replication_transaction_size_limit', 'group_replication_enforce_update_everywhere_checks', \
+  'innodb_native_foreign_keys')";
 
 /// A batch that ends later than this is ended by nobody but a failure.
 const STATEMENT_SECONDS_MIN: f64 = 5.0;
@@ -30,6 +30,11 @@ impl Settings {
         Ok(Self(rows.iter().map(pair).collect::<Result<_, Fault>>()?))
     }
 
+    #[cfg(test)]
+    pub(super) fn of(pairs: &[(&str, &str)]) -> Self {
+        Self(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
+    }
+
     pub(super) fn value(&self, name: &str) -> &str {
         self.0.get(name).map(String::as_str).unwrap_or_default()
     }
@@ -42,12 +47,27 @@ impl Settings {
         self.value(name).parse().unwrap_or(0.0)
     }
 
-    /// Whether rows are copied to other nodes that take writes themselves.
+    /// Whether rows are copied to other nodes that take writes themselves, or can be told to.
     pub(super) fn in_cluster(&self) -> bool {
-        self.is_on("wsrep_on") || !self.value("group_replication_group_name").is_empty()
+        self.is_on("wsrep_on") || self.in_group()
     }
 
-    pub(super) fn findings(&self, step: &Step, database: &str) -> Vec<Finding> {
+    /// Whether that is a replication group.
+    pub(super) fn in_group(&self) -> bool {
+        !self.value("group_replication_group_name").is_empty()
+    }
+
+    /// Whether the group takes no change of a table whose foreign keys act by themselves.
+    pub(super) fn refuses_acting_keys(&self) -> bool {
+        self.in_group() && self.is_on("group_replication_enforce_update_everywhere_checks")
+    }
+
+    /// Whether a statement opens the tables that reference the one it changes. Older servers leave that to InnoDB.
+    pub(super) fn opens_children(&self) -> bool {
+        self.value("innodb_native_foreign_keys").eq_ignore_ascii_case("OFF")
+    }
+
+    pub(super) fn findings(&self, database: &str) -> Vec<Finding> {
         let mut findings = vec![];
         findings.extend(self.reads_only(database));
         if self.is_on("log_bin") && self.value("binlog_format").eq_ignore_ascii_case("STATEMENT") {
@@ -56,7 +76,6 @@ impl Settings {
             let fix = "run `set global binlog_format = 'ROW'`, and set it in the server's configuration";
             findings.push(Finding::blocks(Cause::Unsupported, database, message).with_fix(fix));
         }
-        findings.extend(self.refused_by_the_group(step, database));
         findings.extend(self.short(database));
         findings.extend(self.logged(database));
         findings
@@ -70,25 +89,9 @@ impl Settings {
         Some(Finding::blocks(Cause::ReadOnly, database, message).with_fix(fix))
     }
 
-    /// Where every member takes writes, no change passes that a foreign key would carry on.
-    fn refused_by_the_group(&self, step: &Step, database: &str) -> Option<Finding> {
-        if !self.is_on("group_replication_enforce_update_everywhere_checks") {
-            return None;
-        }
-        let table = &step.table.name;
-        let carried = |key: &&ForeignKey| key.on_delete != OnDelete::Refuse || key.follows;
-        let key = step.table.referenced_by.iter().find(carried)?;
-        let message = format!(
-            "the foreign key {} of {} acts on rows by itself, and group replication takes no change of such tables",
-            key.name, key.child
-        );
-        let fix = "change the foreign key's action to NO ACTION, or let the group have one primary";
-        Some(Finding::blocks(Cause::Unsupported, format!("{database}.{table}"), message).with_fix(fix))
-    }
-
     /// A cluster refuses larger transactions, which the largest batch of such rows would be. Such a batch is halved, and
     /// was for nothing.
-    pub(super) fn limited(&self, row_bytes: u64, place: &str) -> Option<Finding> {
+    pub(super) fn limited(&self, row_bytes: u64, batch_rows_max: u32, place: &str) -> Option<Finding> {
         if !self.in_cluster() {
             return None;
         }
@@ -102,9 +105,9 @@ impl Settings {
             rows("wsrep_max_ws_size", bytes),
             rows("group_replication_transaction_size_limit", bytes),
         ];
-        let (rows, name) = limits.into_iter().flatten().min().filter(|(rows, _)| *rows < u64::from(BATCH_ROWS_MAX))?;
+        let (rows, name) = limits.into_iter().flatten().min().filter(|(rows, _)| *rows < u64::from(batch_rows_max))?;
         let message = format!("the cluster refuses transactions of more than about {rows} rows of the table ({name})");
-        let fix = format!("see that batch_rows_max is not more than {rows}, or raise {name} on every node");
+        let fix = format!("set batch_rows_max to {} at most, or raise {name} on every node", rows.max(1));
         Some(Finding::warns(Notice::TransactionLimited, place, message, fix))
     }
 
@@ -146,9 +149,6 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use forgetd_connector::{ForeignKey, OnDelete, TableRef};
-
-    use super::super::testing::step;
     use super::Settings;
 
     #[test]
@@ -167,8 +167,8 @@ mod tests {
             (&[("max_statement_time", "5.0"), ("max_execution_time", "5000")], &[]),
             (&[("max_execution_time", "4999")], &["statement_timeout_short"]),
         ] {
-            let settings = Settings(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
-            let found = settings.findings(&step("d.lead"), "crm");
+            let settings = Settings::of(pairs);
+            let found = settings.findings("crm");
             let found: Vec<&str> = found.iter().map(|finding| finding.id.as_str()).collect();
             assert_eq!(found, expected, "{pairs:?}");
         }
@@ -176,70 +176,30 @@ mod tests {
 
     #[test]
     fn transactions_that_a_cluster_refuses_are_named() {
-        for (pairs, row_bytes, named) in [
-            (&[("wsrep_on", "ON"), ("wsrep_max_ws_rows", "0"), ("wsrep_max_ws_size", "2147483647")][..], 100, None),
-            (
-                &[("wsrep_on", "ON"), ("wsrep_max_ws_rows", "0"), ("wsrep_max_ws_size", "2147483647")],
-                65_536,
-                Some("32767"),
-            ),
-            (&[("wsrep_on", "ON"), ("wsrep_max_ws_rows", "1000")], 0, Some("1000")),
-            (&[("wsrep_on", "OFF"), ("wsrep_max_ws_rows", "1000")], 0, None),
-            (
-                &[("group_replication_group_name", "g"), ("group_replication_transaction_size_limit", "150000000")],
-                10_000,
-                Some("15000"),
-            ),
-            (
-                &[("group_replication_group_name", "g"), ("group_replication_transaction_size_limit", "150000000")],
-                1_000,
-                None,
-            ),
+        let galera = |rows| [("wsrep_on", "ON"), ("wsrep_max_ws_rows", rows), ("wsrep_max_ws_size", "2147483647")];
+        let group = [("group_replication_group_name", "g"), ("group_replication_transaction_size_limit", "150000000")];
+        let alone = [("wsrep_on", "OFF"), ("wsrep_max_ws_rows", "1000")];
+        for (pairs, row_bytes, batch_rows_max, named) in [
+            (&galera("0")[..], 100, 50_000, None),
+            (&galera("0"), 65_536, 50_000, Some("32767")),
+            (&galera("0"), 65_536, 32_767, None),
+            (&galera("1000"), 0, 1_001, Some("1000")),
+            (&galera("1000"), 0, 1_000, None),
+            (&alone, 0, 50_000, None),
+            (&group, 10_000, 50_000, Some("15000")),
+            (&group, 10_000, 15_000, None),
+            (&group, 1_000, 50_000, None),
         ] {
-            let settings = Settings(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
-            let found = settings.limited(row_bytes, "crm.d.lead");
+            let settings = Settings::of(pairs);
+            let found = settings.limited(row_bytes, batch_rows_max, "crm.d.lead");
             let said = named.is_none_or(|rows| found.as_ref().is_some_and(|found| found.message.contains(rows)));
-            assert!(found.is_some() == named.is_some() && said, "{pairs:?} {row_bytes} {found:?}");
-        }
-    }
-
-    #[test]
-    fn a_group_of_primaries_takes_no_foreign_key_that_acts() {
-        let key = |on_delete, follows| ForeignKey {
-            name: "k".into(),
-            child: TableRef::parse("d.call"),
-            child_columns: vec![],
-            parent: TableRef::parse("d.lead"),
-            parent_columns: vec![],
-            on_delete,
-            follows,
-            indexed: true,
-            unsettable: vec![],
-        };
-        let group = |checks: &str| {
-            let name = "group_replication_enforce_update_everywhere_checks".to_owned();
-            Settings([(name, checks.to_owned())].into_iter().collect())
-        };
-        for (checks, key, refused) in [
-            ("ON", key(OnDelete::Cascade, false), true),
-            ("ON", key(OnDelete::Set, false), true),
-            ("ON", key(OnDelete::Refuse, true), true),
-            ("ON", key(OnDelete::Refuse, false), false),
-            ("OFF", key(OnDelete::Cascade, false), false),
-        ] {
-            let mut step = step("d.lead");
-            step.table.referenced_by.push(key);
-            let found = group(checks).findings(&step, "crm");
-            assert_eq!(!found.is_empty(), refused, "{found:?}");
+            assert!(found.is_some() == named.is_some() && said, "{pairs:?} {row_bytes} {batch_rows_max} {found:?}");
         }
     }
 
     #[test]
     fn a_log_that_is_kept_for_ever_is_worse_than_one_that_is_not() {
-        let settings = |seconds: &str| {
-            let pairs = [("log_bin", "ON"), ("binlog_expire_logs_seconds", seconds)];
-            Settings(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
-        };
+        let settings = |seconds: &str| Settings::of(&[("log_bin", "ON"), ("binlog_expire_logs_seconds", seconds)]);
         let said = |seconds: &str| settings(seconds).logged("crm").unwrap();
         assert!(said("2592000").message.ends_with("for 30 days"));
         assert!(said("0").severity > said("2592000").severity);

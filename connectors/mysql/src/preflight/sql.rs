@@ -42,6 +42,23 @@ pub(super) fn triggers(names: &[TableRef]) -> Sql {
     sql.say(arms.join(" union all "))
 }
 
+/// Foreign keys of the tables that change their own rows when those they point at change: the table's number, name.
+pub(super) fn acting_keys(names: &[TableRef]) -> Sql {
+    let mut sql = Sql::default();
+    let arms: Vec<String> = names
+        .iter()
+        .enumerate()
+        .map(|(n, table)| {
+            let named = named(&mut sql, table, ("constraint_schema", "table_name"));
+            format!(
+                "select {n}, constraint_name from information_schema.referential_constraints where {named} \
+                 and not (delete_rule in ('NO ACTION', 'RESTRICT') and update_rule in ('NO ACTION', 'RESTRICT'))"
+            )
+        })
+        .collect();
+    sql.say(arms.join(" union all "))
+}
+
 /// Indexes of a table, part by part: name, place, column (absent: an expression), unique, kind, length of a prefix, whether
 /// nothing may use it, the expression. The products call the latter two otherwise.
 pub(super) fn indexes(table: &TableRef, mariadb: bool) -> Sql {

@@ -58,12 +58,16 @@ impl Storage {
         [self.versioned(table, place), self.engine(table, settings, place)].into_iter().flatten().collect()
     }
 
-    /// A table that loses rows with those of the step: we need no key of it, but a cluster does.
+    /// A table that loses rows with those of the step, or is opened with it: we need no key of it, but a cluster does.
     pub(super) fn unkeyed(&self, table: &TableRef, settings: &Settings, place: &str) -> Option<Finding> {
         if self.keyed || !settings.in_cluster() {
             return None;
         }
-        let message = format!("{table} has no primary key, and a cluster copies no delete of such a table's rows");
+        let message = if settings.in_group() {
+            format!("{table} has no primary key, and a replication group takes no change that opens such a table")
+        } else {
+            format!("{table} has no primary key, and a cluster copies no delete of such a table's rows")
+        };
         let fix = format!("give {table} a primary key");
         Some(Finding::blocks(Cause::NoKey, place, message).with_fix(fix))
     }

@@ -176,6 +176,7 @@ pub(crate) fn context(instance: &str, control_name: &str) -> ConnectContext {
         control_name: control_name.into(),
         lock_wait_ms: 100,
         call_timeout_ms: 20_000,
+        batch_rows_max: 1_000,
         application: "forgetd test".into(),
     }
 }

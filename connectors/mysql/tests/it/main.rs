@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
 
+mod cluster;
 mod conditions;
 mod conformance;
 mod connecting;
@@ -10,11 +11,11 @@ mod describing;
 mod due;
 mod faults;
 mod fixture;
-mod galera;
 mod keys;
 mod locking;
 mod looking;
 mod lost;
+mod nodes;
 mod privileges;
 mod rewriting;
 mod server;

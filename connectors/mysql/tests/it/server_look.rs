@@ -6,9 +6,19 @@ use mysql_async::prelude::Queryable as _;
 
 use crate::fixture::context;
 use crate::looking::{found, since_at, step};
+use crate::nodes::Cluster;
 use crate::server::{Server, keep};
 
 const ITEM: &str = "create table item (id int primary key, at datetime not null, key (at))";
+
+/// References `item`, and may do more: it ends with how.
+const CHILD: &str =
+    "create table call_of (id int primary key, item int, key (item), foreign key (item) references item (id)";
+
+/// References `item` and does nothing then, but when something else goes.
+const CHILD_OF_TWO: &str = "create table owner (id int primary key); \
+    create table call_of (id int primary key, item int, owner int, key (item), foreign key (item) references item (id), \
+      foreign key (owner) references owner (id) on delete cascade)";
 
 /// What servers of the tests are always told.
 const ALWAYS: &[&str] = &["tls_unverified"];
@@ -89,18 +99,62 @@ async fn settings_of_the_server_stop_or_warn() {
 
 #[tokio::test]
 async fn a_cluster_takes_innodb_alone_and_a_fence_that_is_written() {
-    let servers = keep("galera").unwrap();
-    run(&servers[0], &format!("create database d; use d; {ITEM}; create database m; use m; {ITEM} engine = myisam"))
-        .await;
-    let connector = connect(&servers[0], "d").await;
+    let nodes = Cluster::Galera.nodes().await.unwrap();
+    let first = nodes.node(0);
+    run(first, &format!("create database d; use d; {ITEM}; create database m; use m; {ITEM} engine = myisam")).await;
+    let connector = connect(first, "d").await;
     assert_eq!(connector.capabilities().fence, FenceKind::Write);
     assert_eq!(ids(&*connector, &["binlog_keeps_rows"]).await, []);
-    run(&servers[0], "set global wsrep_max_ws_rows = 1000").await;
-    let found = ids(&*connector, &["binlog_keeps_rows"]).await;
-    assert_eq!(found, [("transaction_limited".to_owned(), Warning)]);
-    run(&servers[0], "set global wsrep_max_ws_rows = 0").await;
-    let connector = connect(&servers[0], "m").await;
+    // As large as a batch of these tests, and a row less.
+    for (rows, found) in [(1_000, vec![]), (999, vec![("transaction_limited".to_owned(), Warning)])] {
+        run(first, &format!("set global wsrep_max_ws_rows = {rows}")).await;
+        assert_eq!(ids(&*connector, &["binlog_keeps_rows"]).await, found, "{rows}");
+    }
+    run(first, "set global wsrep_max_ws_rows = 0").await;
+    let connector = connect(first, "m").await;
     assert_eq!(ids(&*connector, &["binlog_keeps_rows"]).await, [("unsupported".to_owned(), Error)]);
+}
+
+#[tokio::test]
+async fn what_a_group_takes_no_change_of_is_found_before() {
+    const INNODB_ALONE: &str = "create table item (id int primary key, at datetime not null, key (at)) engine = myisam";
+    const OF_ITS_OWN: &str = "create table owner (id int primary key); \
+        create table item (id int primary key, at datetime not null, owner int, key (at), \
+          foreign key (owner) references owner (id) on delete set null)";
+    let unsupported = || vec![("unsupported".to_owned(), Error)];
+    let no_key = || vec![("no_key".to_owned(), Error)];
+    let Some(nodes) = Cluster::Group.nodes().await else { return };
+    for (tables, found) in [
+        (ITEM.to_owned(), vec![]),
+        (INNODB_ALONE.to_owned(), unsupported()),
+        ("create table item (id int, at datetime not null, key (at))".to_owned(), no_key()),
+        ("create table item (id int not null unique, at datetime not null, key (at))".to_owned(), vec![]),
+        (OF_ITS_OWN.to_owned(), unsupported()),
+        (format!("{ITEM}; {CHILD} on update cascade)"), unsupported()),
+        (format!("{ITEM}; {CHILD})"), vec![]),
+        (format!("{ITEM}; {}", CHILD_OF_TWO), unsupported()),
+        (format!("{ITEM}; create table call_of (item int, foreign key (item) references item (id))"), no_key()),
+    ] {
+        nodes.database("d", &tables).await;
+        let connector = connect(nodes.node(0), "d").await;
+        assert_eq!(connector.capabilities().fence, FenceKind::Write);
+        let found_there = ids(&*connector, &["binlog_keeps_rows"]).await;
+        assert_eq!(found_there, found, "{tables}");
+        // Whether the group says the same.
+        let written = "insert ignore into d.item (id, at) values (1, '2024-01-01'); delete from d.item";
+        let refused = nodes.node(0).session(None).await.query_drop(written).await.is_err();
+        assert_eq!(refused, !found.is_empty(), "{tables}");
+    }
+    nodes.database("d", ITEM).await;
+    let filled = "insert into d.item with recursive n as (select 1 as id union all select id + 1 from n where id < 999) \
+        select id, '2024-01-01' from n; analyze table d.item";
+    run(nodes.node(0), filled).await;
+    let connector = connect(nodes.node(0), "d").await;
+    run(nodes.node(0), "set global group_replication_transaction_size_limit = 1000").await;
+    let found = ids(&*connector, &["binlog_keeps_rows"]).await;
+    run(nodes.node(0), "set global group_replication_transaction_size_limit = default").await;
+    assert_eq!(found, [("transaction_limited".to_owned(), Warning)]);
+    assert_eq!(ids(&*connector, &["binlog_keeps_rows"]).await, []);
 }
 
 #[tokio::test]

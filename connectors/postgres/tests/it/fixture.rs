@@ -128,6 +128,7 @@ pub(crate) fn context(instance: &str) -> ConnectContext {
         control_name: "forgetd".into(),
         lock_wait_ms: 100,
         call_timeout_ms: 20_000,
+        batch_rows_max: 1_000,
         application: "forgetd test".into(),
     }
 }
