@@ -2,7 +2,7 @@
 
 use forgetd_connector::{Check, PathStep, Predicate, Since, SinceColumn, Value};
 use forgetd_testkit::generator::{Case, RuleSpec, is_variant};
-use forgetd_testkit::{Cell, TableSpec};
+use forgetd_testkit::{Cell, Kind, TableSpec};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -25,7 +25,18 @@ const WANTED: &[(&str, u64)] = &[
     ("marked", 10),
     ("reactivated", 4),
     ("already", 3),
+    ("collation", 2),
+    ("trailing", 2),
+    ("enum", 3),
+    ("charset", 3),
+    ("fraction", 4),
+    ("zero_date", 2),
+    ("unsigned", 1),
+    ("bits", 1),
 ];
+
+/// From so many cases on, nothing that is wanted may be missing altogether.
+const FEW: u64 = 200;
 
 const MANY: u64 = 1_000;
 
@@ -34,6 +45,7 @@ const MANY: u64 = 1_000;
 pub(crate) struct Coverage {
     cases: u64,
     counts: std::collections::BTreeMap<&'static str, u64>,
+    engines: std::collections::BTreeMap<&'static str, u64>,
     rows: u64,
     due: u64,
 }
@@ -51,6 +63,14 @@ const FIRST: &[&str] = &[
     "marked",
     "reactivated",
     "already",
+    "collation",
+    "trailing",
+    "enum",
+    "charset",
+    "fraction",
+    "zero_date",
+    "unsigned",
+    "bits",
 ];
 
 const MORE: &[&str] = &[
@@ -72,7 +92,12 @@ const MORE: &[&str] = &[
 // === impl Coverage ===
 
 impl Coverage {
-    /// Counts a case; `seen` is absent where it went wrong.
+    /// Counts a case that an engine works on.
+    pub(crate) fn on(&mut self, engine: &'static str) {
+        *self.engines.entry(engine).or_default() += 1;
+    }
+
+    /// Counts a case; `seen` is absent where no engine took it, or the first one that did went wrong.
     pub(crate) fn count(&mut self, case: &Case, seen: Option<&Seen>) {
         self.cases += 1;
         if let Some(seen) = seen {
@@ -112,7 +137,7 @@ impl Coverage {
             ("already", facts.is_some_and(|met| met.already > 0)),
             ("no_key", case.table().key == forgetd_testkit::KeySpec::None),
         ];
-        for (name, met) in met {
+        for (name, met) in met.into_iter().chain(of_few_engines(case, &rules, seen)) {
             *self.counts.entry(name).or_default() += u64::from(met);
         }
     }
@@ -124,7 +149,8 @@ impl Coverage {
 
     /// The other counts.
     pub(crate) fn more(&self) -> String {
-        format!("{} rows={} due={}", self.say(MORE), self.rows, self.due)
+        let engines: String = self.engines.iter().map(|(engine, cases)| format!(" {engine}={cases}")).collect();
+        format!("{} rows={} due={}{engines}", self.say(MORE), self.rows, self.due)
     }
 
     fn say(&self, names: &[&str]) -> String {
@@ -135,9 +161,45 @@ impl Coverage {
     /// What too few of many cases met.
     pub(crate) fn lacking(&self) -> Option<&'static str> {
         let met = |name: &str| self.counts.get(name).unwrap_or(&0) * 100;
-        let lacking = WANTED.iter().find(|(name, percent)| met(name) < percent * self.cases);
-        lacking.filter(|_| self.cases >= MANY).map(|(name, _)| *name)
+        let too_few = |name: &str, percent: u64| match self.cases {
+            0..FEW => false,
+            FEW..MANY => met(name) == 0,
+            MANY.. => met(name) < percent * self.cases,
+        };
+        WANTED.iter().find(|(name, percent)| too_few(name, *percent)).map(|(name, _)| *name)
     }
+}
+
+/// What an engine can have that others have not: alike but for the collation, a character set, labels, fewer digits of a
+/// second, dates that are none, numbers without a sign. Of a case that ran.
+fn of_few_engines(case: &Case, rules: &[&RuleSpec], seen: Option<&Seen>) -> [(&'static str, bool); 8] {
+    let table = case.table();
+    let ran = seen.is_some();
+    let tests = |kinds: &[Kind]| {
+        let of = |name: &str| table.columns.iter().any(|column| column.name == name && kinds.contains(&column.kind));
+        ran && rules.iter().any(|rule| rule.predicate.tests().iter().any(|test| of(&test.path.column)))
+    };
+    let times = || rules.iter().flat_map(|rule| moments(case, rule));
+    let lax = [Kind::LaxText, Kind::Latin, Kind::Narrow];
+    let holds = |(table, since): (&TableSpec, &SinceColumn), what: fn(&Cell) -> bool| {
+        table.rows.iter().any(|row| what(&table.cell(row, &since.column)))
+    };
+    let unsigned = table.rows.iter().any(|row| row.1.iter().any(|cell| matches!(cell, Cell::Unsigned(_))));
+    [
+        ("collation", ran && rules.iter().any(|rule| has_alike(table, rule, Some(&lax), &is_variant))),
+        ("trailing", ran && rules.iter().any(|rule| has_alike(table, rule, None, &ends_alike))),
+        ("enum", tests(&[Kind::Label, Kind::Marks])),
+        ("charset", tests(&[Kind::Latin, Kind::Narrow])),
+        ("fraction", ran && times().any(|(table, since)| table.kind(&since.column).second_digits().is_some())),
+        ("zero_date", ran && times().any(|of| holds(of, |cell| matches!(cell, Cell::Zero(_))))),
+        ("unsigned", unsigned && tests(&[Kind::Unsigned])),
+        ("bits", tests(&[Kind::Bits])),
+    ]
+}
+
+/// Whether two texts differ in nothing but the spaces at their ends.
+fn ends_alike(a: &str, b: &str) -> bool {
+    a != b && a.trim_end_matches(' ') == b.trim_end_matches(' ')
 }
 
 /// The columns that a rule reads: those of the first table, and those of the other.
@@ -210,7 +272,15 @@ fn changes_near(zone: &TimeZone, at: Timestamp) -> bool {
 }
 
 fn has_variants(table: &TableSpec, rule: &RuleSpec) -> bool {
+    has_alike(table, rule, None, &is_variant)
+}
+
+/// Whether a rule asks for a text that is nearly the one of a row, in a column of these kinds.
+fn has_alike(table: &TableSpec, rule: &RuleSpec, kinds: Option<&[Kind]>, alike: &dyn Fn(&str, &str) -> bool) -> bool {
     rule.predicate.tests().into_iter().any(|test| {
+        if kinds.is_some_and(|kinds| !kinds.contains(&table.kind(&test.path.column))) {
+            return false;
+        }
         let mut literals: Vec<&str> = vec![];
         for value in test.check.values() {
             if let Value::Text(text) = value {
@@ -221,10 +291,8 @@ fn has_variants(table: &TableSpec, rule: &RuleSpec) -> bool {
             literals.push(text);
         }
         table.rows.iter().any(|row| match table.cell(row, &test.path.column) {
-            Cell::Text(text) => literals.iter().any(|literal| is_variant(&text, literal)),
-            Cell::Json(json) => {
-                texts(&json).iter().any(|text| literals.iter().any(|literal| is_variant(text, literal)))
-            }
+            Cell::Text(text) => literals.iter().any(|literal| alike(&text, literal)),
+            Cell::Json(json) => texts(&json).iter().any(|text| literals.iter().any(|literal| alike(text, literal))),
             _ => false,
         })
     })

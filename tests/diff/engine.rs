@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use forgetd_connector::{ConnectContext, Connector, SinceForm};
-use forgetd_testkit::{ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
+use forgetd_testkit::{ColumnSpec, ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
 use rusqlite::types::ValueRef;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -20,7 +20,7 @@ pub(crate) trait Site: Fixture {
     async fn ids(&self, table: &str) -> Vec<i64>;
 
     /// These columns of every row as the engine's own texts, by id.
-    async fn texts(&self, table: &str, columns: &[&str]) -> Vec<(i64, Vec<Option<String>>)>;
+    async fn texts(&self, table: &str, columns: &[ColumnSpec]) -> Vec<(i64, Vec<Option<String>>)>;
 
     /// Runs statements.
     async fn sql(&self, sql: &str);
@@ -66,7 +66,8 @@ impl Fixture for PostgresSite {
         let (type_name, form) = match kind {
             Kind::Int => ("bigint", None),
             Kind::Bool => ("boolean", None),
-            Kind::Text | Kind::LongText => ("text", None),
+            Kind::Text | Kind::LongText | Kind::Latin | Kind::Narrow | Kind::Label | Kind::Marks => ("text", None),
+            Kind::Unsigned | Kind::Bits | Kind::InstantOf(_) | Kind::NaiveOf(_) => return None,
             Kind::LaxText => ("text collate lax", None),
             Kind::Real => ("double precision", None),
             Kind::Numeric => ("numeric", None),
@@ -131,8 +132,8 @@ impl Site for PostgresSite {
         messages.into_iter().filter_map(id).collect()
     }
 
-    async fn texts(&self, table: &str, columns: &[&str]) -> Vec<(i64, Vec<Option<String>>)> {
-        let list: Vec<String> = columns.iter().map(|column| format!(", {}::text", self.quote(column))).collect();
+    async fn texts(&self, table: &str, columns: &[ColumnSpec]) -> Vec<(i64, Vec<Option<String>>)> {
+        let list: Vec<String> = columns.iter().map(|column| format!(", {}::text", self.quote(column.name))).collect();
         let sql = format!("select id{} from {} order by id", list.concat(), self.quote(table));
         let messages = self.client.simple_query(&sql).await.unwrap();
         let row = |message| match message {
@@ -176,7 +177,8 @@ impl Fixture for SqliteSite {
         let (type_name, form) = match kind {
             Kind::Int => ("integer", None),
             Kind::Bool => ("boolean", None),
-            Kind::Text | Kind::LongText => ("text", None),
+            Kind::Text | Kind::LongText | Kind::Latin | Kind::Narrow | Kind::Label | Kind::Marks => ("text", None),
+            Kind::Unsigned | Kind::Bits | Kind::InstantOf(_) | Kind::NaiveOf(_) => return None,
             Kind::LaxText => ("text collate nocase", None),
             Kind::Real => ("real", None),
             Kind::Numeric => ("numeric", None),
@@ -236,8 +238,8 @@ impl Site for SqliteSite {
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
-    async fn texts(&self, table: &str, columns: &[&str]) -> Vec<(i64, Vec<Option<String>>)> {
-        let list: Vec<String> = columns.iter().map(|column| format!(", {}", self.quote(column))).collect();
+    async fn texts(&self, table: &str, columns: &[ColumnSpec]) -> Vec<(i64, Vec<Option<String>>)> {
+        let list: Vec<String> = columns.iter().map(|column| format!(", {}", self.quote(column.name))).collect();
         let sql = format!("select id{} from {} order by id", list.concat(), self.quote(table));
         let connection = self.connection.lock().unwrap();
         let mut statement = connection.prepare(&sql).unwrap();

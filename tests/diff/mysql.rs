@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forgetd_connector::{ConnectContext, Connector, SinceForm};
-use forgetd_testkit::{ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
+use forgetd_testkit::{ColumnSpec, ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
 use jiff::Timestamp;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, Row};
@@ -23,6 +23,17 @@ pub(crate) struct MysqlSite {
 
 /// What the session of a case is set to: texts are what stands between their quotes, moments are in UTC.
 const SETTINGS: &str = "set names utf8mb4, time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES'";
+
+/// As [`forgetd_testkit::LABELS`] says.
+const LABEL: &str = "enum('open', 'closed', 'Closed', 'it''s', 'two words', 'caf\u{e9}', 'cafe', '\u{3a9}', '100%', 'a') \
+    character set utf8mb4 collate utf8mb4_bin";
+
+/// Times that keep fewer digits of a second than there can be.
+const INSTANTS: [&str; 6] =
+    ["timestamp(0)", "timestamp(1)", "timestamp(2)", "timestamp(3)", "timestamp(4)", "timestamp(5)"];
+
+/// The same without a zone.
+const NAIVES: [&str; 6] = ["datetime(0)", "datetime(1)", "datetime(2)", "datetime(3)", "datetime(4)", "datetime(5)"];
 
 impl MysqlSite {
     /// Opens what [`crate::harness::Mysql`] made.
@@ -46,6 +57,14 @@ impl Fixture for MysqlSite {
             Kind::Text => ("varchar(700) collate utf8mb4_bin", None),
             Kind::LongText => ("longtext", None),
             Kind::LaxText => ("varchar(700) collate utf8mb4_general_ci", None),
+            Kind::Latin => ("varchar(200) character set latin1 collate latin1_swedish_ci", None),
+            Kind::Narrow => ("varchar(200) character set utf8mb3 collate utf8mb3_general_ci", None),
+            Kind::Label => (LABEL, None),
+            Kind::Marks => ("set('seen', 'paid', 'Paid', 'x y') character set utf8mb4 collate utf8mb4_bin", None),
+            Kind::Unsigned => ("bigint unsigned", None),
+            Kind::Bits => ("bit(40)", None),
+            Kind::InstantOf(digits) => (INSTANTS[usize::from(digits)], None),
+            Kind::NaiveOf(digits) => (NAIVES[usize::from(digits)], None),
             Kind::Real => ("double", None),
             Kind::Numeric => ("decimal(38, 10)", None),
             Kind::Json => ("json", None),
@@ -71,6 +90,10 @@ impl Fixture for MysqlSite {
 
     fn instant(&self, instant: Timestamp) -> String {
         format!("'{}'", instant.strftime("%Y-%m-%d %H:%M:%S%.f"))
+    }
+
+    fn has_zero_dates(&self) -> bool {
+        true
     }
 
     fn needs_key(&self) -> bool {
@@ -120,8 +143,13 @@ impl Site for MysqlSite {
         rows.into_iter().map(|mut row| row.take(0).unwrap()).collect()
     }
 
-    async fn texts(&self, table: &str, columns: &[&str]) -> Vec<(i64, Vec<Option<String>>)> {
-        let list: Vec<String> = columns.iter().map(|column| format!(", {}", self.quote(column))).collect();
+    async fn texts(&self, table: &str, columns: &[ColumnSpec]) -> Vec<(i64, Vec<Option<String>>)> {
+        let read = |column: &ColumnSpec| {
+            let name = self.quote(column.name);
+            // Bits are bytes where they are no number.
+            if column.kind == Kind::Bits { format!(", {name} + 0") } else { format!(", {name}") }
+        };
+        let list: Vec<String> = columns.iter().map(read).collect();
         let sql = format!("select id{} from {} order by id", list.concat(), self.quote(table));
         let row = |mut row: Row| {
             let texts = (1..=columns.len()).map(|at| row.take(at).unwrap()).collect();

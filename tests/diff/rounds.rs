@@ -71,6 +71,7 @@ pub(crate) fn run(cases: u64, seed: u64) -> Result<String, String> {
 /// Cases that share a database of each engine.
 fn chunk(seed: u64, numbers: std::ops::Range<u64>, coverage: &Mutex<Coverage>, mismatches: &Mutex<Vec<Mismatch>>) {
     let mut elsewhere = BTreeMap::new();
+    let mut first: BTreeMap<u64, Option<trial::Seen>> = BTreeMap::new();
     on_each_engine(|engine| {
         for number in numbers.clone() {
             let case = Case::draw(seed, number, FEATURES);
@@ -81,15 +82,19 @@ fn chunk(seed: u64, numbers: std::ops::Range<u64>, coverage: &Mutex<Coverage>, m
                     done = Err(why);
                 }
             }
-            let mut coverage = coverage.lock().unwrap();
-            if engine.name() == "postgres" {
-                coverage.count(&case, done.as_ref().ok());
+            if engine.takes(&case) {
+                coverage.lock().unwrap().on(engine.name());
+                first.entry(number).or_insert_with(|| done.as_ref().ok().cloned());
             }
             if let Err(why) = done {
                 mismatches.lock().unwrap().push(Mismatch { engine: engine.name(), number, case, why });
             }
         }
     });
+    for number in numbers {
+        let seen = first.remove(&number).flatten();
+        coverage.lock().unwrap().count(&Case::draw(seed, number, FEATURES), seen.as_ref());
+    }
 }
 
 /// One engine with a database that cases share until one of them goes wrong.

@@ -62,7 +62,7 @@ pub(crate) async fn run(site: &dyn Site, arena: &Arena, case: &Case, number: u64
 
 /// Whether an engine works on the case's tables.
 pub(crate) fn takes(site: &dyn Site, case: &Case) -> bool {
-    !site.needs_key() || case.table().key != KeySpec::None
+    (!site.needs_key() || case.table().key != KeySpec::None) && case.tables.iter().all(|table| table.fits(site))
 }
 
 thread_local! {

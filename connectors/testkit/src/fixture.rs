@@ -27,6 +27,11 @@ pub trait Fixture: Send + Sync {
         format!("'{instant}'")
     }
 
+    /// Whether the engine has dates with zeros in them.
+    fn has_zero_dates(&self) -> bool {
+        false
+    }
+
     /// Whether the engine works on no table whose rows nothing tells apart.
     fn needs_key(&self) -> bool {
         false

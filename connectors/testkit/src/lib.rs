@@ -23,5 +23,5 @@ mod tagger;
 
 pub use arena::{Arena, Drained, HOLDER, RULE};
 pub use fixture::{ColumnSql, Fixture, Held, Snare, TestDatabase};
-pub use table::{Cell, ColumnSpec, KeySpec, Kind, Reference, Row, TableSpec, in_zone, literal};
+pub use table::{Cell, ColumnSpec, KeySpec, Kind, LABELS, MARKS, Reference, Row, TableSpec, in_zone, literal};
 pub use tagger::{TAG, Tagger};

@@ -15,6 +15,8 @@ pub enum Cell {
     Null,
     /// An integer.
     Int(i64),
+    /// An integer that no signed number of 64 bits holds.
+    Unsigned(u64),
     /// A truth value.
     Bool(bool),
     /// A number with a fraction; or, in a column of Julian days, a moment.
@@ -29,6 +31,8 @@ pub enum Cell {
     Naive(DateTime),
     /// A date.
     Date(Date),
+    /// A date with a zero for its day, its month or its year, `YYYY-MM-DD`: no moment, and not NULL either.
+    Zero(String),
 }
 
 /// A row: its `id`, then one cell per column.
@@ -39,6 +43,10 @@ pub type Row = (i64, Vec<Cell>);
 pub enum Kind {
     /// A 64-bit integer.
     Int,
+    /// An integer from 0 to 2^64 - 1.
+    Unsigned,
+    /// A string of bits, in a type that is no number; its cells are texts of decimal digits.
+    Bits,
     /// A truth value.
     Bool,
     /// A binary number with a fraction.
@@ -51,6 +59,14 @@ pub enum Kind {
     LongText,
     /// Text whose collation takes some different texts for the same.
     LaxText,
+    /// Text in a character set that has only western letters, of a collation like [`Kind::LaxText`]'s.
+    Latin,
+    /// Text in a character set that has no characters of four bytes, of a collation like [`Kind::LaxText`]'s.
+    Narrow,
+    /// One of [`LABELS`].
+    Label,
+    /// Some of [`MARKS`], with commas between them.
+    Marks,
     /// JSON, in the engine's own type or as text.
     Json,
     /// A UUID, in the engine's own type or as text.
@@ -61,6 +77,10 @@ pub enum Kind {
     Instant,
     /// A date and time without a zone.
     Naive,
+    /// A moment, to so many digits of a second, and no later than the end of the last one.
+    InstantOf(u8),
+    /// A date and time without a zone, in the same way.
+    NaiveOf(u8),
     /// A date.
     Date,
     /// A moment as seconds since the epoch in an integer column.
@@ -76,6 +96,14 @@ pub enum Kind {
     /// A moment as a Julian day number.
     Julian,
 }
+
+/// The labels of [`Kind::Label`]: not in the order of their texts, some alike but for case or accents. None has a character
+/// of four bytes: there are engines whose own lists of labels show a question mark for it.
+pub const LABELS: &[&str] =
+    &["open", "closed", "Closed", "it's", "two words", "caf\u{e9}", "cafe", "\u{3a9}", "100%", "a"];
+
+/// What [`Kind::Marks`] consist of, in the order in which they stand.
+pub const MARKS: &[&str] = &["seen", "paid", "Paid", "x y"];
 
 /// What tells the rows of a table apart, to the engine. `id` is there in any case and tells them apart for us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +153,18 @@ pub struct TableSpec {
     pub constraints: Vec<&'static str>,
     /// Its rows.
     pub rows: Vec<Row>,
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// How many digits of a second it keeps, where it keeps fewer than any moment has.
+    pub const fn second_digits(self) -> Option<u8> {
+        match self {
+            Self::InstantOf(digits) | Self::NaiveOf(digits) => Some(digits),
+            _ => None,
+        }
+    }
 }
 
 // === impl TableSpec ===
@@ -205,7 +245,7 @@ impl TableSpec {
     /// The rows of this table that are due: everything before `cutoff` in `since`, NULL kept, no further condition.
     pub fn selection(&self, fixture: &dyn Fixture, since: &str, cutoff: Timestamp) -> Selection {
         let kind = self.kind(since);
-        let zoned = matches!(kind, Kind::Naive | Kind::Date);
+        let zoned = matches!(kind, Kind::Naive | Kind::NaiveOf(_) | Kind::Date);
         let terms = Terms {
             since: Since::Column(SinceColumn {
                 column: since.into(),
@@ -220,9 +260,11 @@ impl TableSpec {
         Selection::new(TableRef::parse(self.name), terms)
     }
 
-    /// Whether the engine has every kind of column that the table uses.
+    /// Whether the engine has every kind of column that the table uses, and can hold its rows.
     pub fn fits(&self, fixture: &dyn Fixture) -> bool {
+        let zero = |row: &Row| row.1.iter().any(|cell| matches!(cell, Cell::Zero(_)));
         self.columns.iter().all(|column| fixture.column(column.kind).is_some())
+            && (fixture.has_zero_dates() || !self.rows.iter().any(zero))
     }
 
     /// CREATE TABLE and its indexes, and INSERTs of at most 500 rows each.
@@ -285,6 +327,9 @@ pub fn literal(fixture: &dyn Fixture, kind: Kind, cell: &Cell) -> String {
         (Kind::Int | Kind::Real | Kind::Numeric | Kind::UnixS | Kind::UnixMs | Kind::Julian, Cell::Int(value)) => {
             value.to_string()
         }
+        (Kind::Unsigned, Cell::Int(value)) => value.to_string(),
+        (Kind::Unsigned, Cell::Unsigned(value)) => value.to_string(),
+        (Kind::Bits, Cell::Text(digits)) => digits.clone(),
         // Quoted: a bare number with a fraction is a decimal to some engines, and loses the sign of zero.
         (Kind::Real | Kind::Numeric | Kind::Julian, Cell::Real(value)) => format!("'{value:?}'"),
         (Kind::Bool, Cell::Bool(value)) => value.to_string(),
@@ -292,6 +337,10 @@ pub fn literal(fixture: &dyn Fixture, kind: Kind, cell: &Cell) -> String {
             Kind::Text
             | Kind::LongText
             | Kind::LaxText
+            | Kind::Latin
+            | Kind::Narrow
+            | Kind::Label
+            | Kind::Marks
             | Kind::Uuid
             | Kind::Address
             | Kind::Iso8601
@@ -300,12 +349,18 @@ pub fn literal(fixture: &dyn Fixture, kind: Kind, cell: &Cell) -> String {
             Cell::Text(text),
         ) => text_literal(text),
         (Kind::Json, Cell::Json(json)) => text_literal(&json.to_string()),
-        (Kind::Instant, Cell::Instant(instant)) => fixture.instant(*instant),
+        (Kind::Instant | Kind::InstantOf(_), Cell::Instant(instant)) => fixture.instant(*instant),
         (Kind::Iso8601, Cell::Instant(instant)) => format!("'{instant}'"),
         (Kind::UnixS, Cell::Instant(instant)) => instant.as_second().to_string(),
         (Kind::UnixMs, Cell::Instant(instant)) => instant.as_millisecond().to_string(),
-        (Kind::Naive | Kind::NaiveText, Cell::Naive(local)) => format!("'{} {}'", local.date(), local.time()),
+        (Kind::Naive | Kind::NaiveOf(_) | Kind::NaiveText, Cell::Naive(local)) => {
+            format!("'{} {}'", local.date(), local.time())
+        }
         (Kind::Date | Kind::DateText, Cell::Date(date)) => format!("'{date}'"),
+        (Kind::Date, Cell::Zero(date)) => format!("'{date}'"),
+        (Kind::Naive | Kind::NaiveOf(_) | Kind::Instant | Kind::InstantOf(_), Cell::Zero(date)) => {
+            format!("'{date} 00:00:00'")
+        }
         (kind, cell) => panic!("{cell:?} cannot stand in a column of kind {kind:?}"),
     }
 }

@@ -8,8 +8,7 @@ use crate::engine::Site;
 
 /// Every row of a table with everything in it, by `id`.
 pub(crate) async fn contents(site: &dyn Site, table: &TableSpec) -> Vec<Row> {
-    let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
-    let rows = site.texts(table.name, &names).await;
+    let rows = site.texts(table.name, &table.columns).await;
     let row = |(id, texts): (i64, Vec<Option<String>>)| {
         let cells = table.columns.iter().zip(texts);
         (id, cells.map(|(column, text)| text.map_or(Cell::Null, |text| cell(column.kind, text))).collect())
@@ -20,8 +19,14 @@ pub(crate) async fn contents(site: &dyn Site, table: &TableSpec) -> Vec<Row> {
 /// A text of the engine's, read as what its column holds; as text where it is something else.
 fn cell(kind: Kind, text: String) -> Cell {
     let number = |text: &str| text.parse().map(Cell::Int).ok().or_else(|| text.parse().map(Cell::Real).ok());
+    let unsigned = |text: &str| {
+        let value = text.parse().ok()?;
+        Some(i64::try_from(value).map_or(Cell::Unsigned(value), Cell::Int))
+    };
+    let zero = || text.get(..10).filter(|date| date.contains("-00")).map(|date| Cell::Zero(date.into()));
     let read = match kind {
         Kind::Int | Kind::UnixS | Kind::UnixMs | Kind::Real | Kind::Numeric | Kind::Julian => number(&text),
+        Kind::Unsigned => number(&text).filter(|_| text.parse::<u64>().is_err()).or_else(|| unsigned(&text)),
         Kind::Bool => match text.as_str() {
             "true" | "1" => Some(Cell::Bool(true)),
             "false" | "0" => Some(Cell::Bool(false)),
@@ -29,9 +34,11 @@ fn cell(kind: Kind, text: String) -> Cell {
         },
         Kind::Json => serde_json::from_str(&text).map(Cell::Json).ok(),
         // Without a zone where the session is in UTC.
-        Kind::Instant => text.parse().or_else(|_| format!("{text}Z").parse()).map(Cell::Instant).ok(),
-        Kind::Naive => text.parse().map(Cell::Naive).ok(),
-        Kind::Date => text.parse().map(Cell::Date).ok(),
+        Kind::Instant | Kind::InstantOf(_) => {
+            text.parse().or_else(|_| format!("{text}Z").parse()).map(Cell::Instant).ok().or_else(zero)
+        }
+        Kind::Naive | Kind::NaiveOf(_) => text.parse().map(Cell::Naive).ok().or_else(zero),
+        Kind::Date => text.parse().map(Cell::Date).ok().or_else(zero),
         _ => None,
     };
     read.unwrap_or(Cell::Text(text))

@@ -260,7 +260,10 @@ impl Round<'_> {
     fn remember(&self, oracle: &Oracle<'_>, fates: &Fates, table: &TableSpec, met: &mut Met) {
         // Where nothing but the marker tells what is done, engines that read more of it do more.
         let told = |place: &&place::Place<'_>| place.is_computed() && (place.shows() || !oracle.is_engines_own);
-        let columns: Vec<&str> = oracle.places.iter().filter(told).map(place::Place::column).collect();
+        // In a document one such place is enough.
+        let all_told =
+            |column: &&str| oracle.places.iter().filter(|place| place.column() == *column).all(|place| told(&place));
+        let columns: Vec<&str> = oracle.places.iter().filter(told).map(place::Place::column).filter(all_told).collect();
         for row in table.rows.iter().filter(|row| fates.new.contains_key(&row.0)) {
             if fates.rivals.iter().any(|(ids, _)| ids.contains(&row.0)) {
                 continue;

@@ -57,6 +57,14 @@ impl Fixture for MyFixture {
 
     fn column(&self, kind: Kind) -> Option<ColumnSql> {
         let (type_name, form) = match kind {
+            Kind::Unsigned
+            | Kind::Bits
+            | Kind::Latin
+            | Kind::Narrow
+            | Kind::Label
+            | Kind::Marks
+            | Kind::InstantOf(_)
+            | Kind::NaiveOf(_) => return None,
             Kind::Int => ("bigint", None),
             Kind::Bool => ("boolean", None),
             Kind::Real => ("double", None),

@@ -31,6 +31,14 @@ impl Fixture for PostgresFixture {
     fn column(&self, kind: Kind) -> Option<ColumnSql> {
         use forgetd_connector::SinceForm;
         let (type_name, form) = match kind {
+            Kind::Unsigned
+            | Kind::Bits
+            | Kind::Latin
+            | Kind::Narrow
+            | Kind::Label
+            | Kind::Marks
+            | Kind::InstantOf(_)
+            | Kind::NaiveOf(_) => return None,
             Kind::Int => ("bigint", None),
             Kind::Bool => ("boolean", None),
             Kind::Real => ("double precision", None),

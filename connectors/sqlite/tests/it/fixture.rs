@@ -29,6 +29,14 @@ struct Writer(Connection);
 impl Fixture for SqliteFixture {
     fn column(&self, kind: Kind) -> Option<ColumnSql> {
         let (type_name, form) = match kind {
+            Kind::Unsigned
+            | Kind::Bits
+            | Kind::Latin
+            | Kind::Narrow
+            | Kind::Label
+            | Kind::Marks
+            | Kind::InstantOf(_)
+            | Kind::NaiveOf(_) => return None,
             Kind::Int => ("integer", None),
             Kind::Bool => ("boolean", None),
             Kind::Real => ("real", None),

@@ -1,9 +1,9 @@
 //! Columns, and the few values that each draws from.
 
-use super::moments::{JUNK, When};
-use super::words::{integer, real};
+use super::moments::{JUNK, When, ZEROS};
+use super::words::{integer, real, unsigned};
 use super::{Dice, Features, documents};
-use crate::{Cell, ColumnSpec, Kind};
+use crate::{Cell, ColumnSpec, Kind, LABELS, MARKS};
 
 /// Names of columns; some need their quotes.
 const NAMES: &[&str] = &[
@@ -53,6 +53,10 @@ const OTHERS: &[Kind] = &[
     Kind::Text,
     Kind::LaxText,
     Kind::LaxText,
+    Kind::Latin,
+    Kind::Narrow,
+    Kind::Label,
+    Kind::Marks,
     Kind::Real,
     Kind::Numeric,
     Kind::Json,
@@ -89,8 +93,17 @@ pub(super) fn name(dice: &mut Dice, taken: &[Column]) -> &'static str {
     }
 }
 
+/// Whether values of a kind are moments.
+pub(super) fn is_time(kind: Kind) -> bool {
+    TIMES.contains(&kind) || kind.second_digits().is_some()
+}
+
 /// A kind that holds a moment.
 pub(super) fn time(dice: &mut Dice, features: Features) -> Kind {
+    if features.rare && dice.chance(45) {
+        let digits = u8::try_from(dice.below(6)).unwrap_or(0);
+        return if dice.chance(50) { Kind::NaiveOf(digits) } else { Kind::InstantOf(digits) };
+    }
     loop {
         let kind = *dice.pick(TIMES);
         if features.fits(kind) {
@@ -101,6 +114,9 @@ pub(super) fn time(dice: &mut Dice, features: Features) -> Kind {
 
 /// A kind that holds anything else.
 pub(super) fn other(dice: &mut Dice, features: Features) -> Kind {
+    if features.rare && dice.chance(50) {
+        return *dice.pick(&[Kind::Unsigned, Kind::Unsigned, Kind::Bits]);
+    }
     loop {
         let kind = *dice.pick(OTHERS);
         if features.fits(kind) {
@@ -126,17 +142,31 @@ impl Column {
 }
 
 fn pool(dice: &mut Dice, kind: Kind, stock: &Stock<'_>) -> Vec<Cell> {
-    if TIMES.contains(&kind) {
+    if is_time(kind) {
         let mut pool: Vec<Cell> = stock.moments.iter().map(|at| stock.when.cell(dice, kind, *at)).collect();
         let is_text = matches!(kind, Kind::Iso8601 | Kind::NaiveText | Kind::DateText);
         if is_text && stock.features.unreadable_times && dice.chance(40) {
             pool.push(Cell::Text((*dice.pick(JUNK)).into()));
+        }
+        let has_zeros = matches!(kind, Kind::Naive | Kind::NaiveOf(_) | Kind::Date);
+        let is_instant = matches!(kind, Kind::Instant | Kind::InstantOf(_));
+        if stock.features.rare && (has_zeros || is_instant) && dice.chance(40) {
+            let zeros = if is_instant { &ZEROS[..1] } else { ZEROS };
+            for _ in 0..1 + dice.below(3) {
+                pool.push(Cell::Zero((*dice.pick(zeros)).into()));
+            }
         }
         return pool;
     }
     let several = 2 + dice.below(6);
     match kind {
         Kind::Int => (0..several).map(|_| Cell::Int(integer(dice))).collect(),
+        Kind::Unsigned => (0..several).map(|_| unsigned(dice)).collect(),
+        Kind::Bits => (0..several).map(|_| bits(dice)).collect(),
+        Kind::Label => (0..several).map(|_| Cell::Text((*dice.pick(LABELS)).into())).collect(),
+        Kind::Marks => (0..several).map(|_| Cell::Text(marks(dice))).collect(),
+        Kind::Latin => texts(stock, |letter| letter <= '\u{ff}'),
+        Kind::Narrow => texts(stock, |letter| letter <= '\u{ffff}'),
         Kind::Bool => vec![Cell::Bool(true), Cell::Bool(false)],
         Kind::Real => (0..several).map(|_| Cell::Real(real(dice))).collect(),
         Kind::Numeric => (0..several)
@@ -145,4 +175,22 @@ fn pool(dice: &mut Dice, kind: Kind, stock: &Stock<'_>) -> Vec<Cell> {
         Kind::Json => documents::documents(dice, &stock.words).into_iter().map(Cell::Json).collect(),
         _ => stock.words.iter().cloned().map(Cell::Text).collect(),
     }
+}
+
+/// The words that a character set has; never none.
+fn texts(stock: &Stock<'_>, has: fn(char) -> bool) -> Vec<Cell> {
+    let words = stock.words.iter().filter(|word| word.chars().all(has));
+    let texts: Vec<Cell> = words.cloned().map(Cell::Text).collect();
+    if texts.is_empty() { ["caf\u{e9}", "CAFE ", "cafe"].map(|word| Cell::Text(word.into())).into() } else { texts }
+}
+
+/// Strings of 40 bits, as numbers.
+fn bits(dice: &mut Dice) -> Cell {
+    let value = *dice.pick(&[0, 1, 5, 10, 255, 256, 12_345, (1_u64 << 39), (1 << 40) - 1]);
+    Cell::Text(value.to_string())
+}
+
+fn marks(dice: &mut Dice) -> String {
+    let marks: Vec<&str> = MARKS.iter().copied().filter(|_| dice.chance(40)).collect();
+    marks.join(",")
 }

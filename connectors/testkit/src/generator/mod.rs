@@ -87,6 +87,8 @@ pub struct Features {
     pub cascades: bool,
     /// Rules that transform: a third of the cases.
     pub transforms: bool,
+    /// Values that few engines have: a fifth of the cases, each run on those that have them.
+    pub rare: bool,
 }
 
 // === impl Features ===
@@ -105,6 +107,7 @@ impl Features {
         julian: true,
         cascades: true,
         transforms: true,
+        rare: true,
     };
 
     pub(crate) const fn fits(self, kind: Kind) -> bool {
@@ -123,6 +126,7 @@ impl Case {
     /// The case of this seed and number.
     pub fn draw(seed: u64, number: u64, features: Features) -> Self {
         let mut dice = Dice::new(seed, number);
+        let features = Features { rare: features.rare && number % 5 == 3, ..features };
         if features.transforms && number % 3 == 2 {
             transforms::draw(&mut dice, features)
         } else {

@@ -145,6 +145,8 @@ impl When {
         match kind {
             Kind::Instant => Cell::Instant(known(at)),
             Kind::Naive => Cell::Naive(local),
+            Kind::InstantOf(digits) => Cell::Instant(known(at) - over(known(at).subsec_nanosecond(), digits)),
+            Kind::NaiveOf(digits) => Cell::Naive(local - over(local.subsec_nanosecond(), digits)),
             Kind::Date => Cell::Date(local.date()),
             Kind::UnixS => Cell::Int(at.as_second()),
             Kind::UnixMs => Cell::Int(at.as_millisecond()),
@@ -161,6 +163,9 @@ impl When {
     }
 }
 
+/// Dates that are no moment; the first is the only one of those that an instant can be.
+pub(super) const ZEROS: &[&str] = &["0000-00-00", "0000-00-00", "2020-00-00", "2020-02-00", "2020-00-15", "2039-12-00"];
+
 /// Texts that are no time in any form.
 pub(super) const JUNK: &[&str] = &[
     "",
@@ -173,6 +178,11 @@ pub(super) const JUNK: &[&str] = &[
     "2020-01-01T25:00:00Z",
     " 2020-01-01",
 ];
+
+/// What a column of so many digits of a second leaves out.
+fn over(nanosecond: i32, digits: u8) -> SignedDuration {
+    SignedDuration::from_nanos(i64::from(nanosecond) % 10_i64.pow(9 - u32::from(digits)))
+}
 
 fn zone(name: &str) -> TimeZone {
     TimeZone::get(name).expect("the zones are bundled")

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::columns::Column;
 use super::words::{integer, real};
 use super::{Dice, Features, documents};
-use crate::{Cell, Kind};
+use crate::{Cell, Kind, LABELS};
 
 /// How deep conditions lie inside one another.
 const DEPTH: usize = 4;
@@ -109,11 +109,16 @@ impl Literals<'_> {
                 let check = self.inside(dice, &steps, leaf);
                 (Path { steps, ..path }, check)
             }
-            Cell::Text(text) => (path, self.text(dice, &text)),
+            Cell::Text(text) => match column.spec.kind {
+                Kind::Label | Kind::Marks | Kind::Bits => (path, label(dice, column, &text)),
+                _ => (path, self.text(dice, &text)),
+            },
             Cell::Bool(value) => (path, truth(dice, value)),
             Cell::Int(value) => (path, self.number(dice, column.spec.kind, Value::Int(value))),
             Cell::Real(value) => (path, self.number(dice, column.spec.kind, Value::Real(value))),
-            Cell::Null | Cell::Instant(_) | Cell::Naive(_) | Cell::Date(_) => return None,
+            // No integer of a policy's is as large, and no number with a fraction is compared with integers.
+            Cell::Unsigned(_) => (path, self.number(dice, column.spec.kind, Value::Int(i64::MAX))),
+            Cell::Null | Cell::Zero(_) | Cell::Instant(_) | Cell::Naive(_) | Cell::Date(_) => return None,
         })
     }
 
@@ -150,6 +155,7 @@ impl Literals<'_> {
                 Value::Int(*value as i64)
             }
             value if dice.chance(70) => value.clone(),
+            _ if kind == Kind::Unsigned && dice.chance(50) => Value::Int(i64::MAX - dice.between(0, 1)),
             _ if fractions && dice.chance(50) => Value::Real(real(dice)),
             _ => Value::Int(integer(dice)),
         };
@@ -201,6 +207,20 @@ impl Literals<'_> {
             _ => Value::Text(dice.pick(self.words).clone()),
         }
     }
+}
+
+/// A check of a column whose type knows few texts: no others can be asked for.
+fn label(dice: &mut Dice, column: &Column, text: &str) -> Check {
+    let any = |dice: &mut Dice| match dice.pick(&column.pool) {
+        _ if column.spec.kind == Kind::Label && dice.chance(30) => Value::Text((*dice.pick(LABELS)).into()),
+        Cell::Text(other) if dice.chance(50) => Value::Text(other.clone()),
+        _ => Value::Text(text.into()),
+    };
+    if dice.chance(50) {
+        let comparison = if dice.chance(60) { Comparison::Equal } else { Comparison::NotEqual };
+        return Check::Compare(comparison, any(dice));
+    }
+    listed(dice, any)
 }
 
 fn truth(dice: &mut Dice, value: bool) -> Check {

@@ -130,7 +130,12 @@ fn rows(dice: &mut Dice, columns: &[Column], how_many: usize) -> Vec<Row> {
 fn key(dice: &mut Dice, columns: &[Column]) -> KeySpec {
     let fits = |column: &&Column| {
         !column.spec.nullable
-            && matches!(column.spec.kind, Kind::Int | Kind::Bool | Kind::Text | Kind::Instant | Kind::Date)
+            && match column.spec.kind {
+                Kind::Int | Kind::Bool | Kind::Text | Kind::Instant | Kind::Date => true,
+                // Sets of labels are in an order that some engine cannot walk in.
+                Kind::Unsigned | Kind::Bits | Kind::Label | Kind::Latin | Kind::Narrow => true,
+                kind => kind.second_digits().is_some(),
+            }
     };
     let names: Vec<&'static str> = columns.iter().filter(fits).map(|column| column.spec.name).collect();
     let text = columns.iter().find(|column| !column.spec.nullable && column.spec.kind == Kind::Text);
@@ -188,7 +193,8 @@ fn below(dice: &mut Dice, stock: &Stock<'_>, parent: &TableSpec, keep_for: Strin
 
 /// A column as a moment.
 fn moment(dice: &mut Dice, stock: &Stock<'_>, column: &Column) -> SinceColumn {
-    let naive = matches!(column.spec.kind, Kind::Naive | Kind::Date | Kind::NaiveText | Kind::DateText);
+    let naive =
+        matches!(column.spec.kind, Kind::Naive | Kind::NaiveOf(_) | Kind::Date | Kind::NaiveText | Kind::DateText);
     let zone = (naive || dice.chance(30)).then(|| stock.when.zone.clone());
     SinceColumn { column: column.spec.name.into(), zone, form: None }
 }
@@ -206,8 +212,10 @@ impl Child {
         let at = Column::new(dice, "seen", kind, stock);
         let mut columns = vec![at.clone()];
         let mut on = vec![];
-        let joinable =
-            |column: &&Column| matches!(column.spec.kind, Kind::Int | Kind::Text | Kind::LaxText | Kind::Bool);
+        let joinable = |column: &&Column| {
+            let plain = matches!(column.spec.kind, Kind::Int | Kind::Text | Kind::LaxText | Kind::Bool);
+            plain || matches!(column.spec.kind, Kind::Unsigned | Kind::Latin | Kind::Narrow | Kind::Label)
+        };
         let candidates: Vec<&Column> = own.iter().filter(joinable).collect();
         if candidates.is_empty() || dice.chance(70) {
             let mut theirs = Column::new(dice, "item id", Kind::Int, stock);
@@ -243,8 +251,7 @@ struct Rules<'a> {
 
 impl Rules<'_> {
     fn draw(&self, dice: &mut Dice, keep_for: String) -> RuleSpec {
-        let times: Vec<&Column> =
-            self.columns.iter().filter(|column| columns::TIMES.contains(&column.spec.kind)).collect();
+        let times: Vec<&Column> = self.columns.iter().filter(|column| columns::is_time(column.spec.kind)).collect();
         let features = self.stock.features;
         let (since, can_be_missing) = match self.child {
             Some(child) if dice.chance(60) => self.latest(dice, child, &times),

@@ -1,6 +1,7 @@
 //! Texts that lax comparisons take for one another, and numbers around equality.
 
 use super::Dice;
+use crate::Cell;
 
 /// What texts are made from.
 const WORDS: &[&str] = &[
@@ -106,6 +107,17 @@ pub(super) fn integer(dice: &mut Dice) -> i64 {
         -9_007_199_254_740_993,
     ];
     if dice.chance(60) { *dice.pick(EDGES) } else { dice.between(-3, 12) }
+}
+
+/// Integers without a sign, around the end of those that have one, and around their own.
+pub(super) fn unsigned(dice: &mut Dice) -> Cell {
+    const END: u64 = i64::MAX as u64;
+    let value = match dice.below(10) {
+        0..3 => u64::try_from(dice.between(0, 12)).unwrap_or(0),
+        3 => 9_007_199_254_740_993,
+        _ => *dice.pick(&[END - 1, END, END + 1, END + 2, END + 1025, u64::MAX - 2048, u64::MAX - 1, u64::MAX]),
+    };
+    i64::try_from(value).map_or(Cell::Unsigned(value), Cell::Int)
 }
 
 /// Numbers with a fraction that is none, one that binary numbers have exactly, and one that they do not.

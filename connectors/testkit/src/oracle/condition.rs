@@ -63,10 +63,11 @@ fn plain(cell: &Cell) -> Found<'_> {
     match cell {
         Cell::Null => Found::Null,
         Cell::Bool(value) => Found::Bool(*value),
-        Cell::Int(value) => Found::Number(Number::Int(*value)),
+        Cell::Int(value) => Found::Number(Number::Int((*value).into())),
+        Cell::Unsigned(value) => Found::Number(Number::Int((*value).into())),
         Cell::Real(value) => Found::Number(Number::Real(*value)),
         Cell::Text(text) => Found::Text(text),
-        Cell::Json(_) | Cell::Instant(_) | Cell::Naive(_) | Cell::Date(_) => Found::Other,
+        Cell::Json(_) | Cell::Instant(_) | Cell::Naive(_) | Cell::Date(_) | Cell::Zero(_) => Found::Other,
     }
 }
 
@@ -75,7 +76,7 @@ fn leaf(json: &Json) -> Found<'_> {
         Json::Null => Found::Null,
         Json::Bool(value) => Found::Bool(*value),
         Json::Number(number) => Found::Number(match number.as_i64() {
-            Some(value) => Number::Int(value),
+            Some(value) => Number::Int(value.into()),
             None => Number::Real(number.as_f64().expect("a number of JSON")),
         }),
         Json::String(text) => Found::Text(text),
@@ -126,7 +127,7 @@ fn within(found: Found<'_>, values: &[Value]) -> Truth {
 fn order(found: Found<'_>, value: &Value) -> Option<Ordering> {
     match (found, value) {
         (Found::Bool(found), Value::Bool(value)) => Some(found.cmp(value)),
-        (Found::Number(found), Value::Int(value)) => found.compare(Number::Int(*value)),
+        (Found::Number(found), Value::Int(value)) => found.compare(Number::Int((*value).into())),
         (Found::Number(found), Value::Real(value)) => found.compare(Number::Real(*value)),
         // UTF-8 keeps the order of code points.
         (Found::Text(found), Value::Text(value)) => Some(found.as_bytes().cmp(value.as_bytes())),

@@ -3,7 +3,7 @@
 use forgetd_connector::{SinceColumn, SinceForm};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::number::Number;
 use crate::Cell;
@@ -26,6 +26,10 @@ pub(super) enum Moment {
     Instant(Timestamp),
     /// This local time.
     Naive(DateTime, TimeZone),
+    /// One of these two, and so much more before it is over.
+    Within(Box<Moment>, SignedDuration),
+    /// A date with zeros, `YYYY-MM-DD`.
+    Zero(String, TimeZone),
     /// This day, until its last moment.
     Date(Date, TimeZone),
     /// A number of these many nanoseconds, from that many nanoseconds before the epoch.
@@ -55,12 +59,14 @@ pub(super) fn read(cell: &Cell, since: &SinceColumn) -> Moment {
     };
     match cell {
         Cell::Null => Moment::Missing,
+        Cell::Zero(date) => Moment::Zero(date.clone(), zone()),
         Cell::Instant(instant) => Moment::Instant(*instant),
         Cell::Naive(local) => Moment::Naive(*local, zone()),
         Cell::Date(date) => Moment::Date(*date, zone()),
-        Cell::Int(value) => counted(Number::Int(*value)),
+        Cell::Int(value) => counted(Number::Int((*value).into())),
         Cell::Real(value) => counted(Number::Real(*value)),
         Cell::Text(text) => written(text).unwrap_or(Moment::Unreadable),
+        Cell::Unsigned(value) => counted(Number::Int((*value).into())),
         Cell::Bool(_) | Cell::Json(_) => Moment::Unreadable,
     }
 }
@@ -68,15 +74,44 @@ pub(super) fn read(cell: &Cell, since: &SinceColumn) -> Moment {
 // === impl Moment ===
 
 impl Moment {
+    /// Whether there is none. A date with zeros is none where it is sorted before the cutoff; behind it, it keeps its row.
+    pub(super) fn is_missing(&self, cutoff: Timestamp) -> bool {
+        match self {
+            Self::Missing => true,
+            // No real date is written like it.
+            Self::Zero(date, zone) => *date < zone.to_datetime(cutoff).date().to_string(),
+            _ => false,
+        }
+    }
+
+    /// The same in a column that keeps so many digits of a second: it is over when the last of them is.
+    pub(super) fn until_the_end(self, digits: u8) -> Self {
+        match self {
+            Self::Instant(_) | Self::Naive(..) => {
+                let last = SignedDuration::from_nanos(10_i64.pow(9 - u32::from(digits)));
+                Self::Within(Box::new(self), last)
+            }
+            other => other,
+        }
+    }
+
     /// Whether every instant that it can mean lies before the cutoff.
     pub(super) fn is_before(&self, cutoff: Timestamp) -> bool {
         match self {
-            Self::Missing | Self::Unreadable => false,
+            Self::Missing | Self::Unreadable | Self::Zero(..) => false,
             Self::Instant(instant) => *instant < cutoff,
             Self::Naive(local, zone) => match last_reading(*local, zone) {
                 Some(instant) => instant < cutoff,
                 // No clock of the zone ever showed it: it is over once one shows a later time.
                 None => *local < zone.to_datetime(cutoff),
+            },
+            Self::Within(moment, last) => match moment.as_ref() {
+                Self::Instant(instant) => *instant + *last <= cutoff,
+                Self::Naive(local, zone) => match last_reading(*local, zone) {
+                    Some(instant) => instant + *last <= cutoff,
+                    None => *local + *last <= zone.to_datetime(cutoff),
+                },
+                _ => false,
             },
             Self::Date(date, zone) => day_is_over(*date, zone) <= cutoff,
             Self::Counted(number, unit, origin) => number.times_is_before(*unit, cutoff.as_nanosecond() + origin),

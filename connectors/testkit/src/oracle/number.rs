@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 /// A number of either kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Number {
-    Int(i64),
+    Int(i128),
     Real(f64),
 }
 
@@ -26,25 +26,22 @@ impl Number {
     /// its unit, to the end.
     pub(super) fn times_is_before(self, unit: i128, instant: i128) -> bool {
         match self {
-            Self::Int(value) => (i128::from(value) + 1) * unit <= instant,
+            Self::Int(value) => (value + 1) * unit <= instant,
             Self::Real(value) => scaled_is_before(value, unit, instant),
         }
     }
 }
 
-fn mixed(int: i64, real: f64) -> Option<Ordering> {
+fn mixed(int: i128, real: f64) -> Option<Ordering> {
     if real.is_nan() {
         return None;
     }
-    // Beyond 2^63 on either side no integer is left.
-    if real >= 9_223_372_036_854_775_808.0 {
-        return Some(Ordering::Less);
-    }
-    if real < -9_223_372_036_854_775_808.0 {
-        return Some(Ordering::Greater);
+    // No integer of a column's lies beyond 2^64 on either side.
+    if real.abs() >= 18_446_744_073_709_551_616.0 {
+        return Some(if real > 0.0 { Ordering::Less } else { Ordering::Greater });
     }
     let whole = real.floor();
-    let order = i128::from(int).cmp(&(whole as i128));
+    let order = int.cmp(&(whole as i128));
     // Equal whole parts: what is left of `real` lies above.
     Some(if order == Ordering::Equal && real > whole { Ordering::Less } else { order })
 }

@@ -45,20 +45,25 @@ pub(super) fn over(world: &World<'_>, table: &TableSpec, row: &Row, terms: &Term
 
 /// What a column of a row says about time. How it writes it is known from its kind where the rule does not say.
 fn read_in(table: &TableSpec, row: &Row, since: &SinceColumn) -> Moment {
-    let written = match table.kind(&since.column) {
+    let kind = table.kind(&since.column);
+    let written = match kind {
         Kind::NaiveText => Some(SinceForm::Timestamp),
         Kind::DateText => Some(SinceForm::Date),
         Kind::Iso8601 => Some(SinceForm::Iso8601),
         _ => None,
     };
-    read(&table.cell(row, &since.column), &SinceColumn { form: since.form.or(written), ..since.clone() })
+    let moment = read(&table.cell(row, &since.column), &SinceColumn { form: since.form.or(written), ..since.clone() });
+    match kind.second_digits() {
+        Some(digits) => moment.until_the_end(digits),
+        None => moment,
+    }
 }
 
 fn activity(moments: impl IntoIterator<Item = Moment>, cutoff: Timestamp) -> Activity {
     let mut all = Activity::None;
     for moment in moments {
         match moment {
-            Moment::Missing => {}
+            moment if moment.is_missing(cutoff) => {}
             moment if moment.is_before(cutoff) => {
                 if all == Activity::None {
                     all = Activity::Over;
@@ -85,7 +90,8 @@ pub(super) fn belongs(on: &[Joined], (other, theirs): (&TableSpec, &Row), (table
 /// Whether two columns hold the same value. NULL is the same as nothing.
 fn same(a: &Cell, b: &Cell) -> bool {
     let number = |cell: &Cell| match cell {
-        Cell::Int(value) => Some(Number::Int(*value)),
+        Cell::Int(value) => Some(Number::Int((*value).into())),
+        Cell::Unsigned(value) => Some(Number::Int((*value).into())),
         Cell::Real(value) => Some(Number::Real(*value)),
         _ => None,
     };

@@ -97,6 +97,57 @@ fn a_date_is_over_when_no_clock_shows_it_any_more() {
 }
 
 #[test]
+fn a_time_of_few_digits_is_over_with_the_last_moment_that_it_can_mean() {
+    let table = TableSpec::new("t").column("at", Kind::InstantOf(1)).column("here", Kind::NaiveOf(0)).rows([
+        vec![Cell::Instant(at("2024-03-10T11:30:45.3Z")), Cell::Naive(datetime(2024, 3, 10, 12, 30, 45, 0))],
+        vec![Cell::Instant(at("2024-03-10T11:30:45.4Z")), Cell::Naive(datetime(2024, 3, 10, 12, 30, 46, 0))],
+    ]);
+    let cutoffs = ["2024-03-10T11:30:45.499999Z", "2024-03-10T11:30:45.5Z", "2024-03-10T11:30:46Z"];
+    for (cutoff, instants, naives) in [(cutoffs[0], 1, 0), (cutoffs[1], 2, 0), (cutoffs[2], 2, 1)] {
+        assert_eq!(due(&table, &selection(Since::column("at"), cutoff)).len(), instants, "{cutoff}");
+        let here = selection(Since::Column(zoned("here", "Europe/Stockholm")), cutoff);
+        assert_eq!(due(&table, &here).len(), naives, "{cutoff}");
+    }
+}
+
+#[test]
+fn a_date_with_zeros_is_no_moment_and_is_there_all_the_same() {
+    let table = TableSpec::new("t").column("at", Kind::Naive).rows([
+        vec![Cell::Zero("2020-02-00".into())],
+        vec![Cell::Naive(datetime(2020, 2, 1, 0, 0, 0, 0))],
+        vec![Cell::Zero("2024-01-00".into())],
+        vec![Cell::Zero("2024-02-00".into())],
+    ]);
+    let mut selection = selection(Since::Column(zoned("at", "UTC")), "2024-01-01T00:00:00Z");
+    assert_eq!(due(&table, &selection), [2]);
+    selection.terms.when_null = WhenNull::Delete;
+    assert_eq!(due(&table, &selection), [1, 2, 3]);
+    let path = Path::column("at");
+    selection.terms.predicate = Predicate::Test(Test { path, check: Check::Null(true), or_null: false });
+    assert_eq!(due(&table, &selection), [0_i64; 0]);
+}
+
+#[test]
+fn numbers_without_a_sign_are_compared_by_value() {
+    let cells = [u64::MAX, 1 << 63].map(Cell::Unsigned);
+    let table = TableSpec::new("t")
+        .column("at", Kind::Instant)
+        .column("n", Kind::Unsigned)
+        .rows(cells.into_iter().chain([Cell::Int(i64::MAX)]).map(|cell| vec![old(), cell]));
+    for (comparison, value, expected) in [
+        (Comparison::Greater, Value::Int(i64::MAX), &[1, 2][..]),
+        (Comparison::Equal, Value::Int(i64::MAX), &[3]),
+        (Comparison::Less, Value::Real(18_446_744_073_709_551_616.0), &[1, 2, 3]),
+        (Comparison::Less, Value::Real(9_223_372_036_854_775_808.0), &[3]),
+    ] {
+        let mut selection = selection(Since::column("at"), "2024-01-01T00:00:00Z");
+        let check = Check::Compare(comparison, value.clone());
+        selection.terms.predicate = Predicate::Test(Test { path: Path::column("n"), check, or_null: false });
+        assert_eq!(due(&table, &selection), expected, "{comparison:?} {value:?}");
+    }
+}
+
+#[test]
 fn texts_and_numbers_are_read_strictly() {
     let over = |cell: Cell, form: SinceForm, cutoff: &str| {
         let table = TableSpec::new("t").column("at", Kind::Text).rows([vec![cell]]);

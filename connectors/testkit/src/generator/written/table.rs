@@ -13,6 +13,24 @@ const KINDS: &[(&str, Kind)] = &[
     ("numeric", Kind::Numeric),
     ("text", Kind::Text),
     ("lax_text", Kind::LaxText),
+    ("latin", Kind::Latin),
+    ("narrow", Kind::Narrow),
+    ("label", Kind::Label),
+    ("marks", Kind::Marks),
+    ("unsigned", Kind::Unsigned),
+    ("bits", Kind::Bits),
+    ("instant_0", Kind::InstantOf(0)),
+    ("instant_1", Kind::InstantOf(1)),
+    ("instant_2", Kind::InstantOf(2)),
+    ("instant_3", Kind::InstantOf(3)),
+    ("instant_4", Kind::InstantOf(4)),
+    ("instant_5", Kind::InstantOf(5)),
+    ("naive_0", Kind::NaiveOf(0)),
+    ("naive_1", Kind::NaiveOf(1)),
+    ("naive_2", Kind::NaiveOf(2)),
+    ("naive_3", Kind::NaiveOf(3)),
+    ("naive_4", Kind::NaiveOf(4)),
+    ("naive_5", Kind::NaiveOf(5)),
     ("json", Kind::Json),
     ("uuid", Kind::Uuid),
     ("address", Kind::Address),
@@ -57,6 +75,7 @@ pub(super) fn cell(cell: &Cell) -> Json {
     match cell {
         Cell::Null => Json::Null,
         Cell::Int(value) => json!(value),
+        Cell::Unsigned(value) => json!(value),
         Cell::Bool(value) => json!(value),
         Cell::Real(value) => json!(value),
         Cell::Text(text) => json!(text),
@@ -65,6 +84,7 @@ pub(super) fn cell(cell: &Cell) -> Json {
         Cell::Instant(instant) => json!(instant.to_string()),
         Cell::Naive(local) => json!(local.to_string()),
         Cell::Date(date) => json!(date.to_string()),
+        Cell::Zero(date) => json!({ "zero": date }),
     }
 }
 
@@ -108,17 +128,23 @@ pub(super) fn read_row(json: &Json, columns: &[ColumnSpec]) -> Read<Row> {
 
 pub(super) fn read_cell(kind: Kind, json: &Json) -> Read<Cell> {
     let parsed = |json: &str| match kind {
-        Kind::Instant => json.parse().ok().map(Cell::Instant),
-        Kind::Naive => json.parse().ok().map(Cell::Naive),
+        Kind::Instant | Kind::InstantOf(_) => json.parse().ok().map(Cell::Instant),
+        Kind::Naive | Kind::NaiveOf(_) => json.parse().ok().map(Cell::Naive),
         Kind::Date => json.parse().ok().map(Cell::Date),
         _ => Some(Cell::Text(json.into())),
     };
     let cell = match json {
         Json::Null => Some(Cell::Null),
         Json::Bool(value) => Some(Cell::Bool(*value)),
-        Json::Number(number) => number.as_i64().map(Cell::Int).or_else(|| number.as_f64().map(Cell::Real)),
+        Json::Number(number) => {
+            let integer = number.as_i64().map(Cell::Int).or_else(|| number.as_u64().map(Cell::Unsigned));
+            integer.or_else(|| number.as_f64().map(Cell::Real))
+        }
         Json::String(text) => parsed(text),
-        Json::Object(object) => object.get("json").cloned().map(Cell::Json),
+        Json::Object(object) => match object.get("zero").and_then(Json::as_str) {
+            Some(date) => Some(Cell::Zero(date.into())),
+            None => object.get("json").cloned().map(Cell::Json),
+        },
         Json::Array(_) => None,
     };
     cell.ok_or_else(|| wrong("cell", json))
