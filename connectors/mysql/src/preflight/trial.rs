@@ -10,6 +10,10 @@ use crate::query::{Query, Sql};
 /// More constraints than this are not tried.
 const CONSTRAINTS_MAX: u32 = 100;
 
+/// A UUID of version 8, as tokens are, that MariaDB takes for none: its type stores versions in two ways, and tells them
+/// apart by the ninth byte.
+const NO_UUID: &str = "00000000-0000-8000-8000-000000000000";
+
 /// Looks for what would not go in. What cannot be tried says nothing.
 pub(super) async fn look(
     session: &mut Session,
@@ -30,6 +34,13 @@ pub(super) async fn look(
                 let what = format!("the character set {charset}");
                 findings.push(unfit(place, &column, &what));
             }
+        }
+    }
+    for column in rewrite.places.iter().filter(|place| place.is_column() && place.put == Put::Computed) {
+        let column = step.table.column(&column.path.column);
+        let Some(column) = column.filter(|column| column.type_name == "uuid") else { continue };
+        if picky(session).await? {
+            findings.push(no_version_8(place, &column.name));
         }
     }
     for row in &constraints.rows {
@@ -132,6 +143,24 @@ async fn lossy(session: &mut Session, text: &str, charset: &str, place: &str) ->
         // It cannot be converted at all.
         Err(_) => Ok(true),
     }
+}
+
+/// Whether the server's type for UUIDs takes some of version 8 and not others.
+async fn picky(session: &mut Session) -> Result<bool, Fault> {
+    let cast = Sql::plain(format!("select cast('{NO_UUID}' as uuid) is null"));
+    Ok(match session.turn("try types", &[Ask::Query(&cast)]).await?.into_iter().next() {
+        Some(Ok(answer)) => answer.rows.first().is_some_and(|row| get::<bool>(row, 0, "").unwrap_or(true)),
+        _ => true,
+    })
+}
+
+fn no_version_8(place: &str, column: &str) -> Finding {
+    let message = format!(
+        "the type uuid of this server does not take what would be written into {column} for one row in 64: no UUID of \
+         version 8 whose ninth byte is 80"
+    );
+    let fix = format!("make {column} a char(36) or leave it out of the rule");
+    Finding::blocks(Cause::TransformUnfit, format!("{place}.{column}"), message).with_fix(fix)
 }
 
 /// Constants below zero for columns that hold none.
