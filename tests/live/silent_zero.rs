@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::{Database, Granted, Mysql, Policy, Postgres, Product, Program, Rule, Servers, Sqlite, granted};
+use crate::harness::{
+    Database, Granted, Mysql, Policy, Postgres, Product, Program, Roles, Rule, Servers, Sqlite, granted,
+};
 
 /// Rows that are due, and rows that are not.
 const DUE: u64 = 1_000;
@@ -357,6 +359,61 @@ fn a_server_that_became_read_only_is_named() {
     let server = Servers::start("mariadb").unwrap();
     let sabotage = "set global read_only = on";
     let wrong = on_mysql(&server.database(), &case("the server only reads", sabotage, blocked("read_only")));
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// A server may be set to check no constraint; the program's sessions do all the same.
+#[test]
+fn constraints_hold_where_the_server_checks_none() {
+    let server = Servers::start("mariadb").unwrap();
+    let database = server.database();
+    database.exec(
+        "create table account (id bigint primary key, since bigint not null, note varchar(9), \
+           constraint short check (id <> 7 or length(note) < 3));
+         insert into account with recursive t(n) as (select 1 union all select n + 1 from t where n < 9) \
+           select n, 1000000000, 'ab' from t;
+         insert into account values (100, 9000000000, 'ab');
+         set global check_constraint_checks = 0",
+    );
+    let rule = Rule::transform("accounts", "account", "since", "{ columns: { note: { redact: gone } } }")
+        .with("since: { column: since, as: unix_s }");
+    let program = Program::installed(&Policy::new(&database.url()).rule(&rule));
+
+    let report = &program.call(&["run", "--json"]).expect(3).lines()[0];
+
+    assert_eq!((&report["verdict"], &report["changed"]), (&json!("partial"), &json!(8)), "{report}");
+    assert_eq!(report["skipped"][0], json!({ "cause": "check", "n": 1 }), "{report}");
+    assert_eq!(database.value("select note from account where id = 7"), "ab");
+}
+
+/// Who may log in and do nothing else lacks a grant; who may not log in cannot reach the database.
+#[test]
+fn an_account_without_any_right_is_no_server_that_is_away() {
+    let mut wrong = vec![];
+    let mut ended = |database: &dyn Roles, sabotage: &str, code: i32| {
+        fill(database);
+        let Granted { program, role, .. } = granted(database, &[rule()]);
+        database.exec(&sabotage.replace("{role}", &role).replace("{database}", database.schema().unwrap_or_default()));
+        for verb in [&["run", "--json"][..], &["plan"], &["check", "--connect"]] {
+            let output = program.call(verb);
+            let cause = if code == 4 { "privilege" } else { "unreachable" };
+            let said = format!("{}{}", output.stdout, output.stderr);
+            if output.code != code || !said.contains(cause) {
+                wrong.push(format!("{}: {verb:?}: exit {}\n  {said}", database.engine(), output.code));
+            }
+        }
+    };
+    let postgres = Postgres::database();
+    let revoke = format!("revoke connect on database {} from public, {{role}}", postgres.name());
+    ended(&postgres, &revoke, 4);
+    let postgres = Postgres::database();
+    ended(&postgres, "alter role {role} nologin", 69);
+    for product in Product::there() {
+        let database = Mysql::on(product);
+        ended(&database, "revoke all privileges, grant option from {role}", 4);
+        let database = Mysql::on(product);
+        ended(&database, "alter user {role} identified by 'other'", 69);
+    }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 

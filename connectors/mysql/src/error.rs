@@ -30,6 +30,9 @@ const GONE: &[u16] = &[
 /// After which a COMMIT has certainly failed.
 const ROLLED_BACK: &[u16] = &[1205, 1213, 1180, 1290, 1402, 1614, 1792, 1836, 3100, 3101, 1451, 1452];
 
+/// The account logged in, and has no right on the database that the URL names.
+const NOT_ON_DATABASE: u16 = 1044;
+
 // === impl Error ===
 
 impl Error {
@@ -93,10 +96,17 @@ pub(crate) fn gone(error: &Error, operation: &'static str, place: &str) -> Fault
     if error.code == 1305 { Fault { class: FaultClass::Transient, ..fault } } else { fault }
 }
 
-/// Turns an error met while a connection was made into a fault. Whatever it was, there is no connection.
+/// Turns an error met while a connection was made into a fault. Whatever it was, there is no connection; but who may log
+/// in and has no right on the database lacks a grant.
 pub(crate) fn unreachable(error: &mysql_async::Error, place: &str) -> Fault {
     let fault = Fault::new(FaultClass::Unreachable, "connect", place);
     match error {
+        mysql_async::Error::Server(error) if error.code == NOT_ON_DATABASE => Fault {
+            class: FaultClass::Blocked(Cause::Privilege),
+            ..fault
+                .with_code(format!("{} {}", error.code, error.state))
+                .with_detail("the account has no right on the database")
+        },
         mysql_async::Error::Server(error) => fault.with_code(format!("{} {}", error.code, error.state)),
         mysql_async::Error::Driver(DriverError::UnknownAuthPlugin { name }) => {
             fault.with_detail(format!("the account's way to log in, {name}, is not known"))
@@ -141,7 +151,8 @@ fn class(code: u16, state: &str, message: &str) -> FaultClass {
         1264 | 1265 | 1292 | 1366 | 1406 | 1411 | 1416 | 1441 | 1690 | 3140 | 3141 | 3156 | 1367 | 1525 => {
             FaultClass::Row(Cause::TransformUnfit)
         }
-        1643..=1645 => FaultClass::Row(Cause::RowRefused),
+        // A trigger that writes to the table whose rows go; and what raises a condition.
+        1442 | 1643..=1645 => FaultClass::Row(Cause::RowRefused),
         // A condition raised by name inside a trigger or a function.
         _ if state.starts_with("45") => FaultClass::Row(Cause::RowRefused),
         _ => FaultClass::Internal,

@@ -29,10 +29,15 @@ pub(crate) fn of_a_value(fault: Fault) -> Fault {
     Fault { class: FaultClass::Row(Cause::TransformUnfit), ..fault }
 }
 
-/// Turns an error met while a connection was made into a fault. Whatever it was, there is no connection.
+/// Turns an error met while a connection was made into a fault. Whatever it was, there is no connection; but who may log
+/// in and may not connect to the database lacks a grant.
 pub(crate) fn unreachable(error: &Error, place: &str) -> Fault {
     let fault = Fault::new(FaultClass::Unreachable, "connect", place);
     match error.as_db_error() {
+        Some(db) if *db.code() == SqlState::INSUFFICIENT_PRIVILEGE => Fault {
+            class: FaultClass::Blocked(Cause::Privilege),
+            ..fault.with_code(db.code().code()).with_detail("the role may not connect to the database")
+        },
         Some(db) => fault.with_code(db.code().code()),
         None => fault.with_detail("no connection: see url, network, TLS and server"),
     }
