@@ -217,6 +217,7 @@ mod tests {
             (1969, "70100", "max_statement_time exceeded", FaultClass::Timeout),
             (1047, "08S01", "WSREP has not yet prepared node", FaultClass::Disconnected),
             (1644, "45000", "marker", FaultClass::Row(Cause::RowRefused)),
+            (1442, "HY000", "Can't update table", FaultClass::Row(Cause::RowRefused)),
             (1451, "23000", "", FaultClass::Row(Cause::ForeignKey)),
             (1142, "42000", "", FaultClass::Blocked(Cause::Privilege)),
             (1406, "22001", "", FaultClass::Row(Cause::TransformUnfit)),
