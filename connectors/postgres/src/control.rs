@@ -25,6 +25,10 @@ use crate::survey::{get, odd};
 /// How long a statement on the control tables waits for a row: nobody holds one for long.
 const LOCK_WAIT_MS: u64 = 2_000;
 
+/// How long a transaction on the control tables may wait for its next statement. Whoever holds the fence or the log's head
+/// and is frozen would keep everybody else from them.
+const IDLE_MS: u64 = 3_000;
+
 /// The control tables of one database.
 pub(crate) struct PgControl {
     pub(crate) shared: Arc<Shared>,
@@ -86,6 +90,14 @@ impl PgControl {
         &self.shared.link.context.instance
     }
 
+    /// How a transaction that writes to the control tables begins.
+    fn begin(&self) -> String {
+        format!(
+            "{}; set local lock_timeout = {LOCK_WAIT_MS}; set local idle_in_transaction_session_timeout = {IDLE_MS}",
+            self.shared.link.begin()
+        )
+    }
+
     /// Reads in one turn.
     async fn read(&self, operation: &'static str, sql: &Sql) -> Result<Vec<Row>, Fault> {
         let held = self.shared.desk.take().await?;
@@ -115,7 +127,7 @@ impl PgControl {
     /// Writes in one durable transaction and one turn: right for statements that check the fence themselves, because
     /// a failed one dooms the transaction and the COMMIT behind it.
     pub(crate) async fn write(&self, operation: &'static str, statements: &[&Sql]) -> Written {
-        let begin = format!("{}; set local lock_timeout = {LOCK_WAIT_MS}", self.shared.link.begin());
+        let begin = self.begin();
         let held = match self.shared.desk.take().await {
             Ok(held) => held,
             // Nothing was sent.

@@ -1,4 +1,4 @@
-//! A TCP proxy that counts turns, and can lose answers.
+//! A TCP proxy that counts turns, and can lose answers or keep them back.
 //!
 //! A *turn* is what a client on a slow network pays for: the first bytes it sends after the server has answered. A
 //! pipelined group of statements is one turn, however many packets it takes.
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// A running proxy. Dropping it closes every connection through it.
@@ -17,6 +18,7 @@ pub struct Proxy {
     address: SocketAddr,
     turns: Turns,
     losing: Arc<AtomicBool>,
+    holding: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -34,17 +36,19 @@ impl Proxy {
         let counted = Arc::clone(&turns);
         let losing = Arc::new(AtomicBool::new(false));
         let lost = Arc::clone(&losing);
+        let holding = watch::Sender::new(false);
+        let held = holding.subscribe();
         let task = tokio::spawn(async move {
             // Ends with the task: every connection's futures live in this set.
             let mut open = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let own = Arc::new(AtomicU64::new(0));
                 counted.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&own));
-                open.spawn(pass(client, server, own, Arc::clone(&lost)));
+                open.spawn(pass(client, server, own, Arc::clone(&lost), held.clone()));
                 while open.try_join_next().is_some() {}
             }
         });
-        Ok(Self { address, turns, losing, task })
+        Ok(Self { address, turns, losing, holding, task })
     }
 
     /// Where clients connect to.
@@ -55,6 +59,11 @@ impl Proxy {
     /// From now on, or no longer: whatever a server answers is lost, and with it the connection. What was asked is done.
     pub fn lose_answers(&self, lose: bool) {
         self.losing.store(lose, Ordering::Relaxed);
+    }
+
+    /// From now on, or no longer: whatever a server answers is kept back, and the connection stays.
+    pub fn hold_answers(&self, hold: bool) {
+        self.holding.send_replace(hold);
     }
 
     /// Turns of all connections so far, those of connecting included.
@@ -84,7 +93,13 @@ impl Drop for Proxy {
     }
 }
 
-async fn pass(client: TcpStream, server: SocketAddr, turns: Arc<AtomicU64>, losing: Arc<AtomicBool>) {
+async fn pass(
+    client: TcpStream,
+    server: SocketAddr,
+    turns: Arc<AtomicU64>,
+    losing: Arc<AtomicBool>,
+    held: watch::Receiver<bool>,
+) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     // Each write is one packet of its own: what is measured is the client's pipelining, not ours.
     if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() {
@@ -95,13 +110,14 @@ async fn pass(client: TcpStream, server: SocketAddr, turns: Arc<AtomicU64>, losi
     // The client speaks first.
     let answered = Arc::new(AtomicBool::new(true));
     let (asking, answering) = (Arc::clone(&answered), answered);
-    let up = carry(from_client, to_server, move || {
+    let (_open, never) = watch::channel(false);
+    let up = carry(from_client, to_server, never, move || {
         if asking.swap(false, Ordering::Relaxed) {
             turns.fetch_add(1, Ordering::Relaxed);
         }
         true
     });
-    let down = carry(from_server, to_client, move || {
+    let down = carry(from_server, to_client, held, move || {
         answering.store(true, Ordering::Relaxed);
         !losing.load(Ordering::Relaxed)
     });
@@ -112,11 +128,16 @@ async fn pass(client: TcpStream, server: SocketAddr, turns: Arc<AtomicU64>, losi
     }
 }
 
-/// Carries bytes from one side to the other, as long as `seen` says so.
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: impl Fn() -> bool) {
+/// Carries bytes from one side to the other, as long as `seen` says so and while they are not `held`.
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut held: watch::Receiver<bool>,
+    seen: impl Fn() -> bool,
+) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
-        if !seen() || to.write_all(&buffer[..n]).await.is_err() {
+        if held.wait_for(|held| !held).await.is_err() || !seen() || to.write_all(&buffer[..n]).await.is_err() {
             return;
         }
     }

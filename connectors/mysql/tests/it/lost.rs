@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use forgetd_connector::{Cause, Commit, FaultClass, Order, Predicate, Settled, Value};
+use forgetd_connector::{
+    Append, Cause, Commit, FaultClass, FenceRaise, Head, Order, Predicate, Published, Settled, Value,
+};
 use forgetd_testkit::proxy::Proxy;
 use forgetd_testkit::{Arena, TestDatabase as _};
 use mysql_async::prelude::Queryable as _;
@@ -152,5 +154,44 @@ async fn a_receipt_of_a_batch_that_is_too_large_costs_no_session() {
         assert_eq!(lane.change(&next).await.unwrap().changed, 1);
         lane.undo().await.unwrap();
         assert_eq!(arena.count("item").await, 2);
+    }
+}
+
+/// A step of the log takes two turns. A holder that is frozen between them is ended by the next.
+#[tokio::test]
+async fn a_holder_that_is_frozen_while_it_publishes_is_passed() {
+    for product in Product::each() {
+        let (arena, database, proxy) = through_a_proxy(product).await;
+        let next = Head { origin: "example.org/frozen".into(), size: 1, root: [1; 32] };
+        let append = Append { expected: None, next, objects: vec![], superseded: vec![], leaves: vec![] };
+        let control = arena.connector.control();
+        // The first time its session is announced.
+        assert_eq!(control.publish(&append, arena.term).await, Published::Done);
+        let next = Head { size: 2, ..append.next.clone() };
+        let append = Append { expected: Some(append.next), next, ..append };
+        proxy.hold_answers(true);
+        let mut publish = std::pin::pin!(control.publish(&append, arena.term));
+        let open = format!(
+            "select count(*) from information_schema.innodb_trx as t join information_schema.processlist as p \
+             on p.id = t.trx_mysql_thread_id where p.db = '{}' and p.command = 'Sleep'",
+            database.name.text
+        );
+        let mut frozen = false;
+        for _ in 0..1_000 {
+            frozen = tokio::select! {
+                published = &mut publish => panic!("{published:?}"),
+                open = database.number(&open) => open == 1,
+            };
+            if frozen {
+                break;
+            }
+        }
+        assert!(frozen, "{product:?}: it was sent");
+        // From here on nobody looks after it, its timeouts included.
+        let successor = database.connect("conformance").await;
+        let raised = successor.control().raise_fence(arena.term + 1).await;
+        assert_eq!(raised.unwrap(), FenceRaise::Raised, "{product:?}");
+        let state = successor.control().head(&append.next.origin).await.unwrap();
+        assert_eq!(state.map(|state| state.head.size), Some(1), "{product:?}");
     }
 }

@@ -19,9 +19,6 @@ const HERE: &str = "(select c.oid::int8 from pg_class c join pg_namespace n on n
                     case when pg_is_in_recovery() then 'recovery' \
                       else substring(pg_walfile_name(pg_current_wal_lsn()) from 1 for 8) end as here_timeline";
 
-/// How long a step waits for another one.
-const LOCK_WAIT_MS: u64 = 2_000;
-
 #[async_trait]
 impl LogStore for PgControl {
     async fn head(&self, origin: &str) -> Result<Option<HeadState>, Fault> {
@@ -158,7 +155,7 @@ impl LogStore for PgControl {
 impl PgControl {
     /// Everything up to the commit, in one turn; [`Published::Done`] means that it agrees and may be committed.
     async fn publish_in(&self, held: &Held, append: &Append, term: u64) -> Result<Published, Fault> {
-        let begin = format!("{}; set local lock_timeout = {LOCK_WAIT_MS}", self.shared.link.begin());
+        let begin = self.begin();
         let statements = [
             self.fence_row(term),
             self.lock_head(append),

@@ -4,7 +4,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forgetd_connector::{Commit, Compare, FaultClass, Lane, LaneClaim, LockWait, Next, Order, Settled, Untouched};
+use forgetd_connector::{
+    Append, Commit, Compare, FaultClass, FenceRaise, Head, Lane, LaneClaim, LockWait, Next, Order, Settled, Untouched,
+};
 use forgetd_testkit::proxy::Proxy;
 use forgetd_testkit::{Arena, TestDatabase as _};
 
@@ -272,4 +274,36 @@ async fn a_killed_session_is_replaced() {
     arena.connector.now().await.unwrap();
     arena.connector.close().await;
     assert!(arena.connector.now().await.is_err());
+}
+
+/// A step of the log takes two turns. A holder that is frozen between them keeps nobody from the fence for long.
+#[tokio::test]
+async fn a_holder_that_is_frozen_while_it_publishes_is_passed() {
+    let (arena, database) = arena("").await;
+    let (arena, proxy) = counted(arena, &database).await;
+    let next = Head { origin: "example.org/frozen".into(), size: 1, root: [1; 32] };
+    let append = Append { expected: None, next, objects: vec![], superseded: vec![], leaves: vec![] };
+    let control = arena.connector.control();
+    control.lease().await.unwrap();
+    proxy.hold_answers(true);
+    let mut publish = std::pin::pin!(control.publish(&append, arena.term));
+    let open = "select count(*) from pg_stat_activity \
+                where datname = current_database() and state = 'idle in transaction'";
+    let mut frozen = false;
+    for _ in 0..1_000 {
+        frozen = tokio::select! {
+            published = &mut publish => panic!("{published:?}"),
+            open = database.number(open) => open == 1,
+        };
+        if frozen {
+            break;
+        }
+    }
+    assert!(frozen, "it was sent");
+    // From here on nobody looks after it, its timeouts included.
+    let successor = connect(&database.url, "conformance").await.unwrap();
+    let raised = successor.control().raise_fence(arena.term + 1).await;
+    assert_eq!(raised.unwrap(), FenceRaise::Raised);
+    assert_eq!(database.number(open).await, 0);
+    assert_eq!(successor.control().head(&append.next.origin).await.unwrap(), None);
 }
