@@ -22,7 +22,7 @@ impl Deleted {
         let (at, now) = match engine {
             Engine::Postgres => ("timestamptz", "now()"),
             Engine::Sqlite => ("integer", "unixepoch()"),
-            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera => ("timestamp", "now()"),
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera | Engine::Group => ("timestamp", "now()"),
         };
         let kind = engine.table();
         data.exec(&format!("create table item (id integer primary key, at {at} not null, pad text not null) {kind}"));
@@ -47,7 +47,7 @@ impl Table for Deleted {
         let at = match self.engine {
             Engine::Postgres => format!("timestamptz '2020-01-01 00:00:00+00' + {seconds} * interval '1 second'"),
             Engine::Sqlite => format!("1577836800 + {seconds}"),
-            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera => {
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera | Engine::Group => {
                 format!("timestamp '2020-01-01 00:00:00' + interval {seconds} second")
             }
         };

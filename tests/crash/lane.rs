@@ -31,6 +31,8 @@ pub(crate) enum Engine {
     MyIsam,
     /// Three nodes that all take writes.
     Galera,
+    /// The same of MySQL.
+    Group,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +80,7 @@ impl Engine {
             Self::Sqlite => Box::new(Sqlite::database()),
             Self::MariaDb | Self::MyIsam => Box::new(Mysql::on(Product::MariaDb)),
             Self::MySql => Box::new(Mysql::on(Product::there().find(|product| *product == Product::MySql)?)),
-            Self::Galera => Box::new(Mysql::on_nodes(Cluster::Galera)?),
+            Self::Galera | Self::Group => Box::new(Mysql::on_nodes(self.cluster()?)?),
         })
     }
 
@@ -86,6 +88,7 @@ impl Engine {
     pub(crate) const fn cluster(self) -> Option<Cluster> {
         match self {
             Self::Galera => Some(Cluster::Galera),
+            Self::Group => Some(Cluster::Group),
             _ => None,
         }
     }
@@ -94,7 +97,7 @@ impl Engine {
     pub(crate) const fn table(self) -> &'static str {
         match self {
             Self::Postgres | Self::Sqlite => "",
-            Self::MariaDb | Self::MySql | Self::Galera => "collate utf8mb4_bin",
+            Self::MariaDb | Self::MySql | Self::Galera | Self::Group => "collate utf8mb4_bin",
             Self::MyIsam => "engine = MyISAM collate utf8mb4_bin",
         }
     }
@@ -102,7 +105,7 @@ impl Engine {
     /// The column that periods count from, as a rule writes it.
     pub(crate) const fn since(self) -> &'static str {
         match self {
-            Self::Postgres | Self::MariaDb | Self::MySql | Self::MyIsam | Self::Galera => "at",
+            Self::Postgres | Self::MariaDb | Self::MySql | Self::MyIsam | Self::Galera | Self::Group => "at",
             Self::Sqlite => "{ column: at, as: unix_s }",
         }
     }
@@ -128,6 +131,8 @@ impl Lane {
         Self::new("transform-mariadb-myisam", Engine::MyIsam, Protocol::Sealed, Deed::Transform),
         Self::new("galera", Engine::Galera, Protocol::Atomic, Deed::Delete),
         Self::new("transform-galera", Engine::Galera, Protocol::Atomic, Deed::Transform),
+        Self::new("group", Engine::Group, Protocol::Atomic, Deed::Delete),
+        Self::new("transform-group", Engine::Group, Protocol::Atomic, Deed::Transform),
     ];
 
     const fn new(name: &'static str, engine: Engine, protocol: Protocol, deed: Deed) -> Self {

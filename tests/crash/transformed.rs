@@ -41,7 +41,7 @@ impl Transformed {
         let (at, marker, doc) = match engine {
             Engine::Postgres => ("timestamptz", "timestamptz", "jsonb"),
             Engine::Sqlite => ("integer", "timestamp", "json"),
-            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera => {
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera | Engine::Group => {
                 ("timestamp", "timestamp null", "json")
             }
         };
@@ -65,7 +65,7 @@ impl Transformed {
                 "create trigger count_write after update of forgotten_at on item \
                  begin update item set writes = writes + 1 where id = new.id; end"
             }
-            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera => {
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera | Engine::Group => {
                 "create trigger count_write before update on item for each row set new.writes = old.writes + 1"
             }
         });
@@ -90,7 +90,7 @@ impl Transformed {
             Engine::Sqlite => {
                 (format!("unixepoch() - ({past})"), "date('1950-02-03', '+' || (id % 300) || ' days')", "")
             }
-            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera => {
+            Engine::MariaDb | Engine::MySql | Engine::MyIsam | Engine::Galera | Engine::Group => {
                 (format!("now() - interval ({past}) second"), "date '1950-02-03' + interval (id % 300) day", "")
             }
         };

@@ -4,7 +4,8 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use crate::harness::{
-    Database, Findings, Policy, Program, Rows, Rule, assert_findings, assert_same, contents, every_engine,
+    Cluster, Database, Findings, Mysql, Policy, Program, Rows, Rule, assert_findings, assert_same, contents,
+    every_engine,
 };
 
 /// Names of tables and columns, which the scripts spell differently.
@@ -168,4 +169,13 @@ fn invoices_before_the_cutoff_go_and_totals_after_it_stay_on_every_engine() {
     let survivors = survivors.into_inner();
     assert!(survivors.iter().all(|other| *other == survivors[0]));
     assert_eq!((survivors[0].0.len(), survivors[0].1.len()), (204, 1_103));
+}
+
+#[test]
+fn they_go_and_stay_on_a_group_as_on_one_server() {
+    if Cluster::Group.is_given() {
+        let database = Mysql::on_nodes(Cluster::Group).expect("it is there");
+        let (invoices, lines) = purge(&database, &MYSQL);
+        assert_eq!((invoices.len(), lines.len()), (204, 1_103));
+    }
 }

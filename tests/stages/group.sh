@@ -68,10 +68,11 @@ wait_group_member() {
   return 1
 }
 
-# with_group COMMAND..: runs it with a group's addresses in its environment; empty: it could not be had.
+# with_group COMMAND..: runs it with the addresses of a group in its environment.
 with_group() {
   local dir="$work/group" member urls=()
   if [ ! -e "$dir/env" ]; then
+    mysql_packages
     start_group "$dir" >"$work/group.start" 2>&1 || { cat "$work/group.start" "$dir"/?/log; return 1; }
     for member in 0 1 2; do urls+=("$(mysql_url "$dir/$member")"); done
     echo "export FORGETD_TEST_GROUP_URLS='${urls[*]}'" >"$dir/env"

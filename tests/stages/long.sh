@@ -14,6 +14,7 @@ full() {
     long_crash "$lane" --rounds 200
     stage "naive-$lane" with_servers naive_is_caught "$lane" fence_by_read:committed_late
   done
+  long_group --rounds 60
   long_schedules
   long_diff
   long_live
@@ -85,6 +86,20 @@ naive_is_caught() {
     fi
     grep -E "${naive#*:}=[1-9]" "$work/naive.log"
   done
+}
+
+# A group of MySQL servers, which all of these share: the connector on it, the program, and kills.
+long_group() {
+  [ $# -gt 0 ] || set -- --rounds 60
+  build_once
+  stage group with_group group_tests
+  stage "crash group $*" with_group crash group "$@"
+  stage "crash transform-group $*" with_group crash transform-group "$@"
+  stage naive-group with_group naive_is_caught group fence_by_read:committed_late
+}
+
+group_tests() {
+  cargo test --locked "${features[@]}" --test it --test live --quiet -- --test-threads 1 group
 }
 
 # Stages of a long form run after one build, whose time would otherwise be the first stage's.

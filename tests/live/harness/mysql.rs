@@ -292,6 +292,13 @@ impl Servers {
         Some(Self { urls, pids, _keeper: Some((keeper, input)) })
     }
 
+    /// Those that the variable names; none where it names none.
+    pub(crate) fn given(variable: &str) -> Option<Self> {
+        let urls = std::env::var(variable).ok()?;
+        let urls = urls.split(' ').map(|url| Url::parse(url).expect("a URL")).collect();
+        Some(Self { urls, pids: vec![], _keeper: None })
+    }
+
     /// An empty database on the first of them, which is a MariaDB.
     pub(crate) fn database(&self) -> Mysql {
         self.database_of(Product::MariaDb)

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Database, Mysql, Policy, Postgres, Program, Rows, Rule, Sqlite};
+use crate::harness::{Cluster, Database, Mysql, Policy, Postgres, Program, Rows, Rule, Sqlite};
 
 /// Names of tables and columns, which the scripts spell differently.
 #[derive(Clone, Copy)]
@@ -138,11 +138,25 @@ fn policy(databases: &[(Box<dyn Database>, Names)]) -> Policy {
 
 #[test]
 fn the_person_goes_and_the_sale_stays_and_tokens_join_all_databases() {
-    let databases = databases();
-    let program = Program::installed(&policy(&databases)).pseudonym_key();
-    let before = everything(&databases);
+    transform(&databases());
+}
+
+#[test]
+fn the_same_on_a_group() {
+    if Cluster::Group.is_given() {
+        let group = Mysql::on_nodes(Cluster::Group).expect("it is there");
+        let all: Vec<(Box<dyn Database>, Names)> =
+            vec![(Box::new(group), MYSQL), (Box::new(Sqlite::database()), SQLITE)];
+        all.iter().for_each(|(database, names)| database.exec(names.script));
+        transform(&all);
+    }
+}
+
+fn transform(databases: &[(Box<dyn Database>, Names)]) {
+    let program = Program::installed(&policy(databases)).pseudonym_key();
+    let before = everything(databases);
     let meant = due(&*databases[0].0, &databases[0].1);
-    for (database, names) in &databases {
+    for (database, names) in databases {
         assert_eq!((meant.len() as u64, &meant), (DUE, &due(&**database, names)), "the same people in each");
     }
 
@@ -152,7 +166,7 @@ fn the_person_goes_and_the_sale_stays_and_tokens_join_all_databases() {
     for report in program.call(&["run", "--json"]).expect(0).lines() {
         assert_eq!((&report["verdict"], &report["changed"]), (&json!("clean"), &json!(DUE)), "{report}");
     }
-    let after = everything(&databases);
+    let after = everything(databases);
     for ((totals_before, rows_before), (totals_after, rows_after)) in before.iter().zip(&after) {
         assert_eq!(totals_before, totals_after);
         for (before, after) in rows_before.iter().zip(rows_after) {
@@ -178,5 +192,5 @@ fn the_person_goes_and_the_sale_stays_and_tokens_join_all_databases() {
     for report in program.call(&["run", "--json"]).expect(0).lines() {
         assert_eq!((&report["verdict"], &report["changed"]), (&json!("clean"), &json!(0)), "{report}");
     }
-    assert_eq!(everything(&databases), after);
+    assert_eq!(everything(databases), after);
 }
