@@ -11,6 +11,7 @@ mod commitments;
 mod demo;
 mod findings;
 mod forum;
+mod galera;
 mod guards;
 mod kept_children;
 mod leaks;

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
@@ -12,7 +13,7 @@ use crate::server::{Server, given, keep};
 /// What kind of cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cluster {
-    /// Three nodes of MariaDB, started for each test.
+    /// Three nodes of MariaDB, shared by the tests.
     Galera,
     /// Three members of a group of MySQL servers, shared by the tests. It takes long, so only the full form has one.
     Group,
@@ -21,19 +22,19 @@ pub(crate) enum Cluster {
 /// The nodes of a cluster, for one test at a time.
 pub(crate) struct Nodes {
     pub(crate) cluster: Cluster,
-    servers: Servers,
-    _alone: Option<MutexGuard<'static, ()>>,
+    servers: &'static [Server],
+    _alone: MutexGuard<'static, ()>,
 }
 
-enum Servers {
-    Own(Vec<Server>),
-    Shared(&'static [Server]),
-}
-
-/// A node that applies nothing of what the others write, or not for a while; until this is dropped.
+/// A node that applies nothing of what the others write, until this is dropped.
 pub(crate) struct Lag {
-    _holder: Option<Conn>,
+    _holder: Conn,
 }
+
+/// Rows that are applied no sooner than nobody holds the lock `lag` on the server; at most 30 seconds.
+const LAG: &str = "create table if not exists lag (id int primary key auto_increment); \
+    create or replace trigger lag before insert on lag for each row begin declare n int default 0; \
+    while n < 3000 and is_used_lock('lag') is not null do do sleep(0.01); set n = n + 1; end while; end";
 
 /// A node whose process stands still until this is dropped.
 pub(crate) struct Frozen {
@@ -45,16 +46,18 @@ pub(crate) struct Frozen {
 impl Cluster {
     /// Its nodes; absent: it is not there.
     pub(crate) async fn nodes(self) -> Option<Nodes> {
+        static GALERA: OnceLock<Vec<Server>> = OnceLock::new();
         static GROUP: OnceLock<Vec<Server>> = OnceLock::new();
-        static ALONE: Mutex<()> = Mutex::const_new(());
-        if self == Self::Galera {
-            let servers = Servers::Own(keep("galera").expect("the cluster"));
-            return Some(Nodes { cluster: self, servers, _alone: None });
-        }
-        let alone = ALONE.lock().await;
-        let urls = std::env::var("FORGETD_TEST_GROUP_URLS").ok()?;
-        let servers = Servers::Shared(GROUP.get_or_init(|| urls.split(' ').map(given).collect()));
-        Some(Nodes { cluster: self, servers, _alone: Some(alone) })
+        static ALONE: [Mutex<()>; 2] = [const { Mutex::const_new(()) }; 2];
+        let alone = ALONE[usize::from(self == Self::Group)].lock().await;
+        let servers = match self {
+            Self::Galera => GALERA.get_or_init(|| keep("galera").expect("the cluster")),
+            Self::Group => {
+                let urls = std::env::var("FORGETD_TEST_GROUP_URLS").ok()?;
+                GROUP.get_or_init(|| urls.split(' ').map(given).collect())
+            }
+        };
+        Some(Nodes { cluster: self, servers, _alone: alone })
     }
 
     /// Makes the next read of a session see what was committed on any node.
@@ -69,15 +72,8 @@ impl Cluster {
 // === impl Nodes ===
 
 impl Nodes {
-    pub(crate) fn all(&self) -> &[Server] {
-        match &self.servers {
-            Servers::Own(servers) => servers,
-            Servers::Shared(servers) => servers,
-        }
-    }
-
     pub(crate) fn node(&self, number: usize) -> &Server {
-        &self.all()[number]
+        &self.servers[number]
     }
 
     /// A fresh database of this name, and with it nothing that an earlier test left.
@@ -98,17 +94,48 @@ impl Nodes {
         session.query_first(format!("select count(*) from {table}")).await.unwrap().unwrap()
     }
 
-    /// Lets a node lag behind: it has to apply a change of all rows of the table `much` before it sees what comes after.
-    /// A member of a group cannot, as long as somebody keeps the table from it.
+    /// Lets a node lag behind: it applies nothing of what the others write from now on. A member of a group cannot, as long
+    /// as somebody keeps a table from it; a node of MariaDB waits in a trigger as long as somebody holds a lock there.
     pub(crate) async fn lag(&self, number: usize, database: &str) -> Lag {
-        let mut holder = None;
-        if self.cluster == Cluster::Group {
-            let mut session = self.node(number).session(Some(database)).await;
-            session.query_drop("lock tables much read").await.unwrap();
-            holder = Some(session);
+        let mut first = self.node(0).session(Some(database)).await;
+        let mut holder = self.node(number).session(Some(database)).await;
+        match self.cluster {
+            Cluster::Galera => {
+                first.query_drop(LAG).await.unwrap();
+                holder.query_drop("set global slave_run_triggers_for_rbr = 'ENFORCE'").await.unwrap();
+                holder.query_drop("do get_lock('lag', 0)").await.unwrap();
+                first.query_drop("insert into lag values ()").await.unwrap();
+            }
+            Cluster::Group => {
+                holder.query_drop("lock tables much read").await.unwrap();
+                first.query_drop("update much set n = n + 1").await.unwrap();
+            }
         }
-        self.node(0).session(Some(database)).await.query_drop("update much set n = n + 1").await.unwrap();
         Lag { _holder: holder }
+    }
+
+    /// How many transactions a node has sent to the others, whatever became of them.
+    pub(crate) async fn sent(&self, number: usize) -> u64 {
+        let status = match self.cluster {
+            Cluster::Galera => {
+                "select variable_value from information_schema.global_status where variable_name = 'wsrep_replicated'"
+            }
+            Cluster::Group => {
+                "select count_transactions_local_proposed from performance_schema.replication_group_member_stats \
+                 where member_id = @@server_uuid"
+            }
+        };
+        self.node(number).session(None).await.query_first(status).await.unwrap().unwrap()
+    }
+
+    /// Waits until it has sent more than that; at most ten seconds.
+    pub(crate) async fn sends_more(&self, number: usize, than: u64) {
+        for _ in 0..500 {
+            if self.sent(number).await > than {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Lets a node stand still.
