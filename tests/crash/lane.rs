@@ -93,6 +93,14 @@ impl Engine {
         }
     }
 
+    /// How long a lease holds. A commit of a group takes a quarter of a second while one of its members stands still.
+    const fn lease(self) -> &'static str {
+        match self {
+            Self::Group => "5s",
+            _ => "1s",
+        }
+    }
+
     /// What stands behind a table's columns.
     pub(crate) const fn table(self) -> &'static str {
         match self {
@@ -169,7 +177,8 @@ impl Site {
             Deed::Delete => Box::new(Deleted::new(lane.engine, &*data, rows)),
             Deed::Transform => Box::new(Transformed::new(lane.engine, &*data, rows)),
         };
-        let program = Program::installed(&policy(&*table, &data.url(), home.as_deref(), Coordination::Lease));
+        let program =
+            Program::installed(&policy(lane.engine, &*table, &data.url(), home.as_deref(), Coordination::Lease));
         table.equip(&program);
         let (coordination, node) = (Cell::new(Coordination::Lease), Cell::new(0));
         Some(Self { lane, data, home, table, program, coordination, node, exports: Cell::new(0) })
@@ -191,7 +200,13 @@ impl Site {
         let own = self.data.url();
         let nodes = self.lane.engine.cluster().and_then(Cluster::servers);
         let url = nodes.map_or(own.clone(), |nodes| nodes.url(self.node.get(), &own));
-        self.program.policy(&policy(&*self.table, &url, self.home.as_deref(), self.coordination.get()));
+        self.program.policy(&policy(
+            self.lane.engine,
+            &*self.table,
+            &url,
+            self.home.as_deref(),
+            self.coordination.get(),
+        ));
     }
 
     /// Adds rows that are due.
@@ -279,7 +294,13 @@ pub(crate) const ABSENT: &str = "nothing was done: the server is not there";
 /// A run that waits for a dead holder's lease to end.
 const RUN: [&str; 4] = ["run", "--json", "--wait", "30s"];
 
-fn policy(table: &dyn Table, data: &str, home: Option<&dyn Database>, coordination: Coordination) -> Policy {
+fn policy(
+    engine: Engine,
+    table: &dyn Table,
+    data: &str,
+    home: Option<&dyn Database>,
+    coordination: Coordination,
+) -> Policy {
     let throttle = format!("throttle: {{ batch_rows_max: {BATCH_ROWS} }}");
     let policy = match home {
         None => Policy::new(data).with(&throttle),
@@ -290,8 +311,8 @@ fn policy(table: &dyn Table, data: &str, home: Option<&dyn Database>, coordinati
     };
     let rule = if home.is_some() { table.rule().with("database: data") } else { table.rule() };
     let coordination = match coordination {
-        Coordination::Lease => "coordination: { lease: 1s }",
-        Coordination::None => "coordination: none",
+        Coordination::Lease => format!("coordination: {{ lease: {} }}", engine.lease()),
+        Coordination::None => "coordination: none".into(),
     };
-    table.policy(policy).top(coordination).rule(&rule)
+    table.policy(policy).top(&coordination).rule(&rule)
 }
