@@ -1,4 +1,5 @@
-//! The statements of a step as people see them, and how the server would run them by its own account. Runs none of them.
+//! The statements of a step as people see them, and how the server would run them by its own account. Runs none
+//! that changes anything.
 
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{Cause, Explained, Fault, FaultClass, Key, Statements, Step, Value};
@@ -31,7 +32,7 @@ pub(crate) fn statements(shared: &Shared, step: &Step) -> Result<Statements, Fau
             (Span::Keys { after: Some(key()), to: Some(key()) }, peek, "key")
         }
     };
-    let change: Vec<String> = query.change(&span, ROWS).iter().map(Sql::text).collect();
+    let change: Vec<String> = changes(&query, &span).iter().map(Sql::text).collect();
     Ok(Statements {
         predicate: shown(query.predicate()),
         walk: walk.into(),
@@ -62,12 +63,13 @@ async fn explained(step: &Step, query: &Query, held: &mut Session, place: &str) 
             (Span::Keys { after: None, to: None }, peek)
         }
     };
+    // Where the rows lie decides how they are deleted; this one only looks.
+    if let Some(gather) = query.change_reach(&span, ROWS).first() {
+        held.read("explain", place, &[gather]).await?;
+    }
     let mut explained = vec![];
-    let statements = [
-        ("peek", peek.into_iter().collect()),
-        ("change", query.change(&span, ROWS)),
-        ("count", vec![query.count(None)]),
-    ];
+    let statements =
+        [("peek", peek.into_iter().collect()), ("change", changes(query, &span)), ("count", vec![query.count(None)])];
     for (statement, parts) in statements {
         let mut texts = vec![];
         for sql in parts {
@@ -76,6 +78,13 @@ async fn explained(step: &Step, query: &Query, held: &mut Session, place: &str) 
         explained.push(Explained { statement: statement.into(), text: texts.join("\n\n") });
     }
     Ok(explained)
+}
+
+/// The statements of a batch: as one range of keys where its rows can be neighbours, and by key.
+fn changes(query: &Query, span: &Span) -> Vec<Sql> {
+    let mut change = query.change_reach(span, ROWS);
+    change.extend(query.change(span, ROWS));
+    change
 }
 
 /// Whether a lane goes through the table in the order of `since`.

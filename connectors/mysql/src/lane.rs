@@ -15,6 +15,7 @@
 mod commit;
 pub(crate) mod effect;
 pub(crate) mod packet;
+mod reach;
 mod turn;
 pub(crate) mod write;
 
@@ -37,6 +38,7 @@ use crate::query::Query;
 use crate::survey::{Survey, keyed};
 use crate::walk::{Counted, Planned, Walker, read_key, whole};
 use packet::{Packet, Tally};
+use reach::Reach;
 
 /// How often a batch that turned out too large is planned again.
 const OVERFLOWS_MAX: u32 = 8;
@@ -51,6 +53,7 @@ pub(crate) struct Atomic {
     survey: Survey,
     transform: Arc<dyn Transform>,
     walker: Walker,
+    reach: Reach,
     open: Option<Open>,
     begun: Option<Begun>,
     last_open: Option<Duration>,
@@ -79,6 +82,8 @@ enum Attempt {
     Open(Box<(Effect, Open)>),
     /// It met more rows than the batch may change and was rolled back.
     Overflow,
+    /// Its rows should have been neighbours and are not; nothing was changed.
+    Apart,
 }
 
 /// What a batch did beside what the server said.
@@ -102,6 +107,7 @@ pub(crate) async fn open(
     let (survey, walk) = shared.survey(&mut held, step, &query).await?;
     held.give_back();
     let walker = Walker::new(step, Arc::clone(&query), walk, place.clone());
+    let reach = Reach::new(query.has_neighbours());
     Ok(Box::new(Atomic {
         shared,
         step: step.clone(),
@@ -111,6 +117,7 @@ pub(crate) async fn open(
         survey,
         transform,
         walker,
+        reach,
         open: None,
         begun: None,
         last_open: None,
@@ -137,6 +144,12 @@ impl Atomic {
                 self.walker.overflowed();
                 return Ok(Attempt::Overflow);
             }
+            Ok(tally) if tally.reached == Some(false) && tally.due.is_some_and(|due| due > 0) => {
+                held.rollback().await;
+                held.give_back();
+                self.reach.apart();
+                return Ok(Attempt::Apart);
+            }
             other => other,
         };
         let changed = match tally {
@@ -158,6 +171,7 @@ impl Atomic {
         };
         fault_point::after("change")?;
         self.walker.went(&planned, tally.rows, micros(began));
+        self.reach.went(tally.reached.is_some());
         self.took |= tally.rows > 0;
         if let Some(rows) = &tally.ahead {
             self.walker.learn(&planned, rows)?;
@@ -310,7 +324,9 @@ impl AtomicLane for Atomic {
         self.open = None;
         // The second time the rows were counted as what they are. From the third on, those that are inserted meanwhile find
         // room in a span that was planned for fewer.
-        for overflows in 0..OVERFLOWS_MAX {
+        let mut apart = 0;
+        for attempts in 0..OVERFLOWS_MAX {
+            let overflows = attempts - apart;
             match self.attempt(order, (order.rows_max >> overflows.saturating_sub(1)).max(1)).await? {
                 Attempt::Open(parts) => {
                     let (effect, open) = *parts;
@@ -318,6 +334,8 @@ impl AtomicLane for Atomic {
                     return Ok(effect);
                 }
                 Attempt::Overflow => {}
+                // By key from here on, and as many rows: it does not happen twice.
+                Attempt::Apart => apart += 1,
             }
         }
         Err(Fault::new(FaultClass::Transient, "change", &self.place)

@@ -14,6 +14,7 @@ mod lookup;
 mod moment;
 mod native;
 mod number;
+mod reach;
 mod rewrite;
 mod said;
 mod selection;

@@ -41,6 +41,8 @@ pub(crate) enum Part {
     After,
     /// How many keys were carried, and how many arrived.
     Carried,
+    /// How many rows were due, and whether they are neighbours.
+    Reached,
     /// Looks the next span up.
     Ahead,
 }
@@ -56,6 +58,8 @@ pub(crate) struct Packet {
 pub(crate) struct Tally {
     /// Due rows that were found, and all of them arrived; absent: that was not asked.
     pub(crate) due: Option<u64>,
+    /// Whether they are neighbours, where that was looked for.
+    pub(crate) reached: Option<bool>,
     /// Of those, the rows that were chosen and locked in a statement of its own.
     pub(crate) chosen: Option<u64>,
     pub(crate) rows: u64,
@@ -154,6 +158,10 @@ impl About<'_> {
             Part::Left => tally.left = Some(number(0)?),
             Part::Check => tally.checked = Some((number(0)?, number(1)?)),
             Part::Carried => self.carried(first()?, tally)?,
+            Part::Reached => {
+                tally.due = Some(number(0)?);
+                tally.reached = Some(number(1)? == 1);
+            }
             Part::Keys => tally.keys = answer.rows,
             Part::Read => tally.read = answer.rows,
             Part::Ahead => tally.ahead = Some(answer.rows),

@@ -19,10 +19,19 @@ impl Atomic {
         if self.counts(order) {
             packet.push(Part::Before, handled());
         }
+        if self.reaches(order) {
+            self.turn_reach(order, planned, &mut packet);
+            return packet;
+        }
         packet.push(Part::Gather, self.query.gather(&planned.span, order.rows_max));
         if self.in_one(order) {
             packet.push(Part::Change, self.query.delete_free(order.locks));
             self.exit(order, planned, &mut packet);
+            return packet;
+        }
+        if self.reads(order) && !self.query.looks_elsewhere() {
+            packet.push(Part::Read, self.query.read_locked(order.locks));
+            packet.push(Part::Carried, Query::carried_rows(&[Carrier::Due]));
             return packet;
         }
         packet.push(Part::Lock, self.query.lock(order.locks));
@@ -32,6 +41,19 @@ impl Atomic {
             self.proceed(order, planned, &mut packet);
         }
         packet
+    }
+
+    /// The rest of turn 1 where the rows are taken as one range.
+    fn turn_reach(&self, order: &Order, planned: &Planned, packet: &mut Packet) {
+        packet.push(Part::Gather, self.query.gather_reach(&planned.span, order.rows_max));
+        if self.query.flavour().at_once().is_empty() {
+            packet.push(Part::Lock, self.query.lock_reach(&planned.span));
+        }
+        packet.push(Part::Change, self.query.delete_reach(&planned.span));
+        packet.push(Part::Reached, Query::reached());
+        if let Some(ahead) = self.walker.ahead(planned) {
+            packet.push(Part::Ahead, ahead);
+        }
     }
 
     /// The packet of a batch whose rows were locked: they are judged again, when the batch is asked for and not before.
@@ -108,6 +130,11 @@ impl Atomic {
     fn in_one(&self, order: &Order) -> bool {
         let query = &self.query;
         !query.rewrites() && !query.looks_elsewhere() && !query.takes_along() && !order.want_keys
+    }
+
+    /// Whether the rows are taken as one range, if they are neighbours: where nothing else is asked of them.
+    fn reaches(&self, order: &Order) -> bool {
+        self.reach.takes() && self.in_one(order) && !self.counts(order) && order.locks == LockWait::Wait
     }
 
     /// Whether rows are read before they are written.

@@ -101,6 +101,11 @@ impl Form {
     }
 }
 
+/// Whether a column's values are whole numbers.
+pub(super) fn counts(column: &Column) -> bool {
+    TypeName::of(column).base.ends_with("int")
+}
+
 /// A column's value as an element of the array.
 fn element(column: &Column, expr: &str) -> String {
     match Form::of(column) {

@@ -130,9 +130,7 @@ impl Query {
     pub(crate) fn change(&self, span: &Span, rows: u32) -> Vec<Sql> {
         let mut change = vec![self.gather(span, rows)];
         if self.rewrites() {
-            change.push(self.lock(LockWait::Wait));
-            change.extend(self.looks_elsewhere().then(|| self.judge_held()));
-            change.extend(self.written(self.chosen()));
+            change.extend(self.written());
         } else if self.looks_elsewhere() || self.takes_along() {
             change.push(self.lock(LockWait::Wait));
             change.extend(self.looks_elsewhere().then(|| self.judge_held()));
@@ -142,6 +140,15 @@ impl Query {
             change.push(self.delete_free(LockWait::Wait));
         }
         change
+    }
+
+    /// The same where the rows are neighbours and nothing has to be known of them in between; none where that cannot be.
+    pub(crate) fn change_reach(&self, span: &Span, rows: u32) -> Vec<Sql> {
+        if self.rewrites() || self.looks_elsewhere() || self.takes_along() || !self.has_neighbours() {
+            return vec![];
+        }
+        let locks = self.flavour().at_once().is_empty().then(|| self.lock_reach(span));
+        std::iter::once(self.gather_reach(span, rows)).chain(locks).chain([self.delete_reach(span)]).collect()
     }
 
     /// The carrier whose rows are changed where they are locked in a statement of its own.

@@ -3,7 +3,7 @@
 //! Rows are locked before they are read, so what is written back meets them as they were. Where a table has no locks that
 //! last, the old values stand beside the new ones and are compared in the statement that writes.
 
-use forgetd_connector::{Column, ColumnKind, Fault, Key, Place, Put, Rewrite, Shape, Value, WhenNull};
+use forgetd_connector::{Column, ColumnKind, Fault, Key, LockWait, Place, Put, Rewrite, Shape, Value, WhenNull};
 
 use super::carried::Carrier;
 use super::selection::Compiler;
@@ -146,24 +146,28 @@ impl Query {
     /// computed from, whether the marker says that the row is done, and whether the server has something of its own to
     /// write.
     pub(crate) fn read_rows(&self, carrier: Carrier) -> Sql {
-        let Some(writes) = self.writes() else { return Sql::default() };
-        let mut columns = self.key_texts();
-        columns.extend(writes.since_texts());
-        columns.extend(self.computed().iter().map(codec::written));
-        columns.extend([self.marked().to_owned(), writes.pending.clone()]);
-        let text = format!("select {} from {}{}", columns.join(", "), self.rows_of(carrier.keys()), self.still());
-        writes.bound.clone().say(text)
+        self.read(carrier, &self.still(), "")
+    }
+
+    /// Locks the due rows among those carried and reads them in the same statement: for rows whose fate hangs on nothing
+    /// else.
+    pub(crate) fn read_locked(&self, locks: LockWait) -> Sql {
+        self.read(Carrier::Due, &self.still(), &format!(" {}", self.flavour().for_update("t", locks)))
     }
 
     /// Reads carried rows that nobody locked, while they are due.
     pub(crate) fn read_due(&self, carrier: Carrier) -> Sql {
+        self.read(carrier, &format!(" where {}", self.predicate()), "")
+    }
+
+    fn read(&self, carrier: Carrier, condition: &str, locking: &str) -> Sql {
         let Some(writes) = self.writes() else { return Sql::default() };
         let mut columns = self.key_texts();
         columns.extend(writes.since_texts());
         columns.extend(self.computed().iter().map(codec::written));
         columns.extend([self.marked().to_owned(), writes.pending.clone()]);
         let rows = self.rows_of(carrier.keys());
-        let text = format!("select {} from {rows} where {}", columns.join(", "), self.predicate());
+        let text = format!("select {} from {rows}{condition}{locking}", columns.join(", "));
         writes.bound.clone().say(text)
     }
 
@@ -266,11 +270,23 @@ impl Query {
     }
 
     /// The statements that write rows, for whoever looks at them.
-    pub(super) fn written(&self, carrier: Carrier) -> Vec<Sql> {
-        if self.computed().is_empty() {
-            return self.write_carried(carrier, &[]).into_iter().collect();
+    pub(super) fn written(&self) -> Vec<Sql> {
+        let computed = !self.computed().is_empty();
+        if computed && !self.looks_elsewhere() {
+            return [self.read_locked(LockWait::Wait)]
+                .into_iter()
+                .chain(self.write_rows(&[], Guard::Locked, &[]))
+                .collect();
         }
-        [self.read_rows(carrier)].into_iter().chain(self.write_rows(&[], Guard::Locked, &[])).collect()
+        let mut written = vec![self.lock(LockWait::Wait)];
+        written.extend(self.looks_elsewhere().then(|| self.judge_held()));
+        if computed {
+            written.push(self.read_rows(self.chosen()));
+            written.extend(self.write_rows(&[], Guard::Locked, &[]));
+        } else {
+            written.extend(self.write_carried(self.chosen(), &[]));
+        }
+        written
     }
 }
 

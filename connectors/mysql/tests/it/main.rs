@@ -15,6 +15,7 @@ mod keys;
 mod locking;
 mod looking;
 mod lost;
+mod neighbours;
 mod nodes;
 mod privileges;
 mod rewriting;

@@ -1,0 +1,105 @@
+//! Rows whose keys are neighbours are deleted as one range; what else lies in it stays.
+
+use forgetd_connector::RowCap;
+use forgetd_testkit::TestDatabase as _;
+use mysql_async::prelude::Queryable as _;
+
+use crate::fixture::{arena, order, step};
+use crate::server::Product;
+
+/// A key's type, keys of due rows, and keys of rows that stay.
+struct Case {
+    key: &'static str,
+    due: &'static [&'static str],
+    stay: &'static [&'static str],
+}
+
+const CASES: &[Case] = &[
+    Case { key: "int", due: &["1", "2", "3", "4", "5", "6", "7", "8"], stay: &["0", "9"] },
+    // Live rows and gaps among them.
+    Case { key: "int", due: &["1", "2", "3", "5", "6", "8", "9", "12"], stay: &["4", "7", "10"] },
+    // Far apart, and then together.
+    Case {
+        key: "int",
+        due: &["-1000000", "1", "1000", "100000", "5000000", "5000001", "5000002"],
+        stay: &["2", "999"],
+    },
+    // Further apart than the type holds.
+    Case { key: "bigint", due: &["-9223372036854775808", "0", "9223372036854775807"], stay: &["1"] },
+    Case {
+        key: "bigint unsigned",
+        due: &["18446744073709551612", "18446744073709551613", "18446744073709551615"],
+        stay: &["18446744073709551614", "0"],
+    },
+    Case { key: "tinyint", due: &["-128", "-127", "-126", "126", "127"], stay: &["-125", "0"] },
+    Case { key: "int(8) unsigned zerofill", due: &["7", "8", "9"], stay: &["10"] },
+];
+
+fn table(case: &Case) -> String {
+    let row = |key: &&str, at: &str| format!("({key}, '{at}')");
+    let due = case.due.iter().map(|key| row(key, "2020-01-01"));
+    let rows: Vec<String> = due.chain(case.stay.iter().map(|key| row(key, "2026-01-01"))).collect();
+    format!(
+        "create table item (id {} not null primary key, at date not null, key (at)); insert into item values {}",
+        case.key,
+        rows.join(", ")
+    )
+}
+
+#[tokio::test]
+async fn what_else_lies_in_the_range_stays() {
+    for product in Product::each() {
+        for case in CASES {
+            for rows_max in [2, 3, 100] {
+                let (arena, database) = arena(product, &table(case)).await;
+                let step = step(&arena, "item").await;
+                let due = arena.connector.measure(&step, RowCap(None)).await.unwrap().due.rows();
+                assert_eq!(due, Some(case.due.len() as u64));
+                let done = arena.drain(&step, rows_max).await;
+                let told = (done.changed, done.passed, done.locked, done.waited);
+                assert_eq!(told, (case.due.len() as u64, 0, 0, false), "{product:?} {} {rows_max}", case.key);
+                let mut left = database.texts("select id + 0 from item").await;
+                left.sort();
+                let mut stay: Vec<&str> = case.stay.to_vec();
+                stay.sort_unstable();
+                assert_eq!(left, stay, "{product:?} {} {rows_max}", case.key);
+            }
+        }
+    }
+}
+
+/// Somebody works on a live row among them: the others go all the same, and nobody waits.
+#[tokio::test]
+async fn a_live_row_in_the_range_may_be_locked() {
+    for product in Product::each() {
+        let (arena, database) = arena(product, &table(&CASES[1])).await;
+        let step = step(&arena, "item").await;
+        let held = database.hold("item", "id = 4").await;
+        let done = arena.drain(&step, 100).await;
+        assert_eq!((done.changed, done.passed, done.locked), (8, 0, 0), "{product:?}");
+        held.release().await;
+    }
+}
+
+/// While a batch is open the application changes live rows among those that go, and adds some: nothing of it waits.
+#[tokio::test]
+async fn an_open_batch_keeps_nobody_from_live_rows() {
+    for product in Product::each() {
+        for case in [&CASES[1], &CASES[2]] {
+            let (arena, database) = arena(product, &table(case)).await;
+            let step = step(&arena, "item").await;
+            let mut lane = arena.lane(&step).await;
+            let changed = lane.change(&order(100)).await.unwrap().changed;
+            assert_eq!(changed, case.due.len() as u64, "{product:?}");
+            let mut application = database.session().await;
+            application.query_drop("set session innodb_lock_wait_timeout = 1").await.unwrap();
+            for key in case.stay {
+                let update = format!("update item set at = '2026-02-02' where id = {key}");
+                application.query_drop(update).await.unwrap_or_else(|error| panic!("{product:?} {key}: {error}"));
+            }
+            let insert = "insert into item values (11, '2026-01-01'), (1001, '2020-01-01')";
+            application.query_drop(insert).await.unwrap_or_else(|error| panic!("{product:?}: {error}"));
+            lane.undo().await.unwrap();
+        }
+    }
+}
