@@ -22,6 +22,7 @@ full() {
   long_fuzz --seconds 600
   long_bench
   long_bench_transform
+  long_bench_mysql
 }
 
 long_diff() {
@@ -54,6 +55,15 @@ long_bench() {
 
 long_bench_transform() {
   stage bench-transform bench transform "$@"
+}
+
+# MySQL is the one that the quick tier unpacks, if it could be had.
+long_bench_mysql() {
+  local mysql=()
+  [ ! -d "$cache/mysql/usr" ] || mysql=(--mysql "$cache/mysql")
+  command -v pt-archiver >/dev/null ||
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends percona-toolkit
+  stage bench-mysql bench mysql "${mysql[@]}" "$@"
 }
 
 # Starts a server of its own, with the settings that a database has in earnest.
