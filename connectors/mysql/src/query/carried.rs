@@ -109,9 +109,9 @@ pub(super) fn counts(column: &Column) -> bool {
 /// A column's value as an element of the array.
 fn element(column: &Column, expr: &str) -> String {
     match Form::of(column) {
-        // MariaDB writes six digits of it.
-        Form::Double if TypeName::of(column).base == "float" => format!("({expr} + 0e0)"),
-        Form::Signed | Form::Double => expr.into(),
+        // MariaDB writes six digits of a float, and fills numbers with zeros in front.
+        Form::Double => format!("({expr} + 0e0)"),
+        Form::Signed => expr.into(),
         Form::Unsigned | Form::Label => format!("({expr} + 0)"),
         Form::Text => format!("hex(convert({expr} using utf8mb4))"),
         Form::Bytes => format!("hex({expr})"),
