@@ -251,6 +251,10 @@ pub struct Batch {
     /// Rows that went from other tables by cascade.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub cascaded: BTreeMap<String, u64>,
+    /// Rows of other tables, or others of this one, that stay and whose reference to a deleted row was set to NULL or its
+    /// default.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub references_set: BTreeMap<String, u64>,
     /// Commitments to the changed rows' keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowRoot>,

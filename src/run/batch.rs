@@ -15,7 +15,7 @@ use forgetd_connector::{
 use tokio::time::Instant;
 
 use super::clerk::{NO_LANE, Subject};
-use super::job::{Account, Job};
+use super::job::{Account, Job, named};
 use crate::evidence::entry::{EntryBody, EntryError, SealedCounts};
 use crate::run::LANE;
 
@@ -84,7 +84,8 @@ pub(super) async fn atomic(
     }
     let account = Account {
         changed: effect.changed,
-        cascaded: effect.cascaded.iter().map(|(table, rows)| (table.to_string(), *rows)).collect(),
+        cascaded: named(&effect.cascaded),
+        references_set: named(&effect.references_set),
         keys: effect.keys.as_deref(),
         sealed: None,
     };
@@ -138,7 +139,8 @@ pub(super) async fn sealed(
     // the seal.
     let account = Account {
         changed: finished.outcome.changed,
-        cascaded: finished.outcome.cascaded.iter().map(|(table, rows)| (table.to_string(), *rows)).collect(),
+        cascaded: named(&finished.outcome.cascaded),
+        references_set: named(&finished.outcome.references_set),
         keys: Some(&picked.keys),
         sealed: Some(counts(announced, &finished.outcome)),
     };
@@ -176,6 +178,9 @@ pub(super) async fn finish(lane: &mut dyn SealedLane, keys: &[Key]) -> Result<Fi
                 finished.outcome.kept += outcome.kept;
                 for (table, rows) in outcome.cascaded {
                     *finished.outcome.cascaded.entry(table).or_default() += rows;
+                }
+                for (table, rows) in outcome.references_set {
+                    *finished.outcome.references_set.entry(table).or_default() += rows;
                 }
                 for (cause, rows) in outcome.unfit {
                     *finished.refused.entry(cause).or_default() += rows;

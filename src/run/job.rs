@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forgetd_connector::{Atomicity, Connector, Control, CursorMove, Key, LaneClaim, Next, Receipt, Step, Transform};
+use forgetd_connector::{
+    Atomicity, Connector, Control, CursorMove, Key, LaneClaim, Next, Receipt, Step, TableRef, Transform,
+};
 use jiff::Timestamp;
 
 use super::clerk::{Clerk, Subject};
@@ -38,8 +40,14 @@ pub(super) struct Job<'a> {
 pub(super) struct Account<'a> {
     pub(super) changed: u64,
     pub(super) cascaded: BTreeMap<String, u64>,
+    pub(super) references_set: BTreeMap<String, u64>,
     pub(super) keys: Option<&'a [Key]>,
     pub(super) sealed: Option<SealedCounts>,
+}
+
+/// Counts by table, under the names that evidence has.
+pub(super) fn named(rows: &BTreeMap<TableRef, u64>) -> BTreeMap<String, u64> {
+    rows.iter().map(|(table, rows)| (table.to_string(), *rows)).collect()
 }
 
 // === impl Job ===
@@ -61,6 +69,7 @@ impl Job<'_> {
             rule_digest: self.rule_digest.clone(),
             changed: account.changed,
             cascaded: account.cascaded,
+            references_set: account.references_set,
             rows,
             sealed: account.sealed,
         });

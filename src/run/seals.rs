@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use super::batch::{self, Finished};
 use super::clerk::{Clerk, Subject};
-use super::job::Job;
+use super::job::{Job, named};
 use super::keyed;
 use super::pseudonyms::Pseudonyms;
 use crate::evidence::entry::{Batch, EntryBody, SealedCounts};
@@ -186,7 +186,8 @@ async fn unseal(
         cutoff: intent.map_or(Timestamp::UNIX_EPOCH, |intent| intent.cutoff),
         rule_digest: intent.map_or_else(String::new, |intent| intent.rule_digest.clone()),
         changed: finished.outcome.changed,
-        cascaded: finished.outcome.cascaded.iter().map(|(table, rows)| (table.to_string(), *rows)).collect(),
+        cascaded: named(&finished.outcome.cascaded),
+        references_set: named(&finished.outcome.references_set),
         rows: None,
         sealed: Some(SealedCounts { sealed: announced, gone, kept: announced - gone, adopted: true }),
     });

@@ -44,6 +44,9 @@ pub struct Effect {
     pub changed: u64,
     /// Rows that went from other announced tables, by table; zero counts are left out.
     pub cascaded: BTreeMap<TableRef, u64>,
+    /// Rows that stay and whose reference to a deleted one was set to NULL or its default, by table: one for each foreign key
+    /// that did; zero counts are left out.
+    pub references_set: BTreeMap<TableRef, u64>,
     /// Due rows in the walked span that were locked and passed over.
     pub locked: u64,
     /// Due rows that were passed over because they cannot be transformed, by cause; those that a transform leaves as
@@ -84,6 +87,8 @@ pub struct Outcome {
     pub kept: u64,
     /// Rows of other announced tables that went with them, or followed them, by table; zero counts are left out.
     pub cascaded: BTreeMap<TableRef, u64>,
+    /// As in [`Effect::references_set`].
+    pub references_set: BTreeMap<TableRef, u64>,
     /// Of those that still match, the rows that cannot be transformed, by cause.
     pub unfit: BTreeMap<Cause, u64>,
 }

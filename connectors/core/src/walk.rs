@@ -215,10 +215,26 @@ impl Position {
     }
 }
 
+/// For how many rows a span is planned, where so many plans before this one turned out too large.
+///
+/// The second time the rows are counted as what they are. From the third on, those that are inserted meanwhile find room
+/// in a span that is planned for fewer.
+pub fn aim(rows_max: u32, overflows: u32) -> u32 {
+    rows_max.checked_shr(overflows.saturating_sub(1)).unwrap_or(0).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{NullSegment, Peek, Peeked, Position, Span};
     use crate::{Key, Value};
+
+    #[test]
+    fn the_third_plan_aims_at_half() {
+        let aims = |rows_max| (0..5).map(|overflows| super::aim(rows_max, overflows)).collect::<Vec<_>>();
+        assert_eq!(aims(100), [100, 100, 50, 25, 12]);
+        assert_eq!(aims(1), [1; 5]);
+        assert_eq!(super::aim(100, 40), 1);
+    }
 
     /// Walks a table of (since, key) rows the way a connector does and returns the spans' row counts.
     fn walk(rows: &mut [(Option<i64>, i64)], window: usize, nulls: NullSegment) -> Vec<usize> {

@@ -274,14 +274,16 @@ impl Atomic {
         Fault::new(class, "change", &self.place)
     }
 
-    fn effect(&self, order: &Order, planned: &Planned, tally: Tally, beside: Beside) -> Result<Effect, Fault> {
+    fn effect(&self, order: &Order, planned: &Planned, mut tally: Tally, beside: Beside) -> Result<Effect, Fault> {
         if order.want_keys && beside.keys.len() as u64 != tally.rows {
             let fault = Fault::new(FaultClass::Blocked(Cause::EffectDiffers), "change", &self.place);
             return Err(fault.with_detail("keys"));
         }
+        let (cascaded, references_set) = tally.along();
         Ok(Effect {
             changed: tally.rows,
-            cascaded: tally.children.into_iter().filter(|(_, rows)| *rows > 0).collect(),
+            cascaded,
+            references_set,
             locked: if order.locks == LockWait::Skip { tally.left.unwrap_or(0) } else { 0 },
             unfit: beside.unfit,
             keys: order.want_keys.then_some(beside.keys),

@@ -3,6 +3,7 @@
 //! The predicate's values come first in every statement, so its text is the same wherever it stands.
 
 mod account;
+mod along;
 mod carried;
 mod change;
 mod coarse;
@@ -31,6 +32,7 @@ use forgetd_connector::{Cause, Column, ColumnKind, Fault, SinceColumn, Step, Tab
 use crate::codec;
 use crate::flavour::Flavour;
 use crate::kind::TypeName;
+pub(crate) use along::Referring;
 pub(crate) use carried::Carrier;
 pub(crate) use moment::Moment;
 use rewrite::Writes;

@@ -3,11 +3,10 @@
 //! For rows whose receipts lie in another database, and for tables without transactions. On those the statement that
 //! changes rows judges them too, and a transform compares the old values while it writes: nothing holds a row in between.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use forgetd_connector::walk::Position;
+use forgetd_connector::walk::{Position, aim};
 use forgetd_connector::{
     Atomicity, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, Transform,
     fault_point,
@@ -115,6 +114,7 @@ impl SealedKeys {
         let about = About {
             shared: &self.shared,
             place: &self.place,
+            own: &self.step.table.name,
             locks,
             rows_max: u32::try_from(keys.len()).unwrap_or(u32::MAX),
             rewrites: self.query.rewrites(),
@@ -159,13 +159,12 @@ impl SealedKeys {
         let clocked = &self.survey.clocked;
         let write = if locked { query.write_carried(chosen, clocked) } else { query.write_due(chosen, clocked) };
         if let Some(write) = write {
+            if locked {
+                packet.push_follow(query.follow_carried(chosen, &self.survey.indexes));
+            }
             packet.push(Part::Change, write);
         } else if locked {
-            for child in query.children(&self.survey.indexes) {
-                packet.push(Part::Hold, child.lock);
-                packet.push(Part::Child(child.table), child.delete);
-            }
-            packet.push(Part::Change, query.delete_carried(chosen));
+            packet.push_delete(query, &self.survey.indexes);
         } else {
             packet.push(Part::Change, query.delete_due(chosen));
         }
@@ -185,6 +184,9 @@ impl SealedKeys {
     fn second(&self, computed: &Computed) -> Result<Packet, Fault> {
         let mut packet = Packet::default();
         if !computed.rows.is_empty() {
+            if self.guard == Guard::Locked {
+                packet.push_follow(self.query.follow_rows(&computed.rows, &self.survey.indexes)?);
+            }
             packet.push(Part::Change, self.query.write_rows(&computed.rows, self.guard, &self.survey.clocked)?);
             if self.survey.watched {
                 packet.push(Part::Check, self.query.check_rows(&computed.rows)?);
@@ -224,10 +226,10 @@ impl SealedKeys {
         get(row, 0, &self.place)
     }
 
-    fn outcome(&self, keys: &[Key], kept: u64, tally: Tally, computed: Computed) -> Outcome {
-        let cascaded: BTreeMap<_, _> = tally.children.into_iter().filter(|(_, rows)| *rows > 0).collect();
+    fn outcome(&self, keys: &[Key], kept: u64, mut tally: Tally, computed: Computed) -> Outcome {
         let gone = (keys.len() as u64).saturating_sub(kept);
-        Outcome { changed: tally.rows, gone, kept, cascaded, unfit: computed.unfit }
+        let (cascaded, references_set) = tally.along();
+        Outcome { changed: tally.rows, gone, kept, cascaded, references_set, unfit: computed.unfit }
     }
 }
 
@@ -246,8 +248,7 @@ impl SealedLane for SealedKeys {
         self.owed = 0;
         let position = Position::from_cursor(order.from.as_ref());
         for overflows in 0..OVERFLOWS_MAX {
-            // As in [`crate::lane`]: fewer rows leave room for those that are inserted meanwhile.
-            let aim = (order.rows_max >> overflows.saturating_sub(1)).max(1);
+            let aim = aim(order.rows_max, overflows);
             let mut held = self.shared.lanes.take().await?;
             let planned = self.walker.plan(&mut held, position.clone(), aim, Counted::Rows).await?;
             let select = self.query.due_keys(&planned.span, u64::from(order.rows_max) + 1);

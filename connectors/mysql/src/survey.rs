@@ -57,9 +57,9 @@ impl Survey {
             })
             .collect();
         let triggers = sql.say(format!("{TRIGGERS}{event} and ({})", tables.join(" or ")));
-        let cascades = || step.table.referenced_by.iter().filter(|key| key.on_delete == OnDelete::Cascade);
+        let acting = || step.table.referenced_by.iter().filter(|key| key.on_delete != OnDelete::Refuse || key.follows);
         let mut sql = Sql::default();
-        let children: Vec<String> = cascades()
+        let children: Vec<String> = acting()
             .map(|key| {
                 let (schema, name) = named(shared, &key.child, &mut sql);
                 format!("(table_schema = {schema} and table_name = {name})")
@@ -78,7 +78,7 @@ impl Survey {
             let leads = |key: &&ForeignKey| {
                 key.child == table && columns.iter().take(key.child_columns.len()).eq(key.child_columns.iter())
             };
-            indexes.extend(cascades().filter(leads).map(|key| (key.name.clone(), index.clone())));
+            indexes.extend(acting().filter(leads).map(|key| (key.name.clone(), index.clone())));
         }
         let clocked = clocked.rows.iter().map(|row| get(row, 0, &place)).collect::<Result<_, _>>()?;
         let triggers: u64 = get(triggers.rows.first().ok_or_else(|| odd(&place))?, 0, &place)?;

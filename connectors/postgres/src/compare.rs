@@ -99,7 +99,16 @@ pub(crate) enum Reported {
     Updated(u64),
 }
 
-/// Compares, and returns the rows that went from announced tables, or followed in them.
+/// Rows that were changed along with those of the table itself, by table.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Along {
+    /// Those that went from announced tables, or followed in them.
+    pub(crate) cascaded: BTreeMap<TableRef, u64>,
+    /// Those that stay and whose reference was set.
+    pub(crate) references_set: BTreeMap<TableRef, u64>,
+}
+
+/// Compares, and returns what was changed along.
 pub(crate) fn agree(
     before: &Counters,
     after: &Counters,
@@ -107,11 +116,11 @@ pub(crate) fn agree(
     reported: Reported,
     announced: &Announced,
     place: &str,
-) -> Result<BTreeMap<TableRef, u64>, Fault> {
+) -> Result<Along, Fault> {
     let differs = |table: String| {
         Err(Fault::new(FaultClass::Blocked(Cause::EffectDiffers), "compare effect", place).with_detail(table))
     };
-    let mut cascaded = BTreeMap::new();
+    let mut along = Along::default();
     let (mut own_deleted, mut own_updated) = (0, 0);
     for (oid, counter) in after {
         let earlier = before.get(oid).cloned().unwrap_or_default();
@@ -126,6 +135,9 @@ pub(crate) fn agree(
         if updated != 0 && followed.is_none() {
             return differs(named());
         }
+        if let (Reported::Deleted(_), Some(table), 1..) = (reported, followed, updated) {
+            along.references_set.insert(table.clone(), updated.unsigned_abs());
+        }
         let rows = match reported {
             Reported::Deleted(_) if deleted != 0 => announced.lose.get(oid).map(|table| (table, deleted)),
             Reported::Updated(_) if deleted != 0 => None,
@@ -133,7 +145,7 @@ pub(crate) fn agree(
             _ => continue,
         };
         match rows {
-            Some((table, rows)) => drop(cascaded.insert(table.clone(), rows.unsigned_abs())),
+            Some((table, rows)) => drop(along.cascaded.insert(table.clone(), rows.unsigned_abs())),
             None => return differs(named()),
         }
     }
@@ -144,15 +156,19 @@ pub(crate) fn agree(
         Reported::Updated(rows) => own_deleted == 0 && (is(own_updated, rows) || follows.is_some()),
     };
     let more = match reported {
-        Reported::Deleted(_) => 0,
+        Reported::Deleted(_) => own_updated,
         // Rows that reference others of their own table.
         Reported::Updated(rows) => own_updated - i64::try_from(rows).unwrap_or(i64::MAX),
     };
     if !agrees || more < 0 {
         return differs(place.to_owned());
     }
-    cascaded.extend(follows.filter(|_| more > 0).map(|table| (table.clone(), more.unsigned_abs())));
-    Ok(cascaded)
+    let along_of_own = match reported {
+        Reported::Deleted(_) => &mut along.references_set,
+        Reported::Updated(_) => &mut along.cascaded,
+    };
+    along_of_own.extend(follows.filter(|_| more > 0).map(|table| (table.clone(), more.unsigned_abs())));
+    Ok(along)
 }
 
 #[cfg(test)]
@@ -208,10 +224,23 @@ mod tests {
     fn cascades_are_counted_by_table() {
         let announced =
             Announced { lose: BTreeMap::from([(2, TableRef::parse("public.t2"))]), update: BTreeMap::new() };
-        let cascaded =
-            agree(&counters(&[]), &counters(&[(1, 1, 0), (2, 3, 0)]), 1, Reported::Deleted(1), &announced, "p")
-                .unwrap();
-        assert_eq!(cascaded, BTreeMap::from([(TableRef::parse("public.t2"), 3)]));
+        let along = agree(&counters(&[]), &counters(&[(1, 1, 0), (2, 3, 0)]), 1, Reported::Deleted(1), &announced, "p")
+            .unwrap();
+        assert_eq!(along.cascaded, BTreeMap::from([(TableRef::parse("public.t2"), 3)]));
+    }
+
+    #[test]
+    fn references_that_were_set_are_counted_by_table() {
+        let table = |n: i64| TableRef::parse(&format!("public.t{n}"));
+        let announced = Announced {
+            lose: BTreeMap::from([(2, table(2))]),
+            update: BTreeMap::from([(1, table(1)), (2, table(2)), (3, table(3))]),
+        };
+        let before = counters(&[(1, 4, 1), (3, 0, 2)]);
+        let after = counters(&[(1, 5, 3), (2, 3, 1), (3, 0, 6)]);
+        let along = agree(&before, &after, 1, Reported::Deleted(1), &announced, "p").unwrap();
+        assert_eq!(along.cascaded, BTreeMap::from([(table(2), 3)]));
+        assert_eq!(along.references_set, BTreeMap::from([(table(1), 2), (table(2), 1), (table(3), 4)]));
     }
 
     #[test]
@@ -229,13 +258,13 @@ mod tests {
             (&[(1, 7, 13), (3, 0, 1)], 3, None),
             (&[(1, 7, 13), (3, 1, 0)], 3, None),
         ] {
-            let cascaded = agree(&before, &counters(after), 1, Reported::Updated(reported), &announced, "p");
-            assert_eq!(cascaded.ok().map(|tables| tables.values().sum::<u64>()), followed, "{after:?}");
+            let along = agree(&before, &counters(after), 1, Reported::Updated(reported), &announced, "p");
+            assert_eq!(along.ok().map(|along| along.cascaded.values().sum::<u64>()), followed, "{after:?}");
         }
         let itself = Announced { lose: BTreeMap::new(), update: BTreeMap::from([table(1)]) };
         for (updated, followed) in [(12, None), (13, Some(0)), (15, Some(2))] {
-            let cascaded = agree(&before, &counters(&[(1, 7, updated)]), 1, Reported::Updated(3), &itself, "p");
-            assert_eq!(cascaded.ok().map(|tables| tables.values().sum::<u64>()), followed, "{updated}");
+            let along = agree(&before, &counters(&[(1, 7, updated)]), 1, Reported::Updated(3), &itself, "p");
+            assert_eq!(along.ok().map(|along| along.cascaded.values().sum::<u64>()), followed, "{updated}");
         }
     }
 }

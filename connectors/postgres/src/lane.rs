@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use forgetd_connector::walk::Position;
+use forgetd_connector::walk::{Position, aim};
 use forgetd_connector::{
     AtomicLane, Cause, Commit, Effect, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt, Step,
     Transform, fault_point,
@@ -241,7 +241,8 @@ impl Atomic {
         };
         let effect = Effect {
             changed: changed.rows,
-            cascaded: changed.cascaded,
+            cascaded: changed.along.cascaded,
+            references_set: changed.along.references_set,
             // What was no longer as it had been read stays due, as what others hold does.
             locked: if order.locks == LockWait::Skip { changed.left.unwrap_or(0) } else { changed.missed },
             unfit: changed.unfit,
@@ -285,10 +286,8 @@ impl AtomicLane for Atomic {
     async fn change(&mut self, order: &Order) -> Result<Effect, Fault> {
         // A transaction that was never answered for is left to the server.
         self.open = None;
-        // The second time the rows were counted as what they are. From the third on, those that are inserted meanwhile find
-        // room in a span that was planned for fewer.
         for overflows in 0..OVERFLOWS_MAX {
-            match self.attempt(order, (order.rows_max >> overflows.saturating_sub(1)).max(1)).await? {
+            match self.attempt(order, aim(order.rows_max, overflows)).await? {
                 Attempt::Open(parts) => {
                     let (effect, open) = *parts;
                     self.open = Some(open);

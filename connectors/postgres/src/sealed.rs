@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use forgetd_connector::walk::Position;
+use forgetd_connector::walk::{Position, aim};
 use forgetd_connector::{
-    Cause, Compare, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, TableRef,
-    Transform, fault_point,
+    Cause, Compare, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, Transform,
+    fault_point,
 };
 
-use crate::compare::{self, Counting};
+use crate::compare::{self, Along, Counting};
 use crate::connect::{Answer, Ask, Held};
 use crate::connector::Shared;
 use crate::error;
@@ -39,8 +39,8 @@ pub(crate) struct SealedKeys {
 #[derive(Default)]
 struct Finished {
     changed: u64,
-    /// Rows of other tables that went or changed with them, by table.
-    cascaded: BTreeMap<TableRef, u64>,
+    /// Rows that went or changed with them.
+    along: Along,
     /// Rows that cannot be transformed, by cause.
     unfit: BTreeMap<Cause, u64>,
 }
@@ -125,8 +125,8 @@ impl SealedKeys {
         let before = counting.read(before, 1, &self.place)?;
         let after = counting.read(after, 1, &self.place)?;
         let reported = self.query.reported(finished.changed);
-        let cascaded = compare::agree(&before, &after, survey.oid, reported, &survey.announced, &self.place)?;
-        Ok(Finished { cascaded, ..finished })
+        let along = compare::agree(&before, &after, survey.oid, reported, &survey.announced, &self.place)?;
+        Ok(Finished { along, ..finished })
     }
 
     /// Whether one statement does it all.
@@ -231,8 +231,7 @@ impl SealedLane for SealedKeys {
         fault_point::before("pick")?;
         let position = Position::from_cursor(order.from.as_ref());
         for overflows in 0..OVERFLOWS_MAX {
-            // As in [`crate::lane`]: fewer rows leave room for those that are inserted meanwhile.
-            let aim = (order.rows_max >> overflows.saturating_sub(1)).max(1);
+            let aim = aim(order.rows_max, overflows);
             let held = self.shared.lanes.take().await?;
             let planned = self.walker.plan(&held, position.clone(), aim, Counted::Rows).await?;
             let select = self.query.due_keys(&planned.span, u64::from(order.rows_max) + 1);
@@ -263,14 +262,15 @@ impl SealedLane for SealedKeys {
 
     async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
         fault_point::before("finish")?;
-        let Finished { changed, cascaded, unfit } = match self.change(keys, LockWait::Wait).await {
+        let Finished { changed, along, unfit } = match self.change(keys, LockWait::Wait).await {
             // What is locked is kept and counted; the rest need not wait for it.
             Err(fault) if fault.class == FaultClass::Locked => self.change(keys, LockWait::Skip).await?,
             other => other?,
         };
         fault_point::after("finish")?;
         let kept = self.kept(keys).await?;
-        Ok(Outcome { changed, gone: (keys.len() as u64).saturating_sub(kept), kept, cascaded, unfit })
+        let (gone, Along { cascaded, references_set }) = ((keys.len() as u64).saturating_sub(kept), along);
+        Ok(Outcome { changed, gone, kept, cascaded, references_set, unfit })
     }
 
     async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {

@@ -10,13 +10,13 @@
 mod announced;
 mod rewritten;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::hooks::{Action, AuthAction, AuthContext, Authorization};
 
-pub(crate) use announced::{Announced, Happened, Terrain};
+pub(crate) use announced::{Along, Announced, Happened, Terrain};
 pub(crate) use rewritten::Allowed;
 
 /// Rows changed since [`Recorder::restart`], by table.
@@ -28,8 +28,9 @@ pub(crate) struct Tally {
     pub(crate) inserted: BTreeMap<String, u64>,
     /// Rows that were changed in place.
     pub(crate) updated: BTreeMap<String, u64>,
-    /// The row ids of those that were changed in place in the one table that is followed closely.
-    pub(crate) rows: HashSet<i64>,
+    /// The row ids of those that were changed in place in the one table that is followed closely and are still there, and
+    /// how often each was.
+    pub(crate) rows: HashMap<i64, u64>,
     close: Option<String>,
 }
 
@@ -105,8 +106,12 @@ impl Recorder {
 }
 
 fn count(tally: &mut Tally, action: Action, table: &str, row: i64) {
-    if action == Action::SQLITE_UPDATE && tally.close.as_deref() == Some(table) {
-        tally.rows.insert(row);
+    if tally.close.as_deref() == Some(table) {
+        match action {
+            Action::SQLITE_UPDATE => *tally.rows.entry(row).or_default() += 1,
+            Action::SQLITE_DELETE => drop(tally.rows.remove(&row)),
+            _ => {}
+        }
     }
     let rows = match action {
         Action::SQLITE_DELETE => &mut tally.deleted,

@@ -9,7 +9,7 @@ use forgetd_connector::{
 };
 use rusqlite::{Connection, params_from_iter};
 
-use crate::effect::Recorder;
+use crate::effect::{Along, Recorder};
 use crate::lane::{Ground, Pace, Problem, Watched, find, rewrite};
 use crate::query::Query;
 use crate::session::{Refusal, Session};
@@ -94,8 +94,9 @@ fn finish(session: &mut Session, ground: &Ground, keys: &[Key]) -> Result<Outcom
     fault_point::after("finish")?;
     let kept = left(session.connection("finish")?, ground, keys);
     let kept = kept.map_err(|error| whole(ground.at_table(session.failed("finish", &error))))?;
-    let Watched { changed, cascaded, returned: unfit, .. } = changed;
-    Ok(Outcome { changed, cascaded, unfit, ..outcome(keys, kept) })
+    let Watched { changed, along, returned: unfit, .. } = changed;
+    let Along { cascaded, references_set } = along;
+    Ok(Outcome { changed, cascaded, references_set, unfit, ..outcome(keys, kept) })
 }
 
 /// One writer locks every row of the file: a shorter list of keys gets no further.

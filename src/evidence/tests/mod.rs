@@ -99,6 +99,7 @@ fn batch() -> EntryBody {
         rule_digest: "00".into(),
         changed: 10,
         cascaded: std::collections::BTreeMap::new(),
+        references_set: std::collections::BTreeMap::new(),
         rows: None,
         sealed: None,
     })

@@ -28,19 +28,21 @@ impl Keys {
             };
             let child = table(2, 3)?;
             let id = (get(row, 0, place)?, get::<String>(row, 1, place)?, child.name.clone());
+            let parent = table(5, 6)?;
             let (on_delete, on_update) = does.get(&id).map_or(("", ""), |(delete, update)| (delete, update));
             let key = ForeignKey {
                 name: id.1.clone(),
+                // The engine takes CASCADE for NO ACTION where it would come back to the table that is updated.
+                follows: on_update == "CASCADE" && child != parent,
                 child,
                 child_columns: vec![],
-                parent: table(5, 6)?,
+                parent,
                 parent_columns: vec![],
                 on_delete: match on_delete {
                     "CASCADE" => OnDelete::Cascade,
                     "SET NULL" | "SET DEFAULT" => OnDelete::Set,
                     _ => OnDelete::Refuse,
                 },
-                follows: on_update == "CASCADE",
                 // InnoDB has no foreign key without one.
                 indexed: true,
                 // Nor one that would set a column which cannot be NULL.

@@ -10,7 +10,7 @@ use crate::answer::{Answer, get, odd};
 use crate::connect::Ask;
 use crate::connector::Shared;
 use crate::error::{Error, gone};
-use crate::query::Sql;
+use crate::query::{Query, Referring, Sql};
 
 /// What a statement is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,12 @@ pub(crate) enum Part {
     Hold,
     /// Deletes them.
     Child(TableRef),
+    /// Counts rows that stay and whose reference will be set.
+    Sets(TableRef),
+    /// Counts those of the table itself that are still there.
+    Stayed,
+    /// Counts rows that will follow.
+    Follow(TableRef),
     Change,
     /// Reads the rows that will be written.
     Read,
@@ -64,6 +70,7 @@ pub(crate) struct Tally {
     pub(crate) chosen: Option<u64>,
     pub(crate) rows: u64,
     pub(crate) children: BTreeMap<TableRef, u64>,
+    pub(crate) references_set: BTreeMap<TableRef, u64>,
     pub(crate) keys: Vec<Row>,
     pub(crate) read: Vec<Row>,
     /// Rows that count from another moment than before, and rows that hold something else than was written.
@@ -78,9 +85,24 @@ pub(crate) struct Tally {
 pub(crate) struct About<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) place: &'a str,
+    /// The step's table.
+    pub(crate) own: &'a TableRef,
     pub(crate) locks: LockWait,
     pub(crate) rows_max: u32,
     pub(crate) rewrites: bool,
+}
+
+// === impl Tally ===
+
+impl Tally {
+    /// Takes out the rows that went or followed, and those whose reference was set, where there are any.
+    pub(crate) fn along(&mut self) -> (BTreeMap<TableRef, u64>, BTreeMap<TableRef, u64>) {
+        let some = |rows: &mut BTreeMap<TableRef, u64>| {
+            rows.retain(|_, rows| *rows > 0);
+            std::mem::take(rows)
+        };
+        (some(&mut self.children), some(&mut self.references_set))
+    }
 }
 
 // === impl Packet ===
@@ -88,6 +110,40 @@ pub(crate) struct About<'a> {
 impl Packet {
     pub(crate) fn push(&mut self, part: Part, sql: Sql) {
         self.parts.push((part, sql));
+    }
+
+    /// Deletes the chosen rows; before them, what goes with them, and the count of what is set.
+    pub(crate) fn push_delete(&mut self, query: &Query, indexes: &BTreeMap<String, String>) {
+        let mut stayed = vec![];
+        for child in query.children(indexes) {
+            self.push_sets(child.sets, &mut stayed);
+            self.push(Part::Hold, child.lock);
+            self.push(Part::Child(child.table), child.delete);
+        }
+        self.push_sets(query.sets(indexes), &mut stayed);
+        self.push(Part::Change, query.delete_carried(query.chosen()));
+        for stayed in stayed {
+            self.push(Part::Stayed, stayed);
+        }
+    }
+
+    fn push_sets(&mut self, sets: Vec<Referring>, later: &mut Vec<Sql>) {
+        for Referring { table, count, stayed } in sets {
+            match stayed {
+                None => self.push(Part::Sets(table), count),
+                Some(stayed) => {
+                    self.push(Part::Hold, count);
+                    later.push(stayed);
+                }
+            }
+        }
+    }
+
+    /// Counts what will follow.
+    pub(crate) fn push_follow(&mut self, follow: Vec<Referring>) {
+        for Referring { table, count, .. } in follow {
+            self.push(Part::Follow(table), count);
+        }
     }
 
     /// The statements, in their order.
@@ -153,6 +209,12 @@ impl About<'_> {
             Part::Before => tally.before = Some(Handled::read(&answer.rows, self.place)?),
             Part::After => tally.after = Some(Handled::read(&answer.rows, self.place)?),
             Part::Child(table) => *tally.children.entry(table.clone()).or_default() += answer.affected,
+            Part::Sets(table) => *tally.references_set.entry(table.clone()).or_default() += number(0)?,
+            Part::Stayed => {
+                arrived(number(1)?, number(2)?, self.place)?;
+                *tally.references_set.entry(self.own.clone()).or_default() += number(0)?;
+            }
+            Part::Follow(table) => *tally.children.entry(table.clone()).or_default() += number(0)?,
             Part::Change if self.rewrites => tally.rows = answer.changed.unwrap_or(answer.affected),
             Part::Change => tally.rows = answer.affected,
             Part::Left => tally.left = Some(number(0)?),
@@ -174,11 +236,10 @@ impl About<'_> {
         let mut counts = vec![];
         for n in (0..row.len()).step_by(2) {
             let count: u64 = get(row, n, self.place)?;
-            let arrived: u64 = get(row, n + 1, self.place)?;
+            let came: u64 = get(row, n + 1, self.place)?;
             // More than the batch may change are counted and not carried.
-            if count != arrived && (n > 0 || count <= u64::from(self.rows_max)) {
-                let fault = Fault::new(FaultClass::Row(Cause::Size), "change", self.place);
-                return Err(fault.with_detail("group_concat_max_len or max_allowed_packet"));
+            if n > 0 || count <= u64::from(self.rows_max) {
+                arrived(count, came, self.place)?;
             }
             counts.push(count);
         }
@@ -188,4 +249,13 @@ impl About<'_> {
         }
         Ok(())
     }
+}
+
+/// Fails where fewer keys arrived than were carried.
+fn arrived(carried: u64, came: u64, place: &str) -> Result<(), Fault> {
+    if carried == came {
+        return Ok(());
+    }
+    let fault = Fault::new(FaultClass::Row(Cause::Size), "change", place);
+    Err(fault.with_detail("group_concat_max_len or max_allowed_packet"))
 }

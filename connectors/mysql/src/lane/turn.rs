@@ -84,6 +84,7 @@ impl Atomic {
         let mut packet = Packet::default();
         packet.push(Part::Still, Sql::default());
         if !rows.is_empty() {
+            packet.push_follow(self.query.follow_rows(rows, &self.survey.indexes)?);
             packet.push(Part::Change, self.query.write_rows(rows, Guard::Locked, &self.survey.clocked)?);
             if self.checks(order) {
                 packet.push(Part::Check, self.query.check_rows(rows)?);
@@ -96,14 +97,11 @@ impl Atomic {
     fn change_chosen(&self, packet: &mut Packet) {
         let chosen = self.query.chosen();
         if let Some(write) = self.query.write_carried(chosen, &self.survey.clocked) {
+            packet.push_follow(self.query.follow_carried(chosen, &self.survey.indexes));
             packet.push(Part::Change, write);
             return;
         }
-        for child in self.query.children(&self.survey.indexes) {
-            packet.push(Part::Hold, child.lock);
-            packet.push(Part::Child(child.table), child.delete);
-        }
-        packet.push(Part::Change, self.query.delete_carried(chosen));
+        packet.push_delete(&self.query, &self.survey.indexes);
     }
 
     fn exit(&self, order: &Order, planned: &Planned, packet: &mut Packet) {
@@ -157,6 +155,7 @@ impl Atomic {
         About {
             shared: &self.shared,
             place: &self.place,
+            own: &self.step.table.name,
             locks: order.locks,
             rows_max: order.rows_max,
             rewrites: self.query.rewrites(),

@@ -4,7 +4,7 @@
 use forgetd_connector::{Cause, Fault, Finding, Step, Table, TableRef};
 
 use super::looked::{Allowed, allowed};
-use super::statements::{deleted_with, listed, written};
+use super::statements::{changed_with, deleted_with, listed, written};
 use crate::codec;
 use crate::connect::Session;
 use crate::query::{Sql, table_name};
@@ -28,9 +28,11 @@ pub(super) async fn look(
         findings.extend(lacks.finding(table, role, database));
     }
     for child in deleted_with(step) {
-        let keys = step.table.referenced_by.iter().filter(|key| key.child == child);
-        let columns: Vec<String> = keys.flat_map(|key| key.child_columns.clone()).collect();
-        let lacks = lacking(session, &child, &["select", "delete"], &columns, database).await?;
+        let lacks = lacking(session, &child, &["select", "delete"], &referring(step, &child), database).await?;
+        findings.extend(lacks.finding(&child, role, database));
+    }
+    for child in changed_with(step) {
+        let lacks = lacking(session, &child, &["select", "update"], &referring(step, &child), database).await?;
         findings.extend(lacks.finding(&child, role, database));
     }
     for other in step.others.iter().filter(|other| other.name != *table) {
@@ -38,6 +40,12 @@ pub(super) async fn look(
         findings.extend(lacks.finding(&other.name, role, database));
     }
     Ok(findings)
+}
+
+/// The columns of a table that reference something.
+fn referring(step: &Step, child: &TableRef) -> Vec<String> {
+    let keys = step.table.referenced_by.iter().filter(|key| key.child == *child);
+    keys.flat_map(|key| key.child_columns.clone()).collect()
 }
 
 /// The columns of a table as it was described: those that the account may see something of.
@@ -77,6 +85,8 @@ async fn lacking(
                 let columns: Vec<String> = columns.iter().map(|column| codec::quote(column)).collect();
                 format!("select {} from {name} where false", columns.join(", "))
             }
+            // To lock rows takes it on one of the products.
+            "update" => format!("explain select 1 from {name} where false for update"),
             verb => format!("explain {verb} from {name} where false"),
         };
         if let Allowed::No = allowed(session, &Sql::plain(sql), place).await? {

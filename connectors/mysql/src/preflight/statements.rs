@@ -1,6 +1,8 @@
 //! Statements for the operator: nothing here is ever run by forgetd.
 
-use forgetd_connector::{Step, TableRef};
+use std::collections::BTreeSet;
+
+use forgetd_connector::{OnDelete, Step, TableRef};
 
 use crate::codec;
 use crate::query::table_name;
@@ -36,6 +38,16 @@ pub(super) fn deleted_with(step: &Step) -> Vec<TableRef> {
     if step.rewrite().is_some() { vec![] } else { step.table.cascades_to() }
 }
 
+/// Tables whose rows stay and are changed along: they are locked and counted before.
+pub(super) fn changed_with(step: &Step) -> BTreeSet<TableRef> {
+    let keys = step.table.referenced_by.iter().filter(|key| key.child != step.table.name);
+    let changed = keys.filter(|key| match step.rewrite() {
+        None => key.on_delete == OnDelete::Set,
+        Some(rewrite) => key.follows && rewrite.follows.contains(&key.child),
+    });
+    changed.map(|key| key.child.clone()).collect()
+}
+
 /// What `role` needs on the step's table, on those that lose rows with it and on those that are looked into, and not more.
 pub(crate) fn grants(step: &Step, role: &str) -> String {
     let account = codec::account(role);
@@ -54,12 +66,19 @@ pub(crate) fn grants(step: &Step, role: &str) -> String {
     for child in &children {
         text += &format!("grant select, delete on {} to {account};\n", table_name(child));
     }
+    let changed = changed_with(step);
+    if !changed.is_empty() {
+        text += "-- to lock rows that foreign keys change; forgetd writes to none of them\n";
+    }
+    for child in &changed {
+        text += &format!("grant select, update on {} to {account};\n", table_name(child));
+    }
     text += "-- shows what triggers do; none is made or changed\n";
-    for table in std::iter::once(&step.table.name).chain(&children) {
+    for table in std::iter::once(&step.table.name).chain(&children).chain(&changed) {
         text += &format!("grant trigger on {} to {account};\n", table_name(table));
     }
     let mut looked_into: Vec<&TableRef> = step.others.iter().map(|table| &table.name).collect();
-    looked_into.retain(|table| **table != step.table.name && !children.contains(table));
+    looked_into.retain(|table| **table != step.table.name && !children.contains(table) && !changed.contains(table));
     for other in looked_into {
         text += &format!("grant select on {} to {account};\n", table_name(other));
     }

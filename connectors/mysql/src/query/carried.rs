@@ -179,6 +179,11 @@ impl Query {
 
     /// Puts the keys that `rows` gives into a carrier, with their number; none at all where there are more than `most`.
     pub(super) fn carry(&self, sql: Sql, carrier: Carrier, rows: &str, most: Option<&str>) -> Sql {
+        self.carry_into(sql, (carrier.keys(), carrier.count()), rows, most)
+    }
+
+    /// The same into two variables.
+    pub(super) fn carry_into(&self, sql: Sql, (keys, count): (&str, &str), rows: &str, most: Option<&str>) -> Sql {
         let elements: Vec<String> = self
             .key()
             .iter()
@@ -193,12 +198,7 @@ impl Query {
             Some(most) => format!("if(count(*) > {most}, null, {array})"),
             None => array,
         };
-        let text = format!(
-            "select {array}, count(*) into {}, {} from ({rows}) as forgetd_rows",
-            carrier.keys(),
-            carrier.count()
-        );
-        sql.say(text)
+        sql.say(format!("select {array}, count(*) into {keys}, {count} from ({rows}) as forgetd_rows"))
     }
 
     /// The keys of an array as a table.

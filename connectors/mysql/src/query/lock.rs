@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use forgetd_connector::{ForeignKey, LockWait, OnDelete, Table, TableRef};
 
+use super::along::Referring;
 use super::carried::Carrier;
 use super::change::ALL;
 use super::{Query, Sql, table_name};
@@ -17,6 +18,8 @@ use crate::codec;
 pub(crate) struct Children {
     /// The table.
     pub(crate) table: TableRef,
+    /// What is set when they go.
+    pub(crate) sets: Vec<Referring>,
     /// Locks them, or fails at once.
     pub(crate) lock: Sql,
     /// Deletes them.
@@ -55,9 +58,9 @@ impl Query {
         self.carry(self.with_predicate(), Carrier::Judged, &rows, None)
     }
 
-    /// Whether the engine would delete rows of other tables with these.
+    /// Whether the engine would delete or change other rows with these.
     pub(crate) fn takes_along(&self) -> bool {
-        self.step().table.referenced_by.iter().any(|key| key.on_delete == OnDelete::Cascade)
+        self.step().table.referenced_by.iter().any(|key| key.on_delete != OnDelete::Refuse)
     }
 
     /// Whether foreign keys change rows of other tables, or others of this one, which stay.
@@ -87,7 +90,28 @@ impl Query {
     }
 
     fn child(&self, chain: &[&ForeignKey], indexes: &BTreeMap<String, String>) -> Children {
-        let mut from = self.rows_of(self.chosen().keys());
+        let (from, last) = self.along(self.rows_of(self.chosen().keys()), chain, indexes);
+        let table = chain.last().map_or_else(|| self.step().table.name.clone(), |key| key.child.clone());
+        let lock = self.hold(&from, &last);
+        let delete = format!("{}delete {last} from {from}", self.flavour().at_once());
+        let sets = self.set_along(chain, indexes);
+        Children { table, sets, lock: Sql::plain(lock), delete: Sql::plain(delete) }
+    }
+
+    /// Locks the rows of an alias, or fails at once, and says how many there are.
+    pub(super) fn hold(&self, from: &str, alias: &str) -> String {
+        let locked = self.flavour().for_update(alias, LockWait::Wait);
+        format!("select count(*) from (select 1 from {from} {ALL} {locked}) as forgetd_rows")
+    }
+
+    /// The rows at the end of a chain of foreign keys, which begins at `rows`; and their alias.
+    pub(super) fn along(
+        &self,
+        rows: String,
+        chain: &[&ForeignKey],
+        indexes: &BTreeMap<String, String>,
+    ) -> (String, String) {
+        let mut from = rows;
         let mut parent = String::from("t");
         for (n, key) in chain.iter().enumerate() {
             let alias = format!("forgetd_child_{n}");
@@ -102,13 +126,7 @@ impl Query {
             from = format!("{from} straight_join {} as {alias}{index} on {on}", table_name(&key.child));
             parent = alias;
         }
-        let table = chain.last().map_or_else(|| self.step().table.name.clone(), |key| key.child.clone());
-        let lock = format!(
-            "select count(*) from (select 1 from {from} {ALL} {}) as forgetd_rows",
-            self.flavour().for_update(&parent, LockWait::Wait)
-        );
-        let delete = format!("{}delete {parent} from {from}", self.flavour().at_once());
-        Children { table, lock: Sql::plain(lock), delete: Sql::plain(delete) }
+        (from, parent)
     }
 }
 

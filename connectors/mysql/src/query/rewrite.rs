@@ -5,6 +5,7 @@
 
 use forgetd_connector::{Column, ColumnKind, Fault, Key, LockWait, Place, Put, Rewrite, Shape, Value, WhenNull};
 
+use super::along::{Indexes, Referring};
 use super::carried::Carrier;
 use super::selection::Compiler;
 use super::undone::Look;
@@ -23,6 +24,8 @@ pub(super) struct Writes {
     fixed: Vec<String>,
     /// Whether the server has something of its own to write.
     pending: String,
+    /// The same for each column that it writes by itself.
+    pending_in: Vec<(String, String)>,
     /// The values of the predicate, and behind them those of `fixed`.
     bound: Sql,
 }
@@ -67,8 +70,10 @@ impl Writes {
         let (mut fixed, mut pending) = (vec![], vec![]);
         for place in &rewrite.places {
             fixed.extend(Self::fixed(compiler, place)?);
-            pending.extend(Self::pending(compiler, place)?);
+            pending.extend(Self::pending(compiler, place)?.map(|said| (place.path.column.clone(), said)));
         }
+        let pending_in = pending.clone();
+        let pending: Vec<String> = pending.into_iter().map(|(_, said)| said).collect();
         let pending = if pending.is_empty() { "false".into() } else { pending.join(" or ") };
         if let Some(marker) = &rewrite.marker {
             let column = own(compiler, &marker.column)?;
@@ -77,7 +82,7 @@ impl Writes {
         }
         let pending = format!("coalesce({pending}, false)");
         let columns = rewrite.columns().into_iter().map(ToOwned::to_owned).collect();
-        Ok(Self { since, columns, fixed, pending, bound: compiler.sql.clone() })
+        Ok(Self { since, columns, fixed, pending, pending_in, bound: compiler.sql.clone() })
     }
 
     /// Whether a place that the server writes by itself holds something else.
@@ -210,6 +215,41 @@ impl Query {
         let at_once = self.flavour().at_once();
         let text = format!("{at_once}update {from} set {}{compared}", writes.assignments(self.computed(), kept));
         Ok(sql.say(text))
+    }
+
+    /// What follows the carried rows when [`Query::write_carried`] writes them.
+    pub(crate) fn follow_carried(&self, carrier: Carrier, indexes: &Indexes) -> Vec<Referring> {
+        let Some(writes) = self.writes() else { return vec![] };
+        let rows = self.rows_of(carrier.keys());
+        let follow = |key: &forgetd_connector::ForeignKey| {
+            self.followed(writes.bound.clone(), key, &rows, &self.renamed(key), indexes)
+        };
+        self.following().map(follow).collect()
+    }
+
+    /// What follows these rows when [`Query::write_rows`] writes them.
+    pub(crate) fn follow_rows(&self, rows: &[RowToWrite], indexes: &Indexes) -> Result<Vec<Referring>, Fault> {
+        let Some(writes) = self.writes() else { return Ok(vec![]) };
+        let mut follow = vec![];
+        for key in self.following() {
+            let mut sql = writes.bound.clone();
+            let from = self.rows_to_write(rows, Guard::Locked, &mut sql)?;
+            follow.push(self.followed(sql, key, &from, &self.renamed(key), indexes));
+        }
+        Ok(follow)
+    }
+
+    /// Whether a row will get another value in a column that this foreign key points at.
+    fn renamed(&self, key: &forgetd_connector::ForeignKey) -> String {
+        let fixed = self.writes().map(|writes| writes.pending_in.as_slice()).unwrap_or_default();
+        let fixed = fixed.iter().filter(|(name, _)| key.parent_columns.contains(name)).map(|(_, said)| said.clone());
+        let computed = self.computed().iter().enumerate();
+        let computed = computed.filter(|(_, column)| key.parent_columns.contains(&column.name)).map(|(n, column)| {
+            let held = codec::bytes_of(column, &codec::written(column));
+            format!("not ({held} <=> cast(forgetd_keys.forgetd_c{n} as binary))")
+        });
+        let any: Vec<String> = computed.chain(fixed).collect();
+        if any.is_empty() { "false".into() } else { format!("coalesce({}, false)", any.join(" or ")) }
     }
 
     /// Looks at rows that were written: how many count from another moment than before, and how many hold something else

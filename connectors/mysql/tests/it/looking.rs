@@ -196,6 +196,7 @@ pub(crate) const FAMILY: &str = "\
 create table item (id int primary key, at datetime not null, name varchar(9), done datetime,
   moved timestamp default current_timestamp on update current_timestamp, key (at), key (name));
 create table child (id int primary key, item int, foreign key (item) references item (id) on delete cascade);
+create table note (id int primary key, item int, foreign key (item) references item (id) on delete set null);
 create table activity (item int, at datetime, foreign key (item) references item (id));
 create trigger t before delete on item for each row set @n = 1; create trigger u before update on item for each row set @n = 1";
 

@@ -42,6 +42,8 @@ async fn an_account_is_told_what_it_lacks_and_needs_no_more() {
                     "crm.d.child: the account {me} lacks TRIGGER on d.child, {why}",
                     "crm.d.item: the account {me} lacks SELECT and DELETE on d.item",
                     "crm.d.item: the account {me} lacks TRIGGER on d.item, {why}",
+                    "crm.d.note: the account {me} lacks SELECT and UPDATE on d.note",
+                    "crm.d.note: the account {me} lacks TRIGGER on d.note, without which no trigger is shown: one could be passed over",
                 ][..],
             ),
             (

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Cause, Fault, FaultClass, LockWait, Order, TableRef};
+use forgetd_connector::{Cause, Fault, FaultClass, LockWait, Order};
 use tokio_postgres::{Error, Row};
 
 use super::turn::Entrance;
 use super::{Atomic, Locked};
-use crate::compare::{self, Counting};
+use crate::compare::{self, Along, Counting};
 use crate::connect::{Answer, Ask, Session};
 use crate::error;
 use crate::query::{Among, Returning, RowToWrite, Sql};
@@ -59,7 +59,7 @@ pub(super) struct Changed {
     pub(super) unfit: BTreeMap<Cause, u64>,
     /// Rows that were met, whether they went or not: those that were locked, where that is a step of its own.
     pub(super) met: u64,
-    pub(super) cascaded: BTreeMap<TableRef, u64>,
+    pub(super) along: Along,
     /// Due rows that are still in the span, where they were counted.
     pub(super) left: Option<u64>,
     pub(super) keys: Vec<Row>,
@@ -200,7 +200,7 @@ impl Atomic {
         let survey = &self.walker.survey;
         let after = act.after.read(&exit, 0, &self.place)?;
         let reported = self.query.reported(rows);
-        let cascaded = compare::agree(&entrance.before, &after, survey.oid, reported, &survey.announced, &self.place)?;
+        let along = compare::agree(&entrance.before, &after, survey.oid, reported, &survey.announced, &self.place)?;
         let width = act.after.width();
         let ahead = if act.looks_ahead { Some(get(&exit, width, &self.place)?) } else { None };
         let elapsed = width + usize::from(act.looks_ahead);
@@ -209,7 +209,7 @@ impl Atomic {
             missed: 0,
             unfit: BTreeMap::new(),
             met: rows,
-            cascaded,
+            along,
             left,
             keys,
             ahead,
@@ -294,7 +294,7 @@ impl Changed {
             missed: 0,
             unfit: BTreeMap::new(),
             met: met as u64,
-            cascaded: BTreeMap::new(),
+            along: Along::default(),
             left: None,
             keys: vec![],
             ahead: None,

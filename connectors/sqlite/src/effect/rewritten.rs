@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use forgetd_connector::{Rewrite, Table, TableRef};
 
-use super::{Happened, Terrain};
+use super::{Along, Happened, Terrain};
 
 /// The tables that a transform may change.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ impl Allowed {
     ///
     /// A trigger may write to the rows that we wrote, as those do that say when a row was changed, and add rows
     /// elsewhere; it may neither write to nor take any other row.
-    pub(crate) fn compare(&self, happened: &Happened, terrain: &Terrain) -> Result<BTreeMap<TableRef, u64>, String> {
+    pub(crate) fn compare(&self, happened: &Happened, terrain: &Terrain) -> Result<Along, String> {
         let Happened { changed, total, tally, .. } = happened;
         let Terrain { without_row_ids, shadows, .. } = terrain;
         let is_hidden = without_row_ids.contains(&self.own);
@@ -53,7 +53,7 @@ impl Allowed {
         }
         let seen = tally.changes() + if is_hidden { *changed } else { 0 };
         self.hidden(total.saturating_sub(seen), terrain, &mut cascaded)?;
-        Ok(cascaded)
+        Ok(Along { cascaded, ..Along::default() })
     }
 
     /// Rows that the hook did not see written, in tables without row ids: all of one table that follows, or of indexes

@@ -142,7 +142,8 @@ fn walk_and_change(
 fn effect(done: Watched<Rewritten>, unfit: BTreeMap<Cause, u64>, order: &Order, next: Option<&Place>) -> Effect {
     Effect {
         changed: done.changed,
-        cascaded: done.cascaded,
+        cascaded: done.along.cascaded,
+        references_set: done.along.references_set,
         locked: 0,
         unfit,
         keys: order.want_keys.then_some(done.returned.keys),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use forgetd_connector::{Cause, Fault, FaultClass, Step, TableRef, Transform};
+use forgetd_connector::{Cause, Fault, FaultClass, Step, Transform};
 use rusqlite::Connection;
 
 use crate::catalog;
-use crate::effect::{Allowed, Announced, Happened, Recorder, Terrain};
+use crate::effect::{Allowed, Along, Announced, Happened, Recorder, Terrain};
 use crate::error::{self, Misfit};
 use crate::query::{Query, Scope, quote};
 use crate::session::Session;
@@ -43,8 +43,8 @@ enum May {
 pub(crate) struct Watched<T> {
     /// Rows of the table itself.
     pub(crate) changed: u64,
-    /// Rows of other announced tables.
-    pub(crate) cascaded: BTreeMap<TableRef, u64>,
+    /// Rows that were changed along.
+    pub(crate) along: Along,
     /// Whether triggers can fire on it.
     pub(crate) triggers: bool,
     /// What else it returned.
@@ -105,19 +105,18 @@ impl Ground {
         let terrain = self.terrain(connection, recorder)?;
         let uncounted = self.may.uncounted(&terrain);
         let mut counted = rows_of(connection, &uncounted)?;
+        let linked = self.may.unlinked(&terrain);
+        let mut unlinked = references_of(connection, &linked)?;
         let total = connection.total_changes();
         recorder.restart(self.may.close(&self.table));
         let (changed, returned) = change(&terrain)?;
         let total = connection.total_changes() - total;
         let tally = recorder.tally();
-        for (table, rows) in rows_of(connection, &uncounted)? {
-            if let Some(before) = counted.get_mut(&table) {
-                *before = before.saturating_sub(rows);
-            }
-        }
-        let happened = Happened { changed, total, tally, counted };
+        less(&mut counted, rows_of(connection, &uncounted)?);
+        less(&mut unlinked, references_of(connection, &linked)?);
+        let happened = Happened { changed, total, tally, counted, unlinked };
         match self.may.compare(&happened, &terrain) {
-            Ok(cascaded) => Ok(Watched { changed, cascaded, triggers: !terrain.reach.triggers.is_empty(), returned }),
+            Ok(along) => Ok(Watched { changed, along, triggers: !terrain.reach.triggers.is_empty(), returned }),
             Err(table) => {
                 let fault = Fault::new(FaultClass::Blocked(Cause::EffectDiffers), "change", &self.place);
                 Err(Problem::Fault(fault.with_detail(table)))
@@ -174,15 +173,23 @@ impl May {
         }
     }
 
-    /// The table whose rows are followed one by one.
-    fn close<'a>(&self, own: &'a str) -> Option<&'a str> {
+    /// Tables whose references must be counted before and after.
+    fn unlinked(&self, terrain: &Terrain) -> Vec<(&str, &[Vec<String>])> {
         match self {
-            Self::Delete(_) => None,
+            Self::Delete(announced) => announced.unlinked(terrain),
+            Self::Rewrite(_) => vec![],
+        }
+    }
+
+    /// The table whose rows are followed one by one.
+    fn close<'a>(&'a self, own: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Delete(announced) => announced.close(),
             Self::Rewrite(_) => Some(own),
         }
     }
 
-    fn compare(&self, happened: &Happened, terrain: &Terrain) -> Result<BTreeMap<TableRef, u64>, String> {
+    fn compare(&self, happened: &Happened, terrain: &Terrain) -> Result<Along, String> {
         match self {
             Self::Delete(announced) => announced.compare(happened, terrain),
             Self::Rewrite(allowed) => allowed.compare(happened, terrain),
@@ -206,4 +213,30 @@ fn rows_of(connection: &Connection, tables: &[&str]) -> rusqlite::Result<BTreeMa
         Ok(((*table).to_owned(), Query { sql, values: vec![] }.number(connection)?))
     };
     tables.iter().map(count).collect()
+}
+
+/// The references in each of these tables: one for each row and foreign key.
+fn references_of(
+    connection: &Connection,
+    tables: &[(&str, &[Vec<String>])],
+) -> rusqlite::Result<BTreeMap<String, u64>> {
+    let mut found = BTreeMap::new();
+    for (table, keys) in tables {
+        let linked = keys.iter().map(|columns| {
+            let linked: Vec<String> = columns.iter().map(|column| format!("{} is not null", quote(column))).collect();
+            format!("count(*) filter (where {})", linked.join(" and "))
+        });
+        let sql = format!("select {} from main.{}", linked.collect::<Vec<_>>().join(" + "), quote(table));
+        found.insert((*table).to_owned(), Query { sql, values: vec![] }.number(connection)?);
+    }
+    Ok(found)
+}
+
+/// What is less by now.
+fn less(before: &mut BTreeMap<String, u64>, after: BTreeMap<String, u64>) {
+    for (table, rows) in after {
+        if let Some(before) = before.get_mut(&table) {
+            *before = before.saturating_sub(rows);
+        }
+    }
 }

@@ -57,6 +57,47 @@ async fn what_sets_null_loses_nothing() {
 }
 
 #[tokio::test]
+async fn references_that_are_set_are_counted_without_row_ids_too() {
+    let set = |name: &str, action: &str| {
+        format!(
+            "create table {name} (id integer primary key, item int references item (id) on delete {action}) without rowid;
+             insert into {name} values (1, 1), (2, 1), (3, 10), (4, null);"
+        )
+    };
+    let one = [("call".to_owned(), 3)];
+    let two = [one[0].clone(), ("note".to_owned(), 3)];
+    for (sql, expected) in [
+        (set("call", "set null"), &one[..]),
+        (set("call", "set default"), &one),
+        (format!("{} {}", set("call", "set null"), set("note", "set null")), &two),
+    ] {
+        let (effect, ..) = change(&sql).await;
+        let effect = effect.unwrap();
+        let counts: Vec<_> = effect.references_set.iter().map(|(table, rows)| (table.to_string(), *rows)).collect();
+        assert_eq!((counts.as_slice(), cascaded(&effect)), (expected, vec![]), "{sql}");
+    }
+}
+
+/// The rows of the table itself that were set before they went as well are not among those that stay.
+#[tokio::test]
+async fn a_tree_counts_the_references_of_rows_that_stay() {
+    for (table, expected) in [("", Ok(1)), (" without rowid", Err(Cause::EffectDiffers))] {
+        let (arena, file) = arena(&format!(
+            "create table item (id integer primary key, at date, boss int references item (id) on delete set null){table};
+             insert into item values (1, '2024-01-01', null), (2, '2026-01-01', 1), (3, '2024-01-01', 1), (4, '2026-01-01', 2)",
+        ))
+        .await;
+        let step = dated(&arena, "item").await;
+        let mut lane = arena.lane(&step).await;
+        let effect = lane.change(&order(10)).await;
+        let effect = effect.map(|effect| effect.references_set.values().sum::<u64>());
+        assert_eq!(effect.map_err(|fault| fault.cause()), expected);
+        drop(lane);
+        assert_eq!(ids(&file, "item").len(), 4);
+    }
+}
+
+#[tokio::test]
 async fn a_tree_that_sets_null_may_change_rows_that_stay() {
     let (arena, file) = arena(
         "create table item (id integer primary key, at date, boss int references item (id) on delete set null);

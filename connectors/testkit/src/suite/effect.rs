@@ -32,6 +32,37 @@ pub async fn an_announced_cascade_is_counted(fixture: &dyn Fixture) {
     assert_eq!(arena.count("child").await, 4);
 }
 
+/// Rows that stay and whose reference is set are counted by table, those of the table itself too, and not those that go as
+/// well.
+pub async fn references_that_are_set_are_counted(fixture: &dyn Fixture) {
+    let arena = Arena::new(fixture).await;
+    let (old, new) = (late() - 1.hour(), late() + 1.hour());
+    let items = [(old, None), (old, Some(1)), (new, Some(1)), (new, Some(2)), (new, Some(3))];
+    let items = TableSpec::new("item")
+        .column("at", Kind::Instant)
+        .nullable("item_id", Kind::Int)
+        .constraint("foreign key (item_id) references item (id) on delete set null")
+        .rows(items.map(|(at, item)| vec![Cell::Instant(at), item.map_or(Cell::Null, Cell::Int)]));
+    arena.create(fixture, &items).await;
+    let child = TableSpec::new("child")
+        .nullable("item_id", Kind::Int)
+        .nullable("other_id", Kind::Int)
+        .constraint("foreign key (item_id) references item (id) on delete set null")
+        .constraint("foreign key (other_id) references item (id) on delete set null")
+        .rows([(1, 2), (1, 3), (2, 4), (4, 5)].map(|(item, other)| vec![Cell::Int(item), Cell::Int(other)]));
+    arena.create(fixture, &child).await;
+    let step = arena.step(items.selection(fixture, "at", late())).await;
+    let mut lane = arena.lane(&step).await;
+    for compare in [Compare::Announced, Compare::All] {
+        let effect = lane.change(&Order { compare, ..order(100) }).await.unwrap();
+        let set: Vec<(&str, u64)> =
+            effect.references_set.iter().map(|(table, rows)| (table.name.as_str(), *rows)).collect();
+        assert_eq!((effect.changed, set), (2, vec![("child", 4), ("item", 2)]));
+        assert_eq!(effect.cascaded, [].into());
+        lane.undo().await.unwrap();
+    }
+}
+
 /// A cascade takes no row that its own rule still keeps: its parent stays with it, and so does the parent's parent.
 pub async fn children_that_must_stay_keep_their_parents(fixture: &dyn Fixture) {
     let arena = Arena::new(fixture).await;

@@ -114,6 +114,7 @@ macro_rules! conformance_areas {
             }
             effect {
                 an_announced_cascade_is_counted
+                references_that_are_set_are_counted
                 children_that_must_stay_keep_their_parents
                 an_unannounced_loss_rolls_back
                 a_cancelled_delete_is_not_counted_as_done
