@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::harness::{Database, Output, Postgres, Program, Sqlite, every_engine};
+use super::harness::{Database, Mysql, Output, Postgres, Product, Program, Sqlite, every_engine};
 use super::shop::{self, start_with_fault, until_frozen};
 
 const DUE: u64 = 1_000;
@@ -42,28 +42,45 @@ fn the_second_exits_75_at_once_or_waits_and_finds_nothing_left() {
 #[test]
 fn a_holder_frozen_inside_its_transaction_is_passed_and_ends_fenced() {
     for fault in ["change.after=stop@4", "receipt.before=stop@3"] {
-        let database = Postgres::database();
-        shop::create(&database, DUE, FRESH);
-        let program = Program::installed(&shop::policy(&database, LEASE));
-        let stale = start_with_fault(&program, &["run", "--json"], fault);
-        until_frozen(&stale);
-        let receipts = "select coalesce(sum((convert_from(body, 'utf8')::json ->> 'changed')::int), 0) \
-                        from forgetd.receipt where lane = '0'";
-        assert_eq!(DUE + FRESH - shop::rows(&database), database.count(receipts), "nothing of it is committed");
-        let open = "select count(*) from pg_stat_activity \
-                    where datname = current_database() and state = 'idle in transaction'";
-        assert_eq!(database.count(open), 1, "it froze inside a transaction");
-
-        let successor = program.start(&["run", "--json", "--wait", "60s"]);
-        sleep(THREE_LEASES);
-        let done = successor.wait().expect(0);
-        assert_eq!(done.lines()[0]["changed"], DUE, "the run goes on under the successor");
-        assert_eq!(shop::rows(&database), FRESH);
-
-        stale.signal("CONT");
-        ended_fenced(&stale.wait());
-        no_row_lost_or_doubled(&database, &program);
+        passed_inside_its_transaction(&Postgres::database(), fault);
+        for product in Product::there() {
+            passed_inside_its_transaction(&Mysql::on(product), fault);
+        }
     }
+}
+
+fn passed_inside_its_transaction(database: &dyn Database, fault: &str) {
+    shop::create(database, DUE, FRESH);
+    let program = Program::installed(&shop::policy(database, LEASE));
+    let stale = start_with_fault(&program, &["run", "--json"], fault);
+    until_frozen(&stale);
+    let (changed, inside) = match database.engine() {
+        "postgres" => (
+            "(convert_from(body, 'utf8')::json ->> 'changed')::int",
+            "select count(*) from pg_stat_activity \
+             where datname = current_database() and state = 'idle in transaction'",
+        ),
+        // Whoever is inside one holds its rows.
+        _ => (
+            "json_value(convert(body using utf8mb4), '$.changed')",
+            "select (select count(*) from web_session) \
+             > (select count(*) from (select id from web_session for update skip locked) as free)",
+        ),
+    };
+    let receipts =
+        format!("select coalesce(sum({changed}), 0) from {} where lane = '0'", database.control_table("receipt"));
+    assert_eq!(DUE + FRESH - shop::rows(database), database.count(&receipts), "nothing of it is committed");
+    assert_eq!(database.count(inside), 1, "{}: it froze inside a transaction", database.engine());
+
+    let successor = program.start(&["run", "--json", "--wait", "60s"]);
+    sleep(THREE_LEASES);
+    let done = successor.wait().expect(0);
+    assert_eq!(done.lines()[0]["changed"], DUE, "the run goes on under the successor");
+    assert_eq!(shop::rows(database), FRESH);
+
+    stale.signal("CONT");
+    ended_fenced(&stale.wait());
+    no_row_lost_or_doubled(database, &program);
 }
 
 #[test]
