@@ -153,6 +153,8 @@ impl Walk<'_> {
     }
 }
 
+/// As a run does, everything is compared in the first batch, and what was announced in the others.
 const fn order(from: Option<forgetd_connector::Cursor>, rows_max: u32) -> Order {
-    Order { from, rows_max, locks: LockWait::Wait, compare: Compare::All, want_keys: false }
+    let compare = if from.is_none() { Compare::All } else { Compare::Announced };
+    Order { from, rows_max, locks: LockWait::Wait, compare, want_keys: false }
 }

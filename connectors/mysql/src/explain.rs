@@ -63,9 +63,9 @@ async fn explained(step: &Step, query: &Query, held: &mut Session, place: &str) 
             (Span::Keys { after: None, to: None }, peek)
         }
     };
-    // Where the rows lie decides how they are deleted; this one only looks.
-    if let Some(gather) = query.change_reach(&span, ROWS).first() {
-        held.read("explain", place, &[gather]).await?;
+    // Where a range ends is known to the session only; without ends it has no rows, and no plan worth showing.
+    if query.has_neighbours() {
+        held.read("explain", place, &[&Query::any_reach(ROWS)]).await?;
     }
     let mut explained = vec![];
     let statements =

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use forgetd_connector::walk::Position;
+use forgetd_connector::walk::{Position, aim};
 use forgetd_connector::{
     AtomicLane, Cause, Commit, Effect, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt, Step,
     Transform, fault_point,
@@ -138,7 +138,7 @@ impl Atomic {
         };
         let Begun { mut held, planned, tally, began, .. } = begun;
         let tally = match tally {
-            Ok(tally) if tally.due.is_some_and(|due| due > u64::from(order.rows_max)) => {
+            Ok(tally) if tally.due.unwrap_or(0).max(tally.rows) > u64::from(order.rows_max) => {
                 held.rollback().await;
                 held.give_back();
                 self.walker.overflowed();
@@ -324,12 +324,10 @@ impl AtomicLane for Atomic {
     async fn change(&mut self, order: &Order) -> Result<Effect, Fault> {
         // A transaction that was never answered for is left to the server.
         self.open = None;
-        // The second time the rows were counted as what they are. From the third on, those that are inserted meanwhile find
-        // room in a span that was planned for fewer.
         let mut apart = 0;
         for attempts in 0..OVERFLOWS_MAX {
             let overflows = attempts - apart;
-            match self.attempt(order, (order.rows_max >> overflows.saturating_sub(1)).max(1)).await? {
+            match self.attempt(order, aim(order.rows_max, overflows)).await? {
                 Attempt::Open(parts) => {
                     let (effect, open) = *parts;
                     self.open = Some(open);

@@ -125,7 +125,14 @@ impl Arena {
 
     /// Walks a lane to its end the way a run does: halves on poisoned rows and passes over them, walks again past locked
     /// ones. Panics when the lane does not end.
+    /// Compares as a run does: everything in the first batch and in every 64th.
     pub async fn drain(&self, step: &Step, rows_max: u32) -> Drained {
+        self.drain_comparing(step, rows_max, |batch| if batch % 64 == 0 { Compare::All } else { Compare::Announced })
+            .await
+    }
+
+    /// The same, comparing what `compare` says of a batch by its number.
+    pub async fn drain_comparing(&self, step: &Step, rows_max: u32, compare: impl Fn(u64) -> Compare) -> Drained {
         let mut lane = self.transforming(step).await;
         let mut done = Drained::default();
         let mut from = self.connector.control().cursor(&step.rule, "0").await.unwrap();
@@ -133,7 +140,8 @@ impl Arena {
         let mut locks = LockWait::Wait;
         let mut sequence = self.connector.control().next_sequence(&step.rule, "0").await.unwrap();
         for _ in 0..10_000 {
-            let order = Order { from: from.clone(), rows_max: size, locks, compare: Compare::All, want_keys: false };
+            let (from_here, compare_now) = (from.clone(), compare(done.batches));
+            let order = Order { from: from_here, rows_max: size, locks, compare: compare_now, want_keys: false };
             let next = match lane.change(&order).await {
                 Ok(effect) => {
                     done.locked += effect.locked;
@@ -146,8 +154,17 @@ impl Arena {
                         let commit = match effect.next.cursor() {
                             Some(cursor) => {
                                 let (from, rows_max) = (Some(cursor.clone()), rows_max.min(size.saturating_mul(2)));
-                                lane.commit_then(&receipt, &Order { from, rows_max, locks: LockWait::Wait, ..order })
-                                    .await
+                                lane.commit_then(
+                                    &receipt,
+                                    &Order {
+                                        from,
+                                        rows_max,
+                                        locks: LockWait::Wait,
+                                        compare: compare(done.batches + 1),
+                                        ..order
+                                    },
+                                )
+                                .await
                             }
                             None => lane.commit(&receipt).await,
                         };

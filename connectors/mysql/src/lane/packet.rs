@@ -215,8 +215,8 @@ impl About<'_> {
                 *tally.references_set.entry(self.own.clone()).or_default() += number(0)?;
             }
             Part::Follow(table) => *tally.children.entry(table.clone()).or_default() += number(0)?,
-            Part::Change if self.rewrites => tally.rows = answer.changed.unwrap_or(answer.affected),
-            Part::Change => tally.rows = answer.affected,
+            Part::Change if self.rewrites => tally.rows += answer.changed.unwrap_or(answer.affected),
+            Part::Change => tally.rows += answer.affected,
             Part::Left => tally.left = Some(number(0)?),
             Part::Check => tally.checked = Some((number(0)?, number(1)?)),
             Part::Carried => self.carried(first()?, tally)?,

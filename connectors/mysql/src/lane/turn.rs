@@ -49,7 +49,9 @@ impl Atomic {
         if self.query.flavour().at_once().is_empty() {
             packet.push(Part::Lock, self.query.lock_reach(&planned.span));
         }
-        packet.push(Part::Change, self.query.delete_reach(&planned.span));
+        for delete in self.query.delete_reach(&planned.span) {
+            packet.push(Part::Change, delete);
+        }
         packet.push(Part::Reached, Query::reached());
         if let Some(ahead) = self.walker.ahead(planned) {
             packet.push(Part::Ahead, ahead);

@@ -103,7 +103,7 @@ impl Form {
 
 /// Whether a column's values are whole numbers.
 pub(super) fn counts(column: &Column) -> bool {
-    TypeName::of(column).base.ends_with("int")
+    matches!(TypeName::of(column).base, "tinyint" | "smallint" | "mediumint" | "int" | "bigint")
 }
 
 /// A column's value as an element of the array.

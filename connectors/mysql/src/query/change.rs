@@ -148,7 +148,7 @@ impl Query {
             return vec![];
         }
         let locks = self.flavour().at_once().is_empty().then(|| self.lock_reach(span));
-        std::iter::once(self.gather_reach(span, rows)).chain(locks).chain([self.delete_reach(span)]).collect()
+        std::iter::once(self.gather_reach(span, rows)).chain(locks).chain(self.delete_reach(span)).collect()
     }
 
     /// The carrier whose rows are changed where they are locked in a statement of its own.

@@ -15,14 +15,26 @@ use super::{Query, Sql, of};
 const FIRST: &str = "@forgetd_first";
 const LAST: &str = "@forgetd_last";
 
+/// Which ends a range has.
+#[derive(Clone, Copy)]
+enum Ends {
+    Both,
+    /// All but the last row.
+    First,
+    /// The last row.
+    Last,
+}
+
 impl Query {
     /// Whether neighbours can be told by their keys: one column of whole numbers.
     pub(crate) fn has_neighbours(&self) -> bool {
         matches!(self.key(), [column] if counts(column))
     }
 
-    /// Counts the due rows of a span, and notes where the first and the last of their keys lie, if that is no further apart
-    /// than a quarter more than there are rows.
+    /// Counts the due rows of a span, and notes where the first and the last of their keys lie, if they are neighbours.
+    ///
+    /// Where a statement can be told not to wait, some keys in between may be missing or belong to other rows. Where it
+    /// cannot, none may: a range holds every row that it looks at, for a moment at least, and would wait for each.
     pub(crate) fn gather_reach(&self, span: &Span, rows_max: u32) -> Sql {
         let mut sql = self.with_predicate();
         let within = self.within(span, &mut sql);
@@ -30,7 +42,8 @@ impl Query {
         let limit = sql.bind(u64::from(rows_max) + 1);
         // As decimals: the distance of two keys can be more than their type holds.
         let distance = "cast(max(forgetd_k0) as decimal(20)) - cast(min(forgetd_k0) as decimal(20))";
-        let near = format!("count(*) <= {most} and {distance} <= count(*) * 5 div 4 + 16");
+        let most_apart = if self.flavour().at_once().is_empty() { "count(*) - 1" } else { "count(*) * 5 div 4 + 16" };
+        let near = format!("count(*) <= {most} and {distance} <= {most_apart}");
         sql.say(format!(
             "select count(*), if({near}, min(forgetd_k0), null), if({near}, max(forgetd_k0), null) into {}, {FIRST}, {LAST} \
              from (select {} from {} where {within} and {} limit {limit}) as forgetd_rows",
@@ -41,35 +54,50 @@ impl Query {
         ))
     }
 
-    /// Locks the due rows between the ends, or fails at once.
+    /// Locks the due rows between the ends, or fails at once. Where they are no longer as many as were counted, the range
+    /// has no ends any more: it would wait for the row that is not ours.
     pub(crate) fn lock_reach(&self, span: &Span) -> Sql {
-        let (sql, rows) = self.in_reach(span);
+        let (sql, rows) = self.in_reach(span, Ends::Both);
         let locked = self.flavour().for_update("t", LockWait::Wait);
-        sql.say(format!("select count(*) from (select 1 from {rows} {ALL} {locked}) as forgetd_rows"))
+        let due = Carrier::Due.count();
+        sql.say(format!(
+            "select if(count(*) = {due}, {LAST}, null) into {LAST} from (select 1 from {rows} {ALL} {locked}) as forgetd_rows"
+        ))
     }
 
-    /// Deletes them.
-    pub(crate) fn delete_reach(&self, span: &Span) -> Sql {
-        let (sql, rows) = self.in_reach(span);
-        sql.say(format!("{}delete t from {rows}", self.flavour().at_once()))
+    /// Deletes them. Both products look at the row behind a range and would wait for it. Where that cannot be forbidden the
+    /// range ends before its last row, which is locked already, and that one goes by itself.
+    pub(crate) fn delete_reach(&self, span: &Span) -> Vec<Sql> {
+        let at_once = self.flavour().at_once();
+        let parts: &[Ends] = if at_once.is_empty() { &[Ends::First, Ends::Last] } else { &[Ends::Both] };
+        let delete = |ends: &Ends| {
+            let (sql, rows) = self.in_reach(span, *ends);
+            sql.say(format!("{at_once}delete t from {rows}"))
+        };
+        parts.iter().map(delete).collect()
     }
 
     /// The due rows of the span between the ends.
-    fn in_reach(&self, span: &Span) -> (Sql, String) {
+    fn in_reach(&self, span: &Span, ends: Ends) -> (Sql, String) {
         let mut sql = self.with_predicate();
         let within = self.within(span, &mut sql);
         let key = self.key().iter().map(|column| of(&column.name)).collect::<String>();
-        let rows = format!(
-            "{}{} where {key} between {FIRST} and {LAST} and {within} and {}",
-            self.from(),
-            self.by_key(),
-            self.predicate()
-        );
+        let between = match ends {
+            Ends::Both => format!("{key} between {FIRST} and {LAST}"),
+            Ends::First => format!("{key} >= {FIRST} and {key} < {LAST}"),
+            Ends::Last => format!("{key} = {LAST}"),
+        };
+        let rows = format!("{}{} where {between} and {within} and {}", self.from(), self.by_key(), self.predicate());
         (sql, rows)
     }
 
     /// How many rows were due, and whether they are neighbours.
     pub(crate) fn reached() -> Sql {
-        Sql::plain(format!("select {}, {FIRST} is not null", Carrier::Due.count()))
+        Sql::plain(format!("select {}, {LAST} is not null", Carrier::Due.count()))
+    }
+
+    /// Ends of a range of so many keys, for whoever asks the server how it would delete one.
+    pub(crate) fn any_reach(rows: u32) -> Sql {
+        Sql::plain(format!("set {FIRST} = 1, {LAST} = {rows}"))
     }
 }

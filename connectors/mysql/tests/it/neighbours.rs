@@ -1,6 +1,6 @@
 //! Rows whose keys are neighbours are deleted as one range; what else lies in it stays.
 
-use forgetd_connector::RowCap;
+use forgetd_connector::{Compare, Order, RowCap};
 use forgetd_testkit::TestDatabase as _;
 use mysql_async::prelude::Queryable as _;
 
@@ -50,12 +50,15 @@ fn table(case: &Case) -> String {
 async fn what_else_lies_in_the_range_stays() {
     for product in Product::each() {
         for case in CASES {
-            for rows_max in [2, 3, 100] {
+            for (rows_max, compare) in [(2, None), (3, Some(Compare::Announced)), (100, Some(Compare::Announced))] {
                 let (arena, database) = arena(product, &table(case)).await;
                 let step = step(&arena, "item").await;
                 let due = arena.connector.measure(&step, RowCap(None)).await.unwrap().due.rows();
                 assert_eq!(due, Some(case.due.len() as u64));
-                let done = arena.drain(&step, rows_max).await;
+                let done = match compare {
+                    None => arena.drain(&step, rows_max).await,
+                    Some(compare) => arena.drain_comparing(&step, rows_max, |_| compare).await,
+                };
                 let told = (done.changed, done.passed, done.locked, done.waited);
                 assert_eq!(told, (case.due.len() as u64, 0, 0, false), "{product:?} {} {rows_max}", case.key);
                 let mut left = database.texts("select id + 0 from item").await;
@@ -68,15 +71,56 @@ async fn what_else_lies_in_the_range_stays() {
     }
 }
 
-/// Somebody works on a live row among them: the others go all the same, and nobody waits.
+/// Somebody works on a live row among them: where the range would meet it the batch goes by key, and nobody waits.
 #[tokio::test]
 async fn a_live_row_in_the_range_may_be_locked() {
     for product in Product::each() {
         let (arena, database) = arena(product, &table(&CASES[1])).await;
         let step = step(&arena, "item").await;
         let held = database.hold("item", "id = 4").await;
-        let done = arena.drain(&step, 100).await;
-        assert_eq!((done.changed, done.passed, done.locked), (8, 0, 0), "{product:?}");
+        let done = arena.drain_comparing(&step, 100, |_| Compare::Announced).await;
+        let meets_it = product == Product::MariaDb;
+        assert_eq!((done.changed, done.passed, done.locked, done.waited), (8, 0, 0, meets_it), "{product:?}");
+        held.release().await;
+    }
+}
+
+/// Somebody works on the rows beside the range. The servers look at the row behind the last as well: then the batch goes by
+/// key.
+#[tokio::test]
+async fn rows_beside_the_range_are_not_waited_for() {
+    for product in Product::each() {
+        for beside in ["0", "9"] {
+            let (arena, database) = arena(product, &table(&CASES[0])).await;
+            let step = step(&arena, "item").await;
+            let held = database.hold("item", &format!("id = {beside}")).await;
+            let done = arena.drain_comparing(&step, 100, |_| Compare::Announced).await;
+            let meets_it = beside == "9";
+            let told = (done.changed, done.passed, done.locked, done.waited);
+            assert_eq!(told, (8, 0, 0, meets_it), "{product:?} {beside}");
+            held.release().await;
+        }
+    }
+}
+
+/// What the deletion on a server that cannot be told not to wait hangs on: a range that ends before a row that we have locked
+/// looks no further.
+#[tokio::test]
+async fn a_range_that_ends_before_a_row_of_ours_meets_no_other() {
+    for product in Product::each().filter(|product| *product == Product::MySql) {
+        let (_arena, database) = arena(product, &table(&CASES[0])).await;
+        let held = database.hold("item", "id = 9").await;
+        let mut ours = database.session().await;
+        let setup =
+            ["set session innodb_lock_wait_timeout = 1", "set transaction isolation level read committed", "begin"];
+        let locks = (1..9).map(|id| format!("select id from item where id = {id} for update"));
+        let delete = "delete t from item as t force index (primary) where t.id";
+        let deletes = [">= 1 and t.id < 8", "= 8"].map(|range| format!("{delete} {range}"));
+        for statement in setup.map(str::to_owned).into_iter().chain(locks).chain(deletes) {
+            ours.query_drop(&statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+        let further = ours.query_drop(format!("{delete} between 1 and 9")).await;
+        assert!(further.is_err(), "nobody holds the row behind");
         held.release().await;
     }
 }
@@ -85,11 +129,12 @@ async fn a_live_row_in_the_range_may_be_locked() {
 #[tokio::test]
 async fn an_open_batch_keeps_nobody_from_live_rows() {
     for product in Product::each() {
-        for case in [&CASES[1], &CASES[2]] {
+        for case in &CASES[..3] {
             let (arena, database) = arena(product, &table(case)).await;
             let step = step(&arena, "item").await;
             let mut lane = arena.lane(&step).await;
-            let changed = lane.change(&order(100)).await.unwrap().changed;
+            let order = Order { compare: Compare::Announced, ..order(100) };
+            let changed = lane.change(&order).await.unwrap().changed;
             assert_eq!(changed, case.due.len() as u64, "{product:?}");
             let mut application = database.session().await;
             application.query_drop("set session innodb_lock_wait_timeout = 1").await.unwrap();
