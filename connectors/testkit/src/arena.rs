@@ -133,6 +133,10 @@ impl Arena {
 
     /// The same, comparing what `compare` says of a batch by its number.
     pub async fn drain_comparing(&self, step: &Step, rows_max: u32, compare: impl Fn(u64) -> Compare) -> Drained {
+        let ordered = |from, rows_max, batch| {
+            let compare = compare(batch);
+            Order { from, rows_max, locks: LockWait::Wait, compare, want_keys: false }
+        };
         let mut lane = self.transforming(step).await;
         let mut done = Drained::default();
         let mut from = self.connector.control().cursor(&step.rule, "0").await.unwrap();
@@ -140,8 +144,7 @@ impl Arena {
         let mut locks = LockWait::Wait;
         let mut sequence = self.connector.control().next_sequence(&step.rule, "0").await.unwrap();
         for _ in 0..10_000 {
-            let (from_here, compare_now) = (from.clone(), compare(done.batches));
-            let order = Order { from: from_here, rows_max: size, locks, compare: compare_now, want_keys: false };
+            let order = Order { locks, ..ordered(from.clone(), size, done.batches) };
             let next = match lane.change(&order).await {
                 Ok(effect) => {
                     done.locked += effect.locked;
@@ -151,20 +154,10 @@ impl Arena {
                     } else {
                         let mut receipt = self.receipt("0", sequence, effect.next.cursor().cloned());
                         receipt.key.rule.clone_from(&step.rule);
-                        let commit = match effect.next.cursor() {
+                        let commit = match effect.next.cursor().cloned() {
                             Some(cursor) => {
-                                let (from, rows_max) = (Some(cursor.clone()), rows_max.min(size.saturating_mul(2)));
-                                lane.commit_then(
-                                    &receipt,
-                                    &Order {
-                                        from,
-                                        rows_max,
-                                        locks: LockWait::Wait,
-                                        compare: compare(done.batches + 1),
-                                        ..order
-                                    },
-                                )
-                                .await
+                                let rows_max = rows_max.min(size.saturating_mul(2));
+                                lane.commit_then(&receipt, &ordered(Some(cursor), rows_max, done.batches + 1)).await
                             }
                             None => lane.commit(&receipt).await,
                         };
