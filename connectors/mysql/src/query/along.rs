@@ -26,11 +26,11 @@ pub(crate) struct Referring {
 impl Query {
     /// What is set when the chosen rows go.
     pub(crate) fn sets(&self, indexes: &Indexes) -> Vec<Referring> {
-        self.set_along(&[], indexes)
+        self.set_along(0, &[], indexes)
     }
 
-    /// What is set when the rows at the end of a chain go.
-    pub(super) fn set_along(&self, chain: &[&ForeignKey], indexes: &Indexes) -> Vec<Referring> {
+    /// What is set when the rows at the end of a chain go; `number` is no other chain's.
+    pub(super) fn set_along(&self, number: usize, chain: &[&ForeignKey], indexes: &Indexes) -> Vec<Referring> {
         let table = &self.step().table;
         let end = chain.last().map_or(&table.name, |key| &key.child);
         let keys = table.referenced_by.iter().enumerate();
@@ -39,16 +39,16 @@ impl Query {
             let chain: Vec<&ForeignKey> = chain.iter().copied().chain([key]).collect();
             let (from, last) = self.along(self.rows_of(self.chosen().keys()), &chain, indexes);
             if key.child == table.name {
-                return self.set_own(n, &from, &last);
+                return self.set_own(&format!("{number}_{n}"), &from, &last);
             }
             Referring { table: key.child.clone(), count: Sql::plain(self.hold(&from, &last)), stayed: None }
         })
         .collect()
     }
 
-    /// Rows of the table itself are carried until the chosen ones went.
-    fn set_own(&self, n: usize, from: &str, alias: &str) -> Referring {
-        let (keys, count) = (format!("@forgetd_set_{n}"), format!("@forgetd_set_rows_{n}"));
+    /// Rows of the table itself are carried until the chosen ones went, under a name that no others have.
+    fn set_own(&self, name: &str, from: &str, alias: &str) -> Referring {
+        let (keys, count) = (format!("@forgetd_set_{name}"), format!("@forgetd_set_rows_{name}"));
         let named = |(n, column): (usize, &Column)| format!("{alias}.{} as forgetd_k{n}", codec::quote(&column.name));
         let named: Vec<String> = self.key().iter().enumerate().map(named).collect();
         let locked = self.flavour().for_update(alias, LockWait::Wait);

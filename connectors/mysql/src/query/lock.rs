@@ -86,15 +86,15 @@ impl Query {
             chains.extend(longer.iter().cloned());
             ends = longer;
         }
-        chains.iter().rev().map(|chain| self.child(chain, indexes)).collect()
+        chains.iter().enumerate().rev().map(|(n, chain)| self.child(n + 1, chain, indexes)).collect()
     }
 
-    fn child(&self, chain: &[&ForeignKey], indexes: &BTreeMap<String, String>) -> Children {
+    fn child(&self, number: usize, chain: &[&ForeignKey], indexes: &BTreeMap<String, String>) -> Children {
         let (from, last) = self.along(self.rows_of(self.chosen().keys()), chain, indexes);
         let table = chain.last().map_or_else(|| self.step().table.name.clone(), |key| key.child.clone());
         let lock = self.hold(&from, &last);
         let delete = format!("{}delete {last} from {from}", self.flavour().at_once());
-        let sets = self.set_along(chain, indexes);
+        let sets = self.set_along(number, chain, indexes);
         Children { table, sets, lock: Sql::plain(lock), delete: Sql::plain(delete) }
     }
 

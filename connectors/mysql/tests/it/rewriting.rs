@@ -233,6 +233,37 @@ async fn what_foreign_keys_change_is_counted() {
     }
 }
 
+/// Rows of the table itself that two cascades into one other table set are counted, each once.
+#[tokio::test]
+async fn what_two_cascades_set_is_counted() {
+    for product in Product::each() {
+        let (arena, database) = arena(
+            product,
+            "create table item (id int primary key, at datetime not null, last int, key (at)); \
+             create table child (id int primary key, item int, other int, \
+             constraint a foreign key (item) references item (id) on delete cascade, \
+             constraint b foreign key (other) references item (id) on delete cascade); \
+             insert into item values (1,'2020-01-01',null), (2,'2020-01-01',null), (3,'2026-01-01',1), (4,'2026-01-01',1), \
+             (5,'2026-01-01',1), (6,'2026-01-01',2), (7,'2026-01-01',3); \
+             insert into child values (1,1,3), (2,3,2), (3,3,4); \
+             alter table item add foreign key (last) references child (id) on delete set null",
+        )
+        .await;
+        let mut step = step(&arena, "item").await;
+        step.may_cascade = step.table.cascades_to();
+        let mut lane = arena.lane(&step).await;
+        let effect = lane.change(&order(10)).await.unwrap();
+        assert_eq!((effect.changed, rows(&effect.cascaded)), (2, vec![("child", 2)]), "{product:?}");
+        assert_eq!(rows(&effect.references_set), [("item", 4)], "{product:?}");
+        lane.undo().await.unwrap();
+        let mut lane = sealed(&arena, &step).await;
+        let keys = lane.pick(&order(10)).await.unwrap().keys;
+        assert_eq!(rows(&lane.finish(&keys).await.unwrap().references_set), [("item", 4)], "{product:?}");
+        let last = database.texts("select last from item order by id").await;
+        assert_eq!(last, ["NULL", "NULL", "NULL", "NULL", "3"], "{product:?}");
+    }
+}
+
 /// Ten parents and fifty children that a cascade would take without a word.
 #[tokio::test]
 async fn cascades_are_counted() {
