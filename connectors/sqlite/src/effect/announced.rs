@@ -79,8 +79,14 @@ impl Announced {
     /// not see, the total alone cannot tell one table from another.
     pub(crate) fn unlinked(&self, terrain: &Terrain) -> Vec<(&str, &[Vec<String>])> {
         let silent = self.silent(terrain);
-        let sets = self.sets.iter().filter(|(name, _)| silent.len() > 1 && silent.contains(&name.as_str()));
+        let must = !Self::total_tells(&silent, terrain);
+        let sets = self.sets.iter().filter(|(name, _)| must && silent.contains(&name.as_str()));
         sets.map(|(name, (_, keys))| (name.as_str(), keys.as_slice())).collect()
+    }
+
+    /// Whether all that the hook did not see can be of one table only. Indexes for searching keep tables without row ids too.
+    fn total_tells(silent: &[&str], terrain: &Terrain) -> bool {
+        silent.len() == 1 && terrain.shadows.is_empty()
     }
 
     /// Tables that the statement can write to, and of which the hook sees nothing; without the own one and indexes for
@@ -136,7 +142,8 @@ impl Announced {
         along
     }
 
-    /// The others: all that was hidden where only one table can be meant, else as they were counted.
+    /// The others: all that was hidden where only one table can be meant, else as they were counted. Of a table that loses
+    /// rows as well it is the least that it can be: each of those may have taken a reference by every key.
     fn set_unseen(
         &self,
         rows: u64,
@@ -149,8 +156,11 @@ impl Announced {
             return Err(self.own.name.clone());
         }
         let silent = self.silent(terrain);
-        for (name, (table, _)) in self.sets.iter().filter(|(name, _)| silent.contains(&name.as_str())) {
-            let rows = if silent.len() == 1 { rows } else { happened.unlinked.get(name).copied().unwrap_or_default() };
+        let counted = |of: &BTreeMap<String, u64>, name: &str| of.get(name).copied().unwrap_or_default();
+        for (name, (table, keys)) in self.sets.iter().filter(|(name, _)| silent.contains(&name.as_str())) {
+            let gone = counted(&happened.counted, name).saturating_mul(keys.len() as u64);
+            let unlinked = || counted(&happened.unlinked, name).saturating_sub(gone);
+            let rows = if Self::total_tells(&silent, terrain) { rows } else { unlinked() };
             if rows > 0 {
                 references_set.insert(table.clone(), rows);
             }

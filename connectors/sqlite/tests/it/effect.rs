@@ -78,6 +78,36 @@ async fn references_that_are_set_are_counted_without_row_ids_too() {
     }
 }
 
+/// An index for searching keeps what it knows in tables without row ids, whose rows are nobody's references.
+#[tokio::test]
+async fn references_are_told_from_what_an_index_for_searching_writes() {
+    let found = "create virtual table found using fts5 (body, content = '');
+      insert into found (rowid, body) select id, 'words of ' || id from item;
+      create trigger t after delete on item begin
+        insert into found (found, rowid, body) values ('delete', old.id, 'words of ' || old.id); end;";
+    let call =
+        "create table call (id integer primary key, item int references item (id) on delete set null) without rowid;
+      insert into call values (1, 1), (2, 1), (3, 10), (4, null);";
+    // Of its rows one goes, with its reference, and one stays.
+    let tag = "create table tag (id integer primary key, item int references item (id) on delete cascade,
+        other int references item (id) on delete set null) without rowid;
+      insert into tag values (1, 1, 2), (2, null, 3);";
+    for (sql, set, gone) in [
+        (format!("{found} {call}"), vec![("call", 3)], vec![]),
+        (format!("{found} {tag}"), vec![("tag", 1)], vec![("tag", 1)]),
+        (format!("{found} {call} {tag}"), vec![("call", 3), ("tag", 1)], vec![("tag", 1)]),
+    ] {
+        let (effect, ..) = change(&sql).await;
+        let effect = effect.unwrap();
+        let named = |rows: &std::collections::BTreeMap<forgetd_connector::TableRef, u64>| {
+            rows.iter().map(|(table, rows)| (table.to_string(), *rows)).collect::<Vec<_>>()
+        };
+        let owned = |rows: Vec<(&str, u64)>| rows.into_iter().map(|(table, rows)| (table.to_owned(), rows)).collect();
+        let expected: (Vec<_>, Vec<_>) = (owned(set), owned(gone));
+        assert_eq!((named(&effect.references_set), named(&effect.cascaded)), expected, "{sql}");
+    }
+}
+
 /// The rows of the table itself that were set before they went as well are not among those that stay.
 #[tokio::test]
 async fn a_tree_counts_the_references_of_rows_that_stay() {
