@@ -5,6 +5,7 @@ use forgetd_connector::{Cause, ColumnKind, Fault, FaultClass, Finding, Put, Rewr
 use crate::answer::get;
 use crate::codec;
 use crate::connect::{Ask, Session};
+use crate::error::Error;
 use crate::query::{Query, Sql};
 
 /// More constraints than this are not tried.
@@ -13,6 +14,9 @@ const CONSTRAINTS_MAX: u32 = 100;
 /// A UUID of version 8, as tokens are, that MariaDB takes for none: its type stores versions in two ways, and tells them
 /// apart by the ninth byte.
 const NO_UUID: &str = "00000000-0000-8000-8000-000000000000";
+
+/// The server's number for a value that is none of the type it is cast to.
+const WRONG_VALUE: u16 = 1292;
 
 /// Looks for what would not go in. What cannot be tried says nothing.
 pub(super) async fn look(
@@ -149,9 +153,15 @@ async fn lossy(session: &mut Session, text: &str, charset: &str, place: &str) ->
 async fn picky(session: &mut Session) -> Result<bool, Fault> {
     let cast = Sql::plain(format!("select cast('{NO_UUID}' as uuid) is null"));
     Ok(match session.turn("try types", &[Ask::Query(&cast)]).await?.into_iter().next() {
-        Some(Ok(answer)) => answer.rows.first().is_some_and(|row| get::<bool>(row, 0, "").unwrap_or(true)),
-        _ => true,
+        Some(Ok(answer)) => answer.rows.first().is_some_and(|row| get::<bool>(row, 0, "").unwrap_or(false)),
+        Some(Err(error)) => takes_none(&error),
+        None => false,
     })
+}
+
+/// Whether an error says that a value is none of the type. After any other nobody knows.
+fn takes_none(error: &Error) -> bool {
+    error.code() == WRONG_VALUE
 }
 
 fn no_version_8(place: &str, column: &str) -> Finding {
@@ -198,7 +208,19 @@ fn spared(found: Finding) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::condition;
+    use mysql_async::ServerError;
+
+    use super::{condition, takes_none};
+    use crate::error::Error;
+
+    #[test]
+    fn a_cast_that_could_not_be_tried_says_nothing() {
+        for (code, expected) in [(1292, true), (1969, false), (1142, false), (1226, false)] {
+            let error = ServerError { code, message: String::new(), state: "HY000".into() };
+            let error = Error::answered(mysql_async::Error::Server(error)).unwrap();
+            assert_eq!(takes_none(&error), expected, "{code}");
+        }
+    }
 
     #[test]
     fn a_condition_is_read_back_as_it_was_written() {
