@@ -252,7 +252,8 @@ pub struct Batch {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub cascaded: BTreeMap<String, u64>,
     /// Rows of other tables, or others of this one, that stay and whose reference to a deleted row was set to NULL or its
-    /// default.
+    /// default. A row of another table that was set first, and then went by another foreign key in the same batch, may stand
+    /// here and among `cascaded`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub references_set: BTreeMap<String, u64>,
     /// Commitments to the changed rows' keys.

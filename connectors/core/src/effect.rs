@@ -45,7 +45,8 @@ pub struct Effect {
     /// Rows that went from other announced tables, by table; zero counts are left out.
     pub cascaded: BTreeMap<TableRef, u64>,
     /// Rows that stay and whose reference to a deleted one was set to NULL or its default, by table: one for each foreign key
-    /// that did; zero counts are left out.
+    /// that did; zero counts are left out. A row of another table that was set first, and then went by another foreign key in
+    /// the same batch, may stand here and among `cascaded`.
     pub references_set: BTreeMap<TableRef, u64>,
     /// Due rows in the walked span that were locked and passed over.
     pub locked: u64,
