@@ -147,8 +147,7 @@ impl Query {
         if self.rewrites() || self.looks_elsewhere() || self.takes_along() || !self.has_neighbours() {
             return vec![];
         }
-        let locks = self.flavour().at_once().is_empty().then(|| self.lock_reach(span));
-        std::iter::once(self.gather_reach(span, rows)).chain(locks).chain(self.delete_reach(span)).collect()
+        [self.gather_reach(span, rows), self.lock_reach(span)].into_iter().chain(self.delete_reach(span)).collect()
     }
 
     /// The carrier whose rows are changed where they are locked in a statement of its own.
