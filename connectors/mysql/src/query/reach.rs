@@ -32,8 +32,7 @@ impl Query {
     }
 
     /// Counts the due rows of a span, and notes where the first and the last of their keys lie, if no key is missing in
-    /// between. A range locks every row that it looks at, for a moment at least: one that is not ours would be waited for,
-    /// and a wait of no time at all still makes the application the victim of a deadlock on one of the products.
+    /// between. A range locks every row that it looks at, for a moment at least: one that is not ours would be waited for.
     pub(crate) fn gather_reach(&self, span: &Span, rows_max: u32) -> Sql {
         let mut sql = self.with_predicate();
         let within = self.within(span, &mut sql);
