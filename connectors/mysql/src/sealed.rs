@@ -142,7 +142,6 @@ impl SealedKeys {
         let (query, locked) = (&self.query, self.guard == Guard::Locked);
         let mut packet = Packet::default();
         packet.push(Part::Begin, Sql::default());
-        packet.push(Part::Before, handled());
         packet.push(Part::Gather, query.gather_keys(keys)?);
         let chosen = if locked { query.chosen() } else { Carrier::Due };
         if locked {
@@ -154,8 +153,11 @@ impl SealedKeys {
         if self.reads() {
             packet.push(Part::Read, if locked { query.read_rows(chosen) } else { query.read_due(chosen) });
             packet.push(Part::Carried, self.carried(chosen));
+            packet.push(Part::Before, handled());
             return Ok(packet);
         }
+        // A statement that only looks can count as well, for tables that the engine makes for itself.
+        packet.push(Part::Before, handled());
         let clocked = &self.survey.clocked;
         let write = if locked { query.write_carried(chosen, clocked) } else { query.write_due(chosen, clocked) };
         if let Some(write) = write {
@@ -188,11 +190,11 @@ impl SealedKeys {
                 packet.push_follow(self.query.follow_rows(&computed.rows, &self.survey.indexes)?);
             }
             packet.push(Part::Change, self.query.write_rows(&computed.rows, self.guard, &self.survey.clocked)?);
-            if self.survey.watched {
-                packet.push(Part::Check, self.query.check_rows(&computed.rows)?);
-            }
         }
         packet.push(Part::After, handled());
+        if self.survey.watched && !computed.rows.is_empty() {
+            packet.push(Part::Check, self.query.check_rows(&computed.rows)?);
+        }
         Ok(packet)
     }
 

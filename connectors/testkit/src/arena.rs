@@ -18,6 +18,9 @@ pub const RULE: &str = "conformance";
 /// How long an arena's lease lasts: longer than any test.
 const LEASE_MS: u64 = 600_000;
 
+/// How many times a lane that broke for a moment is begun again.
+const AGAIN_MAX: u32 = 3;
+
 /// A database with everything a batch needs.
 pub struct Arena {
     /// The database, for looking behind the connector's back.
@@ -133,15 +136,13 @@ impl Arena {
 
     /// The same, comparing what `compare` says of a batch by its number.
     pub async fn drain_comparing(&self, step: &Step, rows_max: u32, compare: impl Fn(u64) -> Compare) -> Drained {
-        let ordered = |from, rows_max, batch| {
-            let compare = compare(batch);
-            Order { from, rows_max, locks: LockWait::Wait, compare, want_keys: false }
-        };
+        let (locks, want_keys) = (LockWait::Wait, false);
+        let ordered = |from, rows_max, batch| Order { from, rows_max, locks, compare: compare(batch), want_keys };
         let mut lane = self.transforming(step).await;
         let mut done = Drained::default();
         let mut from = self.connector.control().cursor(&step.rule, "0").await.unwrap();
-        let mut size = rows_max;
-        let mut locks = LockWait::Wait;
+        let (mut size, mut again) = (rows_max, 0);
+        let mut locks = locks;
         let mut sequence = self.connector.control().next_sequence(&step.rule, "0").await.unwrap();
         for _ in 0..10_000 {
             let order = Order { locks, ..ordered(from.clone(), size, done.batches) };
@@ -183,6 +184,11 @@ impl Arena {
                     FaultClass::Locked if locks == LockWait::Wait => {
                         done.waited = true;
                         locks = LockWait::Skip;
+                        continue;
+                    }
+                    // Begun again, as a run does.
+                    FaultClass::Transient if again < AGAIN_MAX => {
+                        again += 1;
                         continue;
                     }
                     _ => panic!("the lane broke: {fault}"),

@@ -119,7 +119,8 @@ pub(crate) fn places<'a>(case: &Case, spec: &'a TransformSpec, fixture: &dyn Fix
         let in_words = kind == Kind::Instant && sql.form.is_some();
         let is_coarse = matches!(spec.deed, forgetd_testkit::generator::Deed::Coarser(_));
         let manner = Manner {
-            integers_by_value: kind == Kind::Numeric && fixture.column(Kind::Json)?.type_name == "json",
+            // Where a column decides, its values all are integers or none is.
+            integers_by_value: sql.type_name == "numeric" && fixture.column(Kind::Json)?.type_name == "json",
             typed_address: kind == Kind::Address && sql.type_name == "inet",
         };
         (!(in_words && is_coarse)).then_some(Place { spec, manner })

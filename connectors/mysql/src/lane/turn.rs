@@ -16,16 +16,15 @@ impl Atomic {
         let mut packet = Packet::default();
         packet.push(Part::Begin, Sql::default());
         packet.push(Part::Fence, self.shared.fence(self.claim.term));
-        if self.counts(order) {
-            packet.push(Part::Before, handled());
-        }
         if self.reaches(order) {
             self.turn_reach(order, planned, &mut packet);
             return packet;
         }
         packet.push(Part::Gather, self.query.gather(&planned.span, order.rows_max));
         if self.in_one(order) {
-            packet.push(Part::Change, self.query.delete_free(order.locks));
+            self.counted(order, &mut packet, |packet| {
+                packet.push(Part::Change, self.query.delete_free(order.locks));
+            });
             self.exit(order, planned, &mut packet);
             return packet;
         }
@@ -75,7 +74,7 @@ impl Atomic {
         if order.want_keys {
             packet.push(Part::Keys, self.query.keys_carried(chosen));
         }
-        self.change_chosen(packet);
+        self.counted(order, packet, |packet| self.change_chosen(packet));
         self.exit(order, planned, packet);
     }
 
@@ -85,13 +84,26 @@ impl Atomic {
         packet.push(Part::Still, Sql::default());
         if !rows.is_empty() {
             packet.push_follow(self.query.follow_rows(rows, &self.survey.indexes)?);
-            packet.push(Part::Change, self.query.write_rows(rows, Guard::Locked, &self.survey.clocked)?);
+            let write = self.query.write_rows(rows, Guard::Locked, &self.survey.clocked)?;
+            self.counted(order, &mut packet, |packet| packet.push(Part::Change, write));
             if self.checks(order) {
                 packet.push(Part::Check, self.query.check_rows(rows)?);
             }
         }
         self.exit(order, planned, &mut packet);
         Ok(packet)
+    }
+
+    /// Reads the session's counters right before and right behind what `change` adds, where they are compared: a statement
+    /// that only looks can count as well, for tables that the engine makes for itself.
+    fn counted(&self, order: &Order, packet: &mut Packet, change: impl FnOnce(&mut Packet)) {
+        if self.counts(order) {
+            packet.push(Part::Before, handled());
+        }
+        change(packet);
+        if self.counts(order) {
+            packet.push(Part::After, handled());
+        }
     }
 
     fn change_chosen(&self, packet: &mut Packet) {
@@ -107,9 +119,6 @@ impl Atomic {
     fn exit(&self, order: &Order, planned: &Planned, packet: &mut Packet) {
         if order.locks == LockWait::Skip || self.checks(order) {
             packet.push(Part::Left, self.query.due_carried(Carrier::Due));
-        }
-        if self.counts(order) {
-            packet.push(Part::After, handled());
         }
         if !self.reads(order) {
             let simple = self.in_one(order);
