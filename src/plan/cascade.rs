@@ -134,7 +134,7 @@ fn undeclared<'c>(rule: &Rule, child: &'c TableRef, looked: &Looked<'_>) -> Opti
     reason(first).map(|why| (child, why))
 }
 
-/// Foreign keys that would change rows which stay, and which a rule keeps as they are; those of the table itself among them.
+/// Foreign keys that would change rows which stay, and which a rule keeps as they are.
 fn kept_and_set<'a>(
     rule: &'a Rule,
     table: &'a Table,
@@ -146,7 +146,7 @@ fn kept_and_set<'a>(
         policy.rules.iter().filter(keeps).find(|other| key.child.is(&other.table))
     };
     let set = table.referenced_by.iter().filter(|key| key.on_delete == OnDelete::Set);
-    set.filter_map(move |key| Some((key, keeper(key)?)))
+    set.filter(|key| key.child != table.name).filter_map(move |key| Some((key, keeper(key)?)))
 }
 
 fn choices(table: &Table, child: &TableRef, rule: &Rule) -> String {
