@@ -26,15 +26,6 @@ pub(super) fn cascades(rule: &Rule, table: &Table, looked: &Looked<'_>) -> Resul
             refuse(message, choices(table, child, rule))
         })
         .collect();
-    findings.extend(kept_and_set(rule, table, looked).map(|(key, keeper)| {
-        let columns = key.child_columns.join(", ");
-        let message = format!(
-            "deleting from {} changes {columns} of rows of {} ({}), which rule {} keeps",
-            key.parent, key.child, key.name, keeper.name
-        );
-        let fix = format!("change the foreign key {} to NO ACTION, so that rows which are referenced stay", key.name);
-        refuse(message, fix)
-    }));
     if let Some(own) = own_cascade(table) {
         let message = format!("foreign key {own} of {} removes other rows of the same table", table.name);
         let fix = "change the foreign key's action: rows that are not due may hang on rows that are";
@@ -132,21 +123,6 @@ fn undeclared<'c>(rule: &Rule, child: &'c TableRef, looked: &Looked<'_>) -> Opti
         return None;
     }
     reason(first).map(|why| (child, why))
-}
-
-/// Foreign keys that would change rows which stay, and which a rule keeps as they are.
-fn kept_and_set<'a>(
-    rule: &'a Rule,
-    table: &'a Table,
-    looked: &Looked<'a>,
-) -> impl Iterator<Item = (&'a ForeignKey, &'a Rule)> {
-    let policy = looked.policy;
-    let keeper = move |key: &ForeignKey| {
-        let keeps = |other: &&Rule| other.action == Action::Keep && other.database == rule.database;
-        policy.rules.iter().filter(keeps).find(|other| key.child.is(&other.table))
-    };
-    let set = table.referenced_by.iter().filter(|key| key.on_delete == OnDelete::Set);
-    set.filter(|key| key.child != table.name).filter_map(move |key| Some((key, keeper(key)?)))
 }
 
 fn choices(table: &Table, child: &TableRef, rule: &Rule) -> String {

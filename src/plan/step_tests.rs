@@ -186,17 +186,6 @@ fn a_child_that_is_kept_longer_or_only_in_part_forbids_the_cascade() {
     }
 }
 
-#[test]
-fn rows_that_a_rule_keeps_are_not_set_either() {
-    let mut parent = table("lead", ColumnKind::Instant);
-    parent.referenced_by.push(reference("call", "lead", OnDelete::Set));
-    for (action, refused) in [(Action::Keep, true), (Action::Delete, false)] {
-        let policy = Policy::new(vec![Rule { action, ..rule("calls", "call") }]);
-        let found = plan_in(&rule("leads", "lead"), parent.clone(), Atomicity::Atomic, &policy);
-        assert_eq!(found.err(), refused.then(|| vec![Cause::Cascade]));
-    }
-}
-
 /// Half a year ago the clocks of Sydney were one hour ahead of where they are now.
 #[test]
 fn the_same_period_in_another_zone_is_not_longer() {
