@@ -171,16 +171,14 @@ async fn a_holder_that_is_frozen_while_it_publishes_is_passed() {
         let append = Append { expected: Some(append.next), next, ..append };
         proxy.hold_answers(true);
         let mut publish = std::pin::pin!(control.publish(&append, arena.term));
-        let open = format!(
-            "select count(*) from information_schema.innodb_trx as t join information_schema.processlist as p \
-             on p.id = t.trx_mysql_thread_id where p.db = '{}' and p.command = 'Sleep'",
-            database.name.text
-        );
+        // Its first turn takes the fence. What the server shows of transactions it keeps for a while.
+        let fence = format!("select term from {}.fence for update nowait", database.control());
+        let mut session = database.session().await;
         let mut frozen = false;
         for _ in 0..1_000 {
             frozen = tokio::select! {
                 published = &mut publish => panic!("{published:?}"),
-                open = database.number(&open) => open == 1,
+                free = session.query_drop(&fence) => free.is_err(),
             };
             if frozen {
                 break;
