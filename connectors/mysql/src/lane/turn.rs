@@ -97,11 +97,11 @@ impl Atomic {
     /// Reads the session's counters right before and right behind what `change` adds, where they are compared: a statement
     /// that only looks can count as well, for tables that the engine makes for itself.
     fn counted(&self, order: &Order, packet: &mut Packet, change: impl FnOnce(&mut Packet)) {
-        if self.counts(order) {
+        if self.checks(order) {
             packet.push(Part::Before, handled());
         }
         change(packet);
-        if self.counts(order) {
+        if self.checks(order) {
             packet.push(Part::After, handled());
         }
     }
@@ -141,7 +141,7 @@ impl Atomic {
 
     /// Whether the rows are taken as one range, if they are neighbours: where nothing else is asked of them.
     fn reaches(&self, order: &Order) -> bool {
-        self.reach.takes() && self.in_one(order) && !self.counts(order) && order.locks == LockWait::Wait
+        self.reach.takes() && self.in_one(order) && !self.checks(order) && order.locks == LockWait::Wait
     }
 
     /// Whether rows are read before they are written.
@@ -149,15 +149,10 @@ impl Atomic {
         self.query.rewrites() && (!self.query.computed().is_empty() || self.checks(order))
     }
 
-    /// Whether what was done is looked at once more: always where something of the table's own may do more, and else from
+    /// Whether what was done is looked at once more, and the session's counters are compared: always where something of the table's own may do more, and else from
     /// time to time, for the role may not see its triggers.
     pub(super) fn checks(&self, order: &Order) -> bool {
         self.survey.watched || order.compare == Compare::All
-    }
-
-    /// Whether the session's counters are read.
-    fn counts(&self, order: &Order) -> bool {
-        self.checks(order)
     }
 
     pub(super) fn about(&self, order: &Order) -> About<'_> {
