@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# keep.sh mariadb|mysql|galera|replica|group: servers for one test, until the input ends. It says url, socket, ca and pid
-# of each, a line each, and then ready; it ends with 77 where MySQL cannot be had.
+# keep.sh mariadb|mysql|galera|replica|group|ferretdb: servers for one test, until the input ends. It says url, socket, ca and pid
+# of each, a line each, and then ready; it ends with 77 where one cannot be had.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=tests/stages/report.sh
@@ -23,8 +23,14 @@ trap '' INT
 begin
 dir="$work/$1"
 "start_$1" "$dir" >"$work/start" 2>&1 || { cat "$work/start" "$dir"/log "$dir"/?/log >&2; exit 1; }
+if [ "$1" = ferretdb ]; then
+  echo "url $(ferretdb_url "$dir")"
+  echo "ca $dir/ca.crt"
+  echo "pid $(cat "$dir/pid")"
+  set --
+fi
 for pid in "$dir/pid" "$dir"/?/pid; do
-  [ -e "$pid" ] || continue
+  [ $# -gt 0 ] && [ -e "$pid" ] || continue
   server="$(dirname "$pid")"
   echo "url $(mysql_url "$server")"
   echo "socket $server/socket"

@@ -31,27 +31,32 @@ mariadb_packages() {
 }
 
 mysql_packages() {
-  local apt="$work/apt" mirror options package
+  local apt="$work/apt" package
   [ ! -e "$cache/mysql/usr/sbin/mysqld" ] || return 0
-  mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/tree"
-  touch "$apt/status"
-  mirror="$(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null |
-    awk '/^URIs:/ { print $2; exit } /^deb / { print $2; exit }' || true)"
-  [ -n "$mirror" ] || skip "MySQL could not be downloaded: apt is told of no mirror of Debian"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" \
-    >"$apt/sources.list"
-  # An apt of its own, to which nothing is installed. A stored mirror's Release file can be past its date.
-  options=(-q -o "Dir::State=$apt/state" -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache"
-    -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferences=/dev/null
-    -o Dir::Etc::preferencesparts=/dev/null -o Acquire::Check-Valid-Until=false -o Acquire::Languages=none
-    -o APT::Sandbox::User= -o Debug::NoLocking=1)
-  if ! apt-get "${options[@]}" update -o APT::Update::Error-Mode=any || ! apt-get "${options[@]}" -y \
+  own_apt "$apt" sid || skip "MySQL could not be downloaded: apt is told of no mirror of Debian"
+  if ! apt-get "${own_apt[@]}" update -o APT::Update::Error-Mode=any || ! apt-get "${own_apt[@]}" -y \
     --no-install-recommends --download-only install mysql-server-core; then
     skip "MySQL could not be downloaded from Debian unstable: tests on it pass without doing anything"
   fi
   for package in "$apt"/cache/archives/*.deb; do dpkg -x "$package" "$apt/tree"; done
   rm -rf "$cache/mysql"
   mv "$apt/tree" "$cache/mysql"
+}
+
+# own_apt DIR SUITE: an apt of its own for another suite of Debian, to which nothing is installed; it leaves its options in
+# `own_apt`. A stored mirror's Release file can be past its date.
+own_apt() {
+  local apt="$1" mirror
+  mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/tree"
+  touch "$apt/status"
+  mirror="$(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null |
+    awk '/^URIs:/ { print $2; exit } /^deb / { print $2; exit }' || true)"
+  [ -n "$mirror" ] || return 1
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $2 main" >"$apt/sources.list"
+  own_apt=(-q -o "Dir::State=$apt/state" -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache"
+    -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferences=/dev/null
+    -o Dir::Etc::preferencesparts=/dev/null -o Acquire::Check-Valid-Until=false -o Acquire::Languages=none
+    -o APT::Sandbox::User= -o Debug::NoLocking=1)
 }
 
 # start_mariadb DIR: starts it, and leaves port, pid and ca.crt in the folder.

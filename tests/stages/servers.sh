@@ -1,8 +1,10 @@
-# One PostgreSQL cluster and a pgbouncer in front of it, a MariaDB and a MySQL, in the temporary folder, on free ports.
+# One PostgreSQL cluster and a pgbouncer in front of it, a MariaDB, a MySQL and a FerretDB, in the temporary folder, on free ports.
 # shellcheck shell=bash
 
 # shellcheck source=tests/stages/mysql.sh
 source tests/stages/mysql.sh
+# shellcheck source=tests/stages/ferretdb.sh
+source tests/stages/ferretdb.sh
 
 # PostgreSQL refuses to run as root.
 as_postgres() {
@@ -22,12 +24,16 @@ start_servers() {
   if [ -e "$cache/mysql" ]; then
     start_mysql "$work/mysql" >"$work/mysql.start" 2>&1 & pids+=($!)
   fi
+  if [ -e "$cache/documentdb" ] && [ -e "$cache/ferretdb/$ferretdb_version" ] && [ -z "${FORGETD_TEST_MONGODB_URL:-}" ]; then
+    start_ferretdb "$work/ferretdb" >"$work/ferretdb.start" 2>&1 & pids+=($!)
+  fi
   for pid in "${pids[@]}"; do wait "$pid" || status=1; done
-  [ "$status" -eq 0 ] || { cat "$work"/*.start "$work"/m*/log; return 1; }
+  [ "$status" -eq 0 ] || { cat "$work"/*.start "$work"/{m*,ferretdb}/log; return 1; }
   {
     postgres_env "$work/postgres"
     mysql_env MARIADB "$work/mariadb"
     mysql_env MYSQL "$work/mysql"
+    ferretdb_env "$work/ferretdb"
   } >"$work/env"
 }
 
@@ -137,6 +143,7 @@ stop_servers() {
   local pg="$work/postgres"
   local server
   for server in "$work"/{mariadb,mysql} "$work"/{galera,replica,group}/?; do stop_process "$server"; done
+  stop_ferretdb "$work/ferretdb"
   [ ! -e "$pg/bouncer/pid" ] || kill "$(cat "$pg/bouncer/pid")" 2>/dev/null || true
   if [ -e "$pg/data/postmaster.pid" ]; then
     (cd "$pg" && as_postgres "$pg_bin/pg_ctl" -D "$pg/data" -m immediate -w stop) >/dev/null 2>&1 || true

@@ -10,6 +10,7 @@ tools_stage() {
   find_tools
   # What cannot be had is skipped here, once; the servers that are there start.
   stage mysql mysql_stage
+  stage ferretdb ferretdb_stage
 }
 
 tools() {
