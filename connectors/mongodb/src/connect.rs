@@ -1,0 +1,83 @@
+//! The client, and how every call on it ends.
+
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use forgetd_connector::{ConnectContext, Fault};
+use mongodb::bson::{Document, doc};
+use mongodb::{Client, Collection, Database};
+use tokio::time::timeout;
+
+use crate::config::Target;
+use crate::error::Failure;
+use crate::reply::Written;
+
+/// One client, which makes connections when they are needed and again after they were lost.
+pub(crate) struct Link {
+    pub(crate) client: Client,
+    pub(crate) target: Target,
+    pub(crate) context: ConnectContext,
+}
+
+// === impl Link ===
+
+impl Link {
+    /// Makes the client. Nothing is sent yet.
+    pub(crate) fn new(target: Target, context: ConnectContext) -> Result<Self, Fault> {
+        let client = Client::with_options(target.options.clone());
+        let client = client.map_err(|error| Failure::of(&error, "connect", &context.database).fault)?;
+        Ok(Self { client, target, context })
+    }
+
+    /// The timeout of every call.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        Duration::from_millis(self.context.call_timeout_ms)
+    }
+
+    /// Does one thing on the server, within the time of a call. What was not answered by then may still be done.
+    pub(crate) async fn call<T>(
+        &self,
+        operation: &'static str,
+        place: &str,
+        work: impl IntoFuture<Output = mongodb::error::Result<T>>,
+    ) -> Result<T, Failure> {
+        match timeout(self.call_timeout(), work).await {
+            Ok(done) => done.map_err(|error| Failure::of(&error, operation, place)),
+            Err(_) => Err(Failure::late(operation, place)),
+        }
+    }
+
+    /// Sends one `update` command of many statements, in any order, and says what was done of it. It is never sent again by
+    /// the driver.
+    pub(crate) async fn update(
+        &self,
+        operation: &'static str,
+        place: &str,
+        collection: &Collection<Document>,
+        statements: Vec<Document>,
+    ) -> Result<Written, Failure> {
+        let patience = i64::try_from(self.context.call_timeout_ms).unwrap_or(i64::MAX);
+        let command = doc! {
+            "update": collection.name(), "updates": statements, "ordered": false,
+            "writeConcern": { "w": "majority", "j": true, "wtimeout": patience },
+        };
+        let database = self.client.database(&collection.namespace().db);
+        let reply = self.call(operation, place, database.run_command(command)).await?;
+        Written::read(&reply).ok_or_else(|| Failure::odd(operation, place))
+    }
+
+    /// The database of the control collections.
+    pub(crate) fn control(&self) -> Database {
+        self.client.database(&self.context.control_name)
+    }
+
+    /// One of the control collections.
+    pub(crate) fn own(&self, name: &str) -> Collection<Document> {
+        self.control().collection(name)
+    }
+
+    /// The place of the control collections in faults.
+    pub(crate) fn control_place(&self) -> String {
+        format!("{}.{}", self.context.database, self.context.control_name)
+    }
+}

@@ -1,0 +1,10 @@
+//! The connector for MongoDB on a real server: the conformance suite, and what only such servers do.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
+
+mod conformance;
+mod connecting;
+mod control;
+mod fixture;
+mod seals;
+mod server;

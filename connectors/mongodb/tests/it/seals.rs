@@ -1,0 +1,84 @@
+//! Sealed receipts: the conformance suite's area without a lane.
+
+use forgetd_connector::{Commit, Cursor, Key, Receipt, SealEnd, Value};
+use forgetd_testkit::RULE;
+use mongodb::bson::{Document, doc};
+
+use crate::fixture::arena;
+use crate::server;
+
+fn keys() -> Vec<Key> {
+    let typed = Value::Typed { kind: "objectId".into(), text: "665f1f77bcf86cd799439011".into() };
+    vec![Key(vec![Value::Int(1)]), Key(vec![Value::Text("marker".into())]), Key(vec![typed])]
+}
+
+fn at(position: &str) -> Option<Cursor> {
+    Some(Cursor::from_text(position))
+}
+
+/// Only a done receipt is pending, with the body it was done with; no key is left, and the cursor has moved.
+#[tokio::test]
+async fn seal_and_unseal() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    let control = arena.connector.control();
+    let sealed = arena.receipt("0", 1, at("p1"));
+    assert_eq!(control.seal(&sealed, &keys()).await, Commit::Committed);
+    assert_eq!(control.pending_count().await.unwrap(), 0, "a sealed receipt is not relayed");
+    assert_eq!(control.cursor(RULE, "0").await.unwrap(), None, "the position counts once it is done");
+    let done = Receipt { body: b"{\"done\":1}".to_vec(), mac: [7; 32], ..sealed.clone() };
+    for _ in 0..2 {
+        assert_eq!(control.unseal(&done).await, SealEnd::Done);
+    }
+    assert_eq!(control.unseal(&sealed).await, SealEnd::Adopted, "other bytes are another's");
+    let pending = control.pending(10).await.unwrap();
+    assert_eq!((pending.len(), &pending[0].body, pending[0].mac), (1, &done.body, done.mac));
+    assert_eq!(control.cursor(RULE, "0").await.unwrap(), at("p1"));
+    assert_eq!(control.adopt(arena.term + 1).await.unwrap(), [], "nothing is open");
+    let receipts = database.control().await.collection::<Document>("receipt");
+    let stored = receipts.find_one(doc! {}).await.unwrap().unwrap();
+    assert!(!stored.to_string().contains("marker") && !stored.contains_key("keys"), "{stored}");
+
+    let gone = arena.receipt("0", 2, None);
+    assert_eq!(control.seal(&gone, &keys()).await, Commit::Committed);
+    assert_eq!(control.unseal(&gone).await, SealEnd::Done);
+    assert_eq!(control.cursor(RULE, "0").await.unwrap(), None, "the lane is at its end");
+}
+
+/// A successor takes the open seal with its keys; the old holder finds it adopted, the successor ends it once.
+#[tokio::test]
+async fn an_adopted_seal_is_lost_to_its_holder() {
+    let Some(_) = server::url() else { return };
+    let (arena, _database) = arena().await;
+    let control = arena.connector.control();
+    let sealed = arena.receipt("0", 1, at("p1"));
+    assert_eq!(control.seal(&sealed, &keys()).await, Commit::Committed);
+    let successor = arena.database.connect("conformance").await;
+    let term = arena.term + 1;
+    successor.control().raise_fence(term).await.unwrap();
+    let open = successor.control().adopt(term).await.unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!((&open[0].receipt, &open[0].keys), (&Receipt { term, ..sealed.clone() }, &keys()));
+    assert_eq!(control.unseal(&sealed).await, SealEnd::Adopted);
+    let done = Receipt { term, body: b"{\"adopted\":1}".to_vec(), ..sealed.clone() };
+    assert_eq!(successor.control().unseal(&done).await, SealEnd::Done);
+    assert_eq!(control.unseal(&sealed).await, SealEnd::Adopted, "a done receipt is nobody's");
+    assert_eq!(successor.control().next_sequence(RULE, "0").await.unwrap(), 2);
+}
+
+/// Under an old term nothing is sealed, and of two with one sequence the second stops.
+#[tokio::test]
+async fn a_seal_has_one_writer() {
+    let Some(_) = server::url() else { return };
+    let (arena, _database) = arena().await;
+    let control = arena.connector.control();
+    let first = arena.receipt("0", 1, None);
+    assert_eq!(control.seal(&first, &keys()).await, Commit::Committed);
+    assert_eq!(control.seal(&Receipt { body: b"{}".to_vec(), ..first.clone() }, &keys()).await, Commit::Fenced);
+    let takeover = Receipt { body: b"{\"type\":\"takeover\"}".to_vec(), ..first };
+    assert_eq!(control.append(&takeover).await, Commit::Fenced, "a takeover meets the open seal");
+    assert_eq!(control.adopt(arena.term).await.unwrap().len(), 1);
+    control.raise_fence(arena.term + 1).await.unwrap();
+    assert_eq!(control.seal(&arena.receipt("0", 2, None), &keys()).await, Commit::Fenced);
+    assert_eq!(control.next_sequence(RULE, "0").await.unwrap(), 2);
+}
