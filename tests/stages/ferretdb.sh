@@ -176,12 +176,16 @@ ferretdb_url() {
   echo "mongodb://127.0.0.1:$(cat "$1/port")/?directConnection=true"
 }
 
+ferretdb_tls_url() {
+  echo "mongodb://localhost:$(cat "$1/tls_port")/?directConnection=true&tls=true"
+}
+
 # ferretdb_env DIR: what tests have to know; an empty URL says that it could not be had.
 ferretdb_env() {
   local dir="$1" url= tls_url=
   if [ -e "$dir/tls_port" ]; then
     url="$(ferretdb_url "$dir")"
-    tls_url="mongodb://localhost:$(cat "$dir/tls_port")/?directConnection=true&tls=true"
+    tls_url="$(ferretdb_tls_url "$dir")"
   fi
   cat <<TEXT
 export FORGETD_TEST_FERRETDB_URL='$url'

@@ -25,12 +25,13 @@ dir="$work/$1"
 "start_$1" "$dir" >"$work/start" 2>&1 || { cat "$work/start" "$dir"/log "$dir"/?/log >&2; exit 1; }
 if [ "$1" = ferretdb ]; then
   echo "url $(ferretdb_url "$dir")"
+  echo "tls $(ferretdb_tls_url "$dir")"
   echo "ca $dir/ca.crt"
   echo "pid $(cat "$dir/pid")"
   set --
 fi
 for pid in "$dir/pid" "$dir"/?/pid; do
-  [ $# -gt 0 ] && [ -e "$pid" ] || continue
+  if [ $# -eq 0 ] || [ ! -e "$pid" ]; then continue; fi
   server="$(dirname "$pid")"
   echo "url $(mysql_url "$server")"
   echo "socket $server/socket"

@@ -62,9 +62,8 @@ impl Target {
         options.max_pool_size = Some(SESSIONS_MAX);
         options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
         options.read_concern = None;
-        options.write_concern = Some(
-            WriteConcern::builder().w(Acknowledgment::Majority).journal(true).w_timeout(patience).build(),
-        );
+        options.write_concern =
+            Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).w_timeout(patience).build());
         let tls = words(options.tls.as_ref());
         Ok(Self { options, schema, tls })
     }
@@ -115,7 +114,7 @@ mod tests {
     async fn urls_give_places_modes_and_files() {
         for (url, schema, tls) in [
             ("mongodb://u:p@h/d", "d", "not encrypted"),
-            ("mongodb://u:p@h:1,i:2/my%20d?replicaSet=r&authSource=admin", "my d", "not encrypted"),
+            ("mongodb://u:p@h:1,i:2/my%2Dd?replicaSet=r&authSource=admin", "my-d", "not encrypted"),
             ("mongodb://h/d?tls=true", "d", "certificate and name verified"),
             ("mongodb://h/d?tls=true&tlsCAFile=/dev/null", "d", "certificate and name verified"),
             ("mongodb://h/d?tls=true&tlsInsecure=true", "d", "certificate not verified"),

@@ -57,20 +57,27 @@ impl Failure {
                 Self { fate: Fate::Unknown, ..by_code(error.code) }
             }
             ErrorKind::InsertMany(errors) => {
-                let code = errors.write_errors.iter().flatten().map(|error| error.code).find(|code| !is_duplicate(*code));
+                let code =
+                    errors.write_errors.iter().flatten().map(|error| error.code).find(|code| !is_duplicate(*code));
                 match (code, &errors.write_concern_error) {
                     (Some(code), _) => by_code(code),
                     (None, Some(error)) => Self { fate: Fate::Unknown, ..by_code(error.code) },
                     (None, None) => by_code(DUPLICATE[0]),
                 }
             }
-            ErrorKind::ServerSelection { .. } => unsent(FaultClass::Unreachable, "no primary: see url, network, TLS and server"),
+            ErrorKind::ServerSelection { .. } => {
+                unsent(FaultClass::Unreachable, "no primary: see url, network, TLS and server")
+            }
             ErrorKind::Authentication { .. } => unsent(FaultClass::Unreachable, "the server refused the login"),
-            ErrorKind::DnsResolve { .. } => unsent(FaultClass::Unreachable, "the name of the url could not be resolved"),
+            ErrorKind::DnsResolve { .. } => {
+                unsent(FaultClass::Unreachable, "the name of the url could not be resolved")
+            }
             ErrorKind::InvalidTlsConfig { .. } => {
                 unsent(FaultClass::Unreachable, "TLS cannot be set up: see tlsCAFile and tlsCertificateKeyFile")
             }
-            ErrorKind::IncompatibleServer { .. } => unsent(FaultClass::Blocked(Cause::Unsupported), "the server is too old"),
+            ErrorKind::IncompatibleServer { .. } => {
+                unsent(FaultClass::Blocked(Cause::Unsupported), "the server is too old")
+            }
             ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } => unknown(FaultClass::Disconnected),
             ErrorKind::InvalidArgument { .. } | ErrorKind::BsonSerialization(_) => {
                 unsent(FaultClass::Internal, "the driver refused what it was given")
@@ -204,7 +211,11 @@ mod tests {
     #[test]
     fn names_pass_and_values_do_not() {
         for (code, message, name) in [
-            (11000, r#"E11000 duplicate key error collection: d.c index: email_1 dup key: { email: "marker" }"#, Some("email_1")),
+            (
+                11000,
+                r#"E11000 duplicate key error collection: d.c index: email_1 dup key: { email: "marker" }"#,
+                Some("email_1"),
+            ),
             (11000, r#"E11000 duplicate key error collection: d.c index: marker x dup key: { email: "y" }"#, None),
             (11000, "duplicate key: marker", None),
             (121, r#"failed index: marker dup key: "#, None),

@@ -1,8 +1,6 @@
 //! What the server is: product, version, shape, identity.
 
-use forgetd_connector::{
-    Atomicity, Capabilities, Cause, Durability, Facts, Fault, FaultClass, FenceKind, RowLock,
-};
+use forgetd_connector::{Atomicity, Capabilities, Cause, Durability, Facts, Fault, FaultClass, FenceKind, RowLock};
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
 

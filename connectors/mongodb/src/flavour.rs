@@ -93,7 +93,12 @@ impl Flavour {
         };
         if let Ok(ferret) = build.get_document("ferretdb") {
             let version = ferret.get_str("version").unwrap_or_default().trim_start_matches('v').to_owned();
-            return at_least(&version, FERRETDB_MIN, "FerretDB 2.0", Self { product: Product::FerretDb, shape, version: version.clone() });
+            return at_least(
+                &version,
+                FERRETDB_MIN,
+                "FerretDB 2.0",
+                Self { product: Product::FerretDb, shape, version: version.clone() },
+            );
         }
         let version = build.get_str("version").unwrap_or_default().to_owned();
         if DOCUMENTDB_HOSTS.iter().any(|suffix| ends(suffix)) {
@@ -103,7 +108,12 @@ impl Flavour {
         if !build.contains_key("storageEngines") || build.get_str("gitVersion").map_or(true, str::is_empty) {
             return Err("the server speaks MongoDB's protocol and is no product that is known".into());
         }
-        at_least(&version, MONGODB_MIN, "MongoDB 4.2", Self { product: Product::MongoDb, shape, version: version.clone() })
+        at_least(
+            &version,
+            MONGODB_MIN,
+            "MongoDB 4.2",
+            Self { product: Product::MongoDb, shape, version: version.clone() },
+        )
     }
 }
 
@@ -137,7 +147,14 @@ mod tests {
             (&member, mongod("7.0.12-rc1"), "h:27017", Product::MongoDb, Shape::ReplicaSet, "7.0.12-rc1"),
             (&doc! { "msg": "isdbgrid" }, mongod("4.2.0"), "h", Product::MongoDb, Shape::Sharded, "4.2.0"),
             (&alone, ferret, "h", Product::FerretDb, Shape::Standalone, "2.7.0"),
-            (&member, doc! { "version": "5.0.0" }, "c.x.eu-north-1.docdb.amazonaws.com:27017", Product::DocumentDb, Shape::ReplicaSet, "5.0.0"),
+            (
+                &member,
+                doc! { "version": "5.0.0" },
+                "c.x.eu-north-1.docdb.amazonaws.com:27017",
+                Product::DocumentDb,
+                Shape::ReplicaSet,
+                "5.0.0",
+            ),
         ] {
             let expected = Flavour { product, shape, version: version.into() };
             assert_eq!(Flavour::read(hello, &build, &[host.into()]), Ok(expected));

@@ -15,8 +15,19 @@ use crate::probe::{self, COLLECTIONS};
 const VERSION: u32 = 1;
 
 const NAMES: &[&str] = &[
-    "control", "lease", "fence", "receipt", "cursor", "run", "rulebook", "log_head", "log_object", "log_leaf",
-    "head_copy", COLLECTIONS[0], COLLECTIONS[1],
+    "control",
+    "lease",
+    "fence",
+    "receipt",
+    "cursor",
+    "run",
+    "rulebook",
+    "log_head",
+    "log_object",
+    "log_leaf",
+    "head_copy",
+    COLLECTIONS[0],
+    COLLECTIONS[1],
 ];
 
 /// A collection that is there already.

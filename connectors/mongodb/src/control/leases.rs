@@ -72,10 +72,10 @@ impl MongoControl {
         let mut free = doc! { "_id": self.instance() };
         if !force {
             // Our own, from a call whose answer was lost: once more under a new term.
-            free.insert("$or", vec![
-                doc! { "holder": &claim.holder },
-                doc! { "$expr": { "$lte": ["$until", "$$NOW"] } },
-            ]);
+            free.insert(
+                "$or",
+                vec![doc! { "holder": &claim.holder }, doc! { "$expr": { "$lte": ["$until", "$$NOW"] } }],
+            );
         }
         let change = doc! {
             "holder": { "$literal": &claim.holder },
@@ -93,7 +93,8 @@ impl MongoControl {
             if let Some(lease) = self.lease().await? {
                 return Ok(Acquired::Taken(lease));
             }
-            let nobody = doc! { "_id": self.instance(), "holder": "", "term": 0_i64, "until": DateTime::from_millis(0) };
+            let nobody =
+                doc! { "_id": self.instance(), "holder": "", "term": 0_i64, "until": DateTime::from_millis(0) };
             self.insert(OPERATION, "lease", nobody).await?;
         }
         Err(self.odd(OPERATION))

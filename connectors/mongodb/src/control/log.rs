@@ -5,9 +5,7 @@
 //! reads in between looks into the head as well.
 
 use async_trait::async_trait;
-use forgetd_connector::{
-    Append, Fault, FaultClass, Head, HeadState, LeafKey, LeafRow, LogStore, Published,
-};
+use forgetd_connector::{Append, Fault, FaultClass, Head, HeadState, LeafKey, LeafRow, LogStore, Published};
 use mongodb::bson::{Document, doc};
 use mongodb::options::FindOptions;
 
@@ -143,7 +141,9 @@ impl MongoControl {
         })?;
         let origin = append.next.origin.as_str();
         let standing = self.one(OPERATION, "log_head", doc! { "_id": origin }).await.map_err(untouched)?;
-        let head = standing.as_ref().map(|found| read_head(origin, found).ok_or_else(|| Failure::odd(OPERATION, &self.place())));
+        let head = standing
+            .as_ref()
+            .map(|found| read_head(origin, found).ok_or_else(|| Failure::odd(OPERATION, &self.place())));
         let head = head.transpose()?;
         if head != append.expected {
             return Err(Published::Moved(head).into());
@@ -301,9 +301,5 @@ fn read_head(origin: &str, document: &Document) -> Option<Head> {
 }
 
 fn read_leaf(document: &Document) -> Option<LeafRow> {
-    Some(LeafRow {
-        key: receipt_key(document)?,
-        index: document.number("index")?,
-        hash: document.bytes32("hash")?,
-    })
+    Some(LeafRow { key: receipt_key(document)?, index: document.number("index")?, hash: document.bytes32("hash")? })
 }

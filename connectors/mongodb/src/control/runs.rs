@@ -62,13 +62,7 @@ impl Runs for MongoControl {
 // === impl MongoControl ===
 
 impl MongoControl {
-    async fn write_run(
-        &self,
-        point: &'static str,
-        operation: &'static str,
-        row: &RunRow,
-        receipt: &Receipt,
-    ) -> Commit {
+    async fn write_run(&self, point: &'static str, operation: &'static str, row: &RunRow, receipt: &Receipt) -> Commit {
         if let Err(fault) = fault_point::before(point) {
             return Commit::Unknown(fault);
         }
@@ -169,4 +163,3 @@ fn read_run(document: &Document) -> Option<RunRow> {
         result: document.text("result"),
     })
 }
-

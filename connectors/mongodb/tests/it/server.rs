@@ -1,5 +1,8 @@
 //! The server that the tests work on: one that somebody names, else FerretDB.
 
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,16 +12,52 @@ use mongodb::bson::doc;
 /// How the names of the tests' databases begin.
 const PREFIX: &str = "forgetd_test_";
 
-/// Its URL; absent where FerretDB could not be downloaded: whoever tried has said so.
+/// What is known of it.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    /// Where it answers with TLS, and the file with the CA's certificate; FerretDB alone.
+    pub(crate) tls: Option<(String, String)>,
+    _keeper: Option<(Child, ChildStdin)>,
+}
+
+/// The server; absent where FerretDB could not be downloaded: whoever tried has said so.
+pub(crate) fn server() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(find).as_ref()
+}
+
+fn find() -> Option<Server> {
+    if let Ok(url) = std::env::var("FORGETD_TEST_MONGODB_URL") {
+        return Some(Server { url, tls: None, _keeper: None });
+    }
+    let given = |what: &str| std::env::var(format!("FORGETD_TEST_FERRETDB_{what}"));
+    match given("URL") {
+        Ok(url) if url.is_empty() => None,
+        Ok(url) => Some(Server { url, tls: given("TLS_URL").ok().zip(given("CA").ok()), _keeper: None }),
+        Err(_) => keep(),
+    }
+}
+
+/// Starts one of this process. It ends when our end of the pipe closes, however this process ends.
+fn keep() -> Option<Server> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/stages/keep.sh");
+    let mut bash = Command::new("bash");
+    let mut keeper =
+        bash.arg(script).arg("ferretdb").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bash");
+    let input = keeper.stdin.take().unwrap();
+    let lines = BufReader::new(keeper.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.take_while(|line| line != "ready").collect();
+    let part = |name: &str| said.iter().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+    let Some(url) = part("url ") else {
+        assert_eq!(keeper.wait().unwrap().code(), Some(77), "the server did not start");
+        return None;
+    };
+    Some(Server { url, tls: part("tls ").zip(part("ca ")), _keeper: Some((keeper, input)) })
+}
+
+/// Its URL.
 pub(crate) fn url() -> Option<&'static str> {
-    static URL: OnceLock<Option<String>> = OnceLock::new();
-    URL.get_or_init(|| {
-        let given = ["FORGETD_TEST_MONGODB_URL", "FORGETD_TEST_FERRETDB_URL"].map(std::env::var);
-        let told = given.iter().any(Result::is_ok);
-        assert!(told, "no server: run ./test, or name one in FORGETD_TEST_MONGODB_URL");
-        given.into_iter().flatten().find(|url| !url.is_empty())
-    })
-    .as_deref()
+    server().map(|server| server.url.as_str())
 }
 
 /// The same with a database in it.
