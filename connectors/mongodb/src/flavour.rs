@@ -7,10 +7,10 @@ use crate::codec::Fields as _;
 /// A product that speaks the protocol and that we work with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Product {
-    MongoDb,
-    FerretDb,
-    /// Amazon's.
-    DocumentDb,
+    Mongo,
+    Ferret,
+    /// DocumentDB, from Amazon.
+    Amazon,
 }
 
 /// How a server's nodes belong together, as it says.
@@ -53,9 +53,9 @@ impl Product {
     /// As it names itself.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::MongoDb => "MongoDB",
-            Self::FerretDb => "FerretDB",
-            Self::DocumentDb => "Amazon DocumentDB",
+            Self::Mongo => "MongoDB",
+            Self::Ferret => "FerretDB",
+            Self::Amazon => "Amazon DocumentDB",
         }
     }
 }
@@ -97,12 +97,12 @@ impl Flavour {
                 &version,
                 FERRETDB_MIN,
                 "FerretDB 2.0",
-                Self { product: Product::FerretDb, shape, version: version.clone() },
+                Self { product: Product::Ferret, shape, version: version.clone() },
             );
         }
         let version = build.get_str("version").unwrap_or_default().to_owned();
         if DOCUMENTDB_HOSTS.iter().any(|suffix| ends(suffix)) {
-            return Ok(Self { product: Product::DocumentDb, shape, version });
+            return Ok(Self { product: Product::Amazon, shape, version });
         }
         // MongoDB says what it was built with, and which engines it has; those who imitate it leave one of them out.
         if !build.contains_key("storageEngines") || build.get_str("gitVersion").map_or(true, str::is_empty) {
@@ -112,7 +112,7 @@ impl Flavour {
             &version,
             MONGODB_MIN,
             "MongoDB 4.2",
-            Self { product: Product::MongoDb, shape, version: version.clone() },
+            Self { product: Product::Mongo, shape, version: version.clone() },
         )
     }
 }
@@ -143,15 +143,15 @@ mod tests {
         let (alone, member) = (doc! { "isWritablePrimary": true }, doc! { "setName": "rs0", "me": "db1:27017" });
         let ferret = doc! { "version": "7.0.77", "gitVersion": "", "ferretdb": { "version": "v2.7.0" } };
         for (hello, build, host, product, shape, version) in [
-            (&alone, mongod("8.0.4"), "h", Product::MongoDb, Shape::Standalone, "8.0.4"),
-            (&member, mongod("7.0.12-rc1"), "h:27017", Product::MongoDb, Shape::ReplicaSet, "7.0.12-rc1"),
-            (&doc! { "msg": "isdbgrid" }, mongod("4.2.0"), "h", Product::MongoDb, Shape::Sharded, "4.2.0"),
-            (&alone, ferret, "h", Product::FerretDb, Shape::Standalone, "2.7.0"),
+            (&alone, mongod("8.0.4"), "h", Product::Mongo, Shape::Standalone, "8.0.4"),
+            (&member, mongod("7.0.12-rc1"), "h:27017", Product::Mongo, Shape::ReplicaSet, "7.0.12-rc1"),
+            (&doc! { "msg": "isdbgrid" }, mongod("4.2.0"), "h", Product::Mongo, Shape::Sharded, "4.2.0"),
+            (&alone, ferret, "h", Product::Ferret, Shape::Standalone, "2.7.0"),
             (
                 &member,
                 doc! { "version": "5.0.0" },
                 "c.x.eu-north-1.docdb.amazonaws.com:27017",
-                Product::DocumentDb,
+                Product::Amazon,
                 Shape::ReplicaSet,
                 "5.0.0",
             ),
