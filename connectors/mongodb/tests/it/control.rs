@@ -59,14 +59,14 @@ async fn a_run_stands_in_its_receipt_until_it_is_written() {
     let control = arena.connector.control();
     let (open, receipts) = (run("01RUN"), collection(&database, "receipt").await);
     assert_eq!(control.open(&open, &receipt(&arena, 1)).await, Commit::Committed);
-    assert_eq!(control.unfinished().await.unwrap(), [open.clone()]);
+    assert_eq!(control.unfinished().await.unwrap(), std::slice::from_ref(&open));
     let runs = collection(&database, "run").await;
     let document = runs.find_one(doc! {}).await.unwrap().unwrap();
     // As if the process had died behind the receipt.
     let owe = |document: &Document| doc! { "$set": { "debtor": "conformance", "owes": document } };
     runs.delete_many(doc! {}).await.unwrap();
     receipts.update_one(doc! { "sequence": 1 }, owe(&document)).await.unwrap();
-    assert_eq!(control.unfinished().await.unwrap(), [open.clone()]);
+    assert_eq!(control.unfinished().await.unwrap(), std::slice::from_ref(&open));
     assert_eq!(runs.count_documents(doc! {}).await.unwrap(), 0, "reading writes nothing");
 
     let closed = RunRow { result: Some("{}".into()), ..open };
@@ -115,8 +115,8 @@ async fn a_step_of_the_log_stands_in_its_head_until_it_is_spread() {
     assert_eq!(control.head(ORIGIN).await.unwrap().unwrap().head, head(1, 1));
     assert_eq!(control.object(ORIGIN, "tile/0/000.p/1").await.unwrap(), Some(vec![1, 0, 255]));
     assert_eq!(control.paths(ORIGIN).await.unwrap(), ["tile/0/000.p/1"]);
-    assert_eq!(control.leaves(std::slice::from_ref(&leaf.key)).await.unwrap(), [leaf.clone()]);
-    assert_eq!(control.newest_leaves().await.unwrap(), [leaf.key.clone()]);
+    assert_eq!(control.leaves(std::slice::from_ref(&leaf.key)).await.unwrap(), std::slice::from_ref(&leaf));
+    assert_eq!(control.newest_leaves().await.unwrap(), std::slice::from_ref(&leaf.key));
     assert_eq!(objects.count_documents(doc! {}).await.unwrap(), 0, "reading writes nothing");
 
     let twice = Append { expected: Some(head(1, 1)), next: head(2, 2), objects: vec![], ..first };
