@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use forgetd_connector::{
     Acquired, Action, AtomicLane, Commit, Compare, Connector, Cursor, FaultClass, FenceRaise, Generation, Installed,
-    Lane, LaneClaim, LeaseClaim, LockWait, Next, Order, Receipt, ReceiptKey, Selection, Step, Transform, Untouched,
+    Key, Lane, LaneClaim, LeaseClaim, LockWait, Next, Order, Receipt, ReceiptKey, SealEnd, SealedLane, Selection, Step,
+    Transform, Untouched,
 };
 
-use crate::{Fixture, TableSpec, Tagger, TestDatabase};
+use crate::{Cell, Fixture, TableSpec, Tagger, TestDatabase, Wanted};
 
 /// The holder that an arena begins with.
 pub const HOLDER: &str = "holder-1";
@@ -76,9 +77,7 @@ impl Arena {
 
     /// Creates a table with its rows.
     pub async fn create(&self, fixture: &dyn Fixture, table: &TableSpec) {
-        for statement in table.statements(fixture) {
-            self.database.sql(&statement).await;
-        }
+        self.database.create(fixture, table).await;
     }
 
     /// The step that deletes what `selection` selects.
@@ -101,11 +100,7 @@ impl Arena {
 
     /// The same for a step that transforms, by a [`Tagger`].
     pub async fn transforming(&self, step: &Step) -> Box<dyn AtomicLane> {
-        let transform: Arc<dyn Transform> = match step.rewrite() {
-            Some(rewrite) => Arc::new(Tagger::new(rewrite)),
-            None => Arc::new(Untouched),
-        };
-        match self.connector.lane(step, &self.claim(), transform).await.unwrap() {
+        match self.connector.lane(step, &self.claim(), tagger(step)).await.unwrap() {
             Lane::Atomic(lane) => lane,
             Lane::Sealed(_) => panic!("an atomic step opened a sealed lane"),
         }
@@ -118,18 +113,38 @@ impl Arena {
 
     /// How many rows a table has.
     pub async fn count(&self, table: &str) -> i64 {
-        self.database.number(&format!("select count(*) from {table}")).await
+        self.database.count(table, &[]).await
     }
 
     /// Whether the row with this id is there.
     pub async fn has(&self, table: &str, id: i64) -> bool {
-        self.database.number(&format!("select count(*) from {table} where id = {id}")).await == 1
+        self.database.count(table, &[("id", Wanted::Is(Cell::Int(id)))]).await == 1
+    }
+
+    /// One batch with this receipt, in the first lane of the step; the rows that it changed.
+    pub async fn batch(&self, step: &Step, order: &Order, receipt: &Receipt) -> u64 {
+        match self.connector.lane(step, &self.claim(), tagger(step)).await.unwrap() {
+            Lane::Atomic(mut lane) => {
+                let effect = lane.change(order).await.unwrap();
+                let receipt = Receipt { cursor: effect.next.cursor().cloned().into(), ..receipt.clone() };
+                assert_eq!(lane.commit(&receipt).await, Commit::Committed);
+                effect.changed
+            }
+            Lane::Sealed(mut lane) => {
+                let picked = lane.pick(order).await.unwrap();
+                let receipt = Receipt { cursor: picked.next.cursor().cloned().into(), ..receipt.clone() };
+                self.sealed(&mut *lane, &picked.keys, &receipt).await.changed
+            }
+        }
     }
 
     /// Walks a lane to its end the way a run does: halves on poisoned rows and passes over them, walks again past locked
     /// ones. Panics when the lane does not end.
     /// Compares as a run does: everything in the first batch and in every 64th.
     pub async fn drain(&self, step: &Step, rows_max: u32) -> Drained {
+        if let Lane::Sealed(lane) = self.connector.lane(step, &self.claim(), tagger(step)).await.unwrap() {
+            return self.drain_sealed(lane, step, rows_max).await;
+        }
         self.drain_comparing(step, rows_max, |batch| if batch % 64 == 0 { Compare::All } else { Compare::Announced })
             .await
     }
@@ -204,6 +219,70 @@ impl Arena {
             }
         }
         panic!("the lane does not end");
+    }
+
+    /// The same in a lane whose receipts are sealed first.
+    async fn drain_sealed(&self, mut lane: Box<dyn SealedLane>, step: &Step, rows_max: u32) -> Drained {
+        let control = self.connector.control();
+        let mut from = control.cursor(&step.rule, "0").await.unwrap();
+        let mut sequence = control.next_sequence(&step.rule, "0").await.unwrap();
+        let mut done = Drained::default();
+        for _ in 0..10_000 {
+            let (locks, compare) = (LockWait::Wait, Compare::Announced);
+            let order = Order { from: from.clone(), rows_max, locks, compare, want_keys: false };
+            let picked = lane.pick(&order).await.unwrap();
+            if !picked.keys.is_empty() {
+                let mut receipt = self.receipt("0", sequence, picked.next.cursor().cloned());
+                receipt.key.rule.clone_from(&step.rule);
+                let part = self.sealed(&mut *lane, &picked.keys, &receipt).await;
+                sequence += 1;
+                done.changed += part.changed;
+                done.passed += part.passed;
+                done.unfit += part.unfit;
+                done.batches += u64::from(part.changed > 0);
+                done.batch_rows_max = done.batch_rows_max.max(picked.keys.len() as u64);
+            }
+            match picked.next {
+                Next::End => return done,
+                Next::At(cursor) => {
+                    assert_ne!(from.as_ref(), Some(&cursor), "a batch moved no position");
+                    from = Some(cursor);
+                }
+            }
+        }
+        panic!("the lane does not end");
+    }
+
+    /// Seals these keys with this receipt, changes their rows, halving where a row is to blame, and ends the seal.
+    async fn sealed(&self, lane: &mut dyn SealedLane, keys: &[Key], receipt: &Receipt) -> Drained {
+        let control = self.connector.control();
+        assert_eq!(control.seal(receipt, keys).await, Commit::Committed);
+        let mut done = Drained::default();
+        let mut parts = vec![keys];
+        while let Some(part) = parts.pop() {
+            match lane.finish(part).await {
+                Ok(outcome) => {
+                    assert_eq!(outcome.gone + outcome.kept, part.len() as u64, "a key was forgotten");
+                    done.changed += outcome.changed;
+                    done.unfit += outcome.unfit.values().sum::<u64>();
+                }
+                Err(fault) => match (fault.class, part.len()) {
+                    (FaultClass::Row(_), 2..) => parts.extend(<[_; 2]>::from(part.split_at(part.len() / 2))),
+                    (FaultClass::Row(_), _) => done.passed += 1,
+                    _ => panic!("the lane broke: {fault}"),
+                },
+            }
+        }
+        assert_eq!(control.unseal(receipt).await, SealEnd::Done);
+        done
+    }
+}
+
+/// What a step writes is what a [`Tagger`] makes of it.
+fn tagger(step: &Step) -> Arc<dyn Transform> {
+    match step.rewrite() {
+        Some(rewrite) => Arc::new(Tagger::new(rewrite)),
+        None => Arc::new(Untouched),
     }
 }
 

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use forgetd_connector::{Connector, SinceForm};
 use jiff::Timestamp;
 
-use crate::Kind;
+use crate::oracle::Native;
+use crate::{Cell, Kind, TableSpec, Wanted};
 
 /// An engine, as the suite needs it.
 #[async_trait]
@@ -12,6 +13,35 @@ pub trait Fixture: Send + Sync {
     /// Whether its server is there at all. Where one could not be downloaded, whoever tried has said so: nothing is tested.
     fn is_there(&self) -> bool {
         true
+    }
+
+    /// What the engine keeps rows in. An engine of documents runs [`conformance_of_documents!`](crate::conformance_of_documents).
+    fn keeps(&self) -> Keeps {
+        Keeps::Tables
+    }
+
+    /// What the number is called by which every row of the suite is known.
+    fn id(&self) -> &'static str {
+        match self.keeps() {
+            Keeps::Tables => "id",
+            Keeps::Documents => "_id",
+        }
+    }
+
+    /// A native condition as the engine's rules write it.
+    fn native(&self, native: Native) -> &'static str {
+        match self.keeps() {
+            Keeps::Tables => native.text(),
+            Keeps::Documents => native.filter(),
+        }
+    }
+
+    /// Native conditions that no rule may have.
+    fn broken_natives(&self) -> &'static [&'static str] {
+        match self.keeps() {
+            Keeps::Tables => &["id > 0) or (id > 0", "id > 0 or 'x", "id > 0; delete from item", "gone > 0"],
+            Keeps::Documents => &["{\"_id\": 1", "[]", "{\"$or\": 5}", "{\"$nowhere\": 1}"],
+        }
     }
 
     /// How the engine declares a column of this kind; absent where it has nothing of the kind.
@@ -44,21 +74,67 @@ pub trait Fixture: Send + Sync {
     async fn database(&self) -> Box<dyn TestDatabase>;
 }
 
-/// One fresh database.
+/// What an engine keeps rows in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// Tables, behind SQL, with transactions over several of them.
+    Tables,
+    /// Collections of documents: a row is a document with the row's id for its `_id`.
+    Documents,
+}
+
+/// One fresh database. An engine of tables answers [`TestDatabase::sql`], [`TestDatabase::number`] and
+/// [`TestDatabase::hold`], and everything else is said through them; an engine of documents answers everything else.
 #[async_trait]
 pub trait TestDatabase: Send + Sync {
     /// Runs statements as the owner, outside the connector. Panics when one fails.
-    async fn sql(&self, sql: &str);
+    async fn sql(&self, sql: &str) {
+        panic!("no engine of SQL: {sql}");
+    }
 
     /// The number in the first column of the first row, read outside the connector.
-    async fn number(&self, sql: &str) -> i64;
+    async fn number(&self, sql: &str) -> i64 {
+        panic!("no engine of SQL: {sql}");
+    }
+
+    /// Creates a table with its rows.
+    async fn create(&self, fixture: &dyn Fixture, table: &TableSpec) {
+        for statement in table.statements(fixture) {
+            self.sql(&statement).await;
+        }
+    }
+
+    /// How many rows of `table` hold what is wanted in each of these columns; `id` is the row's id, whatever the engine calls it.
+    async fn count(&self, table: &str, wanted: &[(&str, Wanted<'_>)]) -> i64 {
+        let conditions: Vec<String> = wanted.iter().map(|(column, wanted)| wanted.sql(column)).collect();
+        let condition = if conditions.is_empty() { "1 = 1".into() } else { conditions.join(" and ") };
+        self.number(&format!("select count(*) from {table} where {condition}")).await
+    }
+
+    /// Puts this cell into a column of the rows with these ids, as an application does: null, text, a number, a truth value.
+    async fn change(&self, table: &str, ids: &[i64], column: &str, cell: Cell) {
+        let value = crate::wanted::plain(&cell);
+        self.sql(&format!("update {table} set {column} = {value} where {}", among(ids))).await;
+    }
+
+    /// Removes the rows with these ids, as an application does.
+    async fn remove(&self, table: &str, ids: &[i64]) {
+        self.sql(&format!("delete from {table} where {}", among(ids))).await;
+    }
 
     /// Connects as `instance`. Every connector of one database sees the same rows.
     async fn connect(&self, instance: &str) -> Box<dyn Connector>;
 
     /// Opens a transaction in a session of its own, locks the rows of `table` that match `condition` and keeps it open.
     /// Engines that lock the whole database do that instead.
-    async fn hold(&self, table: &str, condition: &str) -> Box<dyn Held>;
+    async fn hold(&self, table: &str, condition: &str) -> Box<dyn Held> {
+        panic!("no engine of SQL: {table} where {condition}");
+    }
+}
+
+fn among(ids: &[i64]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    format!("id in ({})", ids.join(", "))
 }
 
 /// A transaction that keeps its locks.

@@ -20,8 +20,10 @@ pub mod proxy;
 pub mod suite;
 mod table;
 mod tagger;
+mod wanted;
 
 pub use arena::{Arena, Drained, HOLDER, RULE};
-pub use fixture::{ColumnSql, Fixture, Held, Snare, TestDatabase};
+pub use fixture::{ColumnSql, Fixture, Held, Keeps, Snare, TestDatabase};
 pub use table::{Cell, ColumnSpec, KeySpec, Kind, LABELS, MARKS, Reference, Row, TableSpec, in_zone, literal};
 pub use tagger::{TAG, Tagger};
+pub use wanted::{Wanted, member};

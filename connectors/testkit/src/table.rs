@@ -11,8 +11,10 @@ use crate::Fixture;
 /// A value as the suite means it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// SQL NULL.
+    /// SQL NULL; null in a document.
     Null,
+    /// Nothing at all: a document has no such member. Elsewhere the same as NULL.
+    Missing,
     /// An integer.
     Int(i64),
     /// An integer that no signed number of 64 bits holds.
@@ -227,7 +229,7 @@ impl TableSpec {
 
     /// The kind of a column.
     pub fn kind(&self, column: &str) -> Kind {
-        if column == "id" {
+        if is_id(column) {
             return Kind::Int;
         }
         self.columns.iter().find(|spec| spec.name == column).expect("a column of the table").kind
@@ -235,11 +237,14 @@ impl TableSpec {
 
     /// The cell of `column` in a row.
     pub fn cell(&self, row: &Row, column: &str) -> Cell {
-        if column == "id" {
+        if is_id(column) {
             return Cell::Int(row.0);
         }
         let at = self.columns.iter().position(|spec| spec.name == column).expect("a column of the table");
-        row.1[at].clone()
+        match &row.1[at] {
+            Cell::Missing => Cell::Null,
+            cell => cell.clone(),
+        }
     }
 
     /// The rows of this table that are due: everything before `cutoff` in `since`, NULL kept, no further condition.
@@ -314,6 +319,11 @@ impl TableSpec {
     }
 }
 
+/// Whether a column is the one that every table has; documents call it `_id`.
+fn is_id(column: &str) -> bool {
+    ["id", "_id"].contains(&column)
+}
+
 /// Reads the times of a selection that counts from one column in this zone.
 pub fn in_zone(selection: &mut Selection, zone: &str) {
     let Since::Column(since) = &mut selection.terms.since else { panic!("counts from one column") };
@@ -323,7 +333,7 @@ pub fn in_zone(selection: &mut Selection, zone: &str) {
 /// A cell of a column of this kind, as statements write it.
 pub fn literal(fixture: &dyn Fixture, kind: Kind, cell: &Cell) -> String {
     match (kind, cell) {
-        (_, Cell::Null) => "null".into(),
+        (_, Cell::Null | Cell::Missing) => "null".into(),
         (Kind::Int | Kind::Real | Kind::Numeric | Kind::UnixS | Kind::UnixMs | Kind::Julian, Cell::Int(value)) => {
             value.to_string()
         }

@@ -118,7 +118,9 @@ impl Literals<'_> {
             Cell::Real(value) => (path, self.number(dice, column.spec.kind, Value::Real(value))),
             // No integer of a policy's is as large, and no number with a fraction is compared with integers.
             Cell::Unsigned(_) => (path, self.number(dice, column.spec.kind, Value::Int(i64::MAX))),
-            Cell::Null | Cell::Zero(_) | Cell::Instant(_) | Cell::Naive(_) | Cell::Date(_) => return None,
+            Cell::Null | Cell::Missing | Cell::Zero(_) | Cell::Instant(_) | Cell::Naive(_) | Cell::Date(_) => {
+                return None;
+            }
         })
     }
 

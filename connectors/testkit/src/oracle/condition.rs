@@ -61,7 +61,7 @@ fn inside(json: Option<&Json>, steps: &[PathStep], check: &Check) -> Truth {
 
 fn plain(cell: &Cell) -> Found<'_> {
     match cell {
-        Cell::Null => Found::Null,
+        Cell::Null | Cell::Missing => Found::Null,
         Cell::Bool(value) => Found::Bool(*value),
         Cell::Int(value) => Found::Number(Number::Int((*value).into())),
         Cell::Unsigned(value) => Found::Number(Number::Int((*value).into())),

@@ -58,7 +58,7 @@ pub(super) fn read(cell: &Cell, since: &SinceColumn) -> Moment {
         _ => None,
     };
     match cell {
-        Cell::Null => Moment::Missing,
+        Cell::Null | Cell::Missing => Moment::Missing,
         Cell::Zero(date) => Moment::Zero(date.clone(), zone()),
         Cell::Instant(instant) => Moment::Instant(*instant),
         Cell::Naive(local) => Moment::Naive(*local, zone()),

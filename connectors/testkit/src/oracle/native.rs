@@ -1,4 +1,5 @@
-//! Native conditions that the oracle can judge: each is the same text on every engine.
+//! Native conditions that the oracle can judge: each is the same text on every engine of tables, and the same filter on every
+//! engine of documents.
 
 use super::Truth;
 
@@ -31,9 +32,19 @@ impl Native {
         }
     }
 
+    /// What stands in a policy for documents. A filter knows nothing that is unknown: what is unknown in a table is false.
+    pub const fn filter(self) -> &'static str {
+        match self {
+            Self::NotEveryThird => r#"{"_id": {"$not": {"$mod": [3, 0]}}}"#,
+            Self::Either => r#"{"$or": [{"_id": {"$mod": [2, 0]}}, {"_id": {"$lt": 6}}]}"#,
+            Self::UnknownAtTimes => r#"{"_id": {"$not": {"$mod": [4, 0]}}}"#,
+            Self::Quoted => r#"{"_id": {"$not": {"$mod": [5, 1]}}, "a\"}, {\"$or": {"$ne": "}]}"}}"#,
+        }
+    }
+
     /// The one of this text.
     pub fn called(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|native| native.text() == text)
+        Self::ALL.iter().copied().find(|native| native.text() == text || native.filter() == text)
     }
 
     /// Whether it holds for the row with this id.

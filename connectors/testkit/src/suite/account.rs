@@ -7,6 +7,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::fence::ten;
 use super::predicate::text;
+use crate::oracle::Native;
 use crate::{Arena, Cell, Fixture, Kind, TableSpec};
 
 fn moment(at: &str) -> Cell {
@@ -83,7 +84,7 @@ pub async fn rows_are_spread_and_stay_for_reasons(fixture: &dyn Fixture) {
 pub async fn a_row_is_judged_by_each_condition(fixture: &dyn Fixture) {
     let arena = made(fixture).await;
     let mut selection = rule(fixture);
-    selection.terms.native = Some("id <> 2".into());
+    selection.terms.native = Some(fixture.native(Native::Quoted).into());
     selection.terms.predicate =
         Predicate::All(vec![text("word", "a"), Predicate::Any(vec![text("word", "a"), text("word", "c")])]);
     let step = arena.step(selection).await;
@@ -96,8 +97,8 @@ pub async fn a_row_is_judged_by_each_condition(fixture: &dyn Fixture) {
     let keeper = || ClauseOf::Kept("keeper".into());
     let early = Some("2020-01-01T00:00:00Z");
     for (id, due, over, at, holds, native, keeps, until) in [
-        (1, true, Some(true), Some("2023-12-31T23:59:59Z"), true, true, false, early),
-        (2, false, Some(true), Some("2024-01-01T00:00:00Z"), true, false, false, early),
+        (1, false, Some(true), Some("2023-12-31T23:59:59Z"), true, false, false, early),
+        (2, true, Some(true), Some("2024-01-01T00:00:00Z"), true, true, false, early),
         (3, false, Some(true), Some("2024-01-31T23:59:59Z"), true, true, true, None),
         (5, false, Some(false), Some("2024-03-10T12:00:00Z"), true, true, false, early),
         (7, false, None, None, true, true, false, early),

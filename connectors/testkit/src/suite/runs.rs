@@ -30,9 +30,7 @@ pub async fn a_run_opens_and_closes_with_its_receipts(fixture: &dyn Fixture) {
     assert_eq!(control.last(RULE).await.unwrap(), None);
 
     let step = arena.step(table.selection(fixture, "at", late())).await;
-    let mut lane = arena.lane(&step).await;
-    let effect = lane.change(&order(3)).await.unwrap();
-    assert_eq!(lane.commit(&arena.receipt("0", 1, effect.next.cursor().cloned())).await, Commit::Committed);
+    assert_eq!(arena.batch(&step, &order(3), &arena.receipt("0", 1, None)).await, 3);
     assert!(control.cursor(RULE, "0").await.unwrap().is_some());
 
     let closed = RunRow { result: Some(r#"{"verdict":"clean"}"#.into()), ..first };
@@ -65,17 +63,15 @@ pub async fn batches_of_a_run_are_its_batches_alone(fixture: &dyn Fixture) {
     arena.create(fixture, &table).await;
     assert_eq!(control.open(&row("01RUN", 0), &arena.receipt("-", 1, None)).await, Commit::Committed);
     let step = arena.step(table.selection(fixture, "at", late())).await;
-    let mut lane = arena.lane(&step).await;
     let mut bodies = vec![];
     for sequence in 1..=3 {
-        assert_eq!(lane.change(&order(2)).await.unwrap().changed, 2);
         let mut receipt = arena.receipt("0", sequence, None);
         if sequence == 3 {
             receipt.run = "02RUN".into();
         } else {
             bodies.push(receipt.body.clone());
         }
-        assert_eq!(lane.commit(&receipt).await, Commit::Committed);
+        assert_eq!(arena.batch(&step, &order(2), &receipt).await, 2);
     }
     assert_eq!(control.batches("01RUN").await.unwrap(), bodies);
 }

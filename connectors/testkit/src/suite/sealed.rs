@@ -9,7 +9,7 @@ use forgetd_connector::{
 use super::effect::id;
 use super::fence::{day, late, order, ten};
 use crate::arena::step_on;
-use crate::{Arena, Fixture, Kind, RULE, TableSpec, TestDatabase};
+use crate::{Arena, Cell, Fixture, Kind, RULE, TableSpec, TestDatabase, Wanted};
 
 /// A database with rows and no control tables, and an arena that holds its receipts.
 struct Pair {
@@ -23,9 +23,7 @@ impl Pair {
     async fn new(fixture: &dyn Fixture, table: &TableSpec) -> Self {
         let control = Arena::new(fixture).await;
         let data = fixture.database().await;
-        for statement in table.statements(fixture) {
-            data.sql(&statement).await;
-        }
+        data.create(fixture, table).await;
         let connector = data.connect("conformance").await;
         let mut step = step_on(&*connector, table.selection(fixture, "at", late())).await;
         step.atomicity = Atomicity::Sealed;
@@ -37,7 +35,7 @@ impl Pair {
     }
 
     async fn left(&self) -> i64 {
-        self.data.number("select count(*) from item").await
+        self.data.count("item", &[]).await
     }
 
     async fn pick(&mut self, rows_max: u32) -> Vec<Key> {
@@ -73,7 +71,7 @@ pub async fn seal_finish_and_unseal(fixture: &dyn Fixture) {
 /// A row that stopped being due between pick and finish stays.
 pub async fn the_predicate_guards_the_change(fixture: &dyn Fixture) {
     let table = ten().nullable("state", Kind::Text);
-    let rows = (0..10).map(|n| vec![day(n), crate::Cell::Text("closed".into())]);
+    let rows = (0..10).map(|n| vec![day(n), Cell::Text("closed".into())]);
     let table = table.rows(rows);
     let mut pair = Pair::new(fixture, &table).await;
     let mut step = pair.step.clone();
@@ -85,12 +83,14 @@ pub async fn the_predicate_guards_the_change(fixture: &dyn Fixture) {
     };
     let keys = lane.pick(&order(5)).await.unwrap().keys;
     pair.seal(1, &keys).await;
-    pair.data.sql("update item set state = 'open' where id = 2").await;
-    pair.data.sql("update item set state = null where id = 3").await;
-    pair.data.sql("delete from item where id = 4").await;
+    pair.data.change("item", &[2], "state", Cell::Text("open".into())).await;
+    pair.data.change("item", &[3], "state", Cell::Null).await;
+    pair.data.remove("item", &[4]).await;
     let outcome = lane.finish(&keys).await.unwrap();
     assert_eq!((outcome.changed, outcome.gone, outcome.kept), (2, 5, 0));
-    assert_eq!(pair.data.number("select count(*) from item where id in (2, 3)").await, 2);
+    for id in [2, 3] {
+        assert_eq!(pair.data.count("item", &[("id", Wanted::Is(Cell::Int(id)))]).await, 1, "{id}");
+    }
     assert_eq!(pair.left().await, 7);
     let rest = pair.pick(100).await;
     assert_eq!(rest.len(), 7, "the step without the condition still sees them");

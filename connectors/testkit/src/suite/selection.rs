@@ -275,7 +275,7 @@ fn active() -> [TableSpec; 2] {
 
 fn latest(fixture: &dyn Fixture, or: bool) -> Since {
     let at = since(fixture, "at", Kind::Instant);
-    let on = vec![Joined { other: "item".into(), own: "id".into() }];
+    let on = vec![Joined { other: "item".into(), own: fixture.id().into() }];
     Since::Latest(Box::new(Latest { table: TableRef::parse("visit"), at: at.clone(), on, or: or.then_some(at) }))
 }
 
@@ -315,7 +315,7 @@ pub async fn what_others_keep_agrees_with_the_oracle(fixture: &dyn Fixture) {
                 terms.since = counted.clone();
                 terms.when_null = when_null.clone();
                 terms.predicate = Predicate::equal("word", Value::Text(word.into()));
-                keepers.push(Terms { native: Some(Native::Either.text().into()), ..terms.clone() });
+                keepers.push(Terms { native: Some(fixture.native(Native::Either).into()), ..terms.clone() });
                 keepers.push(terms);
             }
         }
@@ -348,14 +348,14 @@ pub async fn native_conditions_stay_in_their_parentheses(fixture: &dyn Fixture) 
     let arena = made(fixture, &world).await;
     for native in Native::ALL {
         let mut selection = world[0].selection(fixture, "at", cutoff());
-        selection.terms.native = Some(native.text().into());
+        selection.terms.native = Some(fixture.native(*native).into());
         measured(&arena, &world, &arena.step(selection.clone()).await).await;
         selection.terms.predicate = not(Predicate::equal("word", Value::Text("b".into())));
         measured(&arena, &world, &arena.step(selection).await).await;
     }
-    for broken in ["id > 0) or (id > 0", "id > 0 or 'x", "id > 0; delete from item", "gone > 0"] {
+    for broken in fixture.broken_natives() {
         let mut selection = world[0].selection(fixture, "at", cutoff());
-        selection.terms.native = Some(broken.into());
+        selection.terms.native = Some((*broken).into());
         let step = arena.step(selection).await;
         let blocked = match arena.connector.preflight(&step).await {
             Ok(findings) => findings.iter().any(|finding| finding.blocking_cause().is_some()),

@@ -85,6 +85,7 @@ pub(super) fn cell(cell: &Cell) -> Json {
         Cell::Naive(local) => json!(local.to_string()),
         Cell::Date(date) => json!(date.to_string()),
         Cell::Zero(date) => json!({ "zero": date }),
+        Cell::Missing => json!({ "missing": true }),
     }
 }
 
@@ -143,6 +144,7 @@ pub(super) fn read_cell(kind: Kind, json: &Json) -> Read<Cell> {
         Json::String(text) => parsed(text),
         Json::Object(object) => match object.get("zero").and_then(Json::as_str) {
             Some(date) => Some(Cell::Zero(date.into())),
+            None if object.contains_key("missing") => Some(Cell::Missing),
             None => object.get("json").cloned().map(Cell::Json),
         },
         Json::Array(_) => None,
