@@ -47,8 +47,9 @@ pub struct About {
     pub product: String,
     /// Its version.
     pub version: String,
-    /// How effect and receipt belong together.
-    pub atomicity: Atomicity,
+    /// How effect and receipt belong together, and why, where that had to be tried: `atomic`, `sealed (aborted write
+    /// persisted)`.
+    pub atomicity: String,
     /// A pooler between us and it.
     pub pooler: Option<String>,
 }
@@ -144,6 +145,11 @@ pub(super) fn atomicity(database: &Database, connector: &dyn Connector) -> Atomi
 }
 
 fn about(facts: &Facts, atomicity: Atomicity) -> About {
+    let atomicity = match (atomicity, &facts.probed) {
+        (Atomicity::Atomic, _) => "atomic".into(),
+        (Atomicity::Sealed, None) => "sealed".into(),
+        (Atomicity::Sealed, Some(why)) => format!("sealed ({why})"),
+    };
     About { product: facts.product.clone(), version: facts.version.clone(), atomicity, pooler: facts.pooler.clone() }
 }
 
@@ -250,7 +256,10 @@ impl Report {
     pub fn text(&self) -> String {
         let mut parts = vec![];
         for (name, about) in &self.databases {
-            let sealed = if about.atomicity == Atomicity::Sealed { ", sealed batches" } else { "" };
+            let sealed = match about.atomicity.strip_prefix("sealed") {
+                Some(why) => format!(", sealed batches{why}"),
+                None => String::new(),
+            };
             let pooler = about.pooler.as_ref().map_or(String::new(), |pooler| format!(", behind {pooler}"));
             parts.push(format!("{name}: {} {}{sealed}{pooler}", about.product, about.version));
         }

@@ -88,6 +88,8 @@ pub(super) enum RawForm {
     UnixMs,
     /// A Julian day number with a fraction, in UTC: `julianday()` in SQLite.
     Julian,
+    /// The moment in which an ObjectId was made: of documents alone.
+    ObjectId,
 }
 
 // === impl RawForm ===
@@ -101,6 +103,7 @@ impl From<RawForm> for SinceForm {
             RawForm::UnixS => Self::UnixS,
             RawForm::UnixMs => Self::UnixMs,
             RawForm::Julian => Self::Julian,
+            RawForm::ObjectId => Self::ObjectId,
         }
     }
 }

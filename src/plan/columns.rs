@@ -1,8 +1,8 @@
 //! Whether the columns that a rule's terms name exist and fit their use.
 
 use forgetd_connector::{
-    Catalog, Cause, Check, Column, ColumnKind, Comparison, Finding, Joined, Latest, Predicate, Since, SinceColumn,
-    SinceForm, Table, Test, Value, WhenNull,
+    Catalog, Cause, Check, Column, ColumnKind, Comparison, Finding, Joined, Latest, Path, Predicate, Since,
+    SinceColumn, SinceForm, Table, TableKind, Test, Value, WhenNull,
 };
 
 use crate::rules::Rule;
@@ -20,12 +20,15 @@ pub(super) fn since(rule: &Rule, table: &Table, catalog: &Catalog, place: &str) 
 /// What is wrong with one column as a moment.
 fn moment(since: &SinceColumn, table: &Table, place: &str) -> Option<Finding> {
     let name = &since.column;
-    let Some(column) = table.column(name) else { return Some(missing(table, name, place)) };
+    let Some(column) = table.field(name) else { return Some(missing(table, name, place)) };
+    if let Some(finding) = unnameable(table, name, place) {
+        return Some(finding);
+    }
     let place = format!("{place}.{name}");
-    if let Some(message) = form_misfit(column, since.form) {
+    if let Some(message) = form_misfit(&column, since.form) {
         return Some(Finding::blocks(Cause::ColumnType, place, message));
     }
-    if needs_zone(column, since.form) && since.zone.is_none() {
+    if needs_zone(&column, since.form) && since.zone.is_none() {
         let message = format!("{name} ({}) holds times without a zone", column.type_name);
         let fix = format!("write `{{ column: {name}, zone: Area/City }}`");
         return Some(Finding::blocks(Cause::ZoneMissing, place, message).with_fix(fix));
@@ -44,8 +47,10 @@ fn activity(latest: &Latest, table: &Table, catalog: &Catalog, place: &str) -> V
     };
     let mut findings: Vec<Finding> = moment(&latest.at, other, &elsewhere).into_iter().collect();
     for Joined { other: theirs, own } in &latest.on {
-        match (other.column(theirs), table.column(own)) {
-            (Some(theirs), Some(own)) if !joins(theirs, own) => {
+        findings.extend(unnameable(other, theirs, &elsewhere));
+        findings.extend(unnameable(table, own, place));
+        match (other.field(theirs), table.field(own)) {
+            (Some(theirs), Some(own)) if !joins(&theirs, &own) => {
                 let message = format!(
                     "{} ({}) is compared with {}.{} ({}), which is of another type",
                     theirs.name, theirs.type_name, table.name, own.name, own.type_name
@@ -65,6 +70,7 @@ fn activity(latest: &Latest, table: &Table, catalog: &Catalog, place: &str) -> V
 fn joins(a: &Column, b: &Column) -> bool {
     let numbers = |kind| matches!(kind, ColumnKind::Integer | ColumnKind::Number);
     match (a.kind, b.kind) {
+        (ColumnKind::Any, _) | (_, ColumnKind::Any) => true,
         (a, b) if numbers(a) && numbers(b) => true,
         (ColumnKind::Text, ColumnKind::Text) => true,
         (ColumnKind::Json, _) | (_, ColumnKind::Json) => false,
@@ -73,14 +79,16 @@ fn joins(a: &Column, b: &Column) -> bool {
 }
 
 fn form_misfit(column: &Column, form: Option<SinceForm>) -> Option<String> {
-    use ColumnKind::{Date, Instant, Integer, NaiveTime, Number, Text};
+    use ColumnKind::{Any, Date, Instant, Integer, NaiveTime, Number, Text};
     let fits = match form {
+        _ if column.kind == Any => true,
         None => matches!(column.kind, Instant | NaiveTime | Date),
         Some(SinceForm::Timestamp) => matches!(column.kind, Instant | NaiveTime | Text),
         Some(SinceForm::Date) => matches!(column.kind, Date | Text),
         Some(SinceForm::Iso8601) => matches!(column.kind, Text),
         Some(SinceForm::UnixS | SinceForm::UnixMs) => matches!(column.kind, Integer | Number),
         Some(SinceForm::Julian) => matches!(column.kind, Integer | Number),
+        Some(SinceForm::ObjectId) => false,
     };
     if fits {
         return None;
@@ -95,6 +103,7 @@ fn needs_zone(column: &Column, form: Option<SinceForm>) -> bool {
     match column.kind {
         ColumnKind::NaiveTime | ColumnKind::Date => true,
         ColumnKind::Text => matches!(form, Some(SinceForm::Timestamp | SinceForm::Date)),
+        ColumnKind::Any => form == Some(SinceForm::Date),
         _ => false,
     }
 }
@@ -102,8 +111,7 @@ fn needs_zone(column: &Column, form: Option<SinceForm>) -> bool {
 /// What it means that there is no moment; where there always is one, no answer is needed.
 pub(super) fn when_null(rule: &Rule, table: &Table, place: &str) -> Result<WhenNull, Finding> {
     // Missing columns are reported by `since`.
-    let column = |since: &SinceColumn| table.column(&since.column);
-    let nullable = |since: &SinceColumn| column(since).is_some_and(|column| column.nullable);
+    let nullable = |since: &SinceColumn| table.field(&since.column).is_some_and(|column| column.nullable);
     let missing_moment = match &rule.since {
         Since::Column(since) if nullable(since) => {
             Some((since.column.as_str(), format!("{} can be NULL", since.column)))
@@ -134,8 +142,11 @@ pub(super) fn when_null(rule: &Rule, table: &Table, place: &str) -> Result<WhenN
 }
 
 fn used(rule: &Rule, other: &str, table: &Table, place: &str) -> Result<WhenNull, Finding> {
-    let Some(used) = table.column(other) else { return Err(missing(table, other, place)) };
-    let Some(column) = rule.since.single().and_then(|since| table.column(&since.column)) else {
+    let Some(used) = table.field(other) else { return Err(missing(table, other, place)) };
+    if let Some(finding) = unnameable(table, other, place) {
+        return Err(finding);
+    }
+    let Some(column) = rule.since.single().and_then(|since| table.field(&since.column)) else {
         return Ok(WhenNull::Keep);
     };
     if used.kind == column.kind && used.type_name == column.type_name {
@@ -156,20 +167,23 @@ pub(super) fn predicate(predicate: &Predicate, table: &Table, place: &str) -> Ve
 
 fn misfit(test: &Test, table: &Table, place: &str) -> Option<Finding> {
     let name = &test.path.column;
-    let Some(column) = table.column(name) else { return Some(missing(table, name, place)) };
+    let Some(column) = table.field(name) else { return Some(missing(table, name, place)) };
+    if let Some(finding) = unnamed(table, &test.path, place) {
+        return Some(finding);
+    }
     let refuse = |message: String, fix: &str| {
         let place = format!("{place}.{}", test.path);
         Some(Finding { fix: fix.into(), ..Finding::blocks(Cause::ColumnType, place, message) })
     };
     if !test.path.steps.is_empty() {
         // Text can hold JSON where the engine has no type for it; an engine that has one refuses it itself.
-        if matches!(column.kind, ColumnKind::Json | ColumnKind::Text) {
+        if matches!(column.kind, ColumnKind::Json | ColumnKind::Text | ColumnKind::Any) {
             return None;
         }
         let message = format!("where looks into {name} ({}), which holds no JSON", column.type_name);
         return refuse(message, "name a column that holds JSON, or write a dot that belongs to the name as `\\.`");
     }
-    if matches!(test.check, Check::Null(_)) {
+    if matches!(test.check, Check::Null(_)) || column.kind == ColumnKind::Any {
         return None;
     }
     if column.kind == ColumnKind::Json {
@@ -213,6 +227,30 @@ const fn literal_word(value: &Value) -> &'static str {
         Value::Null => "NULL",
         Value::Bytes(_) | Value::Typed { .. } => "a value of another type",
     }
+}
+
+/// What is wrong with a path to a field, as a policy writes it, where columns are not declared.
+pub(super) fn unnameable(table: &Table, written: &str, place: &str) -> Option<Finding> {
+    if table.kind != TableKind::Collection {
+        return None;
+    }
+    match Path::parse(written) {
+        Ok(path) => unnamed(table, &path, place),
+        Err(error) => {
+            let place = format!("{place}.{written}");
+            Some(Finding::blocks(Cause::ColumnMissing, place, format!("{written} is no path: {error}")))
+        }
+    }
+}
+
+/// What is wrong with the names of a path, where documents are asked by paths between dots.
+pub(super) fn unnamed(table: &Table, path: &Path, place: &str) -> Option<Finding> {
+    if table.kind != TableKind::Collection || path.names_fields() {
+        return None;
+    }
+    let message = format!("no statement on {} can name {path}: a name in it has a dot or begins with `$`", table.name);
+    let fix = "give the field another name, or use where_native with `$getField`";
+    Some(Finding::blocks(Cause::ColumnMissing, format!("{place}.{path}"), message).with_fix(fix))
 }
 
 fn missing(table: &Table, name: &str, place: &str) -> Finding {

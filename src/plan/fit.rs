@@ -31,6 +31,7 @@ pub(super) fn holder(column: &Column, path: &Path) -> Holder {
         (ColumnKind::Bool, _) => Holder::Bool,
         (ColumnKind::Instant | ColumnKind::NaiveTime | ColumnKind::Date, _) => Holder::Time,
         (ColumnKind::Json, _) => Holder::WholeJson,
+        (ColumnKind::Any, _) => Holder::Json,
         (ColumnKind::Other, _) => Holder::Other,
     }
 }
@@ -38,7 +39,7 @@ pub(super) fn holder(column: &Column, path: &Path) -> Holder {
 /// Everything about the place that does not fit.
 pub(super) fn misfits(at: &At<'_>) -> Vec<Finding> {
     let holder = holder(at.column, at.path);
-    if holder == Holder::Json && !matches!(at.column.kind, ColumnKind::Json | ColumnKind::Text) {
+    if holder == Holder::Json && !matches!(at.column.kind, ColumnKind::Json | ColumnKind::Text | ColumnKind::Any) {
         let message = format!("the rule looks into {}, which holds no JSON", typed(at.column));
         let fix = "name a column that holds JSON, or write a dot that belongs to the name as `\\.`";
         return vec![at.refuse(Cause::ColumnType, message).with_fix(fix)];
@@ -103,6 +104,9 @@ fn coarser(at: &At<'_>, holder: Holder, grain: &Grain) -> Option<Finding> {
     let unfit = |what: String| Some(at.refuse(Cause::TransformUnfit, what));
     let column = typed(at.column);
     match (grain, holder) {
+        (_, Holder::Json) if at.column.kind == ColumnKind::Any => {
+            unfit(format!("{} lies in a document, where nothing is made coarser", at.path))
+        }
         (_, Holder::Json) => unfit(format!("{} lies inside JSON, where nothing is made coarser", at.path)),
         (Grain::Day, Holder::Time) if at.column.kind == ColumnKind::Date => {
             unfit(format!("{column} is no finer than a day"))

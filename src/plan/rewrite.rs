@@ -6,7 +6,7 @@ use forgetd_connector::{
     Writable,
 };
 
-use super::{fit, step::Looked};
+use super::{columns, fit, step::Looked};
 use crate::rules::{Action, Policy, Rule, Transform};
 use crate::transform::{self, Holder, Treated, Treatment};
 
@@ -28,9 +28,11 @@ pub(super) fn rewrite(
     let mut findings = vec![];
     let mut follows = vec![];
     for (path, treatment) in &transform.places {
-        match table.column(&path.column) {
+        match table.field(&path.column) {
             None => findings.push(missing(table, &path.column, place)),
             Some(column) => {
+                findings.extend(columns::unnamed(table, path, place));
+                let column = column.as_ref();
                 let place = format!("{place}.{path}");
                 let at = At { rule, transform, table, column, path, treatment, policy, place };
                 findings.extend(at.written());
@@ -187,7 +189,7 @@ fn counts_from(rule: &Rule, table: &Table, column: &str) -> bool {
 /// What happens where in `table`, in the order of the paths: places of one column stand beside each other.
 pub fn treated(transform: &Transform, table: &Table) -> Vec<Treated> {
     let treated = |(path, treatment): (&Path, &Treatment)| {
-        let holder = fit::holder(table.column(&path.column)?, path);
+        let holder = fit::holder(table.field(&path.column)?.as_ref(), path);
         Some(Treated { path: path.clone(), treatment: treatment.clone(), holder })
     };
     transform.places.iter().filter_map(treated).collect()
@@ -215,7 +217,7 @@ fn undone(rule: &Rule, transform: &Transform, table: &Table, marker: Option<&Mar
     }
     for (path, treatment) in &transform.places {
         let shape =
-            table.column(&path.column).and_then(|column| transform::shape(treatment, fit::holder(column, path)));
+            table.field(&path.column).and_then(|column| transform::shape(treatment, fit::holder(&column, path)));
         undone.extend(shape.map(|shape| Undone::Other { path: path.clone(), shape }));
     }
     undone
@@ -240,7 +242,10 @@ fn marker(
 ) -> Result<Option<Marker>, Finding> {
     let Some(name) = &transform.marker else { return Ok(None) };
     let now = looked.now;
-    let Some(column) = table.column(name) else { return Err(missing(table, name, place)) };
+    let Some(column) = table.field(name) else { return Err(missing(table, name, place)) };
+    if let Some(finding) = columns::unnameable(table, name, place) {
+        return Err(finding);
+    }
     let place = format!("{place}.{name}");
     if column.fit.writable != Writable::Free {
         let message = format!("the marker {name} is written by the engine itself");
@@ -262,8 +267,10 @@ fn marker(
         return Err(Finding::blocks(Cause::NoShape, place, message).with_fix("give each rule a marker of its own"));
     }
     let now = now.to_zoned(rule.zone());
-    let value = match (fit::holder(column, &Path::column(name)), column.kind) {
-        (_, ColumnKind::Instant) => Value::Text(now.timestamp().strftime("%Y-%m-%d %H:%M:%S%:z").to_string()),
+    let value = match (fit::holder(&column, &Path::column(name)), column.kind) {
+        (_, ColumnKind::Instant | ColumnKind::Any) => {
+            Value::Text(now.timestamp().strftime("%Y-%m-%d %H:%M:%S%:z").to_string())
+        }
         (_, ColumnKind::NaiveTime) => Value::Text(now.strftime("%Y-%m-%d %H:%M:%S").to_string()),
         (_, ColumnKind::Date) => Value::Text(now.strftime("%Y-%m-%d").to_string()),
         (_, ColumnKind::Bool) => Value::Bool(true),
@@ -286,8 +293,8 @@ fn no_shape(transform: &Transform, table: &Table, place: &str) -> Option<Finding
         return None;
     }
     let silent = |(path, treatment): &(&Path, &Treatment)| {
-        let column = table.column(&path.column);
-        column.is_some_and(|column| transform::shape(treatment, fit::holder(column, path)).is_none())
+        let column = table.field(&path.column);
+        column.is_some_and(|column| transform::shape(treatment, fit::holder(&column, path)).is_none())
     };
     let names: Vec<String> = transform.places.iter().filter(silent).map(|(path, _)| path.to_string()).collect();
     if names.is_empty() {

@@ -122,7 +122,7 @@ fn shields(
 
 fn kind(table: &Table, place: &str) -> Option<Finding> {
     let what = match table.kind {
-        TableKind::Plain => return None,
+        TableKind::Plain | TableKind::Collection => return None,
         TableKind::Partitioned => "is the parent of partitions",
         TableKind::View => "is a view",
         TableKind::Foreign => "is a foreign or virtual table",

@@ -322,3 +322,34 @@ fn a_name_without_a_schema_allows_the_table_that_it_means_and_no_other() {
     let findings = found(TableRef::parse("archive.call")).unwrap_err();
     assert_eq!(findings[0].blocking_cause(), Some(Cause::Cascade), "{findings:?}");
 }
+
+/// A collection declares nothing: any field can be missing and of any type, and only names that no path can hold are refused.
+#[test]
+fn fields_of_a_collection_are_taken_by_their_paths() {
+    use SinceForm::{Date, ObjectId};
+    let collection = || {
+        let mut table = table("lead", ColumnKind::Any);
+        table.kind = TableKind::Collection;
+        table.columns.clear();
+        table
+    };
+    let counted = |column: &str, form| Since::Column(SinceColumn { column: column.into(), zone: None, form });
+    let said = |since| Rule { since, when_null: Some(WhenNull::Keep), ..rule("leads", "lead") };
+    for (rule, refused) in [
+        (said(counted("profile.seen_at", None)), vec![]),
+        (said(counted("_id", Some(ObjectId))), vec![]),
+        (said(counted("day", Some(Date))), vec![Cause::ZoneMissing]),
+        (said(counted(r"a\.b", None)), vec![Cause::ColumnMissing]),
+        (said(counted("a..b", None)), vec![Cause::ColumnMissing]),
+        (Rule { when_null: None, ..said(counted("seen_at", None)) }, vec![Cause::WhenNullMissing]),
+        (Rule { when_null: Some(WhenNull::Use("made.at".into())), ..said(counted("seen_at", None)) }, vec![]),
+        (
+            Rule { predicate: Predicate::equal("$where", Value::Int(1)), ..said(counted("at", None)) },
+            vec![Cause::ColumnMissing],
+        ),
+        (Rule { predicate: Predicate::equal("tags", Value::Bool(true)), ..said(counted("at", None)) }, vec![]),
+    ] {
+        let found = plan_in(&rule, collection(), Atomicity::Sealed, &Policy::default());
+        assert_eq!(found.map(|_| ()).err().unwrap_or_default(), refused, "{:?} {:?}", rule.since, rule.predicate);
+    }
+}

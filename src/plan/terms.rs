@@ -1,6 +1,6 @@
 //! The terms of one rule against the described tables, and what other rules keep of its rows.
 
-use forgetd_connector::{Catalog, Cause, Cutoff, Except, Finding, Table, TableKind, TableRef, Terms, WhenNull};
+use forgetd_connector::{Catalog, Cause, Cutoff, Except, Finding, Table, TableRef, Terms, WhenNull};
 use jiff::Timestamp;
 
 use super::columns;
@@ -63,7 +63,7 @@ pub fn unkept(keeper: &Rule, catalog: &Catalog, database: &str) -> Option<Findin
         let fix = "correct `table:`; until then no rule of this database deletes";
         return Some(Finding { fix: fix.into(), ..Finding::blocks(Cause::TableMissing, place, message) });
     };
-    if table.kind == TableKind::Plain {
+    if table.kind.holds_rows() {
         return None;
     }
     let rows_in: Vec<String> = table.rows_in.iter().map(ToString::to_string).collect();

@@ -19,6 +19,10 @@ pub struct Facts {
     pub pooler: Option<String>,
     /// Whether the connection is encrypted and its certificate verified, in words; absent where there is no network.
     pub tls: Option<String>,
+    /// Why effect and receipt belong together as they do here, in words, where that had to be tried; absent where the engine
+    /// promises it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probed: Option<String>,
 }
 
 /// What a commit survives.

@@ -1,5 +1,7 @@
 //! What the database says about its tables.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -22,7 +24,7 @@ pub struct Table {
     pub asked: TableRef,
     /// What kind of object it is.
     pub kind: TableKind,
-    /// Columns in their order.
+    /// Columns in their order; of a [`TableKind::Collection`] those alone that every document has.
     pub columns: Vec<Column>,
     /// Columns of the primary key, else of the first unique key whose columns are all not null. Empty: none.
     pub key: Vec<String>,
@@ -57,6 +59,8 @@ pub enum TableKind {
     View,
     /// A foreign or virtual table.
     Foreign,
+    /// A collection of documents: it declares no columns, and each document has the fields and types that it has.
+    Collection,
 }
 
 /// One column.
@@ -145,6 +149,8 @@ pub enum ColumnKind {
     Bool,
     /// JSON.
     Json,
+    /// Whatever a document holds there: nothing is declared.
+    Any,
     /// Anything else.
     Other,
 }
@@ -230,9 +236,31 @@ impl Fit {
     }
 }
 
+// === impl TableKind ===
+
+impl TableKind {
+    /// Whether rows can be worked on here, and not somewhere behind it.
+    pub const fn holds_rows(self) -> bool {
+        matches!(self, Self::Plain | Self::Collection)
+    }
+}
+
 // === impl Table ===
 
 impl Table {
+    /// The column called `name`; of a collection any field that can be named, whether a document has it or not.
+    pub fn field(&self, name: &str) -> Option<Cow<'_, Column>> {
+        let undeclared = || Column {
+            name: name.into(),
+            type_name: "any type".into(),
+            kind: ColumnKind::Any,
+            nullable: true,
+            fit: Fit::default(),
+        };
+        let declared = self.column(name).map(Cow::Borrowed);
+        declared.or_else(|| (self.kind == TableKind::Collection).then(|| Cow::Owned(undeclared())))
+    }
+
     /// The column called `name`.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)

@@ -80,9 +80,9 @@ pub struct Picked {
 /// What became of a sealed batch's keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Rows that the change reported as changed by us.
+    /// Rows that the change reported as changed by us: where an answer was lost, at least so many.
     pub changed: u64,
-    /// Keys that no longer match: gone by us or, meanwhile, by the application.
+    /// Keys that no longer match: gone by us or, meanwhile, by the application. Never fewer than were changed by us.
     pub gone: u64,
     /// Keys that still match: what kept them is a lock or an error of theirs.
     pub kept: u64,

@@ -69,7 +69,9 @@ pub trait SealedLane: Send {
     async fn pick(&mut self, order: &Order) -> Result<Picked, Fault>;
 
     /// Steps 3 and 4: changes `key in list and predicate`, then reads which of the keys still match. Safe to repeat.
-    /// On a [`crate::FaultClass::Row`] fault nothing of this call remains, so the caller can halve the list.
+    /// On a [`crate::FaultClass::Row`] fault what remains of this call is safe to repeat too, so the caller can halve the
+    /// list; what the engine had already changed counts as gone and not as changed. An engine that names each row it refuses
+    /// says so in [`Outcome::unfit`] instead.
     async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault>;
 
     /// Step 4 alone: reads which of the keys still match and changes nothing (`changed` is 0), for a seal whose rule

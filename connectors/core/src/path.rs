@@ -85,6 +85,17 @@ impl Path {
     pub fn is_many(&self) -> bool {
         self.steps.contains(&PathStep::Each)
     }
+
+    /// Whether every name in it can stand in a path of a document database, where names lie between dots and `$` begins what
+    /// is no name.
+    pub fn names_fields(&self) -> bool {
+        let plain = |name: &str| !name.is_empty() && !name.starts_with('$') && !name.contains(['.', '\0']);
+        let steps = self.steps.iter().all(|step| match step {
+            PathStep::Field(name) => plain(name),
+            PathStep::Each => true,
+        });
+        plain(&self.column) && steps
+    }
 }
 
 impl fmt::Display for Path {

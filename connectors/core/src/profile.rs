@@ -44,6 +44,8 @@ pub enum KeptWhy {
     Future,
     /// The moment cannot be read as time.
     Unreadable,
+    /// What should be the moment is of this type, which says no time; the engine's name of the type.
+    Mistyped(String),
     /// They would be due, and this rule keeps them.
     Rule(String),
     /// They would be due, and children of theirs must stay; the foreign key's name.

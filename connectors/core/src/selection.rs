@@ -72,7 +72,8 @@ pub enum WhenNull {
     Keep,
     /// The row is always due.
     Delete,
-    /// This column of the same type counts instead; if it is NULL too, the row is kept. Only beside a single column.
+    /// This column of the same type counts instead (of a collection the path to a field, as [`crate::Path::parse`] reads
+    /// it); if it is NULL too, the row is kept. Only beside a single column.
     Use(String),
 }
 

@@ -20,7 +20,7 @@ pub enum Since {
 /// A column that holds a moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SinceColumn {
-    /// Its name.
+    /// Its name; of a collection the path to a field, as [`crate::Path::parse`] reads it.
     pub column: String,
     /// The zone of naive times and dates; required for those, without meaning for instants.
     pub zone: Option<TimeZone>,
@@ -44,7 +44,7 @@ pub struct Latest {
     pub or: Option<SinceColumn>,
 }
 
-/// Two columns that are equal.
+/// Two columns that are equal. Of a collection each is the path to a field, as [`crate::Path::parse`] reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joined {
     /// The column of the other table.
@@ -70,6 +70,8 @@ pub enum SinceForm {
     /// A Julian day number with a fraction: days since noon of 24 November 4714 BC (proleptic Gregorian), in UTC.
     /// An integer counts until its day is over, at the next noon.
     Julian,
+    /// The moment in which an ObjectId was made, in whole seconds. It counts until its second is over. Only of documents.
+    ObjectId,
 }
 
 // === impl SinceForm ===
@@ -84,6 +86,7 @@ impl SinceForm {
             Self::UnixS => "unix_s",
             Self::UnixMs => "unix_ms",
             Self::Julian => "julian",
+            Self::ObjectId => "object_id",
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct Rewrite {
 /// A column that says that a row is done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Marker {
-    /// The column.
+    /// The column; of a collection the path to a field, as [`crate::Path::parse`] reads it.
     pub column: String,
     /// What is written into it, in the column's own text form.
     pub value: Value,

@@ -37,6 +37,7 @@ pub(crate) async fn look(link: &Link) -> Result<Facts, Fault> {
         read_only: !["isWritablePrimary", "ismaster"].iter().any(|key| hello.get_bool(key).unwrap_or(false)),
         pooler: None,
         tls: Some(link.target.tls.clone()),
+        probed: None,
     })
 }
 

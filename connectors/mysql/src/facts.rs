@@ -120,6 +120,7 @@ pub(crate) fn look(session: &Session, place: &str) -> Result<Looked, Fault> {
         read_only: found.on("read_only") || found.on("super_read_only") || found.on("innodb_read_only"),
         pooler,
         tls: session.tls(),
+        probed: None,
     };
     // How many members of a group take writes can be changed at any time, without a word to its sessions.
     let several_write = found.on("wsrep_on") || !found.get("group_replication_group_name").is_empty();

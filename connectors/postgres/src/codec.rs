@@ -177,7 +177,9 @@ pub(crate) fn cutoff(
                 (SinceForm::Timestamp, Some(zone)) => naive_text(cutoff.naive(zone)),
                 (SinceForm::Date, Some(zone)) => cutoff.date(zone).to_string(),
                 (SinceForm::Timestamp | SinceForm::Date, None) => return refuse(Cause::ZoneMissing),
-                (SinceForm::UnixS | SinceForm::UnixMs | SinceForm::Julian, _) => return refuse(Cause::ColumnType),
+                (SinceForm::UnixS | SinceForm::UnixMs | SinceForm::Julian | SinceForm::ObjectId, _) => {
+                    return refuse(Cause::ColumnType);
+                }
             };
             Ok((Param::Text(Some(text)), |p| format!("{p}::text")))
         }

@@ -58,6 +58,7 @@ pub(crate) async fn look(session: &Session, link: &Link) -> Result<(Facts, TextO
         read_only: get(row, 3, place)?,
         pooler,
         tls: if link.target.is_local() { None } else { Some(link.tls.words()) },
+        probed: None,
     };
     Ok((facts, text_order))
 }

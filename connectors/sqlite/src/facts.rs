@@ -23,6 +23,7 @@ pub(crate) fn read(session: &mut Session) -> Result<Facts, Fault> {
         read_only,
         pooler: None,
         tls: None,
+        probed: None,
     })
 }
 

@@ -149,7 +149,7 @@ fn forms(column: &Column) -> Vec<Option<SinceForm>> {
         ColumnKind::Instant | ColumnKind::NaiveTime | ColumnKind::Date => vec![None],
         ColumnKind::Integer | ColumnKind::Number => vec![Some(SinceForm::UnixS), Some(SinceForm::UnixMs)],
         ColumnKind::Text => vec![Some(SinceForm::Timestamp), Some(SinceForm::Iso8601), Some(SinceForm::Date)],
-        ColumnKind::Bool | ColumnKind::Json | ColumnKind::Other => vec![],
+        ColumnKind::Bool | ColumnKind::Json | ColumnKind::Any | ColumnKind::Other => vec![],
     }
 }
 

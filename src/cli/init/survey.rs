@@ -62,6 +62,7 @@ pub(super) async fn survey(connector: &dyn Connector, url: String) -> Result<Dra
 async fn suggest(connector: &dyn Connector, table: &Table, now: Timestamp) -> Result<DraftRule, String> {
     match table.kind {
         TableKind::Plain => {}
+        TableKind::Collection => return Err("a collection of documents: write its rule by hand".into()),
         TableKind::Partitioned => return Err("the parent of partitions; write rules for the partitions".into()),
         TableKind::View => return Err("a view".into()),
         TableKind::Foreign => return Err("a foreign or virtual table".into()),

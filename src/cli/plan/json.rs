@@ -64,6 +64,7 @@ fn kept(kept: &forgetd_connector::KeptRows) -> Json {
         KeptWhy::Null => ("null", None),
         KeptWhy::Future => ("future", None),
         KeptWhy::Unreadable => ("unreadable", None),
+        KeptWhy::Mistyped(kind) => ("mistyped", Some(kind)),
         KeptWhy::Rule(name) => ("rule", Some(name)),
         KeptWhy::Child(key) => ("child", Some(key)),
     };

@@ -40,6 +40,7 @@ pub(super) fn kept(kept: &KeptRows) -> String {
         KeptWhy::Null => format!("{rows} have no moment to count from"),
         KeptWhy::Future => format!("{rows} count from a moment in the future"),
         KeptWhy::Unreadable => format!("{rows} hold something that is no time"),
+        KeptWhy::Mistyped(kind) => format!("{rows} hold a value of the type {kind} where the moment should be"),
         KeptWhy::Rule(rule) => format!("{rows} are kept by rule {rule}"),
         KeptWhy::Child(key) => format!("{rows} have children that must stay ({key})"),
     }

@@ -75,7 +75,7 @@ pub(crate) fn parameter(column: &Column, value: &Value) -> Param {
         ColumnKind::Other if is_hex(column) => {
             hex::decode(digits_of(&text)).ok().map(|bytes| Param::Bytes(Some(bytes)))
         }
-        ColumnKind::Text | ColumnKind::Json | ColumnKind::Other => None,
+        ColumnKind::Text | ColumnKind::Json | ColumnKind::Any | ColumnKind::Other => None,
     };
     read.unwrap_or(Param::Text(Some(text)))
 }
@@ -140,7 +140,7 @@ pub(crate) fn constant(column: &Column, value: &Value, flavour: Flavour, sql: &m
         ColumnKind::Json if !flavour.is_mariadb() => {
             format!("cast({} as json)", sql.bind_once(Param::Text(Some(text))))
         }
-        ColumnKind::Text | ColumnKind::Json => sql.bind_once(Param::Text(Some(text))),
+        ColumnKind::Text | ColumnKind::Json | ColumnKind::Any => sql.bind_once(Param::Text(Some(text))),
         ColumnKind::Other if TypeName::of(column).base == "set" => {
             sql.bind_once(Param::Text(Some(labels(column, &text)?)))
         }
@@ -258,7 +258,9 @@ pub(crate) fn cutoff(
             (SinceForm::Timestamp, Some(zone)) => text(naive_text(cutoff.naive(zone))),
             (SinceForm::Date, Some(zone)) => text(calendar(cutoff.date(zone)).to_string()),
             (SinceForm::Timestamp | SinceForm::Date, None) => refuse(Cause::ZoneMissing),
-            (SinceForm::UnixS | SinceForm::UnixMs | SinceForm::Julian, _) => refuse(Cause::ColumnType),
+            (SinceForm::UnixS | SinceForm::UnixMs | SinceForm::Julian | SinceForm::ObjectId, _) => {
+                refuse(Cause::ColumnType)
+            }
         },
         _ => refuse(Cause::ColumnType),
     }

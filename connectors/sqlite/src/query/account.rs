@@ -69,7 +69,9 @@ impl Scope {
             let composed = self.reason(step, (within, area), limit, |composer| match why {
                 KeptWhy::Null => Ok(counted.missing()),
                 KeptWhy::Future => Ok(counted.future(now, composer)),
-                KeptWhy::Unreadable | KeptWhy::Rule(_) | KeptWhy::Child(_) => Ok(counted.unreadable()),
+                KeptWhy::Unreadable | KeptWhy::Mistyped(_) | KeptWhy::Rule(_) | KeptWhy::Child(_) => {
+                    Ok(counted.unreadable())
+                }
             });
             let query = composed.map_err(|refused| refused.into_fault(place))?;
             reasons.push(Reason { why, query, within });

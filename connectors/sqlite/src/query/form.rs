@@ -121,6 +121,7 @@ impl Form {
             SinceForm::UnixS => Self::Number(Scale::SECONDS),
             SinceForm::UnixMs => Self::Number(Scale::MILLISECONDS),
             SinceForm::Julian => Self::Number(Scale::DAYS),
+            SinceForm::ObjectId => return Err(Cause::ColumnType),
         })
     }
 
