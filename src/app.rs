@@ -89,6 +89,11 @@ async fn connect_by_scheme(
     let scheme = url.expose_secret().split(':').next().unwrap_or_default().to_ascii_lowercase();
     let place = format!("databases.{}.url", context.database);
     match scheme.as_str() {
+        #[cfg(feature = "mongodb")]
+        "mongodb" | "mongodb+srv" => {
+            let config = forgetd_mongodb::Config { url: url.clone(), password: None };
+            Ok(forgetd_mongodb::connect(config, context).await)
+        }
         #[cfg(feature = "mysql")]
         "mysql" | "mariadb" => {
             let config = forgetd_mysql::Config { url: url.clone(), password: None };
@@ -115,6 +120,9 @@ async fn connect_by_scheme(
 
 fn schemes() -> String {
     let mut schemes = vec![];
+    if cfg!(feature = "mongodb") {
+        schemes.push("mongodb://");
+    }
     if cfg!(feature = "mysql") {
         schemes.push("mysql://");
     }

@@ -54,8 +54,8 @@ pub(super) enum RawCoordination {
 #[schemars(rename = "Database", extend("required" = ["url"]))]
 pub(super) struct RawDatabase {
     /// Where it is: `{ file: path }`, `{ env: NAME }`, or the URL itself if it holds no password
-    /// (`postgres://app@db/crm`, `mysql://app@db/crm` or `mariadb://app@db/crm`, `sqlite:/data/crm.db`; a relative path
-    /// counts from the folder of the configuration file).
+    /// (`postgres://app@db/crm`, `mysql://app@db/crm` or `mariadb://app@db/crm`, `mongodb://app@db/crm` or
+    /// `mongodb+srv://app@db/crm`, `sqlite:/data/crm.db`; a relative path counts from the folder of the configuration file).
     pub(super) url: Field<TextOr<RawSecret>>,
     /// Whether it holds lease, approvals and, by default, the evidence log. Required on one of several databases.
     pub(super) home: Field<bool>,
@@ -87,8 +87,8 @@ pub(super) enum RawSecret {
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Control")]
 pub(super) enum RawControl {
-    /// In the database itself: a schema of this name in PostgreSQL, a database of this name on the same server in MySQL
-    /// and MariaDB, tables with this prefix in SQLite.
+    /// In the database itself: a schema of this name in PostgreSQL, a database of this name on the same server in MySQL,
+    /// MariaDB and MongoDB, tables with this prefix in SQLite.
     Name(String),
     /// In another entry of `databases`, where this one may not have tables; it is then worked on by sealed batches.
     At(String),

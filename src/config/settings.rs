@@ -60,7 +60,7 @@ pub struct Database {
 /// Where a database's control tables are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// In the database itself, under this name (a schema in PostgreSQL, a database in MySQL, a prefix in SQLite).
+    /// In the database itself, under this name (a schema in PostgreSQL, a database in MySQL and MongoDB, a prefix in SQLite).
     Named(String),
     /// In another entry of `databases:`; this database is worked on by sealed batches.
     At(String),

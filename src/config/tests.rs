@@ -93,6 +93,29 @@ fn the_environment_is_checked_like_a_file_and_never_repeated() {
 }
 
 #[test]
+fn the_url_of_a_replica_set_names_its_members() {
+    for (url, said) in [
+        ("mongodb://app@a:27017,b:27017,[::1]:27017/crm?replicaSet=rs0", None),
+        ("mongodb://a,b", None),
+        ("mongodb+srv://app@cluster0.example.com/crm", None),
+        ("mongodb://app:MARKER@a:27017,b:27017/crm", Some("a URL with a password")),
+        ("mongodb://app:MAR@KER@a,b/crm", Some("a URL with a password")),
+        ("mongodb://a,b/crm?tlsCertificateKeyFilePassword=MARKER", Some("a URL with a password")),
+        ("mysql://app@MARKER:1,b:2/crm", Some("the text is no URL")),
+    ] {
+        let text = GOOD.replace("url: { env: CRM_URL }", &format!("url: '{url}'"));
+        match (load_text(&text, &[], &[]), said) {
+            (Ok(config), None) => assert_eq!(config.databases[0].url, super::Secret::Literal(url.into())),
+            (Err(problems), Some(said)) => {
+                let problems = problems.to_string();
+                assert!(problems.contains(said) && !problems.contains("MARKER"), "{url}: {problems}");
+            }
+            (other, _) => panic!("{url}: {:?}", other.map(|config| config.databases).map_err(|e| e.to_string())),
+        }
+    }
+}
+
+#[test]
 fn the_main_file_is_found_in_one_order() {
     let env = [("FORGETD_CONFIG".to_owned(), "from-env.yaml".to_owned())].into_iter().collect();
     let mut options = LoadOptions { file: Some("given.yaml".into()), env, flags: vec![] };

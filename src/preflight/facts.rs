@@ -15,6 +15,10 @@ pub fn of_facts(facts: &Facts, database: &str) -> Vec<Finding> {
                     "set innodb_flush_log_at_trx_commit and sync_binlog to 1, and see that innodb_doublewrite is on; evidence \
                      says so until then"
                 }
+                "MongoDB" | "FerretDB" | "Amazon DocumentDB" => {
+                    "the server acknowledges a write concern that it cannot keep: see that what stands behind it (for FerretDB \
+                     its PostgreSQL) writes through and is copied; evidence says so until then"
+                }
                 _ => "switch fsync and full_page_writes on; evidence says so until then",
             },
         ));

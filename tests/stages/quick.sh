@@ -57,7 +57,7 @@ mutants_apply() {
 # A database's connector can be left out.
 each_database() {
   local database
-  for database in mysql postgres sqlite; do
+  for database in mongodb mysql postgres sqlite; do
     cargo clippy --locked -p forgetd --no-default-features --features "$database" --quiet -- -D warnings
   done
 }

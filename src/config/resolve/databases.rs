@@ -1,5 +1,6 @@
 //! The entries of `databases:`.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::say::{Say, is_name};
@@ -84,8 +85,9 @@ fn url(url: &At<TextOr<RawSecret>>, folder: &Path, say: &mut Say<'_>) -> Option<
     match &url.value {
         TextOr::Full(raw) => secret(raw, url.place, folder, say),
         TextOr::Text(text) => {
-            let Ok(parsed) = url::Url::parse(text) else {
-                let fix = "write one, for example postgres://app@db/crm, mysql://app@db/crm or sqlite:/data/crm.db, or { file: path }";
+            let Ok(parsed) = url::Url::parse(&of_one_host(text)) else {
+                let fix = "write one, for example postgres://app@db/crm, mysql://app@db/crm, mongodb://app@db/crm or \
+                           sqlite:/data/crm.db, or { file: path }";
                 say.at(url.place, "the text is no URL", fix);
                 return None;
             };
@@ -95,13 +97,28 @@ fn url(url: &At<TextOr<RawSecret>>, folder: &Path, say: &mut Say<'_>) -> Option<
                 say.at(url.place, "a URL with a password may not stand in the configuration", fix);
                 return None;
             }
-            if !matches!(parsed.scheme(), "mysql" | "mariadb" | "postgres" | "postgresql" | "sqlite") {
-                let fix = "write a URL that begins with postgres://, mysql:// or sqlite:";
+            let schemes = ["mongodb", "mongodb+srv", "mysql", "mariadb", "postgres", "postgresql", "sqlite"];
+            if !schemes.contains(&parsed.scheme()) {
+                let fix = "write a URL that begins with postgres://, mysql://, mongodb://, mongodb+srv:// or sqlite:";
                 say.at(url.place, "the URL's scheme is that of no engine this version works with", fix);
                 return None;
             }
             Some(Secret::Literal(beside(text, folder)))
         }
+    }
+}
+
+/// The URL with the first of its hosts alone: the members of a replica set stand side by side in one, which no other URL has.
+fn of_one_host(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.into() };
+    if !scheme.eq_ignore_ascii_case("mongodb") {
+        return text.into();
+    }
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let hosts = authority.rfind('@').map_or(0, |at| at + 1);
+    match authority[hosts..].find(',') {
+        Some(comma) => format!("{scheme}://{}{}", &rest[..hosts + comma], &rest[authority.len()..]).into(),
+        None => text.into(),
     }
 }
 
