@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use forgetd_connector::{ConnectContext, Connector, Fault};
+use forgetd_connector::{ConnectContext, Connector, Fault, SinceForm};
 use forgetd_mongodb::Config;
-use forgetd_testkit::{Arena, ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
-use mongodb::Database as Documents;
+use forgetd_testkit::{Arena, Cell, ColumnSql, Fixture, Keeps, Kind, Snare, TableSpec, TestDatabase, Wanted, member};
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::{Collection, Database as Documents, IndexModel};
+use serde_json::Value as Json;
 
 use crate::server;
 
@@ -21,8 +23,8 @@ pub(crate) struct Database {
 
 pub(crate) struct Name(pub(crate) String);
 
-/// Whatever speaks SQL has no place here.
-const NO_SQL: &str = "the server speaks no SQL";
+/// How many documents one message inserts.
+const INSERT_ROWS: usize = 500;
 
 #[async_trait]
 impl Fixture for MongoFixture {
@@ -30,8 +32,24 @@ impl Fixture for MongoFixture {
         server::url().is_some()
     }
 
-    fn column(&self, _kind: Kind) -> Option<ColumnSql> {
-        None
+    fn keeps(&self) -> Keeps {
+        Keeps::Documents
+    }
+
+    fn column(&self, kind: Kind) -> Option<ColumnSql> {
+        let (type_name, form) = match kind {
+            Kind::Int => ("long", None),
+            Kind::Bool => ("bool", None),
+            Kind::Real => ("double", None),
+            Kind::Text | Kind::LongText | Kind::LaxText | Kind::Uuid | Kind::Address => ("string", None),
+            Kind::Json => ("object", None),
+            Kind::Instant => ("date", None),
+            Kind::UnixS => ("long", Some(SinceForm::UnixS)),
+            Kind::UnixMs => ("long", Some(SinceForm::UnixMs)),
+            Kind::Iso8601 => ("string", Some(SinceForm::Iso8601)),
+            _ => return None,
+        };
+        Some(ColumnSql { type_name, form })
     }
 
     fn snare(&self, _snare: &Snare<'_>) -> Option<String> {
@@ -72,8 +90,22 @@ impl Database {
         server::client().await.database(&format!("{}_forgetd", self.name.0))
     }
 
+    /// The application's collections, beside the connector.
+    pub(crate) async fn documents(&self) -> Documents {
+        server::client().await.database(&self.name.0)
+    }
+
+    /// One of them.
+    pub(crate) async fn collection(&self, name: &str) -> Collection<Document> {
+        self.documents().await.collection(name)
+    }
+
     pub(crate) async fn connect_by(&self, url: &str, instance: &str) -> Result<Box<dyn Connector>, Fault> {
-        forgetd_mongodb::connect(Config { url: url.into(), password: None }, self.context(instance)).await
+        let connector =
+            forgetd_mongodb::connect(Config { url: url.into(), password: None }, self.context(instance)).await?;
+        let facts = connector.facts();
+        println!("on {} {}", facts.product, facts.version);
+        Ok(connector)
     }
 
     pub(crate) fn context(&self, instance: &str) -> ConnectContext {
@@ -91,21 +123,54 @@ impl Database {
 
 #[async_trait]
 impl TestDatabase for Database {
-    async fn sql(&self, _sql: &str) {
-        panic!("{NO_SQL}");
+    async fn create(&self, _fixture: &dyn Fixture, table: &TableSpec) {
+        let collection = self.collection(table.name).await;
+        self.documents().await.create_collection(table.name).await.unwrap();
+        for columns in &table.indexes {
+            let keys: Document = columns.iter().map(|column| ((*column).to_owned(), Bson::Int32(1))).collect();
+            collection.create_index(IndexModel::builder().keys(keys).build()).await.unwrap();
+        }
+        let rows: Vec<Document> = table.rows.iter().map(|row| document(table.document(row))).collect();
+        for rows in rows.chunks(INSERT_ROWS) {
+            collection.insert_many(rows).await.unwrap();
+        }
     }
 
-    async fn number(&self, _sql: &str) -> i64 {
-        panic!("{NO_SQL}");
+    async fn count(&self, table: &str, wanted: &[(&str, Wanted<'_>)]) -> i64 {
+        let mut found = self.collection(table).await.find(doc! {}).await.unwrap();
+        let mut rows = 0;
+        while found.advance().await.unwrap() {
+            let Json::Object(row) = serde_json::to_value(found.deserialize_current().unwrap()).unwrap() else {
+                panic!("a document is an object")
+            };
+            let meets = |(column, wanted): &(&str, Wanted<'_>)| {
+                wanted.meets(row.get(if *column == "id" { "_id" } else { column }))
+            };
+            rows += i64::from(wanted.iter().all(meets));
+        }
+        rows
+    }
+
+    async fn change(&self, table: &str, ids: &[i64], column: &str, cell: Cell) {
+        let value: Bson = serde_json::from_value(member(Kind::Text, &cell)).unwrap();
+        let mut set = Document::new();
+        set.insert(column, value);
+        let filter = doc! { "_id": { "$in": ids } };
+        self.collection(table).await.update_many(filter, doc! { "$set": set }).await.unwrap();
+    }
+
+    async fn remove(&self, table: &str, ids: &[i64]) {
+        self.collection(table).await.delete_many(doc! { "_id": { "$in": ids } }).await.unwrap();
     }
 
     async fn connect(&self, instance: &str) -> Box<dyn Connector> {
         self.connect_by(&server::url_of(&self.name.0), instance).await.unwrap()
     }
+}
 
-    async fn hold(&self, _table: &str, _condition: &str) -> Box<dyn Held> {
-        panic!("{NO_SQL}");
-    }
+/// A document of extended JSON.
+pub(crate) fn document(json: serde_json::Map<String, Json>) -> Document {
+    serde_json::from_value(Json::Object(json)).unwrap()
 }
 
 /// A database with control collections and a holder, and both to look behind them.
