@@ -100,6 +100,7 @@ impl Database {
         self.documents().await.collection(name)
     }
 
+    #[allow(clippy::print_stdout, reason = "a test says which server it ran on")]
     pub(crate) async fn connect_by(&self, url: &str, instance: &str) -> Result<Box<dyn Connector>, Fault> {
         let connector =
             forgetd_mongodb::connect(Config { url: url.into(), password: None }, self.context(instance)).await?;
