@@ -1,8 +1,8 @@
 //! What a delete takes with it through foreign keys: only rows that their own rule would let go as well.
 
-use forgetd_connector::{Catalog, Cause, Child, Except, Finding, ForeignKey, Joined, OnDelete, Table, TableRef};
+use forgetd_connector::{Catalog, Cause, Child, Except, Finding, ForeignKey, OnDelete, Stays, Table, TableRef};
 
-use super::step::Looked;
+use super::{held::joined, step::Looked};
 use crate::rules::{Action, Mode, Policy, Rule};
 
 /// What a delete takes along.
@@ -56,10 +56,8 @@ fn children(rule: &Rule, table: &Table, looked: &Looked<'_>) -> Result<Vec<Excep
         for other in deleting(rule, &key.child, looked) {
             due.push(below.step(other)?);
         }
-        let on = key.child_columns.iter().zip(&key.parent_columns);
-        let on = on.map(|(other, own)| Joined { other: other.clone(), own: own.clone() }).collect();
-        let child = Child { foreign_key: key.name.clone(), table: key.child.clone(), on, due };
-        children.push(Except::Child(child));
+        let (foreign_key, on, stays) = (key.name.clone(), joined(key), Stays::UnlessDue(due));
+        children.push(Except::Child(Child { foreign_key, table: key.child.clone(), on, stays }));
     }
     Ok(children)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use forgetd_connector::{Except, OnDelete, Since, Step, Table, TableRef, Terms, WhenNull};
+use forgetd_connector::{Child, Except, OnDelete, Selection, Since, Stays, Step, Table, TableRef, Terms, WhenNull};
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
@@ -23,7 +23,8 @@ pub fn along(step: &Step) -> Vec<&str> {
 fn collect<'a>(step: &'a Step, names: &mut Vec<&'a str>) {
     for except in &step.selection.except {
         let Except::Child(child) = except else { continue };
-        for due in &child.due {
+        let Stays::UnlessDue(goes_along) = &child.stays else { continue };
+        for due in goes_along {
             if !names.contains(&due.rule.as_str()) {
                 names.push(&due.rule);
                 collect(due, names);
@@ -39,11 +40,11 @@ fn json(step: &Step) -> Json {
     for except in &step.selection.except {
         match except {
             // A rule that keeps more may come at any time; what is wrong with its columns stops the rule anyhow.
-            Except::Kept { .. } => {}
-            Except::Child(child) => {
-                read.own.extend(child.on.iter().map(|joined| joined.own.as_str()));
-                read.others.extend(child.on.iter().map(|joined| (&child.table, joined.other.as_str())));
-                children.push(json!([child.table.to_string(), child.due.iter().map(json).collect::<Vec<_>>()]));
+            Except::Kept { .. } | Except::Child(Child { stays: Stays::IfKept(_), .. }) => {}
+            Except::Child(Child { table, on, stays: Stays::UnlessDue(due), .. }) => {
+                read.own.extend(on.iter().map(|joined| joined.own.as_str()));
+                read.others.extend(on.iter().map(|joined| (table, joined.other.as_str())));
+                children.push(json!([table.to_string(), due.iter().map(json).collect::<Vec<_>>()]));
             }
             // Only in comparisons of two policies, which never run.
             Except::Due(_) => {}
@@ -71,9 +72,11 @@ fn json(step: &Step) -> Json {
         }
     };
     references.sort_by_key(Json::to_string);
+    let looked_into = without_keepers(&step.selection);
     let others: Vec<Json> = step
         .others
         .iter()
+        .filter(|other| looked_into.iter().any(|name| other.name.is(name)))
         .map(|other| {
             let names = others.iter().filter(|(table, _)| other.name.is(table)).map(|(_, column)| *column);
             described(other, &names.collect(), false)
@@ -86,6 +89,23 @@ fn json(step: &Step) -> Json {
         "others": others,
         "children": children,
     })
+}
+
+/// The other tables that are looked into, but for those where it is only asked whether a rule keeps a row that references
+/// this one.
+fn without_keepers(selection: &Selection) -> Vec<&TableRef> {
+    let mut tables: Vec<&TableRef> = selection.terms.since.other_table().into_iter().collect();
+    for except in &selection.except {
+        match except {
+            Except::Kept { terms, .. } => tables.extend(terms.since.other_table()),
+            Except::Child(Child { table, stays: Stays::UnlessDue(due), .. }) => {
+                tables.push(table);
+                tables.extend(due.iter().flat_map(|step| without_keepers(&step.selection)));
+            }
+            Except::Child(Child { stays: Stays::IfKept(_), .. }) | Except::Due(_) => {}
+        }
+    }
+    tables
 }
 
 /// The columns that statements read.

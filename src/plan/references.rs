@@ -1,7 +1,9 @@
 //! What foreign keys make of a delete, in words. Pure.
 
-use forgetd_connector::{Action, ForeignKey, OnDelete, Step};
+use forgetd_connector::{Action, Child, Except, ForeignKey, OnDelete, Stays, Step};
 use serde::Serialize;
+
+use super::held::joined;
 
 /// One foreign key that a delete meets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +28,8 @@ pub enum Does {
     DeleteChild,
     /// The child's columns change.
     ChangeChild,
+    /// The child's columns change, unless a rule keeps it: then the parent's row stays.
+    ChangeChildNotKept,
 }
 
 /// Every foreign key that the step meets, directly or through a cascade.
@@ -36,7 +40,8 @@ pub fn references(step: &Step) -> Vec<Reference> {
         does: match key.on_delete {
             OnDelete::Refuse => Does::SkipParent,
             OnDelete::Cascade => Does::DeleteChild,
-            OnDelete::Set => Does::ChangeChild,
+            OnDelete::Set if keepers(step, key).is_empty() => Does::ChangeChild,
+            OnDelete::Set => Does::ChangeChildNotKept,
         },
         indexed: key.indexed,
     };
@@ -45,6 +50,25 @@ pub fn references(step: &Step) -> Vec<Reference> {
         // The rows stay where they are.
         Action::Transform(_) => vec![],
     }
+}
+
+/// The rules whose rows hold what they reference by `key`, wherever below the step: what a delete sets, it sets in rows that
+/// no rule keeps.
+pub fn keepers<'a>(step: &'a Step, key: &ForeignKey) -> Vec<&'a str> {
+    let mut names = vec![];
+    for except in &step.selection.except {
+        let Except::Child(Child { foreign_key, table, on, stays }) = except else { continue };
+        match stays {
+            Stays::IfKept(kept) if *foreign_key == key.name && *table == key.child && *on == joined(key) => {
+                names.extend(kept.iter().map(|step| step.rule.as_str()));
+            }
+            Stays::IfKept(_) => {}
+            Stays::UnlessDue(due) => names.extend(due.iter().flat_map(|step| keepers(step, key))),
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 impl std::fmt::Display for Reference {
@@ -56,6 +80,10 @@ impl std::fmt::Display for Reference {
             }
             Does::DeleteChild => write!(f, "rows of {child} go with it ({foreign_key})")?,
             Does::ChangeChild => write!(f, "{child} is set to NULL or its default ({foreign_key})")?,
+            Does::ChangeChildNotKept => write!(
+                f,
+                "{child} is set to NULL or its default ({foreign_key}); a row that a kept one references stays"
+            )?,
         }
         if *indexed { Ok(()) } else { f.write_str("; no index serves the search") }
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     cascade::{Cascade, cascades},
+    held::holding,
     rewrite::{Rewritten, rewrite},
     terms::{keepers, shield, terms, unkept},
 };
@@ -64,10 +65,9 @@ impl Looked<'_> {
                 except.extend(deed.children);
                 let selection =
                     Selection { table: table.name.clone(), terms, undone: deed.undone, floor: None, except };
-                let looked_into = |other: &&Table| selection.other_tables().iter().any(|name| other.name.is(name));
                 Ok(Step {
                     rule: rule.name.clone(),
-                    others: catalog.tables.iter().filter(looked_into).cloned().collect(),
+                    others: self.others(&selection),
                     selection,
                     table: table.clone(),
                     action: deed.action,
@@ -79,14 +79,20 @@ impl Looked<'_> {
         }
     }
 
+    /// The described tables that deciding about a row looks into.
+    pub(super) fn others(&self, selection: &Selection) -> Vec<Table> {
+        let looked_into = |other: &&Table| selection.other_tables().iter().any(|name| other.name.is(name));
+        self.catalog.tables.iter().filter(looked_into).cloned().collect()
+    }
+
     /// What happens to the rows, and what hangs on that.
     fn deed(&self, rule: &Rule, table: &Table, place: &str) -> Result<Deed, Vec<Finding>> {
         if let Some(transform) = rule.transform() {
             let Rewritten { rewrite, undone } = rewrite(rule, transform, table, place, self)?;
             return Ok(Deed { action: Action::Transform(rewrite), undone, children: vec![], may_cascade: vec![] });
         }
-        let cascade = cascades(rule, table, self)?;
-        let Cascade { may_cascade, children } = cascade;
+        let Cascade { may_cascade, mut children } = cascades(rule, table, self)?;
+        children.extend(holding(table, self)?);
         Ok(Deed { action: Action::Delete, undone: vec![], children, may_cascade })
     }
 }

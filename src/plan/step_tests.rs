@@ -1,6 +1,6 @@
 use forgetd_connector::{
     Atomicity, Catalog, Cause, ColumnKind, Except, Joined, Latest, OnDelete, Predicate, Since, SinceColumn, SinceForm,
-    Step, Table, TableKind, TableRef, Value, WhenNull,
+    Stays, Step, Table, TableKind, TableRef, Value, WhenNull,
 };
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -263,7 +263,8 @@ fn children_that_are_not_due_by_their_own_rule_hold_their_parents() {
     let step = plan_in(&rule("leads", "lead"), lead.clone(), Atomicity::Atomic, &policy).unwrap();
     let [Except::Child(child)] = step.selection.except.as_slice() else { panic!("{:?}", step.selection.except) };
     assert_eq!(child.on, [Joined { other: "lead_id".into(), own: "id".into() }]);
-    assert_eq!(child.due.iter().map(|step| step.rule.as_str()).collect::<Vec<_>>(), ["calls"]);
+    let Stays::UnlessDue(due) = &child.stays else { panic!("{child:?}") };
+    assert_eq!(due.iter().map(|step| step.rule.as_str()).collect::<Vec<_>>(), ["calls"]);
     assert!(step.selection.looks_elsewhere());
     let known = Catalog { tables: vec![lead.clone()] };
     assert_eq!(tables_below(&rule("leads", "lead"), &known, &policy), [TableRef::parse("call")]);

@@ -3,6 +3,7 @@
 use forgetd_connector::{Finding, ForeignKey, Notice, OnDelete, Step, TableRef};
 
 use super::overlap::same_table;
+use crate::plan::keepers;
 use crate::rules::{Policy, Rule};
 
 /// What is worth knowing about every foreign key that a delete of the step reaches.
@@ -34,7 +35,7 @@ pub(super) fn notes(
         }
         match key.on_delete {
             OnDelete::Refuse => found.push(kept(key, place, rule_of(policy, database, &key.child))),
-            OnDelete::Set if key.unsettable.is_empty() => found.push(set(key, place)),
+            OnDelete::Set if key.unsettable.is_empty() => found.push(set(key, place, &keepers(step, key))),
             OnDelete::Set => found.push(refused(key, place)),
             // What a cascade may take is the plan's business.
             OnDelete::Cascade => {}
@@ -90,20 +91,22 @@ fn refused(key: &ForeignKey, place: String) -> Finding {
     Finding::warns(Notice::ReferencesCannotBeSet, place, message, fix)
 }
 
-fn set(key: &ForeignKey, place: String) -> Finding {
+fn set(key: &ForeignKey, place: String, keepers: &[&str]) -> Finding {
     let columns = key.child_columns.join(", ");
-    Finding::warns(
-        Notice::ReferencesAreSet,
-        place,
-        format!(
-            "deleting a row of {} changes {columns} of the rows of {} that reference it ({})",
-            key.parent,
-            key.child,
-            named(key)
-        ),
-        format!(
-            "add a rule that deletes rows of {} first, or change the foreign key's action, if that is not meant",
-            key.child
-        ),
-    )
+    let message = format!(
+        "deleting a row of {} changes {columns} of the rows of {} that reference it ({})",
+        key.parent,
+        key.child,
+        named(key)
+    );
+    let message = match keepers {
+        [] => message,
+        [rule] => format!("{message}; while rule {rule} keeps one of those, the row stays"),
+        rules => format!("{message}; while one of the rules {} keeps one of those, the row stays", rules.join(", ")),
+    };
+    let fix = format!(
+        "add a rule that deletes rows of {} first, or change the foreign key's action, if that is not meant",
+        key.child
+    );
+    Finding::warns(Notice::ReferencesAreSet, place, message, fix)
 }

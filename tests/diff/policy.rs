@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use forgetd::rules::{Action, Cap, Guard, Mode, Period, Policy, RowEvidence, Rule, normal};
-use forgetd_connector::{Child, Except, Joined, Selection, Since, TableRef, Terms, WhenNull};
+use forgetd_connector::{Child, Except, Joined, Selection, Since, Stays, TableRef, Terms, WhenNull};
 use forgetd_testkit::generator::{Case, RuleSpec};
 use forgetd_testkit::{Fixture, TableSpec};
 use jiff::Timestamp;
@@ -123,13 +123,14 @@ fn expected_child(
 ) -> Result<Child, String> {
     let reference = table.below.as_ref().unwrap();
     let on = vec![Joined { other: reference.column.into(), own: "id".into() }];
-    let [step] = planned.due.as_slice() else { return Err(format!("{} rules below", planned.due.len())) };
+    let Stays::UnlessDue(due) = &planned.stays else { return Err(format!("rows below are {planned:?}")) };
+    let [step] = due.as_slice() else { return Err(format!("{} rules below", due.len())) };
     if planned.on != on || planned.table.name != table.name || !step.selection.except.is_empty() {
         return Err(format!("rows below are {planned:?}"));
     }
     let mut step = step.clone();
     step.selection.terms = expected_terms(case, table, rule, fixture, &step.selection.terms)?;
-    Ok(Child { due: vec![step], ..planned.clone() })
+    Ok(Child { stays: Stays::UnlessDue(vec![step]), ..planned.clone() })
 }
 
 fn expected_terms(

@@ -60,7 +60,7 @@ pub use receipt::{CursorMove, Generation, OpenSeal, Pending, Receipt, ReceiptKey
 pub use reference::reference_names;
 pub use rulebook::{ApprovedRow, LastRow, PendingRow, Rulebook, RulebookRow};
 pub use run::{RunRow, Runs};
-pub use selection::{Child, Except, Selection, Terms, WhenNull};
+pub use selection::{Child, Except, Selection, Stays, Terms, WhenNull};
 pub use since::{Joined, Latest, Since, SinceColumn, SinceForm};
 pub use statements::Statements;
 pub use table::TableRef;

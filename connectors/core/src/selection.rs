@@ -47,12 +47,12 @@ pub enum Except {
     },
     /// Rows that this selection means. For comparing two policies.
     Due(Box<Selection>),
-    /// Rows whose children must stay.
+    /// Rows whose children must stay as they are.
     Child(Child),
 }
 
-/// The rows of another table that a delete would take along, by a foreign key that cascades. A row one of whose children
-/// is not due by a rule of that child's own table stays with it.
+/// The rows that a delete would take along or change, by a foreign key that acts: of another table, or of the same one. A
+/// row one of whose children must stay as it is stays with it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Child {
     /// The foreign key's name.
@@ -61,8 +61,18 @@ pub struct Child {
     pub table: TableRef,
     /// Which rows belong together; never empty.
     pub on: Vec<Joined>,
-    /// The steps of the rules that delete from it; a child goes if one of them means it. Never run from here.
-    pub due: Vec<Step>,
+    /// Which of them must stay.
+    pub stays: Stays,
+}
+
+/// Which children must stay as they are. Steps are of the child's own table, and never run from here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stays {
+    /// The key cascades: a child goes if one of these steps means it, those of the rules that delete from its table.
+    UnlessDue(Vec<Step>),
+    /// The key sets the reference: a child stays if the terms of one of these steps keep it, in the sense of
+    /// [`Except::Kept`]. They are those of the rules that keep rows of its table; never empty.
+    IfKept(Vec<Step>),
 }
 
 /// What it means that there is no moment to count from: NULL, all of several NULL, no activity at all.
@@ -94,7 +104,7 @@ impl Selection {
                 Except::Due(selection) => tables.extend(selection.other_tables()),
                 Except::Child(child) => {
                     tables.push(&child.table);
-                    tables.extend(child.due.iter().flat_map(|step| step.selection.other_tables()));
+                    tables.extend(child.steps().iter().flat_map(|step| step.selection.other_tables()));
                 }
             }
         }
@@ -113,5 +123,16 @@ impl Selection {
                 Except::Due(selection) => selection.looks_elsewhere(),
                 Except::Child(_) => true,
             })
+    }
+}
+
+// === impl Child ===
+
+impl Child {
+    /// The steps that say which children must stay.
+    pub fn steps(&self) -> &[Step] {
+        match &self.stays {
+            Stays::UnlessDue(steps) | Stays::IfKept(steps) => steps,
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! A selection as conditions in SQL: the period, `where`, the native condition, and what other rules keep.
 
 use forgetd_connector::{
-    Cause, Child, ClauseOf, Column, Except, Fault, FaultClass, Joined, Predicate, Selection, Step, Table, TableRef,
-    Terms,
+    Cause, Child, ClauseOf, Column, Except, Fault, FaultClass, Joined, Predicate, Selection, Stays, Step, Table,
+    TableRef, Terms,
 };
 
 use super::said::{Said, joined};
@@ -174,7 +174,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn held(&mut self, child: &Child) -> Result<String, Fault> {
         self.subqueries += 1;
         let table = table_name(&child.table);
-        if child.due.iter().all(|step| step.selection.terms.native.is_none()) {
+        if child.steps().iter().all(|step| step.selection.terms.native.is_none()) {
             let alias = format!("forgetd_child{}", self.subqueries);
             let belongs = child
                 .on
@@ -192,16 +192,23 @@ impl<'a> Compiler<'a> {
         Ok(format!("(({own}) in (select {others} from {table} as {ALIAS} where {stays})) is true"))
     }
 
-    /// Whether a child stays that is called so.
+    /// Whether a child that is called so stays as it is.
     fn stays(&mut self, child: &Child, alias: &str) -> Result<String, Fault> {
-        let mut stays = vec![];
-        for step in &child.due {
-            let due = self.on_rows_of(step, alias, |inner| {
-                Ok(joined(inner.selection(&step.selection)?.into_iter().map(|condition| condition.text)))
-            })?;
-            stays.push(format!("({due}) is not true"));
+        let mut parts = vec![];
+        for step in child.steps() {
+            parts.push(self.on_rows_of(step, alias, |inner| match &child.stays {
+                Stays::UnlessDue(_) => {
+                    let due = joined(inner.selection(&step.selection)?.into_iter().map(|condition| condition.text));
+                    Ok(format!("({due}) is not true"))
+                }
+                Stays::IfKept(_) => inner.kept(&step.selection.terms),
+            })?);
         }
-        Ok(if stays.is_empty() { "true".into() } else { joined(stays) })
+        Ok(match child.stays {
+            Stays::UnlessDue(_) if parts.is_empty() => "true".into(),
+            Stays::UnlessDue(_) => joined(parts),
+            Stays::IfKept(_) => format!("(({}))", parts.join(") or (")),
+        })
     }
 
     /// Writes something about the rows of another step's table, which stand under this name; values go on in the same

@@ -3,7 +3,7 @@
 
 use forgetd_connector::{
     Check, Child, Comparison, Count, Cutoff, Except, Joined, Key, Latest, Path, Predicate, Selection, Shape, Since,
-    SinceColumn, SinceForm, Step, TableRef, Terms, Test, Undone, Value, WhenNull,
+    SinceColumn, SinceForm, Stays, Step, TableRef, Terms, Test, Undone, Value, WhenNull,
 };
 use forgetd_testkit::Arena;
 use jiff::tz::TimeZone;
@@ -259,7 +259,8 @@ async fn children_keep_their_parents() {
             let due_below = arena.step(below).await;
             let on = vec![Joined { other: "of_item".into(), own: "id".into() }];
             let table = due_below.table.name.clone();
-            let child = Child { foreign_key: "part_of".into(), table, on, due: vec![due_below] };
+            let stays = Stays::UnlessDue(vec![due_below]);
+            let child = Child { foreign_key: "part_of".into(), table, on, stays };
             let mut selection = selection();
             selection.except = vec![Except::Child(child)];
             let step = arena.step(selection).await;

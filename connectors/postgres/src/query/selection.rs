@@ -1,8 +1,8 @@
 //! A selection as conditions in SQL: the period, `where`, the native condition, and what other rules keep.
 
 use forgetd_connector::{
-    Cause, Child, ClauseOf, Column, Except, Fault, FaultClass, Joined, Predicate, Selection, Step, Table, TableRef,
-    Terms,
+    Cause, Child, ClauseOf, Column, Except, Fault, FaultClass, Joined, Predicate, Selection, Stays, Step, Table,
+    TableRef, Terms,
 };
 
 use super::said::{Said, joined};
@@ -185,18 +185,30 @@ impl<'a> Compiler<'a> {
         let belongs =
             child.on.iter().map(|Joined { other, own }| format!("{alias}.{} = {}", codec::quote(other), of(own)));
         let belongs = joined(belongs.collect::<Vec<_>>());
-        let mut stays = vec![];
-        for step in &child.due {
-            let due = self.on_rows_of(step, |inner| {
-                Ok(joined(inner.selection(&step.selection)?.into_iter().map(|condition| condition.text)))
-            })?;
-            stays.push(format!("not coalesce({due}, false)"));
-        }
-        let stays = if stays.is_empty() { "true".into() } else { joined(stays) };
+        let stays = self.stays(child)?;
         Ok(format!(
             "exists (select from only {} as {alias} where {belongs} and (select {stays} from (select {alias}.*) as {ALIAS}))",
             table_name(&child.table),
         ))
+    }
+
+    /// Whether a child stays as it is.
+    fn stays(&mut self, child: &Child) -> Result<String, Fault> {
+        let mut parts = vec![];
+        for step in child.steps() {
+            parts.push(self.on_rows_of(step, |inner| match &child.stays {
+                Stays::UnlessDue(_) => {
+                    let due = joined(inner.selection(&step.selection)?.into_iter().map(|condition| condition.text));
+                    Ok(format!("not coalesce({due}, false)"))
+                }
+                Stays::IfKept(_) => inner.kept(&step.selection.terms),
+            })?);
+        }
+        Ok(match child.stays {
+            Stays::UnlessDue(_) if parts.is_empty() => "true".into(),
+            Stays::UnlessDue(_) => joined(parts),
+            Stays::IfKept(_) => format!("(({}))", parts.join(") or (")),
+        })
     }
 
     /// Writes something about the rows of another step's table, which stand under the same alias further in; parameters go

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use forgetd_connector::{
     Action, AtomicLane, Atomicity, Cause, Child, Compare, Count, Except, FaultClass, Grain, Joined, Lane, Latest,
     LockWait, Marker, NewRow, OldRow, Order, Path, Place, Put, Rewrite, RowCap, Selection, Shape, Since, SinceColumn,
-    Step, TableRef, Transform, Undone, Value,
+    Stays, Step, TableRef, Transform, Undone, Value,
 };
 use forgetd_testkit::{Arena, Tagger, TestDatabase as _};
 
@@ -283,8 +283,8 @@ async fn rows_whose_fate_hangs_on_others_are_judged_again() {
 async fn a_child_that_must_stay_keeps_its_parent() {
     let (arena, database) = big("insert into visit select n, n, '2030-01-01' from generate_series(1, 5) n").await;
     let on = vec![Joined { other: "item".into(), own: "id".into() }];
-    let child =
-        Child { foreign_key: "visit_item_fkey".into(), table: TableRef::parse("public.visit"), on, due: vec![] };
+    let (table, stays) = (TableRef::parse("public.visit"), Stays::UnlessDue(vec![]));
+    let child = Child { foreign_key: "visit_item_fkey".into(), table, on, stays };
     let mut selection = selection("item");
     selection.except = vec![Except::Child(child)];
     let mut step = transform_of(&arena, selection, &[tag("email")]).await;

@@ -76,9 +76,9 @@ pub(crate) fn natives(step: &Step) -> Vec<(Option<&str>, String)> {
     for except in &step.selection.except {
         if let Except::Child(child) = except {
             // Against the child's own table: inside the step a column that it lacks would be the parent's.
-            for due in &child.due {
-                let named = |(rule, sql): (Option<_>, _)| (rule.or(Some(due.rule.as_str())), sql);
-                probes.extend(natives(due).into_iter().map(named));
+            for step in child.steps() {
+                let named = |(rule, sql): (Option<_>, _)| (rule.or(Some(step.rule.as_str())), sql);
+                probes.extend(natives(step).into_iter().map(named));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What makes a row due, as one condition: the same text in every statement.
 
-use forgetd_connector::{Cause, Child, Except, Joined, Predicate, Selection, Terms};
+use forgetd_connector::{Cause, Child, Except, Joined, Predicate, Selection, Stays, Terms};
 
 use super::composer::{Composer, Refused};
 use super::form::Until;
@@ -55,12 +55,24 @@ impl Composer<'_> {
             // The parent's column first: a foreign key compares by its collation.
             parts.push(format!("{} = {alias}.{}", self.own(own), quote(other)));
         }
-        for step in &child.due {
-            let due = self.on_rows_of(step, &alias, |inner| inner.selection(&step.selection))?;
-            parts.push(format!("not ifnull(({due}), 0)"));
-        }
+        parts.extend(self.stays(child, &alias)?);
         let table = quote(&child.table.name);
         Ok(format!("exists (select 1 from main.{table} as {alias} where {})", parts.join("\n    and ")))
+    }
+
+    /// Whether a child that is called so stays as it is: all of these hold.
+    fn stays(&mut self, child: &Child, alias: &str) -> Result<Vec<String>, Refused> {
+        let mut parts = vec![];
+        for step in child.steps() {
+            parts.push(self.on_rows_of(step, alias, |inner| match &child.stays {
+                Stays::UnlessDue(_) => Ok(format!("not ifnull(({}), 0)", inner.selection(&step.selection)?)),
+                Stays::IfKept(_) => inner.kept(&step.selection.terms),
+            })?);
+        }
+        Ok(match child.stays {
+            Stays::UnlessDue(_) => parts,
+            Stays::IfKept(_) => vec![format!("({})", parts.join(" or "))],
+        })
     }
 
     /// Whether the rule of these terms keeps a row: 0 or 1. What is not known to be over is kept.

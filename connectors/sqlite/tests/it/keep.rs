@@ -2,7 +2,7 @@
 
 use forgetd_connector::{
     Check, Comparison, Except, Joined, Latest, Path, PathStep, Predicate, Selection, Since, SinceColumn, SinceForm,
-    TableRef, Terms, Value, WhenNull,
+    Stays, TableRef, Terms, Value, WhenNull,
 };
 
 use crate::fixture::{arena, due, selection};
@@ -136,7 +136,7 @@ fn children(step: forgetd_connector::Step) -> Except {
         foreign_key: "fk".into(),
         table: step.table.name.clone(),
         on,
-        due: vec![step],
+        stays: Stays::UnlessDue(vec![step]),
     })
 }
 

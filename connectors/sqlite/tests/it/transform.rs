@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forgetd_connector::{
     Atomicity, Cause, Child, Count, Except, FaultClass, Grain, Joined, Key, Lane, NewRow, OldRow, Outcome, Put,
-    SinceForm, TableRef, Transform, Undone, Value, WhenNull,
+    SinceForm, Stays, TableRef, Transform, Undone, Value, WhenNull,
 };
 use forgetd_testkit::Arena;
 
@@ -409,7 +409,7 @@ async fn rows_that_another_rule_or_a_child_keeps_are_not_written() {
             foreign_key: "call (item)".into(),
             table: TableRef::parse("call"),
             on: vec![Joined { other: "item".into(), own: "id".into() }],
-            due: vec![],
+            stays: Stays::UnlessDue(vec![]),
         }),
     ];
     let step = step_of(&arena, selection, vec![place("v", Put::Computed)]).await;

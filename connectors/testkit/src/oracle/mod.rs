@@ -12,7 +12,7 @@ mod number;
 mod period;
 mod truth;
 
-use forgetd_connector::{Child, Except, Selection, TableRef, Terms};
+use forgetd_connector::{Child, Except, Selection, Stays, TableRef, Terms};
 
 pub use moment::is_time;
 pub use native::Native;
@@ -49,10 +49,7 @@ fn split(world: &World<'_>, selection: &Selection) -> (Vec<i64>, Vec<i64>) {
 
 fn is_due(world: &World<'_>, table: &TableSpec, row: &Row, selection: &Selection) -> bool {
     let excepted = |except: &Except| match except {
-        // What is not known to be over is kept.
-        Except::Kept { terms, .. } => {
-            matches(table, row, terms) && period::over(world, table, row, terms) != Truth::True
-        }
+        Except::Kept { terms, .. } => is_kept(world, table, row, terms),
         Except::Due(other) => is_due(world, table, row, other),
         Except::Child(child) => stays_with_a_child(world, table, row, child),
     };
@@ -61,12 +58,20 @@ fn is_due(world: &World<'_>, table: &TableSpec, row: &Row, selection: &Selection
         && !selection.except.iter().any(excepted)
 }
 
-/// Whether a child of the row is due by none of the rules of its own table.
+/// Whether these terms keep the row. What is not known to be over is kept.
+fn is_kept(world: &World<'_>, table: &TableSpec, row: &Row, terms: &Terms) -> bool {
+    matches(table, row, terms) && period::over(world, table, row, terms) != Truth::True
+}
+
+/// Whether a child of the row must stay: none of the rules of its own table lets it go, or one of them keeps it.
 fn stays_with_a_child(world: &World<'_>, table: &TableSpec, row: &Row, child: &Child) -> bool {
     let other = world.table(&child.table);
     let belongs = |theirs: &&Row| period::belongs(&child.on, (other, theirs), (table, row));
-    let goes = |theirs: &Row| child.due.iter().any(|step| is_due(world, other, theirs, &step.selection));
-    other.rows.iter().filter(belongs).any(|theirs| !goes(theirs))
+    let stays = |theirs: &Row| match &child.stays {
+        Stays::UnlessDue(steps) => !steps.iter().any(|step| is_due(world, other, theirs, &step.selection)),
+        Stays::IfKept(steps) => steps.iter().any(|step| is_kept(world, other, theirs, &step.selection.terms)),
+    };
+    other.rows.iter().filter(belongs).any(stays)
 }
 
 /// Whether everything beside the period is true. Unknown is not.

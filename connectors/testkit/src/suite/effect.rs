@@ -1,6 +1,6 @@
 //! Effects: what happened is compared with what was announced, before there is a receipt.
 
-use forgetd_connector::{Cause, Child, Compare, Count, Except, Joined, Order, RowCap, Step, TableRef, Value};
+use forgetd_connector::{Cause, Child, Compare, Count, Except, Joined, Order, RowCap, Stays, Step, TableRef, Value};
 use jiff::{Timestamp, ToSpan as _};
 
 use super::fence::{late, order, ten};
@@ -87,7 +87,7 @@ pub async fn children_that_must_stay_keep_their_parents(fixture: &dyn Fixture) {
     let held = |table: &TableSpec, own: &str, due: Step| {
         let on = vec![Joined { other: own.into(), own: "id".into() }];
         let table = TableRef::parse(table.name);
-        Except::Child(Child { foreign_key: format!("{own}_fk"), table, on, due: vec![due] })
+        Except::Child(Child { foreign_key: format!("{own}_fk"), table, on, stays: Stays::UnlessDue(vec![due]) })
     };
     let last = arena.step(grandchildren.selection(fixture, "at", cutoff)).await;
     let mut selection = children.selection(fixture, "at", cutoff);

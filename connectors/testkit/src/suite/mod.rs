@@ -6,6 +6,7 @@
 pub mod account;
 pub mod effect;
 pub mod fence;
+pub mod held;
 pub mod lease;
 pub mod locks;
 pub mod log;
@@ -155,6 +156,15 @@ macro_rules! conformance_areas {
                     children_that_must_stay_keep_their_parents
                     an_unannounced_loss_rolls_back
                     a_cancelled_delete_is_not_counted_as_done
+                }
+            }
+            held {
+                tables {
+                    what_a_kept_row_references_stays
+                    one_rule_that_keeps_is_enough
+                    what_is_held_is_said
+                    a_sealed_batch_leaves_what_is_held_by_then
+                    a_batch_begun_ahead_leaves_what_is_held_by_then
                 }
             }
             sealed {
