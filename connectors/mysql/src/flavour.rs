@@ -117,10 +117,12 @@ impl Flavour {
     /// What stands before a statement that changes rows which are locked already, so that it waits for nobody: an index of
     /// the table can be locked all the same. One of the products can only be told to wait a second.
     pub(crate) fn at_once(self) -> &'static str {
-        match self.product {
-            Product::MariaDb => AT_ONCE,
-            Product::MySql => "",
-        }
+        if self.changes_at_once() { AT_ONCE } else { "" }
+    }
+
+    /// Whether a statement that changes rows can be told to wait for nobody.
+    pub(crate) fn changes_at_once(self) -> bool {
+        self.product == Product::MariaDb
     }
 
     /// A document in a form in which two of the same content are equal, as far as the product has one.

@@ -45,7 +45,9 @@ impl Atomic {
     /// The rest of turn 1 where the rows are taken as one range.
     fn turn_reach(&self, order: &Order, planned: &Planned, packet: &mut Packet) {
         packet.push(Part::Gather, self.query.gather_reach(&planned.span, order.rows_max));
-        packet.push(Part::Lock, self.query.lock_reach(&planned.span));
+        if let Some(lock) = self.query.lock_reach(&planned.span) {
+            packet.push(Part::Lock, lock);
+        }
         for delete in self.query.delete_reach(&planned.span) {
             packet.push(Part::Change, delete);
         }

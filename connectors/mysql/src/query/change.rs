@@ -147,7 +147,8 @@ impl Query {
         if self.rewrites() || self.looks_elsewhere() || self.takes_along() || !self.has_neighbours() {
             return vec![];
         }
-        [self.gather_reach(span, rows), self.lock_reach(span)].into_iter().chain(self.delete_reach(span)).collect()
+        let lock = self.lock_reach(span);
+        [self.gather_reach(span, rows)].into_iter().chain(lock).chain(self.delete_reach(span)).collect()
     }
 
     /// The carrier whose rows are changed where they are locked in a statement of its own.

@@ -52,18 +52,21 @@ impl Query {
     }
 
     /// Locks the due rows between the ends, or fails at once. Where they are no longer as many as were counted, the range
-    /// has no ends any more: it would wait for the row that is not ours.
-    pub(crate) fn lock_reach(&self, span: &Span) -> Sql {
+    /// has no ends any more: it would wait for the row that is not ours. Absent where the delete itself fails at once.
+    pub(crate) fn lock_reach(&self, span: &Span) -> Option<Sql> {
+        if self.flavour().changes_at_once() {
+            return None;
+        }
         let (sql, rows) = self.in_reach(span, Ends::Both);
         let locked = self.flavour().for_update("t", LockWait::Wait);
         let due = Carrier::Due.count();
-        sql.say(format!(
+        Some(sql.say(format!(
             "select if(count(*) = {due}, {LAST}, null) into {LAST} from (select 1 from {rows} {ALL} {locked}) as forgetd_rows"
-        ))
+        )))
     }
 
-    /// Deletes them. The servers look at the row behind a range, too, and would wait for it: so it ends before its last row,
-    /// which is locked already, and that one goes by itself.
+    /// Deletes them, where they are still due. The servers look at the row behind a range, too, and would wait for it: so it
+    /// ends before its last row, which is one of them, and that one goes by itself.
     pub(crate) fn delete_reach(&self, span: &Span) -> [Sql; 2] {
         [Ends::First, Ends::Last].map(|ends| {
             let (sql, rows) = self.in_reach(span, ends);

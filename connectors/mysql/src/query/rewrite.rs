@@ -54,6 +54,16 @@ pub(crate) enum Guard {
     Compared,
 }
 
+/// What stands beside the keys and the new values of rows that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    /// What the period counted from.
+    Since,
+    /// What the new values were computed from.
+    Old,
+}
+
 // === impl Writes ===
 
 impl Writes {
@@ -198,7 +208,8 @@ impl Query {
     pub(crate) fn write_rows(&self, rows: &[RowToWrite], guard: Guard, kept: &[String]) -> Result<Sql, Fault> {
         let Some(writes) = self.writes() else { return Ok(Sql::default()) };
         let mut sql = writes.bound.clone();
-        let from = self.rows_to_write(rows, guard, &mut sql)?;
+        let beside = if guard == Guard::Compared { Beside::Old } else { Beside::Nothing };
+        let from = self.rows_to_write(rows, beside, &mut sql)?;
         let compared = match guard {
             Guard::Locked => String::new(),
             Guard::Compared => {
@@ -233,7 +244,7 @@ impl Query {
         let mut follow = vec![];
         for key in self.following() {
             let mut sql = writes.bound.clone();
-            let from = self.rows_to_write(rows, Guard::Locked, &mut sql)?;
+            let from = self.rows_to_write(rows, Beside::Nothing, &mut sql)?;
             follow.push(self.followed(sql, key, &from, &self.renamed(key), indexes));
         }
         Ok(follow)
@@ -257,7 +268,7 @@ impl Query {
     pub(crate) fn check_rows(&self, rows: &[RowToWrite]) -> Result<Sql, Fault> {
         let Some(writes) = self.writes() else { return Ok(Sql::default()) };
         let mut sql = Sql::default();
-        let from = self.rows_to_write(rows, Guard::Locked, &mut sql)?;
+        let from = self.rows_to_write(rows, Beside::Since, &mut sql)?;
         let moved = writes.since.iter().enumerate().map(|(n, column)| {
             format!("not ({} <=> forgetd_keys.forgetd_s{n})", codec::read(column, &of(&column.name)))
         });
@@ -273,17 +284,18 @@ impl Query {
     }
 
     /// Rows with their new values as a table, joined to the table itself.
-    fn rows_to_write(&self, rows: &[RowToWrite], guard: Guard, sql: &mut Sql) -> Result<String, Fault> {
+    fn rows_to_write(&self, rows: &[RowToWrite], beside: Beside, sql: &mut Sql) -> Result<String, Fault> {
         let texts = |texts: &[Option<String>]| {
             texts.iter().map(|text| serde_json::to_string(text).unwrap_or_else(|_| "null".into())).collect::<Vec<_>>()
         };
         let mut array = String::from("[");
         for row in rows {
             let mut elements = self.key_written(&row.row.key)?;
-            elements.extend(texts(&row.row.since));
             elements.extend(texts(&row.values));
-            if guard == Guard::Compared {
-                elements.extend(texts(&row.row.old));
+            match beside {
+                Beside::Nothing => {}
+                Beside::Since => elements.extend(texts(&row.row.since)),
+                Beside::Old => elements.extend(texts(&row.row.old)),
             }
             if array.len() > 1 {
                 array.push(',');
@@ -297,8 +309,12 @@ impl Query {
         let mut columns = self.key_declared(false);
         let mut at = self.key().len();
         let computed = self.computed().len();
-        let old = if guard == Guard::Compared { computed } else { 0 };
-        for (name, width) in [("s", self.since_width()), ("c", computed), ("o", old)] {
+        let beside = match beside {
+            Beside::Nothing => ("", 0),
+            Beside::Since => ("s", self.since_width()),
+            Beside::Old => ("o", computed),
+        };
+        for (name, width) in [("c", computed), beside] {
             for n in 0..width {
                 columns.push_str(&format!(
                     ", forgetd_{name}{n} longtext character set utf8mb4 collate utf8mb4_bin path '$[{at}]' error on error"
