@@ -115,6 +115,14 @@ notices! {
     CascadePastTriggers = "cascade_past_triggers";
     /// The table has no transactions.
     NotTransactional = "not_transactional";
+    /// Documents have nothing where the moment should be, and are kept for it.
+    SinceMissing = "since_missing";
+    /// The server keeps documents as they were before a change.
+    ImagesKept = "images_kept";
+    /// The collection validates what is written.
+    ValidatorJudges = "validator_judges";
+    /// Filters hold values, and the server can log filters.
+    FiltersAreLogged = "filters_are_logged";
     /// Nothing outside the database remembers the evidence log.
     EvidenceUnanchored = "evidence_unanchored";
     /// The folder that remembers checkpoints is not there.

@@ -1,10 +1,8 @@
 //! Values between the seam and BSON, without loss, and numbers as the control collections keep them.
 
-use forgetd_connector::Key;
-#[cfg(test)]
-use forgetd_connector::Value;
+use forgetd_connector::{Key, Value};
 use jiff::Timestamp;
-use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::spec::{BinarySubtype, ElementType};
 use mongodb::bson::{Binary, Bson, Document};
 
 use crate::reply;
@@ -23,6 +21,85 @@ pub(crate) fn binary(bytes: &[u8]) -> Bson {
 /// milliseconds.
 pub(crate) fn moment(at: Timestamp) -> String {
     format!("{at:.9}")
+}
+
+/// The kind of a [`Value::Typed`] that holds extended JSON.
+pub(crate) const KIND: &str = "bson";
+
+/// A whole number that a double holds exactly.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// A key's value. Numbers that are equal are one key to the server, whatever their types are.
+pub(crate) fn value(bson: &Bson) -> Value {
+    match bson {
+        Bson::String(text) => Value::Text(text.clone()),
+        Bson::Boolean(value) => Value::Bool(*value),
+        Bson::Int32(value) => Value::Int((*value).into()),
+        Bson::Int64(value) => Value::Int(*value),
+        #[allow(clippy::cast_possible_truncation, reason = "what is asked first")]
+        Bson::Double(value) if value.fract() == 0.0 && value.abs() <= WHOLE_MAX => Value::Int(*value as i64),
+        Bson::Binary(Binary { subtype: BinarySubtype::Generic, bytes }) => Value::Bytes(bytes.clone()),
+        other => Value::Typed { kind: KIND.into(), text: canonical(other) },
+    }
+}
+
+/// Reads [`value`]; absent: it is none of ours.
+pub(crate) fn bson(value: &Value) -> Option<Bson> {
+    Some(match value {
+        Value::Null => Bson::Null,
+        Value::Bool(value) => Bson::Boolean(*value),
+        Value::Int(value) => Bson::Int64(*value),
+        Value::Real(value) => Bson::Double(*value),
+        Value::Text(text) => Bson::String(text.clone()),
+        Value::Bytes(bytes) => binary(bytes),
+        Value::Typed { kind, text } if kind == KIND => from_canonical(text)?,
+        Value::Typed { .. } => return None,
+    })
+}
+
+/// A value as extended JSON, without loss.
+pub(crate) fn canonical(bson: &Bson) -> String {
+    match bson {
+        Bson::Int32(value) => format!("{{\"$numberInt\":\"{value}\"}}"),
+        Bson::Int64(value) => format!("{{\"$numberLong\":\"{value}\"}}"),
+        Bson::Double(value) if value.is_nan() => r#"{"$numberDouble":"NaN"}"#.into(),
+        Bson::Double(value) if value.is_infinite() => {
+            format!("{{\"$numberDouble\":\"{}Infinity\"}}", if *value < 0.0 { "-" } else { "" })
+        }
+        other => serde_json::to_string(other).unwrap_or_default(),
+    }
+}
+
+/// Reads [`canonical`].
+pub(crate) fn from_canonical(text: &str) -> Option<Bson> {
+    serde_json::from_str(text).ok()
+}
+
+/// The name of a value's type, as `$type` takes it.
+pub(crate) const fn type_name(bson: &Bson) -> &'static str {
+    match bson.element_type() {
+        ElementType::Double => "double",
+        ElementType::String => "string",
+        ElementType::EmbeddedDocument => "object",
+        ElementType::Array => "array",
+        ElementType::Binary => "binData",
+        ElementType::Undefined => "undefined",
+        ElementType::ObjectId => "objectId",
+        ElementType::Boolean => "bool",
+        ElementType::DateTime => "date",
+        ElementType::Null => "null",
+        ElementType::RegularExpression => "regex",
+        ElementType::DbPointer => "dbPointer",
+        ElementType::JavaScriptCode => "javascript",
+        ElementType::Symbol => "symbol",
+        ElementType::JavaScriptCodeWithScope => "javascriptWithScope",
+        ElementType::Int32 => "int",
+        ElementType::Timestamp => "timestamp",
+        ElementType::Int64 => "long",
+        ElementType::Decimal128 => "decimal",
+        ElementType::MinKey => "minKey",
+        ElementType::MaxKey => "maxKey",
+    }
 }
 
 /// A list of keys as JSON.
@@ -83,7 +160,19 @@ impl Fields for Document {
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, Value, keys_from_json, keys_to_json};
+    use mongodb::bson::Bson;
+
+    use super::{Key, Value, bson, keys_from_json, keys_to_json, value};
+
+    #[test]
+    fn numbers_that_are_equal_are_one_key() {
+        for number in [Bson::Int32(1), Bson::Int64(1), Bson::Double(1.0)] {
+            assert_eq!(value(&number), Value::Int(1), "{number}");
+        }
+        for other in [Bson::Double(1.5), Bson::Null, Bson::ObjectId(mongodb::bson::oid::ObjectId::new())] {
+            assert_eq!(bson(&value(&other)), Some(other.clone()), "{other}");
+        }
+    }
 
     #[test]
     fn keys_come_back_exactly() {

@@ -56,12 +56,21 @@ impl Link {
         collection: &Collection<Document>,
         statements: Vec<Document>,
     ) -> Result<Written, Failure> {
-        let patience = i64::try_from(self.context.call_timeout_ms).unwrap_or(i64::MAX);
-        let command = doc! {
-            "update": collection.name(), "updates": statements, "ordered": false,
-            "writeConcern": { "w": "majority", "j": true, "wtimeout": patience },
-        };
+        let command = doc! { "update": collection.name(), "updates": statements, "ordered": false };
         let database = self.client.database(&collection.namespace().db);
+        self.write(operation, place, &database, command).await
+    }
+
+    /// Sends a write command that is acknowledged when a majority has it in its journal. It is never sent again by the driver.
+    pub(crate) async fn write(
+        &self,
+        operation: &'static str,
+        place: &str,
+        database: &Database,
+        mut command: Document,
+    ) -> Result<Written, Failure> {
+        let patience = i64::try_from(self.context.call_timeout_ms).unwrap_or(i64::MAX);
+        command.insert("writeConcern", doc! { "w": "majority", "j": true, "wtimeout": patience });
         let reply = self.call(operation, place, database.run_command(command)).await?;
         Written::read(&reply).ok_or_else(|| Failure::odd(operation, place))
     }

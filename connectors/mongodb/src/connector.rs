@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts, Fault,
-    FaultClass, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Table,
+    Capabilities, Catalog, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts, Fault, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Table,
     TableRef, Transform,
 };
 use jiff::Timestamp;
@@ -13,7 +12,9 @@ use jiff::Timestamp;
 use crate::config::{Config, Target};
 use crate::connect::Link;
 use crate::control::MongoControl;
-use crate::facts;
+use crate::query::Scope;
+use crate::sealed::SealedKeys;
+use crate::{catalog, done, explain, facts, flavour, judge, measure, preflight, profile, query, sealed};
 
 /// What every part of the connector works with.
 pub(crate) struct Shared {
@@ -44,13 +45,20 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
     Ok(Box::new(Mongo { shared, facts, capabilities: facts::capabilities(), control }))
 }
 
+// === impl Shared ===
+
+impl Shared {
+    /// Whether a look into another collection takes fields and a pipeline both.
+    pub(crate) fn joins_by_field(&self) -> bool {
+        flavour::joins_by_field(&self.facts)
+    }
+}
+
 // === impl Mongo ===
 
 impl Mongo {
-    /// What the connector cannot do yet.
-    fn missing<T>(&self, operation: &'static str) -> Result<T, Fault> {
-        let fault = Fault::new(FaultClass::Blocked(Cause::Unsupported), operation, &self.shared.link.context.database);
-        Err(fault.with_detail("the connector for MongoDB cannot do this yet"))
+    async fn scope(&self, step: &Step) -> Result<Scope, Fault> {
+        catalog::scope(&self.shared.link, step, self.shared.joins_by_field()).await
     }
 }
 
@@ -69,63 +77,71 @@ impl Connector for Mongo {
     }
 
     async fn tables(&self) -> Result<Vec<TableRef>, Fault> {
-        self.missing("list collections")
+        catalog::tables(&self.shared.link).await
     }
 
-    async fn describe(&self, _tables: &[TableRef]) -> Result<Catalog, Fault> {
-        self.missing("describe")
+    async fn describe(&self, tables: &[TableRef]) -> Result<Catalog, Fault> {
+        catalog::describe(&self.shared.link, tables).await
     }
 
-    async fn preflight(&self, _step: &Step) -> Result<Vec<Finding>, Fault> {
-        self.missing("preflight")
+    async fn preflight(&self, step: &Step) -> Result<Vec<Finding>, Fault> {
+        preflight::check(&self.shared, step).await
     }
 
-    async fn measure(&self, _step: &Step, _cap: RowCap) -> Result<Measure, Fault> {
-        self.missing("measure")
+    async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
+        measure::measure(&self.shared.link, step, &self.scope(step).await?, cap).await
     }
 
-    async fn survivors(&self, _step: &Step) -> Result<Count, Fault> {
-        self.missing("count survivors")
+    async fn survivors(&self, step: &Step) -> Result<Count, Fault> {
+        measure::survivors(&self.shared.link, step, &self.scope(step).await?).await
     }
 
-    async fn profile(&self, _step: &Step, _cap: RowCap) -> Result<Profile, Fault> {
-        self.missing("profile")
+    async fn profile(&self, step: &Step, cap: RowCap) -> Result<Profile, Fault> {
+        let (scope, now) = (self.scope(step).await?, self.now().await?);
+        profile::profile(&self.shared.link, step, &scope, self.shared.joins_by_field(), (now, cap)).await
     }
 
-    async fn judge(&self, _step: &Step, _key: &Key) -> Result<Option<Judged>, Fault> {
-        self.missing("judge")
+    async fn judge(&self, step: &Step, key: &Key) -> Result<Option<Judged>, Fault> {
+        let scope = self.scope(step).await?;
+        judge::judge(&self.shared.link, step, &scope, self.shared.joins_by_field(), key).await
     }
 
-    async fn explain(&self, _step: &Step) -> Result<Vec<Explained>, Fault> {
-        self.missing("explain")
+    async fn explain(&self, step: &Step) -> Result<Vec<Explained>, Fault> {
+        explain::explain(&self.shared.link, step, &self.scope(step).await?).await
     }
 
-    fn statements(&self, _step: &Step) -> Result<Statements, Fault> {
-        self.missing("statements")
+    fn statements(&self, step: &Step) -> Result<Statements, Fault> {
+        let place = step.place(&self.shared.link.context.database);
+        query::statements(step, self.shared.joins_by_field(), &place)
     }
 
-    fn step_grants(&self, _step: &Step, _role: &str) -> String {
-        String::new()
+    fn step_grants(&self, step: &Step, role: &str) -> String {
+        preflight::grants(step, role, &self.shared.link.target.schema)
     }
 
-    fn index_statement(&self, _table: &TableRef, _columns: &[String]) -> String {
-        String::new()
+    fn index_statement(&self, table: &TableRef, columns: &[String]) -> String {
+        preflight::index(table, columns)
     }
 
     fn control(&self) -> &dyn Control {
         &self.control
     }
 
-    async fn lane(&self, _step: &Step, _claim: &LaneClaim, _transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
-        self.missing("open lane")
+    async fn lane(&self, step: &Step, claim: &LaneClaim, transform: Arc<dyn Transform>) -> Result<Lane, Fault> {
+        if let Some(fault) = sealed::refused(step, &step.place(&self.shared.link.context.database)) {
+            return Err(fault);
+        }
+        let shared = Arc::clone(&self.shared);
+        Ok(Lane::Sealed(Box::new(SealedKeys::open(shared, step, claim, transform).await?)))
     }
 
-    async fn count_shaped(&self, _table: &Table, _path: &Path, _shape: &Shape) -> Result<u64, Fault> {
-        self.missing("count shaped")
+    async fn count_shaped(&self, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault> {
+        measure::count_shaped(&self.shared.link, table, path, shape).await
     }
 
-    async fn done_rows(&self, _step: &Step, _after: Option<&Key>, _rows_max: u32) -> Result<DoneRows, Fault> {
-        self.missing("read done rows")
+    async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
+        let done = step.done();
+        done::rows(&self.shared.link, step, &self.scope(&done).await?, after, rows_max).await
     }
 
     async fn close(&self) {

@@ -94,6 +94,12 @@ impl Failure {
         Some(Self { fault, fate: Fate::Unknown })
     }
 
+    /// One statement of a write, or its confirmation, that failed with this code.
+    pub(crate) fn of_code(code: i32, operation: &'static str, place: &str) -> Self {
+        let fault = Fault::new(class(code), operation, place).with_code(code.to_string());
+        Self { fault, fate: Fate::Unknown }
+    }
+
     /// No answer in time.
     pub(crate) fn late(operation: &'static str, place: &str) -> Self {
         let fault = Fault::new(FaultClass::Disconnected, operation, place).with_detail("no answer in time");

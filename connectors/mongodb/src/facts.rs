@@ -80,6 +80,7 @@ pub(crate) fn with_probe(mut facts: Facts, probed: Option<&Probed>) -> Facts {
     if probed.is_some_and(|probed| !probed.write_concern_is_real) {
         facts.durability = Durability::Weak;
     }
+    facts.probed = Some(probed.map_or_else(|| "not probed".into(), Probed::words));
     facts
 }
 

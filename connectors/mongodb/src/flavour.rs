@@ -128,6 +128,13 @@ fn host(place: &str) -> &str {
     place.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(place, |(host, _)| host)
 }
 
+/// Whether a `$lookup` takes fields and a pipeline both. Without the fields no index serves it everywhere.
+pub(crate) fn joins_by_field(facts: &forgetd_connector::Facts) -> bool {
+    let mongo = Product::Mongo.name() == facts.product;
+    let major = facts.version.split('.').next().and_then(|major| major.parse::<u16>().ok());
+    Product::Ferret.name() == facts.product || (mongo && major.is_some_and(|major| major >= 5))
+}
+
 #[cfg(test)]
 mod tests {
     use mongodb::bson::{Document, doc};

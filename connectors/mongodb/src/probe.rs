@@ -44,7 +44,7 @@ pub(crate) enum Transactions {
 // === impl Probed ===
 
 impl Probed {
-    /// How effect and receipt belong together on such a server, and why.
+    /// Why effect and receipt belong together as they do on such a server.
     pub(crate) fn words(&self) -> String {
         let why = match &self.transactions {
             Transactions::Real => "transactions are real, and not used".into(),
@@ -54,7 +54,7 @@ impl Probed {
             Transactions::CommittedLost => "committed write lost".into(),
         };
         let concern = if self.write_concern_is_real { "" } else { "; write concern only pretended" };
-        format!("sealed ({why}{concern})")
+        format!("{why}{concern}")
     }
 
     /// As it is stored, with whose server it was.
@@ -189,11 +189,11 @@ mod tests {
     #[test]
     fn what_was_probed_is_remembered_for_that_server_alone() {
         for (transactions, words) in [
-            (Transactions::Real, "sealed (transactions are real, and not used)"),
-            (Transactions::Refused(Some("20".into())), "sealed (transactions refused, code 20)"),
-            (Transactions::Refused(None), "sealed (transactions refused)"),
-            (Transactions::AbortedPersisted, "sealed (aborted write persisted)"),
-            (Transactions::CommittedLost, "sealed (committed write lost)"),
+            (Transactions::Real, "transactions are real, and not used"),
+            (Transactions::Refused(Some("20".into())), "transactions refused, code 20"),
+            (Transactions::Refused(None), "transactions refused"),
+            (Transactions::AbortedPersisted, "aborted write persisted"),
+            (Transactions::CommittedLost, "committed write lost"),
         ] {
             let probed = Probed { transactions, write_concern_is_real: true };
             assert_eq!(probed.words(), words);

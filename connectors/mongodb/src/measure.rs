@@ -1,0 +1,84 @@
+//! How much is due, by the filter that the lanes use.
+
+use forgetd_connector::{Count, Fault, Measure, Outside, Path, RowCap, Shape, Since, Step, Table};
+use jiff::Timestamp;
+use mongodb::bson::{Document, doc};
+
+use crate::connect::Link;
+use crate::error::Failure;
+use crate::moment;
+use crate::query::{Scope, Written, shaped, written};
+
+/// Counts.
+pub(crate) async fn measure(link: &Link, step: &Step, scope: &Scope, cap: RowCap) -> Result<Measure, Fault> {
+    const OPERATION: &str = "measure";
+    let table = &step.table.name;
+    let limit = cap.0.map(|cap| cap.saturating_add(1));
+    let due = capped(link.count(OPERATION, table, scope, scope.stages(None), limit).await?, cap);
+    let every = scope.with(Document::new(), vec![]);
+    let total = match capped(link.count(OPERATION, table, &every, every.stages(None), limit).await?, cap) {
+        Count::Capped(rows) => match step.table.rows_estimate {
+            Some(estimate) => Count::Estimate(estimate.max(rows)),
+            None => Count::Capped(rows),
+        },
+        count => count,
+    };
+    let oldest = if due.rows() == Some(0) { None } else { oldest(link, step, scope).await? };
+    let outside = match Outside::by_counts(due, total) {
+        Some(outside) => outside,
+        None => Outside::found(outside(link, step, scope).await?),
+    };
+    Ok(Measure { due, oldest, total, outside })
+}
+
+/// Counts all that is due and nothing else.
+pub(crate) async fn survivors(link: &Link, step: &Step, scope: &Scope) -> Result<Count, Fault> {
+    let counted = link.count("count survivors", &step.table.name, scope, scope.stages(None), None).await?;
+    Ok(Count::Exact(counted))
+}
+
+pub(crate) fn capped(rows: u64, cap: RowCap) -> Count {
+    match cap.0 {
+        Some(cap) if rows > cap => Count::Capped(cap),
+        _ => Count::Exact(rows),
+    }
+}
+
+/// Whether there is a document that is not due.
+async fn outside(link: &Link, step: &Step, scope: &Scope) -> Result<bool, Failure> {
+    let mut stages = scope.lookups.clone();
+    stages.push(doc! { "$match": { "$nor": [scope.filter.clone()] } });
+    Ok(link.count("measure", &step.table.name, scope, stages, Some(1)).await? > 0)
+}
+
+/// The earliest moment among what is due.
+async fn oldest(link: &Link, step: &Step, scope: &Scope) -> Result<Option<Timestamp>, Fault> {
+    let since = &step.selection.terms.since;
+    let fields = written(since).map_err(|refused| refused.into_fault(&link.place_of(&step.table.name)))?;
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    // Documents without a moment have none to tell.
+    let mut stages = scope.stages(None);
+    stages.push(doc! { "$set": { "forgetd_at": latest(since, &fields) } });
+    stages.push(doc! { "$match": { "forgetd_at": { "$ne": mongodb::bson::Bson::Null } } });
+    stages.extend([doc! { "$sort": { "forgetd_at": 1 } }, doc! { "$limit": 1 }]);
+    let found = link.read("measure", &step.table.name, scope, stages).await?;
+    Ok(found.first().and_then(|document| moment::counts(document, since, &fields)).map(|moment| moment.at))
+}
+
+/// What counts, as the server orders it.
+fn latest(since: &Since, fields: &[Written]) -> mongodb::bson::Bson {
+    let mut values = fields.iter().map(|written| written.field.value());
+    match since {
+        Since::Greatest(_) => doc! { "$max": values.collect::<Vec<_>>() }.into(),
+        _ => values.next().unwrap_or_default().into(),
+    }
+}
+
+/// Counts the documents that hold a value of this shape at a path.
+pub(crate) async fn count_shaped(link: &Link, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault> {
+    let filter = shaped(path, shape).map_err(|refused| refused.into_fault(&link.place_of(&table.name)))?;
+    let scope = Scope { lookups: vec![], own: Document::new(), filter, collated: false };
+    Ok(link.count("count shaped", &table.name, &scope, scope.stages(None), None).await?)
+}

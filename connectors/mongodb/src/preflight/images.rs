@@ -1,0 +1,19 @@
+//! Old values that the server keeps beside the collection.
+
+use forgetd_connector::{Finding, Notice};
+use mongodb::bson::Document;
+
+use super::says;
+
+pub(super) fn check(options: &Document, place: &str) -> Option<Finding> {
+    let images = options.get_document("changeStreamPreAndPostImages").ok()?;
+    says(images, "enabled").then(|| {
+        Finding::warns(
+            Notice::ImagesKept,
+            place,
+            "the server keeps documents as they were before a change for its change streams: what is deleted or written over \
+             stays there until they expire",
+            "set `expireAfterSeconds` of changeStreamOptions, or switch changeStreamPreAndPostImages off",
+        )
+    })
+}

@@ -1,0 +1,222 @@
+//! The sealed lane: keys from one sorted cursor, cut into batches, and changes that are guarded by keys and filter both.
+//!
+//! A key that was picked is a promise of nothing: the server judges each document again at the moment it changes it. A write
+//! to several documents can stop in the middle here, so what is told is what the server counted, and what is left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use forgetd_connector::{
+    Cause, Fault, FaultClass, Key, LaneClaim, Next, Order, Outcome, Picked, SealedLane, Step, Transform, fault_point,
+};
+use mongodb::bson::{Bson, Document, doc};
+
+use crate::catalog;
+use crate::codec;
+use crate::connect::Link;
+use crate::connector::Shared;
+use crate::error::Failure;
+use crate::query::Scope;
+use crate::rewrite::Rewriting;
+use crate::walk;
+
+/// The keys of a batch stand in one document, beside its receipt.
+const KEY_BYTES_MAX: usize = 1_000_000;
+
+/// A lane of one step.
+pub(crate) struct SealedKeys {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) step: Step,
+    pub(crate) scope: Scope,
+    pub(crate) place: String,
+    /// No statement of the lane runs longer on the server: below the lease time.
+    patience: Duration,
+    rewriting: Option<Rewriting>,
+    walk: Option<Walk>,
+}
+
+/// A cursor of the server's, and the last key that was taken from it.
+struct Walk {
+    cursor: mongodb::Cursor<Document>,
+    at: Option<Bson>,
+}
+
+// === impl SealedKeys ===
+
+impl SealedKeys {
+    /// Resolves the step against the collection as it is now.
+    pub(crate) async fn open(
+        shared: Arc<Shared>,
+        step: &Step,
+        claim: &LaneClaim,
+        transform: Arc<dyn Transform>,
+    ) -> Result<Self, Fault> {
+        let place = step.place(&shared.link.context.database);
+        let scope = catalog::scope(&shared.link, step, shared.joins_by_field()).await?;
+        let rewriting = match step.rewrite() {
+            Some(rewrite) => Some(Rewriting::new(rewrite, transform, &place)?),
+            None => None,
+        };
+        let patience = Duration::from_millis(claim.idle_ms_max).min(shared.link.call_timeout());
+        Ok(Self { shared, step: step.clone(), scope, place, patience, rewriting, walk: None })
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.shared.link
+    }
+
+    /// The stages of a pick behind a position.
+    async fn begin(&self, after: Option<&Bson>, rows_max: u32) -> Result<Walk, Failure> {
+        let mut stages = self.scope.stages(after.map(walk::behind));
+        stages.extend([doc! { "$sort": { "_id": 1 } }, doc! { "$project": { "_id": 1 } }]);
+        let cursor = self.link().open("pick", &self.step.table.name, &self.scope, stages, rows_max).await?;
+        Ok(Walk { cursor, at: after.cloned() })
+    }
+
+    /// The next keys, and whether there may be more.
+    async fn take(&mut self, from: Option<Bson>, rows_max: u32) -> Result<(Vec<Bson>, bool), Failure> {
+        let mut keys: Vec<Bson> = vec![];
+        let (mut bytes, mut reopened) = (0, false);
+        let mut open = match self.walk.take() {
+            Some(open) if open.at == from => open,
+            _ => self.begin(from.as_ref(), rows_max).await?,
+        };
+        while keys.len() < rows_max as usize && bytes < KEY_BYTES_MAX {
+            match self.link().call("pick", &self.place, open.cursor.advance()).await {
+                Ok(true) => {}
+                Ok(false) => return Ok((keys, false)),
+                // The server forgot the cursor: the walk goes on behind the last key.
+                Err(failure) if failure.fault.class == FaultClass::Transient && !reopened => {
+                    reopened = true;
+                    open = self.begin(open.at.clone().as_ref(), rows_max).await?;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            }
+            let found = open.cursor.deserialize_current();
+            let found = found.map_err(|error| Failure::of(&error, "pick", &self.place))?;
+            let id = found.get("_id").cloned().unwrap_or(Bson::Null);
+            bytes += codec::canonical(&id).len();
+            open.at = Some(id.clone());
+            keys.push(id);
+        }
+        self.walk = Some(open);
+        Ok((keys, true))
+    }
+
+    /// Which of the keys are due.
+    pub(crate) async fn due(&self, operation: &'static str, keys: &[Bson]) -> Result<Vec<Bson>, Failure> {
+        let mut stages = self.scope.stages(Some(among(keys)));
+        stages.push(doc! { "$project": { "_id": 1 } });
+        let found = self.link().read(operation, &self.step.table.name, &self.scope, stages).await?;
+        Ok(found.into_iter().filter_map(|mut found| found.remove("_id")).collect())
+    }
+
+    async fn left(&self, operation: &'static str, keys: &[Bson]) -> Result<u64, Failure> {
+        let stages = self.scope.stages(Some(among(keys)));
+        self.link().count(operation, &self.step.table.name, &self.scope, stages, None).await
+    }
+
+    /// Deletes those of the keys that are due; says how many.
+    async fn delete(&self, keys: &[Bson]) -> Result<u64, Failure> {
+        // What lies in another collection is judged right before: activity of this very moment can be missed.
+        let judged = if self.scope.lookups.is_empty() { keys.to_vec() } else { self.due("finish", keys).await? };
+        if judged.is_empty() {
+            return Ok(0);
+        }
+        let statement = self.statement(doc! { "limit": 0, "hint": "_id_" }, among(&judged));
+        let command = doc! { "delete": &self.step.table.name.name, "deletes": [statement] };
+        let written = self.write(command).await?;
+        match Failure::of_written(&written, "finish", &self.place) {
+            Some(failure) => Err(failure),
+            None => Ok(written.n),
+        }
+    }
+
+    /// A statement on what is due among some documents.
+    pub(crate) fn statement(&self, mut statement: Document, among: Document) -> Document {
+        let mut parts = vec![Bson::Document(among)];
+        if !self.scope.own.is_empty() {
+            parts.push(Bson::Document(self.scope.own.clone()));
+        }
+        statement.insert("q", doc! { "$and": parts });
+        if self.scope.collated {
+            statement.insert("collation", doc! { "locale": "simple" });
+        }
+        statement
+    }
+
+    /// Sends a write command that ends before the lease does.
+    pub(crate) async fn write(&self, mut command: Document) -> Result<crate::reply::Written, Failure> {
+        let patience = i64::try_from(self.patience.as_millis()).unwrap_or(i64::MAX).max(1);
+        command.insert("maxTimeMS", patience);
+        command.insert("comment", format!("forgetd {}", self.step.rule));
+        self.link().write("finish", &self.place, &self.link().database_of(&self.step.table.name), command).await
+    }
+
+    async fn finished(&self, keys: &[Bson]) -> Result<Outcome, Failure> {
+        let (changed, unfit) = match &self.rewriting {
+            Some(rewriting) => self.rewrite(rewriting, keys).await?,
+            None => (self.delete(keys).await?, std::collections::BTreeMap::default()),
+        };
+        let kept = if changed == keys.len() as u64 { 0 } else { self.left("finish", keys).await? };
+        let gone = (keys.len() as u64).saturating_sub(kept);
+        // A document that was changed and became due again is counted once.
+        Ok(Outcome { changed: changed.min(gone), gone, kept, unfit, ..Outcome::default() })
+    }
+
+    fn ids(&self, operation: &'static str, keys: &[Key]) -> Result<Vec<Bson>, Fault> {
+        let unknown = || Fault::new(FaultClass::Internal, operation, &self.place).with_detail("a key is none of ours");
+        keys.iter().map(walk::id).collect::<Option<_>>().ok_or_else(unknown)
+    }
+}
+
+/// These keys.
+pub(crate) fn among(keys: &[Bson]) -> Document {
+    doc! { "_id": { "$in": keys } }
+}
+
+#[async_trait]
+impl SealedLane for SealedKeys {
+    async fn pick(&mut self, order: &Order) -> Result<Picked, Fault> {
+        fault_point::before("pick")?;
+        let from = match &order.from {
+            None => None,
+            Some(cursor) => Some(walk::position(cursor).ok_or_else(|| {
+                let fault = Fault::new(FaultClass::Internal, "pick", &self.place);
+                fault.with_detail("the resume position is none of ours")
+            })?),
+        };
+        let (ids, more) = self.take(from, order.rows_max.max(1)).await?;
+        fault_point::after("pick")?;
+        let next = match ids.last() {
+            Some(last) if more => Next::At(walk::cursor(last)),
+            _ => Next::End,
+        };
+        Ok(Picked { keys: ids.iter().map(|id| Key(vec![codec::value(id)])).collect(), next })
+    }
+
+    async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
+        if keys.is_empty() {
+            return Ok(Outcome::default());
+        }
+        let ids = self.ids("finish", keys)?;
+        fault_point::before("finish")?;
+        let outcome = self.finished(&ids).await?;
+        fault_point::after("finish")?;
+        Ok(outcome)
+    }
+
+    async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
+        let ids = self.ids("look", keys)?;
+        let kept = if ids.is_empty() { 0 } else { self.left("look", &ids).await? };
+        Ok(Outcome { gone: (ids.len() as u64).saturating_sub(kept), kept, ..Outcome::default() })
+    }
+}
+
+/// What a step must be for a lane.
+pub(crate) fn refused(step: &Step, place: &str) -> Option<Fault> {
+    let fault = |cause| Fault::new(FaultClass::Blocked(cause), "open lane", place);
+    (step.atomicity.is_atomic()).then(|| fault(Cause::Unsupported).with_detail("documents are changed in sealed batches"))
+}
