@@ -6,6 +6,7 @@ use forgetd_connector::{
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 
+use crate::codec::Fields as _;
 use crate::connect::Link;
 use crate::error::Failure;
 use crate::query::Scope;
@@ -47,7 +48,7 @@ pub(crate) async fn look(link: &Link, asked: &TableRef) -> Result<Option<Documen
 async fn table(link: &Link, asked: &TableRef, found: &Document) -> Result<Table, Failure> {
     let schema = asked.schema.clone().unwrap_or_else(|| link.target.schema.clone());
     let name = TableRef { schema: Some(schema), name: asked.name.clone() };
-    let view = found.get_str("type") == Ok("view");
+    let view = found.says("type", "view");
     let indexes = if view { vec![] } else { indexes(link, &name).await? };
     let rows_estimate = if view { None } else { estimate(link, &name).await? };
     Ok(Table {
@@ -88,19 +89,20 @@ async fn estimate(link: &Link, name: &TableRef) -> Result<Option<u64>, Failure> 
 
 /// An index that a range or an equality can use: not one that leaves documents out, or that keeps no order.
 fn index(found: &Document) -> Option<Index> {
-    if found.contains_key("partialFilterExpression") || found.get_bool("sparse") == Ok(true) {
+    if found.contains_key("partialFilterExpression") || found.is_true("sparse") {
         return None;
     }
     let fields = found.get_document("key").ok()?;
     let columns = fields.iter().map(|(field, direction)| {
-        let ordered = reply::number(direction).is_some() || matches!(direction, Bson::Int32(-1) | Bson::Int64(-1))
+        let ordered = reply::number(direction).is_some()
+            || matches!(direction, Bson::Int32(-1) | Bson::Int64(-1))
             || matches!(direction, Bson::Double(direction) if *direction < 0.0);
         (ordered && !field.contains('$')).then(|| written(field))
     });
     Some(Index {
         name: found.get_str("name").ok()?.into(),
         columns: columns.collect::<Option<_>>()?,
-        unique: found.get_bool("unique") == Ok(true),
+        unique: found.is_true("unique"),
     })
 }
 

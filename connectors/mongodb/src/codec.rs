@@ -76,7 +76,7 @@ pub(crate) fn from_canonical(text: &str) -> Option<Bson> {
 }
 
 /// The name of a value's type, as `$type` takes it.
-pub(crate) const fn type_name(bson: &Bson) -> &'static str {
+pub(crate) fn type_name(bson: &Bson) -> &'static str {
     match bson.element_type() {
         ElementType::Double => "double",
         ElementType::String => "string",
@@ -119,6 +119,7 @@ pub(crate) trait Fields {
     fn bytes(&self, name: &str) -> Option<Vec<u8>>;
     fn at(&self, name: &str) -> Option<Timestamp>;
     fn is_null(&self, name: &str) -> bool;
+    fn is_true(&self, name: &str) -> bool;
     fn says(&self, name: &str, text: &str) -> bool;
 
     /// 32 bytes; a damaged value fails every comparison with what we know.
@@ -151,6 +152,10 @@ impl Fields for Document {
 
     fn says(&self, name: &str, text: &str) -> bool {
         self.get_str(name).is_ok_and(|said| said == text)
+    }
+
+    fn is_true(&self, name: &str) -> bool {
+        self.get_bool(name).unwrap_or(false)
     }
 
     fn is_null(&self, name: &str) -> bool {

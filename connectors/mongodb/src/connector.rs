@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Capabilities, Catalog, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts, Fault, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Table,
-    TableRef, Transform,
+    Capabilities, Catalog, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts, Fault, Finding,
+    Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Table, TableRef, Transform,
 };
 use jiff::Timestamp;
 

@@ -8,8 +8,21 @@ use crate::query::Scope;
 
 /// Members of a plan in which literals and counters of the moment stand.
 const HIDDEN: &[&str] = &[
-    "parsedQuery", "filter", "indexBounds", "command", "serverInfo", "serverParameters", "$clusterTime", "operationTime",
-    "indexFilter", "Index Cond", "Filter", "pipeline", "queryHash", "planCacheKey", "planCacheShapeHash",
+    "parsedQuery",
+    "filter",
+    "indexBounds",
+    "command",
+    "serverInfo",
+    "serverParameters",
+    "$clusterTime",
+    "operationTime",
+    "indexFilter",
+    "Index Cond",
+    "Filter",
+    "pipeline",
+    "queryHash",
+    "planCacheKey",
+    "planCacheShapeHash",
     "queryShapeHash",
 ];
 

@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use mongodb::bson::{Bson, Document};
 
-use crate::query::{Field, Form, Written};
+use crate::query::{Form, Written};
 
 /// What a document says about time at one of its fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +54,7 @@ fn read(value: &Bson, form: &Form) -> Option<Moment> {
             Timestamp::from_millisecond(date.timestamp_millis()).ok().map(instant)
         }
         (Bson::String(text), Form::Naive(Some(zone))) => local(text.replace(' ', "T").parse().ok()?, zone),
-        (Bson::String(text), Form::Date(zone)) => {
-            local(text.parse::<jiff::civil::Date>().ok()?.at(0, 0, 0, 0), zone)
-        }
+        (Bson::String(text), Form::Date(zone)) => local(text.parse::<jiff::civil::Date>().ok()?.at(0, 0, 0, 0), zone),
         (Bson::String(text), Form::Iso8601) => {
             let at: Timestamp = text.replacen(' ', "T", 1).parse().ok()?;
             let local: DateTime = text.get(..19)?.replace(' ', "T").parse().ok()?;
@@ -84,7 +82,11 @@ fn nanos(value: &Bson, unit: i128) -> Option<i128> {
     match value {
         Bson::Int32(value) => i128::from(*value).checked_mul(unit),
         Bson::Int64(value) => i128::from(*value).checked_mul(unit),
-        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "shown and compared with nothing")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "shown and compared with nothing"
+        )]
         Bson::Double(value) if value.is_finite() => Some((value * unit as f64) as i128),
         Bson::Decimal128(value) => nanos(&Bson::Double(value.to_string().parse().ok()?), unit),
         _ => None,

@@ -11,7 +11,6 @@ mod unique;
 mod validator;
 
 use forgetd_connector::{Cause, Fault, FaultClass, Finding, Notice, Step};
-use mongodb::bson::Document;
 
 use crate::catalog;
 use crate::connector::Shared;
@@ -57,11 +56,6 @@ fn logged(step: &Step, place: &str) -> Option<Finding> {
         "an update's filter holds the values that it replaces: the server's slow-query log, profiler and currentOp can show them",
         "let the server redact its log (`security.redactClientLogData`), or raise `slowOpThresholdMs` above a batch's time",
     ))
-}
-
-/// A field of an index or of an option, if it says so.
-fn says(document: &Document, name: &str) -> bool {
-    document.get_bool(name) == Ok(true)
 }
 
 /// What the server refuses to tell is not there.

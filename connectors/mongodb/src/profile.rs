@@ -98,9 +98,9 @@ pub(crate) async fn types(
     }
     stages.push(by_type(field));
     let found = link.read(OPERATION, &step.table.name, scope, stages).await?;
-    let counted = found.iter().filter_map(|found| {
-        Some((found.get_str("_id").ok()?.to_owned(), found.get("n").and_then(reply::number)?))
-    });
+    let counted = found
+        .iter()
+        .filter_map(|found| Some((found.get_str("_id").ok()?.to_owned(), found.get("n").and_then(reply::number)?)));
     let mut counted: Vec<(String, u64)> = counted.collect();
     counted.sort();
     Ok(counted)

@@ -19,7 +19,7 @@ use mongodb::bson::{Bson, Document, doc};
 
 pub(crate) use account::{Asked, Reason, Why, by_type};
 pub(crate) use field::Field;
-pub(crate) use form::{Form, Until};
+pub(crate) use form::Form;
 pub(crate) use native::check as check_native;
 pub(crate) use since::{Written, written};
 pub(crate) use undone::shaped;
@@ -155,9 +155,12 @@ pub(crate) fn statements(step: &Step, joins_by_field: bool, place: &str) -> Resu
             None => doc! { "delete": name, "deletes": [{ "q": keyed, "limit": 0, "hint": "_id_" }] },
             Some(rewrite) => {
                 let mut sets = Document::new();
-                for column in rewrite.places.iter().map(|place| place.path.to_string()).chain(
-                    rewrite.marker.iter().map(|marker| marker.column.clone()),
-                ) {
+                for column in rewrite
+                    .places
+                    .iter()
+                    .map(|place| place.path.to_string())
+                    .chain(rewrite.marker.iter().map(|marker| marker.column.clone()))
+                {
                     sets.insert(column, "?new");
                 }
                 let one = field::all(vec![doc! { "_id": "?key" }, scope.own.clone(), doc! { "?path": "?old" }]);

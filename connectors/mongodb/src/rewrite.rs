@@ -7,15 +7,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forgetd_connector::{
-    Cause, Fault, FaultClass, Marker, NewRow, OldRow, Place, Put, Rewrite, Transform, Value,
-};
+use forgetd_connector::{Cause, Fault, FaultClass, Marker, NewRow, OldRow, Place, Put, Rewrite, Transform, Value};
 use mongodb::bson::{Bson, DateTime, Document, doc};
 
 use crate::codec;
 use crate::error::{self, Failure};
 use crate::query::Field;
-use crate::sealed::{SealedKeys, among};
+use crate::sealed::{Ground, among};
 use crate::values::{self, Change};
 
 /// A command ends where its statements make this many bytes: what a server takes is three times as much.
@@ -60,7 +58,8 @@ impl Rewriting {
             match put {
                 Put::Computed => {}
                 Put::Constant(value) => {
-                    let value = codec::bson(value).ok_or_else(|| refuse("a constant is of a type that no field has"))?;
+                    let value =
+                        codec::bson(value).ok_or_else(|| refuse("a constant is of a type that no field has"))?;
                     constants.push((field(&path.to_string())?, value));
                 }
                 Put::Coarser(_) => return Err(refuse("nothing in a document is made coarser")),
@@ -144,9 +143,9 @@ fn written(value: &Value) -> Bson {
     }
 }
 
-// === impl SealedKeys ===
+// === impl Ground ===
 
-impl SealedKeys {
+impl Ground {
     /// Transforms those of the keys that are due; says how many, and which cannot be.
     pub(crate) async fn rewrite(
         &self,

@@ -26,14 +26,19 @@ const KEY_BYTES_MAX: usize = 1_000_000;
 
 /// A lane of one step.
 pub(crate) struct SealedKeys {
-    pub(crate) shared: Arc<Shared>,
+    ground: Ground,
+    walk: Option<Walk>,
+}
+
+/// What every statement of a lane works on.
+pub(crate) struct Ground {
+    shared: Arc<Shared>,
     pub(crate) step: Step,
     pub(crate) scope: Scope,
     pub(crate) place: String,
     /// No statement of the lane runs longer on the server: below the lease time.
     patience: Duration,
     rewriting: Option<Rewriting>,
-    walk: Option<Walk>,
 }
 
 /// A cursor of the server's, and the last key that was taken from it.
@@ -59,9 +64,45 @@ impl SealedKeys {
             None => None,
         };
         let patience = Duration::from_millis(claim.idle_ms_max).min(shared.link.call_timeout());
-        Ok(Self { shared, step: step.clone(), scope, place, patience, rewriting, walk: None })
+        Ok(Self { ground: Ground { shared, step: step.clone(), scope, place, patience, rewriting }, walk: None })
     }
 
+    /// The next keys, and whether there may be more.
+    async fn take(&mut self, from: Option<Bson>, rows_max: u32) -> Result<(Vec<Bson>, bool), Failure> {
+        let mut keys: Vec<Bson> = vec![];
+        let (mut bytes, mut reopened) = (0, false);
+        let (ground, place) = (&self.ground, &self.ground.place);
+        let mut open = match self.walk.take() {
+            Some(open) if open.at == from => open,
+            _ => ground.begin(from.as_ref(), rows_max).await?,
+        };
+        while keys.len() < rows_max as usize && bytes < KEY_BYTES_MAX {
+            match ground.link().call("pick", place, open.cursor.advance()).await {
+                Ok(true) => {}
+                Ok(false) => return Ok((keys, false)),
+                // The server forgot the cursor: the walk goes on behind the last key.
+                Err(failure) if failure.fault.class == FaultClass::Transient && !reopened => {
+                    reopened = true;
+                    open = ground.begin(open.at.clone().as_ref(), rows_max).await?;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            }
+            let found = open.cursor.deserialize_current();
+            let found = found.map_err(|error| Failure::of(&error, "pick", place))?;
+            let id = found.get("_id").cloned().unwrap_or(Bson::Null);
+            bytes += codec::canonical(&id).len();
+            open.at = Some(id.clone());
+            keys.push(id);
+        }
+        self.walk = Some(open);
+        Ok((keys, true))
+    }
+}
+
+// === impl Ground ===
+
+impl Ground {
     pub(crate) fn link(&self) -> &Link {
         &self.shared.link
     }
@@ -72,37 +113,6 @@ impl SealedKeys {
         stages.extend([doc! { "$sort": { "_id": 1 } }, doc! { "$project": { "_id": 1 } }]);
         let cursor = self.link().open("pick", &self.step.table.name, &self.scope, stages, rows_max).await?;
         Ok(Walk { cursor, at: after.cloned() })
-    }
-
-    /// The next keys, and whether there may be more.
-    async fn take(&mut self, from: Option<Bson>, rows_max: u32) -> Result<(Vec<Bson>, bool), Failure> {
-        let mut keys: Vec<Bson> = vec![];
-        let (mut bytes, mut reopened) = (0, false);
-        let mut open = match self.walk.take() {
-            Some(open) if open.at == from => open,
-            _ => self.begin(from.as_ref(), rows_max).await?,
-        };
-        while keys.len() < rows_max as usize && bytes < KEY_BYTES_MAX {
-            match self.link().call("pick", &self.place, open.cursor.advance()).await {
-                Ok(true) => {}
-                Ok(false) => return Ok((keys, false)),
-                // The server forgot the cursor: the walk goes on behind the last key.
-                Err(failure) if failure.fault.class == FaultClass::Transient && !reopened => {
-                    reopened = true;
-                    open = self.begin(open.at.clone().as_ref(), rows_max).await?;
-                    continue;
-                }
-                Err(failure) => return Err(failure),
-            }
-            let found = open.cursor.deserialize_current();
-            let found = found.map_err(|error| Failure::of(&error, "pick", &self.place))?;
-            let id = found.get("_id").cloned().unwrap_or(Bson::Null);
-            bytes += codec::canonical(&id).len();
-            open.at = Some(id.clone());
-            keys.push(id);
-        }
-        self.walk = Some(open);
-        Ok((keys, true))
     }
 
     /// Which of the keys are due.
@@ -184,7 +194,7 @@ impl SealedLane for SealedKeys {
         let from = match &order.from {
             None => None,
             Some(cursor) => Some(walk::position(cursor).ok_or_else(|| {
-                let fault = Fault::new(FaultClass::Internal, "pick", &self.place);
+                let fault = Fault::new(FaultClass::Internal, "pick", &self.ground.place);
                 fault.with_detail("the resume position is none of ours")
             })?),
         };
@@ -201,16 +211,16 @@ impl SealedLane for SealedKeys {
         if keys.is_empty() {
             return Ok(Outcome::default());
         }
-        let ids = self.ids("finish", keys)?;
+        let ids = self.ground.ids("finish", keys)?;
         fault_point::before("finish")?;
-        let outcome = self.finished(&ids).await?;
+        let outcome = self.ground.finished(&ids).await?;
         fault_point::after("finish")?;
         Ok(outcome)
     }
 
     async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
-        let ids = self.ids("look", keys)?;
-        let kept = if ids.is_empty() { 0 } else { self.left("look", &ids).await? };
+        let ids = self.ground.ids("look", keys)?;
+        let kept = if ids.is_empty() { 0 } else { self.ground.left("look", &ids).await? };
         Ok(Outcome { gone: (ids.len() as u64).saturating_sub(kept), kept, ..Outcome::default() })
     }
 }
@@ -218,5 +228,6 @@ impl SealedLane for SealedKeys {
 /// What a step must be for a lane.
 pub(crate) fn refused(step: &Step, place: &str) -> Option<Fault> {
     let fault = |cause| Fault::new(FaultClass::Blocked(cause), "open lane", place);
-    (step.atomicity.is_atomic()).then(|| fault(Cause::Unsupported).with_detail("documents are changed in sealed batches"))
+    (step.atomicity.is_atomic())
+        .then(|| fault(Cause::Unsupported).with_detail("documents are changed in sealed batches"))
 }

@@ -47,9 +47,9 @@ fn to_json(value: &Bson, depth: usize) -> Json {
         Bson::Array(elements) if depth < DEPTH_MAX => {
             Json::Array(elements.iter().map(|element| to_json(element, depth + 1)).collect())
         }
-        Bson::Document(document) if depth < DEPTH_MAX => Json::Object(
-            document.iter().map(|(name, value)| (name.clone(), to_json(value, depth + 1))).collect(),
-        ),
+        Bson::Document(document) if depth < DEPTH_MAX => {
+            Json::Object(document.iter().map(|(name, value)| (name.clone(), to_json(value, depth + 1))).collect())
+        }
         other => serde_json::from_str(&codec::canonical(other)).unwrap_or(Json::Null),
     }
 }
@@ -158,11 +158,14 @@ mod tests {
         let new = text.replace("c@d", "token").replace("\"n\":5", "\"n\":9").replace(":7", ":8");
         let changes = differences("p", &old, &Value::Text(new)).unwrap();
         let paths: Vec<(&str, &Bson)> = changes.iter().map(|change| (change.path.as_str(), &change.new)).collect();
-        assert_eq!(paths, [
-            ("p.items.0.n", &Bson::Int32(9)),
-            ("p.items.1.email", &Bson::String("token".into())),
-            ("p.big", &Bson::Int64(8)),
-        ]);
+        assert_eq!(
+            paths,
+            [
+                ("p.items.0.n", &Bson::Int32(9)),
+                ("p.items.1.email", &Bson::String("token".into())),
+                ("p.big", &Bson::Int64(8)),
+            ]
+        );
         assert_eq!(differences("p", &old, &Value::Text("{".into())), None);
         assert_eq!(differences("p", &old, &Value::Text(r#"{"x":1,"y":2,"z":3}"#.into())), None);
     }

@@ -27,7 +27,8 @@ const TYPES: &[&[&str]] = &[
 /// The documents whose `_id` lies behind this one.
 pub(crate) fn behind(id: &Bson) -> Document {
     let at = TYPES.iter().position(|types| types.contains(&codec::type_name(id)));
-    let later: Vec<&str> = TYPES.iter().skip(at.map_or(0, |at| at + 1)).flat_map(|types| types.iter().copied()).collect();
+    let later: Vec<&str> =
+        TYPES.iter().skip(at.map_or(0, |at| at + 1)).flat_map(|types| types.iter().copied()).collect();
     let later = doc! { "_id": { "$type": later } };
     match id {
         Bson::MinKey | Bson::Null | Bson::MaxKey => later,

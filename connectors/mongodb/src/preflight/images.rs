@@ -3,11 +3,11 @@
 use forgetd_connector::{Finding, Notice};
 use mongodb::bson::Document;
 
-use super::says;
+use crate::codec::Fields as _;
 
 pub(super) fn check(options: &Document, place: &str) -> Option<Finding> {
     let images = options.get_document("changeStreamPreAndPostImages").ok()?;
-    says(images, "enabled").then(|| {
+    images.is_true("enabled").then(|| {
         Finding::warns(
             Notice::ImagesKept,
             place,

@@ -3,18 +3,18 @@
 use forgetd_connector::{Cause, Facts, Finding, Notice};
 use mongodb::bson::Document;
 
-use super::says;
+use crate::codec::Fields as _;
 
 /// From here on a capped collection lets documents be deleted.
 const CAPPED_DELETES: (u16, u16, u16) = (5, 0, 7);
 
 pub(super) fn check(found: &Document, options: &Document, facts: &Facts, place: &str) -> Option<Finding> {
-    if options.contains_key("timeseries") || found.get_str("type") == Ok("timeseries") {
+    if options.contains_key("timeseries") || found.says("type", "timeseries") {
         let message = "the collection is a time series, whose documents have no keys of their own";
         let fix = "let it expire by `expireAfterSeconds`, or take it out of the policy";
         return Some(Finding::blocks(Cause::TableKind, place, message).with_fix(fix));
     }
-    if !says(options, "capped") {
+    if !options.is_true("capped") {
         return None;
     }
     if facts.product == "MongoDB" && version(&facts.version) < CAPPED_DELETES {

@@ -18,14 +18,16 @@ pub(super) async fn check(link: &Link, step: &Step, place: &str) -> Result<Vec<F
                 let command = doc! {
                     "explain": { "find": &step.table.name.name, "filter": filter, "limit": 1 }, "verbosity": "queryPlanner",
                 };
-                let explained = link.call("preflight", place, link.database_of(&step.table.name).run_command(command));
-                let taken = unless_refused(explained.await)?.is_some();
+                let database = link.database_of(&step.table.name);
+                let explained = link.call("preflight", place, database.run_command(command)).await;
+                let taken = unless_refused(explained)?.is_some();
                 (!taken).then(|| "the server does not take it as a filter".into())
             }
         };
-        findings.extend(said.map(|why| Finding::blocks(Cause::Native, place, format!("{what}: {why}")).with_fix(
-            "write one filter document in extended JSON, as db.collection.find() takes it",
-        )));
+        findings.extend(said.map(|why| {
+            Finding::blocks(Cause::Native, place, format!("{what}: {why}"))
+                .with_fix("write one filter document in extended JSON, as db.collection.find() takes it")
+        }));
     }
     Ok(findings)
 }

@@ -4,6 +4,7 @@ use forgetd_connector::{Cause, Fault, Finding, Step};
 use mongodb::bson::{Bson, Document, doc};
 
 use super::unless_refused;
+use crate::codec::Fields as _;
 use crate::connect::Link;
 
 pub(super) async fn check(link: &Link, step: &Step, place: &str) -> Result<Vec<Finding>, Fault> {
@@ -31,10 +32,9 @@ pub(super) async fn check(link: &Link, step: &Step, place: &str) -> Result<Vec<F
 /// The actions on one collection.
 fn granted<'a>(privileges: &'a [Bson], database: &str, collection: &str) -> Vec<&'a str> {
     let names = |resource: &Document| {
-        let part = |name: &str, wanted: &str| {
-            resource.get_str(name).is_ok_and(|part| part == wanted || part.is_empty())
-        };
-        resource.get_bool("anyResource") == Ok(true) || (part("db", database) && part("collection", collection))
+        let part =
+            |name: &str, wanted: &str| resource.get_str(name).is_ok_and(|part| part == wanted || part.is_empty());
+        resource.is_true("anyResource") || (part("db", database) && part("collection", collection))
     };
     let documents = privileges.iter().filter_map(Bson::as_document);
     let of_it = documents.filter(|privilege| privilege.get_document("resource").is_ok_and(names));

@@ -38,7 +38,10 @@ pub(super) async fn check(link: &Link, step: &Step, scope: &Scope, place: &str) 
         findings.push(Finding::warns(
             Notice::SinceMissing,
             &place,
-            format!("of {looked} documents looked at, {missing} have nothing at {}; they are kept for ever", since.column),
+            format!(
+                "of {looked} documents looked at, {missing} have nothing at {}; they are kept for ever",
+                since.column
+            ),
             "write `when_null: { use: other_field }` or `when_null: delete` if that is not meant",
         ));
     }

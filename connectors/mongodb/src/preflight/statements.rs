@@ -7,11 +7,7 @@ pub(crate) fn grants(step: &Step, role: &str, schema: &str) -> String {
     let change = if step.rewrite().is_some() { "update" } else { "remove" };
     let database = |table: &TableRef| table.schema.clone().unwrap_or_else(|| schema.to_owned());
     let privilege = |table: &TableRef, actions: &[&str]| {
-        format!(
-            "{{ resource: {{ db: {:?}, collection: {:?} }}, actions: {actions:?} }}",
-            database(table),
-            table.name
-        )
+        format!("{{ resource: {{ db: {:?}, collection: {:?} }}, actions: {actions:?} }}", database(table), table.name)
     };
     let mut privileges = vec![privilege(&step.table.name, &["find", change, "listIndexes", "collStats"])];
     privileges.extend(step.others.iter().map(|other| privilege(&other.name, &["find", "listIndexes"])));

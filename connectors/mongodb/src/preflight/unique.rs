@@ -3,7 +3,7 @@
 use forgetd_connector::{Cause, Finding, Put, Step, Value};
 use mongodb::bson::Document;
 
-use super::says;
+use crate::codec::Fields as _;
 
 pub(super) fn check(indexes: &[Document], step: &Step, place: &str) -> Vec<Finding> {
     let Some(rewrite) = step.rewrite() else { return vec![] };
@@ -15,10 +15,9 @@ pub(super) fn check(indexes: &[Document], step: &Step, place: &str) -> Vec<Findi
         };
         let Some(constant) = constant else { continue };
         let field = written.path.to_string().replace("[]", "");
-        let unique = indexes.iter().filter(|index| says(index, "unique"));
-        let mut alone = unique.filter(|index| {
-            index.get_document("key").is_ok_and(|key| key.len() == 1 && key.contains_key(&field))
-        });
+        let unique = indexes.iter().filter(|index| index.is_true("unique"));
+        let mut alone = unique
+            .filter(|index| index.get_document("key").is_ok_and(|key| key.len() == 1 && key.contains_key(&field)));
         // An index that leaves documents out may leave out those that hold the constant; a null is not left out by `sparse`.
         let Some(index) = alone.find(|index| !index.contains_key("partialFilterExpression")) else { continue };
         let name = index.get_str("name").unwrap_or_default();

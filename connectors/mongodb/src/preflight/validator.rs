@@ -3,9 +3,11 @@
 use forgetd_connector::{Finding, Notice, Put, Step, Value};
 use mongodb::bson::{Bson, Document};
 
+use crate::codec::Fields as _;
+
 pub(super) fn check(options: &Document, step: &Step, place: &str) -> Vec<Finding> {
     let (Some(rewrite), Ok(validator)) = (step.rewrite(), options.get_document("validator")) else { return vec![] };
-    if options.get_str("validationAction") == Ok("warn") || options.get_str("validationLevel") == Ok("off") {
+    if options.says("validationAction", "warn") || options.says("validationLevel", "off") {
         return vec![];
     }
     let mut findings = vec![Finding::informs(

@@ -60,7 +60,9 @@ impl Scope {
                 reasons.push((Why::One(KeptWhy::Future), all(vec![readable.clone(), none(vec![over])])));
                 let unreadable = none(vec![missing, readable]);
                 let why = match (&terms.since, &terms.when_null) {
-                    (Since::Column(since), WhenNull::Keep | WhenNull::Delete) => Why::ByType(Field::parse(&since.column)?),
+                    (Since::Column(since), WhenNull::Keep | WhenNull::Delete) => {
+                        Why::ByType(Field::parse(&since.column)?)
+                    }
                     _ => Why::One(KeptWhy::Unreadable),
                 };
                 reasons.push((why, unreadable));

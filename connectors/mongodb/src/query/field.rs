@@ -26,7 +26,8 @@ pub(crate) enum Arrays {
 impl Field {
     /// Reads a path as a policy writes it. `[]` adds nothing: a period looks into arrays in any case.
     pub(crate) fn parse(text: &str) -> Result<Self, Refused> {
-        let refused = || Refused { cause: Cause::ColumnMissing, what: "a field is no path that a filter can name".into() };
+        let refused =
+            || Refused { cause: Cause::ColumnMissing, what: "a field is no path that a filter can name".into() };
         let path = Path::parse(text).map_err(|_| refused())?;
         if !path.names_fields() {
             return Err(refused());
@@ -188,7 +189,11 @@ pub(crate) fn any(parts: Vec<Document>) -> Document {
 
 /// None of the parts holds.
 pub(crate) fn none(parts: Vec<Document>) -> Document {
-    if parts.is_empty() { Document::new() } else { doc! { "$nor": parts } }
+    if parts.is_empty() {
+        Document::new()
+    } else {
+        doc! { "$nor": parts }
+    }
 }
 
 /// What holds for no document.

@@ -93,7 +93,8 @@ impl Until {
 
 impl Form {
     pub(crate) fn new(since: &SinceColumn) -> Result<Self, Refused> {
-        let zone = || since.zone.clone().ok_or(Refused { cause: Cause::ZoneMissing, what: "a date has no zone".into() });
+        let zone =
+            || since.zone.clone().ok_or(Refused { cause: Cause::ZoneMissing, what: "a date has no zone".into() });
         Ok(match since.form {
             None => Self::Instant,
             Some(SinceForm::Timestamp) => Self::Naive(since.zone.clone()),
@@ -228,7 +229,8 @@ fn iso_over(field: &Field, until: Timestamp, to: &mut Composer) -> Document {
         { "$substrBytes": [&value, 0, 10] }, "T", { "$substrBytes": [&value, 11, 8] }, offset,
     ] }, "onError": Bson::Null } };
     let nanos = until.as_nanosecond();
-    let whole = Timestamp::from_second(i64::try_from(nanos.div_euclid(SECOND)).unwrap_or(i64::MIN)).unwrap_or(Timestamp::MIN);
+    let whole =
+        Timestamp::from_second(i64::try_from(nanos.div_euclid(SECOND)).unwrap_or(i64::MIN)).unwrap_or(Timestamp::MIN);
     let bound = to.shown(before(whole));
     let rest = to.shown(fraction_text(nanos.rem_euclid(SECOND)));
     let reads = doc! { "$and": [
