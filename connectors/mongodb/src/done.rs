@@ -30,7 +30,7 @@ pub(crate) async fn rows(
     let (table, place) = (&step.table.name, link.place_of(&step.table.name));
     let fault = |detail: &str| Fault::new(FaultClass::Internal, OPERATION, &place).with_detail(detail);
     let rewrite = step.rewrite().ok_or_else(|| fault("no rewrite"))?;
-    let rewriting = Rewriting::new(rewrite, Arc::new(Untouched), &place)?;
+    let rewriting = Rewriting::new(rewrite, &step.selection.undone, Arc::new(Untouched), &place)?;
     let every = scope.with(Document::new(), vec![]);
     let after = match after {
         Some(key) => Some(walk::id(key).ok_or_else(|| fault("a key is none of ours"))?),

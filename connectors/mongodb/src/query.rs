@@ -150,7 +150,7 @@ pub(crate) fn statements(step: &Step, joins_by_field: bool, place: &str) -> Resu
         peek.extend([doc! { "$sort": { "_id": 1 } }, doc! { "$project": { "_id": 1 } }]);
         let mut count = scope.stages(None);
         count.push(doc! { "$count": "n" });
-        let keyed = field::all(vec![doc! { "_id": { "$in": "?keys" } }, scope.own.clone()]);
+        let keyed = guarded(doc! { "_id": { "$in": "?keys" } }, &scope.own);
         let change = match step.rewrite() {
             None => doc! { "delete": name, "deletes": [{ "q": keyed, "limit": 0, "hint": "_id_" }] },
             Some(rewrite) => {
@@ -163,7 +163,7 @@ pub(crate) fn statements(step: &Step, joins_by_field: bool, place: &str) -> Resu
                 {
                     sets.insert(column, "?new");
                 }
-                let one = field::all(vec![doc! { "_id": "?key" }, scope.own.clone(), doc! { "?path": "?old" }]);
+                let one = guarded(doc! { "_id": "?key", "?path": "?old" }, &scope.own);
                 doc! { "update": name, "updates": [{ "q": one, "u": { "$set": sets } }], "ordered": false }
             }
         };
@@ -176,6 +176,15 @@ pub(crate) fn statements(step: &Step, joins_by_field: bool, place: &str) -> Resu
         })
     };
     made().map_err(|refused| refused.into_fault(place))
+}
+
+/// What is due among some documents, for a change.
+pub(crate) fn guarded(among: Document, own: &Document) -> Document {
+    if own.is_empty() {
+        among
+    } else {
+        doc! { "$and": [among, own.clone()] }
+    }
 }
 
 /// As the server's shell takes it.

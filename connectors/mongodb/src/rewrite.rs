@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forgetd_connector::{Cause, Fault, FaultClass, Marker, NewRow, OldRow, Place, Put, Rewrite, Transform, Value};
+use forgetd_connector::{Cause, Fault, FaultClass, Marker, NewRow, OldRow, Place, Put, Rewrite, Transform, Undone, Value};
 use mongodb::bson::{Bson, DateTime, Document, doc};
 
 use crate::codec;
@@ -28,6 +28,8 @@ pub(crate) struct Rewriting {
     computed: Vec<Computed>,
     constants: Vec<(Field, Bson)>,
     marker: Option<(Field, Bson)>,
+    /// A marker from before the moment here says nothing.
+    since: Option<Field>,
     transform: Arc<dyn Transform>,
 }
 
@@ -47,7 +49,12 @@ enum Fate {
 // === impl Rewriting ===
 
 impl Rewriting {
-    pub(crate) fn new(rewrite: &Rewrite, transform: Arc<dyn Transform>, place: &str) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        rewrite: &Rewrite,
+        signs: &[Undone],
+        transform: Arc<dyn Transform>,
+        place: &str,
+    ) -> Result<Self, Fault> {
         let refuse = |what: &str| {
             let fault = Fault::new(FaultClass::Blocked(Cause::TransformUnfit), "build statements", place);
             fault.with_detail(what)
@@ -75,7 +82,11 @@ impl Rewriting {
             Some(Marker { column, value }) => Some((field(column)?, written(value))),
             None => None,
         };
-        Ok(Self { computed, constants, marker, transform })
+        let since = signs.iter().find_map(|sign| match sign {
+            Undone::MarkedBefore { since, .. } => Some(field(since)),
+            _ => None,
+        });
+        Ok(Self { computed, constants, marker, since: since.transpose()?, transform })
     }
 
     /// What of a document has to be read.
@@ -83,7 +94,8 @@ impl Rewriting {
         let mut projection = doc! { "_id": 1 };
         projection.extend(self.computed.iter().map(|computed| (computed.name.clone(), Bson::Int32(1))));
         let others = self.constants.iter().chain(&self.marker);
-        projection.extend(others.map(|(field, _)| (field.dotted(), Bson::Int32(1))));
+        let others = others.map(|(field, _)| field).chain(&self.since);
+        projection.extend(others.map(|field| (field.dotted(), Bson::Int32(1))));
         projection
     }
 
@@ -98,7 +110,12 @@ impl Rewriting {
     }
 
     fn is_marked(&self, document: &Document) -> bool {
-        self.marker.as_ref().is_some_and(|(field, _)| values::at(document, field.names()).is_some())
+        let there = |field: &Field| values::at(document, field.names());
+        let Some(marker) = self.marker.as_ref().and_then(|(field, _)| there(field)) else { return false };
+        match (marker, self.since.as_ref().and_then(there)) {
+            (Bson::DateTime(marker), Some(Bson::DateTime(since))) => marker >= since,
+            _ => true,
+        }
     }
 
     fn fate(&self, document: &Document, old: &OldRow, answer: NewRow) -> Option<Fate> {

@@ -17,7 +17,7 @@ use crate::codec;
 use crate::connect::Link;
 use crate::connector::Shared;
 use crate::error::Failure;
-use crate::query::Scope;
+use crate::query::{Scope, guarded};
 use crate::rewrite::Rewriting;
 use crate::walk;
 
@@ -60,7 +60,7 @@ impl SealedKeys {
         let place = step.place(&shared.link.context.database);
         let scope = catalog::scope(&shared.link, step, shared.joins_by_field()).await?;
         let rewriting = match step.rewrite() {
-            Some(rewrite) => Some(Rewriting::new(rewrite, transform, &place)?),
+            Some(rewrite) => Some(Rewriting::new(rewrite, &step.selection.undone, transform, &place)?),
             None => None,
         };
         let patience = Duration::from_millis(claim.idle_ms_max).min(shared.link.call_timeout());
@@ -146,11 +146,7 @@ impl Ground {
 
     /// A statement on what is due among some documents.
     pub(crate) fn statement(&self, mut statement: Document, among: Document) -> Document {
-        let mut parts = vec![Bson::Document(among)];
-        if !self.scope.own.is_empty() {
-            parts.push(Bson::Document(self.scope.own.clone()));
-        }
-        statement.insert("q", doc! { "$and": parts });
+        statement.insert("q", guarded(among, &self.scope.own));
         if self.scope.collated {
             statement.insert("collation", doc! { "locale": "simple" });
         }

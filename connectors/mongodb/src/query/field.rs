@@ -96,6 +96,17 @@ fn no_array(name: &str) -> Document {
     doc! { name: { "$not": { "$type": "array" } } }
 }
 
+/// Whether a filter can name the path.
+pub(super) fn nameable(path: &Path) -> Result<(), Refused> {
+    if path.names_fields() {
+        return Ok(());
+    }
+    Err(Refused {
+        cause: Cause::ColumnMissing,
+        what: "a name has a dot or begins with `$`, so no filter can name it".into(),
+    })
+}
+
 /// Whether a condition on a value holds at a path: for at least one element behind `[]`. Elsewhere an array has no fields.
 pub(crate) fn some(path: &Path, operators: &Document, arrays: Arrays) -> Document {
     some_in(&path.column, &path.steps, operators, arrays)

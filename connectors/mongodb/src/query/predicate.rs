@@ -5,7 +5,7 @@ use forgetd_connector::{Check, Comparison, Predicate, Test, Value};
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Document, doc};
 
-use super::field::{Arrays, all, any, each, never, none, some};
+use super::field::{Arrays, all, any, each, nameable, never, none, some};
 use super::{Composer, Refused};
 
 impl Composer {
@@ -41,6 +41,7 @@ impl Composer {
 
     fn test_holds(&mut self, test: &Test) -> Result<Document, Refused> {
         let Test { path, check, .. } = test;
+        nameable(path)?;
         let operators = match check {
             Check::Null(true) => return Ok(none(vec![self.present(test)])),
             Check::Null(false) => return Ok(self.present(test)),
@@ -63,6 +64,7 @@ impl Composer {
 
     fn test_fails(&mut self, test: &Test) -> Result<Document, Refused> {
         let Test { path, check, .. } = test;
+        nameable(path)?;
         let operators = match check {
             Check::Null(_) | Check::Exists(_) => {
                 let holds = self.test_holds(&Test { or_null: false, ..test.clone() })?;

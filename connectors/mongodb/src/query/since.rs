@@ -104,12 +104,13 @@ impl Composer {
         let name = format!("forgetd_{}", self.lookups.len());
         let mut variables = Document::new();
         let mut equal: Vec<Bson> = vec![];
+        let mut there = vec![];
         let mut first = None;
         for (at, Joined { other, own }) in latest.on.iter().enumerate() {
             let (other, own) = (Field::parse(other)?, Field::parse(own)?);
             variables.insert(format!("own{at}"), own.value());
-            // NULL is the same as nothing.
-            equal.push(doc! { "$gt": [other.value(), Bson::Null] }.into());
+            // NULL is the same as nothing. Not as an expression: a server was seen that finds nothing by it through an index.
+            there.push(doc! { other.dotted(): { "$ne": Bson::Null } });
             equal.push(doc! { "$eq": [other.value(), format!("$$own{at}")] }.into());
             first = first.or(Some((own, other)));
         }
@@ -120,7 +121,7 @@ impl Composer {
         }
         lookup.extend(doc! { "let": variables, "pipeline": [
             { "$match": { "$expr": { "$and": equal } } },
-            { "$match": condition },
+            { "$match": all(there.into_iter().chain([condition]).collect()) },
             { "$limit": 1 },
             { "$project": { "_id": 1 } },
         ], "as": &name });

@@ -3,7 +3,7 @@
 use forgetd_connector::{Path, Shape, Undone, Value};
 use mongodb::bson::{Bson, Document, doc};
 
-use super::field::{Arrays, Field, any, never, some};
+use super::field::{Arrays, Field, any, nameable, never, some};
 use super::predicate::like_one_of;
 use super::{Composer, Literals, Reach, Refused};
 
@@ -27,6 +27,7 @@ impl Composer {
                 Ok(doc! { "$expr": { "$and": [date(&marker), date(&since), before] } })
             }
             Undone::Other { path, shape } => {
+                nameable(path)?;
                 let other = match shape {
                     Shape::Nothing => doc! { "$ne": Bson::Null },
                     Shape::Constant(Value::Null) => doc! { "$ne": Bson::Null },
@@ -44,6 +45,7 @@ impl Composer {
                 Ok(any(vec![array, some(path, &other, Arrays::Never)]))
             }
             Undone::Is { path, texts } => {
+                nameable(path)?;
                 let texts: Vec<Bson> = texts.iter().map(|text| self.shown(Bson::String(text.clone()))).collect();
                 Ok(some(path, &doc! { "$in": texts }, Arrays::Never))
             }

@@ -1,6 +1,6 @@
 //! What the connector finds out about a server, and what it says when there is none.
 
-use forgetd_connector::{Cause, Durability, FaultClass, TableRef};
+use forgetd_connector::{Durability, FaultClass};
 use forgetd_testkit::TestDatabase as _;
 use mongodb::bson::doc;
 
@@ -62,12 +62,4 @@ async fn tls_verifies_the_certificate() {
     let config = forgetd_mongodb::Config { url: url.as_str().into(), password: None };
     let context = forgetd_connector::ConnectContext { call_timeout_ms: 1_500, ..database.context("i") };
     assert!(forgetd_mongodb::connect(config, context).await.is_err(), "a certificate of an unknown CA was trusted");
-}
-
-#[tokio::test]
-async fn what_cannot_be_done_yet_is_refused() {
-    let Some(_) = server::url() else { return };
-    let connector = Database::new().connect("i").await;
-    let fault = connector.describe(&[TableRef::parse("c")]).await.unwrap_err();
-    assert_eq!(fault.cause(), Cause::Unsupported);
 }
