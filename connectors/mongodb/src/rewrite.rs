@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forgetd_connector::{Cause, Fault, FaultClass, Marker, NewRow, OldRow, Place, Put, Rewrite, Transform, Undone, Value};
+use forgetd_connector::{
+    Cause, Fault, FaultClass, Marker, NewRow, OldRow, Place, Put, Rewrite, Transform, Undone, Value,
+};
 use mongodb::bson::{Bson, DateTime, Document, doc};
 
 use crate::codec;

@@ -91,6 +91,9 @@ pub fn member(kind: Kind, cell: &Cell) -> Json {
         (_, Cell::Json(value)) => value.clone(),
         (Kind::Instant, Cell::Instant(instant)) => json!({ "$date": long(instant.as_millisecond()) }),
         (Kind::Iso8601, Cell::Instant(instant)) => json!(instant.to_string()),
+        // Documents have no types for these: texts, as a rule that names their form reads them.
+        (Kind::Naive | Kind::NaiveText, Cell::Naive(local)) => json!(format!("{} {}", local.date(), local.time())),
+        (Kind::Date | Kind::DateText, Cell::Date(date)) => json!(date.to_string()),
         (Kind::UnixS, Cell::Instant(instant)) => long(instant.as_second()),
         (Kind::UnixMs, Cell::Instant(instant)) => long(instant.as_millisecond()),
         (kind, cell) => panic!("{cell:?} of kind {kind:?} cannot stand in a document"),

@@ -47,6 +47,10 @@ const WITHOUT: &[(&[Cause], &str)] = &[
 const UNNOTICED: &[(Notice, &str)] = &[
     (Notice::VacuumHeldBack, "a transaction that is more than an hour old: beside the code"),
     (Notice::TransactionLimited, "only a cluster has such a limit: the connector's own tests start one"),
+    (Notice::SinceMissing, "of documents alone: MongoDB's own tests"),
+    (Notice::FiltersAreLogged, "of documents alone: MongoDB's own tests"),
+    (Notice::ImagesKept, "FerretDB keeps no such images: beside the code"),
+    (Notice::ValidatorJudges, "FerretDB remembers no validator: beside the code"),
     (Notice::SynchronousStandbyMissing, "it would stop every other test of the server: beside the code"),
 ];
 

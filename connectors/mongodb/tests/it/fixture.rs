@@ -47,6 +47,9 @@ impl Fixture for MongoFixture {
             Kind::UnixS => ("long", Some(SinceForm::UnixS)),
             Kind::UnixMs => ("long", Some(SinceForm::UnixMs)),
             Kind::Iso8601 => ("string", Some(SinceForm::Iso8601)),
+            Kind::Naive | Kind::NaiveText => ("string", Some(SinceForm::Timestamp)),
+            Kind::Date | Kind::DateText => ("string", Some(SinceForm::Date)),
+            Kind::Julian => ("double", Some(SinceForm::Julian)),
             _ => return None,
         };
         Some(ColumnSql { type_name, form })

@@ -197,7 +197,12 @@ pub async fn conditions_inside_json_agree_with_the_oracle(fixture: &dyn Fixture)
             ask(Check::Exists(true));
         }
     }
+    // Documents are asked by paths between dots, in which some names cannot stand: a plan refuses them.
+    let documents = fixture.keeps() == crate::Keeps::Documents;
     for name in ["", "a.b", "$", "a\"b", "[0]", "0"] {
+        if documents && matches!(name, "" | "a.b" | "$") {
+            continue;
+        }
         asked.push(test("doc", &[name], Check::Compare(Equal, x())));
         asked.push(test("doc", &[name], Check::Exists(false)));
     }
