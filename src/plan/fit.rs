@@ -31,7 +31,7 @@ pub(super) fn holder(column: &Column, path: &Path) -> Holder {
         (ColumnKind::Bool, _) => Holder::Bool,
         (ColumnKind::Instant | ColumnKind::NaiveTime | ColumnKind::Date, _) => Holder::Time,
         (ColumnKind::Json, _) => Holder::WholeJson,
-        (ColumnKind::Any, _) => Holder::Json,
+        (ColumnKind::Any, _) => Holder::Any,
         (ColumnKind::Other, _) => Holder::Other,
     }
 }
@@ -63,10 +63,10 @@ fn constant(at: &At<'_>, holder: Holder, value: &Value) -> Option<Finding> {
     let unfit = |what: &str| Some(at.refuse(Cause::TransformUnfit, format!("{} {what}", typed(at.column))));
     let fit = &at.column.fit;
     match (value, holder) {
-        (Value::Null, Holder::Json) => None,
+        (Value::Null, Holder::Json | Holder::Any) => None,
         (Value::Null, _) if at.column.nullable => None,
         (Value::Null, _) => unfit("cannot be NULL"),
-        (_, Holder::Json) | (Value::Bool(_), Holder::Bool) => None,
+        (_, Holder::Json | Holder::Any) | (Value::Bool(_), Holder::Bool) => None,
         (Value::Text(text), Holder::Text) => {
             let chars = text.chars().count();
             match fit.chars_max {
@@ -104,7 +104,7 @@ fn coarser(at: &At<'_>, holder: Holder, grain: &Grain) -> Option<Finding> {
     let unfit = |what: String| Some(at.refuse(Cause::TransformUnfit, what));
     let column = typed(at.column);
     match (grain, holder) {
-        (_, Holder::Json) if at.column.kind == ColumnKind::Any => {
+        (_, Holder::Json | Holder::Any) if at.column.kind == ColumnKind::Any => {
             unfit(format!("{} lies in a document, where nothing is made coarser", at.path))
         }
         (_, Holder::Json) => unfit(format!("{} lies inside JSON, where nothing is made coarser", at.path)),
@@ -140,7 +140,7 @@ fn token(at: &At<'_>, holder: Holder, kind: TokenKind) -> Option<Finding> {
         return unfit(format!("{column} takes only its own words, and no token is among them"));
     }
     match (kind, holder) {
-        (_, Holder::Json) => None,
+        (_, Holder::Json | Holder::Any) => None,
         (TokenKind::Text | TokenKind::Email | TokenKind::Uuid | TokenKind::Ip, Holder::Text) => {
             let needs = transform::length(kind)?;
             match fit.chars_max {
@@ -163,7 +163,7 @@ fn token(at: &At<'_>, holder: Holder, kind: TokenKind) -> Option<Finding> {
 
 /// Whether values that must be unique stay so.
 fn not_unique(at: &At<'_>, holder: Holder) -> Option<Finding> {
-    if holder == Holder::Json {
+    if matches!(holder, Holder::Json | Holder::Any) {
         return None;
     }
     let name = &at.column.name;

@@ -10,7 +10,7 @@ use crate::keys::Epoch;
 /// An empty text stays empty, so it has the shape wherever one can stand.
 pub fn shape(treatment: &Treatment, holder: Holder) -> Option<Shape> {
     let like = |mut patterns: Vec<String>| {
-        if matches!(holder, Holder::Text | Holder::Json) {
+        if matches!(holder, Holder::Text | Holder::Json | Holder::Any) {
             patterns.push(String::new());
         }
         Shape::Like(patterns)
@@ -18,7 +18,7 @@ pub fn shape(treatment: &Treatment, holder: Holder) -> Option<Shape> {
     match treatment {
         Treatment::Redact(Value::Null) => Some(Shape::Nothing),
         Treatment::Redact(value) => Some(Shape::Constant(value.clone())),
-        Treatment::Generalize(_) if holder == Holder::Json => None,
+        Treatment::Generalize(_) if matches!(holder, Holder::Json | Holder::Any) => None,
         Treatment::Generalize(Grain::Network { v4, v6 }) if holder == Holder::Text => {
             Some(like(network::patterns(*v4, *v6)))
         }

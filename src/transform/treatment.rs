@@ -98,8 +98,10 @@ impl TokenKind {
 /// What holds a value: decides what can be written there, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// A place inside JSON.
+    /// A place inside JSON, or inside a field of a document.
     Json,
+    /// A whole field of a document, whatever it holds.
+    Any,
     /// A column of text.
     Text,
     /// A column of integers.

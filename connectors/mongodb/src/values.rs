@@ -26,8 +26,9 @@ pub(crate) fn scalar(value: &Bson) -> Value {
     match value {
         Bson::Double(number) => Value::Typed { kind: NUMBER.into(), text: number.to_string() },
         Bson::Decimal128(number) => Value::Typed { kind: NUMBER.into(), text: number.to_string() },
-        Bson::Document(_) | Bson::Array(_) => Value::Typed { kind: "json".into(), text: json(value) },
-        value => codec::value(value),
+        Bson::String(_) | Bson::Boolean(_) | Bson::Int32(_) | Bson::Int64(_) | Bson::Null => codec::value(value),
+        // Says nothing about somebody by a text of its own.
+        _ => Value::Bytes(vec![]),
     }
 }
 

@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use forgetd_connector::{ConnectContext, Connector, Fault, SinceForm};
+use forgetd_connector::{
+    ConnectContext, Connector, Cutoff, Fault, Predicate, Selection, Since, SinceColumn, SinceForm, TableRef, Terms,
+    WhenNull,
+};
 use forgetd_mongodb::Config;
 use forgetd_testkit::{Arena, Cell, ColumnSql, Fixture, Keeps, Kind, Snare, TableSpec, TestDatabase, Wanted, member};
+use futures_util::TryStreamExt as _;
+use jiff::tz::TimeZone;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Collection, Database as Documents, IndexModel};
 use serde_json::Value as Json;
@@ -190,4 +195,32 @@ pub(crate) async fn arena() -> (Arena, Database) {
     };
     connector.control().raise_fence(term).await.unwrap();
     (Arena { database: Box::new(database.clone()), connector, generation, term }, database)
+}
+
+/// What is due in the collection `item` by a moment at a path: before 2024-03-11, nothing kept beside.
+pub(crate) fn due_by(column: &str, form: Option<SinceForm>, zone: Option<&str>) -> Selection {
+    let zone = zone.map(|zone| TimeZone::get(zone).unwrap());
+    let terms = Terms {
+        since: Since::Column(SinceColumn { column: column.into(), zone, form }),
+        cutoff: Cutoff("2024-03-11T00:00:00Z".parse().unwrap()),
+        when_null: WhenNull::Keep,
+        predicate: Predicate::always(),
+        native: None,
+    };
+    Selection::new(TableRef::parse("item"), terms)
+}
+
+impl Database {
+    /// Fills `item` with these documents, in extended JSON.
+    pub(crate) async fn fill(&self, documents: &[Json]) {
+        let documents = documents.iter().map(|json| document(json.as_object().unwrap().clone()));
+        self.collection("item").await.insert_many(documents).await.unwrap();
+    }
+
+    /// The documents that are left in `item`, in the order of their keys.
+    pub(crate) async fn left(&self) -> Vec<Json> {
+        let found = self.collection("item").await.find(doc! {}).sort(doc! { "_id": 1 }).await.unwrap();
+        let found: Vec<Document> = found.try_collect().await.unwrap();
+        found.iter().map(|document| serde_json::to_value(document).unwrap()).collect()
+    }
 }

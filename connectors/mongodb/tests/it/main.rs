@@ -5,6 +5,10 @@
 mod conformance;
 mod connecting;
 mod control;
+mod filters;
 mod fixture;
+mod looking;
+mod rewriting;
 mod seals;
 mod server;
+mod walking;

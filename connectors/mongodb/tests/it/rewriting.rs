@@ -1,0 +1,119 @@
+//! Transforms of documents: what is written, where, and what stays.
+
+use std::sync::Arc;
+
+use forgetd_connector::{
+    Action, Cause, Key, Lane, Marker, NewRow, OldRow, Path, Place, Put, Rewrite, Shape, Step, Transform, Undone, Value,
+};
+use forgetd_testkit::{Arena, Tagger};
+use mongodb::IndexModel;
+use mongodb::bson::doc;
+use mongodb::options::IndexOptions;
+use serde_json::{Value as Json, json};
+
+use crate::fixture::{arena, due_by};
+use crate::server;
+
+fn old() -> Json {
+    json!({ "$date": { "$numberLong": "1704067200000" } })
+}
+
+async fn step(arena: &Arena, places: &[(&str, Put, Option<Shape>)], marker: Option<&str>) -> Step {
+    let path = |path: &str| Path::parse(path).unwrap();
+    let mut selection = due_by("at", None, None);
+    selection.undone.extend(marker.map(|marker| Undone::Unmarked(marker.into())));
+    for (at, _, shape) in places {
+        selection.undone.extend(shape.clone().map(|shape| Undone::Other { path: path(at), shape }));
+    }
+    let rewrite = Rewrite {
+        marker: marker
+            .map(|column| Marker { column: column.into(), value: Value::Text("2024-03-11T00:00:00Z".into()) }),
+        places: places.iter().map(|(at, put, _)| Place { path: path(at), put: put.clone(), samples: vec![] }).collect(),
+        follows: vec![],
+    };
+    Step { action: Action::Transform(rewrite), ..arena.step(selection).await }
+}
+
+#[tokio::test]
+async fn only_the_elements_that_match_are_written_and_nothing_is_made() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    database
+        .fill(&[
+            json!({ "_id": 1, "at": old(), "p": { "items": [{ "mail": "a", "n": 1 }, { "mail": "p1.b" }, { "n": 2 }, 5] } }),
+            json!({ "_id": 2, "at": old(), "p": null }),
+            json!({ "_id": 3, "at": old(), "p": { "items": { "mail": "c" } } }),
+            json!({ "_id": 4, "at": old() }),
+            json!({ "_id": 5, "at": old(), "p": { "items": [{ "mail": null }, { "mail": ["d"] }] } }),
+            json!({ "_id": 6, "at": old(), "p": { "items": [{ "mail": "e" }], "big": { "$numberLong": "7" }, "d": old() } }),
+        ])
+        .await;
+    let before = database.left().await;
+    let step = step(&arena, &[("p.items[].mail", Put::Computed, Some(Tagger::shape()))], None).await;
+    let drained = arena.drain(&step, 2).await;
+    // What is no text cannot be written, and is said.
+    assert_eq!((drained.changed, drained.unfit), (2, 1));
+    let after = database.left().await;
+    let mut expected = before.clone();
+    expected[0]["p"]["items"][0]["mail"] = json!("p1.a");
+    expected[5]["p"]["items"][0]["mail"] = json!("p1.e");
+    assert_eq!(after, expected);
+    assert_eq!(arena.drain(&step, 2).await.changed, 0);
+}
+
+#[tokio::test]
+async fn constants_keep_out_of_what_is_not_there_and_markers_are_dates() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    database
+        .fill(&[
+            json!({ "_id": 1, "at": old(), "name": "a", "tags": ["x"] }),
+            json!({ "_id": 2, "at": old(), "name": null }),
+            json!({ "_id": 3, "at": old() }),
+            json!({ "_id": 4, "at": old(), "done": old(), "name": "b" }),
+        ])
+        .await;
+    let text = |text: &str| Value::Text(text.into());
+    let places = [
+        ("name", Put::Constant(text("gone")), Some(Shape::Constant(text("gone")))),
+        ("tags", Put::Constant(Value::Null), Some(Shape::Nothing)),
+    ];
+    let step = step(&arena, &places, Some("done")).await;
+    assert_eq!(arena.drain(&step, 10).await.changed, 4);
+    let left = database.left().await;
+    let marked = json!({ "$date": { "$numberLong": "1710115200000" } });
+    assert_eq!(left[0], json!({ "_id": 1, "at": old(), "name": "gone", "tags": null, "done": marked }));
+    assert_eq!(left[1], json!({ "_id": 2, "at": old(), "name": null, "done": marked }));
+    assert_eq!(left[2], json!({ "_id": 3, "at": old(), "done": marked }));
+    assert_eq!(left[3]["name"], json!("gone"));
+    assert_eq!(arena.drain(&step, 10).await.changed, 0);
+}
+
+/// Writes the same into every document.
+#[derive(Debug)]
+struct Same;
+
+impl Transform for Same {
+    fn compute(&self, rows: &[OldRow]) -> Vec<NewRow> {
+        rows.iter().map(|_| NewRow::Values(vec![Value::Text("p1.same".into())])).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_the_server_refuses_costs_itself_alone() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    let documents: Vec<Json> = (1..=3).map(|id| json!({ "_id": id, "at": old(), "mail": format!("m{id}") })).collect();
+    database.fill(&documents).await;
+    let unique = IndexOptions::builder().unique(true).build();
+    let index = IndexModel::builder().keys(doc! { "mail": 1 }).options(unique).build();
+    database.collection("item").await.create_index(index).await.unwrap();
+    let step = step(&arena, &[("mail", Put::Computed, Some(Tagger::shape()))], None).await;
+    let Lane::Sealed(mut lane) = arena.connector.lane(&step, &arena.claim(), Arc::new(Same)).await.unwrap() else {
+        panic!("no sealed lane")
+    };
+    let keys: Vec<Key> = (1..=3).map(|id| Key(vec![Value::Int(id)])).collect();
+    let outcome = lane.finish(&keys).await.unwrap();
+    assert_eq!((outcome.changed, outcome.gone, outcome.kept), (1, 1, 2));
+    assert_eq!(outcome.unfit.get(&Cause::Unique), Some(&2));
+}

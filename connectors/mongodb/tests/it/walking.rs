@@ -1,0 +1,101 @@
+//! Walks of a collection whose keys are of every type.
+
+use std::sync::Arc;
+
+use forgetd_connector::{Compare, Lane, LockWait, Next, Order, SealedLane, Step, Untouched, Value};
+use forgetd_testkit::Arena;
+use serde_json::{Value as Json, json};
+
+use crate::fixture::{arena, due_by};
+use crate::server;
+
+/// Keys of every type, and some that many comparisons do not reach.
+fn keys() -> Vec<Json> {
+    vec![
+        json!(null),
+        json!({ "$numberDouble": "NaN" }),
+        json!({ "$numberDouble": "-Infinity" }),
+        json!(1),
+        json!({ "$numberLong": "9007199254740993" }),
+        json!(2.5),
+        json!({ "$numberDecimal": "3.10" }),
+        json!("a"),
+        json!("\u{1f600}"),
+        json!({ "tenant": 1, "n": "x" }),
+        json!({ "$binary": { "base64": "AAE=", "subType": "00" } }),
+        json!({ "$binary": { "base64": "c//SZESzTGmQ6OfR38A11A==", "subType": "04" } }),
+        json!({ "$oid": "65ee487f0000000000000000" }),
+        json!(true),
+        json!({ "$date": "2020-01-01T00:00:00Z" }),
+        json!({ "$timestamp": { "t": 1000, "i": 1 } }),
+    ]
+}
+
+fn order(from: Option<forgetd_connector::Cursor>, rows_max: u32) -> Order {
+    Order { from, rows_max, locks: LockWait::Wait, compare: Compare::Announced, want_keys: false }
+}
+
+async fn lane(arena: &Arena, step: &Step) -> Box<dyn SealedLane> {
+    match arena.connector.lane(step, &arena.claim(), Arc::new(Untouched)).await.unwrap() {
+        Lane::Sealed(lane) => lane,
+        Lane::Atomic(_) => panic!("no sealed lane"),
+    }
+}
+
+#[tokio::test]
+async fn every_key_is_met_once_by_one_cursor_and_by_many() {
+    let Some(_) = server::url() else { return };
+    for reopened in [false, true] {
+        let (arena, database) = arena().await;
+        let documents: Vec<Json> =
+            keys().into_iter().map(|key| json!({ "_id": key, "at": { "$date": "2024-01-01T00:00:00Z" } })).collect();
+        database.fill(&documents).await;
+        let step = arena.step(due_by("at", None, None)).await;
+        let mut walked = lane(&arena, &step).await;
+        let (mut from, mut met) = (None, vec![]);
+        loop {
+            let picked = walked.pick(&order(from.clone(), 3)).await.unwrap();
+            assert!(picked.keys.len() <= 3);
+            met.extend(picked.keys);
+            match picked.next {
+                Next::End => break,
+                Next::At(cursor) => from = Some(cursor),
+            }
+            if reopened {
+                walked = lane(&arena, &step).await;
+            }
+        }
+        assert_eq!(met.len(), keys().len(), "{met:?}");
+        let outcome = walked.finish(&met).await.unwrap();
+        assert_eq!((outcome.changed, outcome.gone, outcome.kept), (16, 16, 0), "{met:?}");
+        assert_eq!(database.left().await, Vec::<Json>::new());
+        // Again, as after a crash: everything is gone, and not by this call.
+        let outcome = walked.finish(&met).await.unwrap();
+        assert_eq!((outcome.changed, outcome.gone, outcome.kept), (0, 16, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_the_application_took_back_stays_and_is_not_gone() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    let old = json!({ "$date": "2024-01-01T00:00:00Z" });
+    let documents: Vec<Json> = (1..=5).map(|id| json!({ "_id": id, "at": old })).collect();
+    database.fill(&documents).await;
+    let step = arena.step(due_by("at", None, None)).await;
+    let mut walked = lane(&arena, &step).await;
+    let picked = walked.pick(&order(None, 10)).await.unwrap();
+    assert_eq!(picked.next, Next::End);
+    assert_eq!(picked.keys[0].0, [Value::Int(1)]);
+    let collection = database.collection("item").await;
+    let now = mongodb::bson::DateTime::now();
+    let again = mongodb::bson::doc! { "$set": { "at": now } };
+    collection.update_one(mongodb::bson::doc! { "_id": 2 }, again).await.unwrap();
+    collection.delete_one(mongodb::bson::doc! { "_id": 3 }).await.unwrap();
+    let looked = walked.look(&picked.keys).await.unwrap();
+    assert_eq!((looked.changed, looked.gone, looked.kept), (0, 2, 3));
+    let outcome = walked.finish(&picked.keys).await.unwrap();
+    // Two are gone that we did not delete: an interval, and no one number.
+    assert_eq!((outcome.changed, outcome.gone, outcome.kept), (3, 5, 0));
+    assert_eq!(database.left().await.len(), 1);
+}
