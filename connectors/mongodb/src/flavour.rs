@@ -128,6 +128,13 @@ fn host(place: &str) -> &str {
     place.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(place, |(host, _)| host)
 }
 
+/// Whether writes take a hint and a comment: MongoDB's do from 4.4 on, Amazon's never.
+pub(crate) fn takes_hints(facts: &forgetd_connector::Facts) -> bool {
+    let mut numbers = facts.version.split('.').map(|part| part.parse::<u16>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    Product::Ferret.name() == facts.product || (Product::Mongo.name() == facts.product && version >= (4, 4))
+}
+
 /// Whether a `$lookup` takes fields and a pipeline both. Without the fields no index serves it everywhere.
 pub(crate) fn joins_by_field(facts: &forgetd_connector::Facts) -> bool {
     let mongo = Product::Mongo.name() == facts.product;

@@ -17,6 +17,7 @@ use crate::codec;
 use crate::connect::Link;
 use crate::connector::Shared;
 use crate::error::Failure;
+use crate::flavour;
 use crate::query::{Scope, guarded};
 use crate::rewrite::Rewriting;
 use crate::walk;
@@ -135,7 +136,11 @@ impl Ground {
         if judged.is_empty() {
             return Ok(0);
         }
-        let statement = self.statement(doc! { "limit": 0, "hint": "_id_" }, among(&judged));
+        let mut statement = doc! { "limit": 0 };
+        if flavour::takes_hints(&self.shared.facts) {
+            statement.insert("hint", "_id_");
+        }
+        let statement = self.statement(statement, among(&judged));
         let command = doc! { "delete": &self.step.table.name.name, "deletes": [statement] };
         let written = self.write(command).await?;
         match Failure::of_written(&written, "finish", &self.place) {
@@ -157,7 +162,9 @@ impl Ground {
     pub(crate) async fn write(&self, mut command: Document) -> Result<crate::reply::Written, Failure> {
         let patience = i64::try_from(self.patience.as_millis()).unwrap_or(i64::MAX).max(1);
         command.insert("maxTimeMS", patience);
-        command.insert("comment", format!("forgetd {}", self.step.rule));
+        if flavour::takes_hints(&self.shared.facts) {
+            command.insert("comment", format!("forgetd {}", self.step.rule));
+        }
         self.link().write("finish", &self.place, &self.link().database_of(&self.step.table.name), command).await
     }
 
