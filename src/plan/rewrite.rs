@@ -2,8 +2,8 @@
 //! everything that cannot be. Pure.
 
 use forgetd_connector::{
-    Cause, Column, ColumnKind, Finding, Marker, Path, Place, Rewrite, Since, Table, TableRef, Undone, Value, WhenNull,
-    Writable,
+    Cause, Column, ColumnKind, Finding, Marker, Path, Place, Rewrite, Since, Table, TableKind, TableRef, Undone, Value,
+    WhenNull, Writable,
 };
 
 use super::{columns, fit, step::Looked};
@@ -109,7 +109,11 @@ impl At<'_> {
 
     /// The moment that a rule counts from is what it was: nobody may be purged early, or late, because it became coarser.
     fn moments(&self) -> Option<Finding> {
-        let name = &self.column.name;
+        // Inside a document a place is what its path says; in a table it is its column.
+        let name = match self.table.kind {
+            TableKind::Collection => &self.path.to_string(),
+            _ => &self.column.name,
+        };
         let rules = self.policy.rules.iter().filter(|other| other.database == self.rule.database);
         let other = rules.chain([self.rule]).find(|other| counts_from(other, self.table, name))?;
         let message = if other.name == self.rule.name {
@@ -171,18 +175,20 @@ impl At<'_> {
     }
 }
 
-/// Whether `rule` counts its period from a column of this table.
+/// Whether `rule` counts its period from a column of this table, or from what lies inside this field of a document.
 fn counts_from(rule: &Rule, table: &Table, column: &str) -> bool {
     let own = table.name.is(&rule.table);
-    let used = matches!(&rule.when_null, Some(WhenNull::Use(used)) if used == column);
+    let inside = |used: &str| used.strip_prefix(column).is_some_and(|rest| rest.starts_with(['.', '[']));
+    let is = |used: &str| used == column || (table.kind == TableKind::Collection && inside(used));
+    let used = matches!(&rule.when_null, Some(WhenNull::Use(used)) if is(used));
     match &rule.since {
         Since::Latest(latest) => {
             let there = table.name.is(&latest.table);
-            (there && (latest.at.column == column || latest.on.iter().any(|on| on.other == column)))
-                || (own && latest.or.as_ref().is_some_and(|or| or.column == column))
-                || (own && latest.on.iter().any(|on| on.own == column))
+            (there && (is(&latest.at.column) || latest.on.iter().any(|on| is(&on.other))))
+                || (own && latest.or.as_ref().is_some_and(|or| is(&or.column)))
+                || (own && latest.on.iter().any(|on| is(&on.own)))
         }
-        since => own && (used || since.columns().iter().any(|since| since.column == column)),
+        since => own && (used || since.columns().iter().any(|since| is(&since.column))),
     }
 }
 
@@ -226,8 +232,8 @@ fn undone(rule: &Rule, transform: &Transform, table: &Table, marker: Option<&Mar
 /// The column of `since` whose moments can be compared with those of the marker.
 fn comparable(rule: &Rule, table: &Table, marker: &str) -> Option<String> {
     let Since::Column(since) = &rule.since else { return None };
-    let (marker, column) = (table.column(marker)?, table.column(&since.column)?);
-    let times = matches!(column.kind, ColumnKind::Instant | ColumnKind::NaiveTime);
+    let (marker, column) = (table.field(marker)?, table.field(&since.column)?);
+    let times = matches!(column.kind, ColumnKind::Instant | ColumnKind::NaiveTime | ColumnKind::Any);
     let same = marker.kind == column.kind && marker.type_name == column.type_name;
     (times && same && since.form.is_none()).then(|| since.column.clone())
 }

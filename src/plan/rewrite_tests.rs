@@ -2,7 +2,7 @@
 
 use forgetd_connector::{
     Atomicity, Catalog, Column, ColumnKind, Fit, Grain, Index, OnDelete, Path, Put, Reference, Shape, Since, Table,
-    TableRef, Undone, Value, Writable,
+    TableKind, TableRef, Undone, Value, WhenNull, Writable,
 };
 
 use crate::plan::step;
@@ -425,6 +425,34 @@ fn a_step_says_what_is_written_and_what_shows_that_it_is_not() {
         })
         .collect();
     assert_eq!(signs, ["marker is null", "marker < closed_at", "email is unlike", "name is another", "seen is finer"]);
+}
+
+/// A field of a document is anything; what the period counts from, or what it lies in, is not written.
+#[test]
+fn fields_of_documents_are_written_unless_the_period_counts_from_them() {
+    let collection = || {
+        let mut table = people();
+        (table.kind, table.columns, table.indexes) = (TableKind::Collection, vec![], vec![]);
+        (table.references, table.referenced_by, table.key) = (vec![], vec![], vec!["_id".into()]);
+        table
+    };
+    for (path, treatment, expected) in [
+        ("contact.email", token(TokenKind::Email), ""),
+        ("name", token(TEXT), ""),
+        ("items[].name", redact(Value::Null), ""),
+        ("contact", redact(Value::Text("x".into())), "transform_unfit crm.lead.contact"),
+        ("contact.at", redact(Value::Null), "transform_unfit crm.lead.contact.at"),
+        ("born", to(Grain::Year), "transform_unfit crm.lead.born"),
+        (r"a\.b", redact(Value::Null), r"column_missing crm.lead.a\.b"),
+        ("_id", token(TEXT), "referenced crm.lead._id"),
+    ] {
+        let (rule, transform) = leads(&[(path, treatment)]);
+        let rule = Rule { since: Since::column("contact.at"), when_null: Some(WhenNull::Keep), ..rule };
+        let mut found = said(&with(rule, transform), collection());
+        found.retain(|finding| !finding.starts_with("no_shape"));
+        assert_eq!(found.is_empty(), expected.is_empty(), "{path}: {found:?}");
+        assert!(found.iter().all(|found| found.starts_with(expected)), "{path}: {found:?}");
+    }
 }
 
 #[test]

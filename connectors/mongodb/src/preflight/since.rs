@@ -11,7 +11,11 @@ use crate::query::{Form, Scope, Written};
 const SAMPLE: u64 = 20_000;
 
 pub(super) async fn check(link: &Link, step: &Step, scope: &Scope, place: &str) -> Result<Vec<Finding>, Fault> {
-    let Since::Column(since) = &step.selection.terms.since else { return Ok(vec![]) };
+    let since = match &step.selection.terms.since {
+        Since::Column(since) => since,
+        Since::Latest(latest) => return Ok(vec![unguarded(&latest.table.name, place)]),
+        Since::Greatest(_) => return Ok(vec![]),
+    };
     let Written { field, form } = Written::new(since).map_err(|refused| refused.into_fault(place))?;
     let every = scope.with(Document::new(), vec![]);
     let found = types(link, step, &every, &field, RowCap(Some(SAMPLE))).await?;
@@ -46,6 +50,15 @@ pub(super) async fn check(link: &Link, step: &Step, scope: &Scope, place: &str) 
         ));
     }
     Ok(findings)
+}
+
+/// Nothing here locks what lies in another collection.
+fn unguarded(other: &str, place: &str) -> Finding {
+    let database = place.split('.').next().unwrap_or_default();
+    let message = format!("activity that comes into {other} while a batch of keys is deleted can be missed");
+    let fix =
+        "nothing to do where activity takes longer than a batch to matter; else keep the moment in the document itself";
+    Finding::warns(Notice::LatestUnguarded, format!("{database}.{other}"), message, fix)
 }
 
 fn said(form: &Form, kind: &str) -> bool {
