@@ -9,6 +9,7 @@ mod checkpoints;
 mod chinook;
 mod commitments;
 mod demo;
+mod documents;
 mod findings;
 mod forum;
 mod galera;

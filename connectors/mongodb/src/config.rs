@@ -57,8 +57,10 @@ impl Target {
         }
         let patience = Duration::from_millis(context.call_timeout_ms);
         options.app_name = Some(context.application.clone());
-        options.connect_timeout = Some(patience);
-        options.server_selection_timeout = Some(patience);
+        // Who wants to hear sooner that nobody answers may say so.
+        let sooner = |asked: Option<Duration>| Some(asked.map_or(patience, |asked| asked.min(patience)));
+        options.connect_timeout = sooner(options.connect_timeout);
+        options.server_selection_timeout = sooner(options.server_selection_timeout);
         options.max_pool_size = Some(SESSIONS_MAX);
         options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
         options.read_concern = None;

@@ -176,7 +176,7 @@ impl Drop for Mysql {
 
 /// The name of the control tables' database where tests share a server: one for each of their databases.
 pub(super) fn control_name(url: &str) -> Option<String> {
-    let url = Url::parse(url).ok().filter(|url| url.scheme() == "mysql")?;
+    let url = Url::parse(url).ok().filter(|url| ["mysql", "mongodb"].contains(&url.scheme()))?;
     Some(format!("{}_forgetd", url.path().trim_start_matches('/')))
 }
 
@@ -286,7 +286,8 @@ impl Servers {
         let pids = each("pid ").map(|pid| pid.parse().expect("a number")).collect();
         if urls.is_empty() {
             let code = keeper.wait().expect("bash").code();
-            assert_eq!((code, name), (Some(77), "mysql"), "the server did not start");
+            assert_eq!(code, Some(77), "the server did not start");
+            assert!(["mysql", "ferretdb"].contains(&name), "{name} comes from Debian stable");
             return None;
         }
         Some(Self { urls, pids, _keeper: Some((keeper, input)) })
@@ -307,6 +308,11 @@ impl Servers {
     /// The same where it is of this product.
     pub(crate) fn database_of(&self, product: Product) -> Mysql {
         Mysql::at(product, &self.urls[0])
+    }
+
+    /// The URL of the first.
+    pub(crate) fn first(&self) -> &str {
+        self.urls[0].as_str()
     }
 
     /// How many there are.

@@ -1,0 +1,5 @@
+//! The program on documents, as its users run it: on a FerretDB, or on the server that somebody names.
+
+mod chinook;
+mod shapes;
+mod silent_zero;
