@@ -1,5 +1,6 @@
 //! The program on documents, as its users run it: on a FerretDB, or on the server that somebody names.
 
+mod bank;
 mod chinook;
 mod shapes;
 mod silent_zero;

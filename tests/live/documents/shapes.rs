@@ -72,10 +72,7 @@ fn every_type_of_key_is_walked_and_no_date_that_cannot_be_read_is_due() {
     assert!(left.iter().all(|email| email.starts_with("kept")), "{left:?}");
     let said = program.call(&["plan"]).expect(0).stdout;
     for kind in ["1 int", "1 string"] {
-        assert!(
-            said.contains(kind),
-            "moments of {kind} live for ever, which nobody says:\n{said}"
-        );
+        assert!(said.contains(kind), "moments of {kind} live for ever, which nobody says:\n{said}");
     }
     let held: Vec<Value> = documents.find_control("receipt", doc! { "keys": { "$exists": true } });
     assert!(held.is_empty(), "a receipt still holds keys");
