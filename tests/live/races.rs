@@ -16,6 +16,8 @@ enum Guard {
     Key,
     /// A foreign key that takes the orders with the customer.
     Cascade,
+    /// A foreign key that would set the reference; a rule keeps the orders as they are.
+    Kept,
     /// No key; the application locks the customer before it places the order.
     Lock,
 }
@@ -33,21 +35,27 @@ fn create(database: &Postgres, guard: Guard) {
     let key = match guard {
         Guard::Key => "references customer",
         Guard::Cascade => "references customer on delete cascade",
+        Guard::Kept => "references customer on delete set null",
         Guard::Lock => "",
     };
     database.exec(&format!(
         "create table customer (id int primary key, created_at timestamptz not null, name text);
-         create table placed (id bigserial primary key, customer_id int not null {key}, placed_at timestamptz not null);
+         create table placed (id bigserial primary key, customer_id int {key}, placed_at timestamptz not null);
          create index on placed (customer_id, placed_at);"
     ));
 }
 
 fn policy(database: &Postgres, guard: Guard) -> Policy {
-    let since = "{ latest: { table: public.placed, column: placed_at, on: { customer_id: id } }, or: created_at }";
+    let latest = "{ latest: { table: public.placed, column: placed_at, on: { customer_id: id } }, or: created_at }";
+    let since = if guard == Guard::Kept { "created_at" } else { latest };
     let customers = Rule::delete("customers", "public.customer", since);
     let orders = Rule::delete("orders", "public.placed", "placed_at");
     let policy = Policy::new(&database.url()).with("throttle: { batch_rows_max: 5 }").rule(&customers);
-    if guard == Guard::Cascade { policy.rule(&orders) } else { policy }
+    match guard {
+        Guard::Cascade => policy.rule(&orders),
+        Guard::Kept => policy.rule(&Rule::keep("orders", "public.placed", "placed_at", "1y")),
+        Guard::Key | Guard::Lock => policy,
+    }
 }
 
 /// Places one order for each of these customers, as fast as it can.
@@ -154,6 +162,11 @@ fn a_foreign_key_and_a_purge_never_both_win() {
 #[test]
 fn a_cascade_takes_no_order_that_was_just_placed() {
     race(Guard::Cascade);
+}
+
+#[test]
+fn an_order_that_a_rule_keeps_loses_no_customer() {
+    race(Guard::Kept);
 }
 
 #[test]
