@@ -30,6 +30,10 @@ impl Names {
         format!("case-{}-below", self.0)
     }
 
+    fn beside(&self) -> String {
+        format!("case-{}-beside", self.0)
+    }
+
     pub(crate) fn counted(&self, n: usize) -> String {
         format!("case-{}-count-{n}", self.0)
     }
@@ -56,6 +60,9 @@ pub(crate) fn policy(case: &Case, names: &Names, fixture: &dyn Fixture) -> Resul
     );
     if let Some((spec, table)) = case.below.as_ref().zip(case.table_below()) {
         rules.push(rule(case, table, spec, names.below(), Action::Delete, fixture));
+    }
+    if let Some((spec, table)) = case.beside.as_ref().zip(case.table_beside()) {
+        rules.push(rule(case, table, spec, names.beside(), Action::Keep, fixture));
     }
     written::read_back(rules)
 }
@@ -107,6 +114,10 @@ pub(crate) fn expected(
         let Some(Except::Child(child)) = excepted.next() else { return Err("rows below are missing".into()) };
         except.push(Except::Child(expected_child(case, rule, table, fixture, child)?));
     }
+    if let Some((rule, table)) = case.beside.as_ref().zip(case.table_beside()) {
+        let Some(Except::Child(child)) = excepted.next() else { return Err("rows beside are missing".into()) };
+        except.push(Except::Child(expected_beside(case, rule, table, fixture, child)?));
+    }
     match excepted.next() {
         Some(more) => Err(format!("the plan excepts {more:?}")),
         None => Ok(Selection { table: planned.table.clone(), terms, undone: vec![], floor: None, except }),
@@ -131,6 +142,26 @@ fn expected_child(
     let mut step = step.clone();
     step.selection.terms = expected_terms(case, table, rule, fixture, &step.selection.terms)?;
     Ok(Child { stays: Stays::UnlessDue(vec![step]), ..planned.clone() })
+}
+
+/// The rows beside, of which those hold that their own rule keeps.
+fn expected_beside(
+    case: &Case,
+    rule: &RuleSpec,
+    table: &TableSpec,
+    fixture: &dyn Fixture,
+    planned: &Child,
+) -> Result<Child, String> {
+    let reference = table.beside.as_ref().unwrap();
+    let on = vec![Joined { other: reference.column.into(), own: "id".into() }];
+    let Stays::IfKept(kept) = &planned.stays else { return Err(format!("rows beside are {planned:?}")) };
+    let [step] = kept.as_slice() else { return Err(format!("{} rules beside", kept.len())) };
+    if planned.on != on || planned.table.name != table.name || !step.selection.except.is_empty() {
+        return Err(format!("rows beside are {planned:?}"));
+    }
+    let mut step = step.clone();
+    step.selection.terms = expected_terms(case, table, rule, fixture, &step.selection.terms)?;
+    Ok(Child { stays: Stays::IfKept(vec![step]), ..planned.clone() })
 }
 
 fn expected_terms(

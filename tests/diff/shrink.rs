@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use forgetd_connector::Predicate;
 use forgetd_testkit::generator::{Case, RuleSpec, TransformSpec};
-use forgetd_testkit::{Cell, KeySpec};
+use forgetd_testkit::{Cell, KeySpec, Row};
 
 use crate::rounds::{Engine, Mismatch, on_each_engine};
 
@@ -80,6 +80,7 @@ fn smaller(case: &Case) -> Vec<Case> {
         case.below = None;
         case.tables.retain(|table| table.below.is_none());
     });
+    with(&without_beside);
     with(&|case| case.keepers.clear());
     for n in 0..case.keepers.len() {
         with(&|case| drop(case.keepers.remove(n)));
@@ -180,13 +181,21 @@ fn writes(spec: &TransformSpec, column: &str) -> bool {
         || spec.unique == Some(column)
 }
 
-/// Without rows below that point at none.
+/// Without the table whose references are set.
+fn without_beside(case: &mut Case) {
+    case.beside = None;
+    case.tables.retain(|table| table.beside.is_none());
+}
+
+/// Without rows below or beside that point at none.
 fn without_orphans(case: &mut Case) {
     let ids: Vec<Cell> = case.table().rows.iter().map(|row| Cell::Int(row.0)).collect();
-    for table in case.tables.iter_mut().filter(|table| table.below.is_some()) {
-        let column = table.below.as_ref().map_or("", |reference| reference.column);
-        let kept = table.rows.iter().filter(|row| ids.contains(&table.cell(row, column))).cloned().collect();
-        table.rows = kept;
+    for table in &mut case.tables {
+        let Some(column) = table.below.as_ref().or(table.beside.as_ref()).map(|reference| reference.column) else {
+            continue;
+        };
+        let points = |row: &&Row| table.cell(row, column) == Cell::Null || ids.contains(&table.cell(row, column));
+        table.rows = table.rows.iter().filter(points).cloned().collect();
     }
 }
 

@@ -140,6 +140,7 @@ impl Trial<'_> {
                 return Err(format!("rows {found:?} stayed below, not {expected:?}"));
             }
         }
+        self.referenced(&kept).await?;
         if gone != due {
             return Err(format!("{due} rows were due and {gone} were reported as gone"));
         }
@@ -156,6 +157,20 @@ impl Trial<'_> {
             return Err(format!("a second run took {again} more rows"));
         }
         Ok(Seen { rows: case.table().rows.len() as u64, due, met: None })
+    }
+
+    /// Rows beside point at what they pointed at, where that is still there, and else at nothing.
+    async fn referenced(&self, kept: &[i64]) -> Result<(), String> {
+        let Some(table) = self.case.table_beside() else { return Ok(()) };
+        let column = table.beside.as_ref().unwrap().column;
+        let own: Vec<_> = table.columns.iter().filter(|spec| spec.name == column).cloned().collect();
+        let mut expected: Vec<(i64, Vec<Option<String>>)> = vec![];
+        for row in &table.rows {
+            let there = kept.iter().find(|id| table.cell(row, column) == Cell::Int(**id));
+            expected.push((row.0, vec![there.map(ToString::to_string)]));
+        }
+        let found = self.site.texts(table.name, &own).await;
+        if found == expected { Ok(()) } else { Err(format!("rows beside reference {found:?}, not {expected:?}")) }
     }
 
     /// The same trial, for another case of the same tables.

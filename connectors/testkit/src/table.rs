@@ -118,7 +118,7 @@ pub enum KeySpec {
     None,
 }
 
-/// A column that names a row of another table by its `id`, and goes when that row goes.
+/// A column that names a row of another table by its `id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// The column.
@@ -151,6 +151,8 @@ pub struct TableSpec {
     pub indexes: Vec<Vec<&'static str>>,
     /// The foreign key that cascades into it.
     pub below: Option<Reference>,
+    /// The foreign key whose column is set to NULL.
+    pub beside: Option<Reference>,
     /// More clauses of CREATE TABLE.
     pub constraints: Vec<&'static str>,
     /// Its rows.
@@ -180,6 +182,7 @@ impl TableSpec {
             key: KeySpec::Id,
             indexes: vec![],
             below: None,
+            beside: None,
             constraints: vec![],
             rows: vec![],
         }
@@ -287,10 +290,12 @@ impl TableSpec {
         if let KeySpec::Columns(columns) = &self.key {
             clauses.push(format!("primary key ({})", list(columns)));
         }
-        clauses.extend(self.below.iter().map(|Reference { column, parent }| {
+        let key = |(Reference { column, parent }, action): (&Reference, &str)| {
             let (column, parent, id) = (fixture.quote(column), fixture.quote(parent), fixture.quote("id"));
-            format!("foreign key ({column}) references {parent} ({id}) on delete cascade")
-        }));
+            format!("foreign key ({column}) references {parent} ({id}) on delete {action}")
+        };
+        let below = self.below.iter().map(|reference| (reference, "cascade"));
+        clauses.extend(below.chain(self.beside.iter().map(|reference| (reference, "set null"))).map(key));
         clauses.extend(self.constraints.iter().map(ToString::to_string));
         let mut statements = vec![format!("create table {name} ({})", clauses.join(", "))];
         for (n, columns) in self.indexes.iter().enumerate() {

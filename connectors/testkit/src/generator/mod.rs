@@ -41,6 +41,8 @@ pub struct Case {
     pub counted: Vec<RuleSpec>,
     /// The rule on the table whose rows go with rows of the first, if there is one. It selects by its period alone.
     pub below: Option<RuleSpec>,
+    /// The rule that keeps rows of the table whose references to rows of the first are set to NULL, if there is one.
+    pub beside: Option<RuleSpec>,
     /// The most rows of one batch.
     pub rows_max: u32,
     /// Whether batches are sealed.
@@ -83,7 +85,7 @@ pub struct Features {
     pub unreadable_times: bool,
     /// Julian days.
     pub julian: bool,
-    /// Tables whose rows go with others.
+    /// Tables whose rows go with others, or lose their reference.
     pub cascades: bool,
     /// Rules that transform: a third of the cases.
     pub transforms: bool,
@@ -144,9 +146,14 @@ impl Case {
         self.tables.iter().find(|table| table.below.is_some())
     }
 
+    /// The table whose references to rows of the first are set to NULL.
+    pub fn table_beside(&self) -> Option<&TableSpec> {
+        self.tables.iter().find(|table| table.beside.is_some())
+    }
+
     /// All of its rules.
     pub fn rules(&self) -> impl Iterator<Item = &RuleSpec> {
-        std::iter::once(&self.rule).chain(&self.keepers).chain(&self.counted).chain(&self.below)
+        std::iter::once(&self.rule).chain(&self.keepers).chain(&self.counted).chain(&self.below).chain(&self.beside)
     }
 
     /// The same case with other tables' names, so that many stand in one database.
@@ -155,12 +162,12 @@ impl Case {
         let numbered = |name: &str| format!("{name} {number}");
         for table in &mut self.tables {
             table.name = numbered(table.name).leak();
-            if let Some(reference) = &mut table.below {
+            for reference in table.below.iter_mut().chain(&mut table.beside) {
                 reference.parent = numbered(reference.parent).leak();
             }
         }
         let rules = std::iter::once(&mut self.rule).chain(&mut self.keepers).chain(&mut self.counted);
-        for rule in rules.chain(&mut self.below) {
+        for rule in rules.chain(&mut self.below).chain(&mut self.beside) {
             if let Since::Latest(latest) = &mut rule.since {
                 latest.table.name = numbered(&latest.table.name);
             }

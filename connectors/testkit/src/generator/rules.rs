@@ -20,6 +20,9 @@ const CHILD: &str = "child of \"item\"";
 /// The table whose rows go with the rows of the first.
 const BELOW: &str = "part";
 
+/// The table that references rows of the first and stays.
+const BESIDE: &str = "on the side";
+
 pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
     let mut when = When::random(dice);
     let julian = features.julian && dice.chance(15);
@@ -46,22 +49,7 @@ pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
         keepers.push(rules.draw(dice, others[keepers.len()].0.clone()));
     }
     let mut counted: Vec<RuleSpec> = (0..dice.below(3)).map(|n| rules.draw(dice, others[n].0.clone())).collect();
-    let key = key(dice, &columns);
-    let mut table = TableSpec::new(dice.pick::<&str>(TABLES)).key(key);
-    let how_many = how_many(dice);
-    table.rows = rows(dice, &columns, how_many);
-    if let KeySpec::Columns(key) = &table.key
-        && key.as_slice() != ["id"]
-    {
-        unique(&mut table.rows, &columns, key);
-    }
-    for _ in 0..dice.below(3) {
-        let name = dice.pick(&columns).spec.name;
-        let is_json = columns.iter().any(|column| column.spec.name == name && column.spec.kind == Kind::Json);
-        if !is_json && !table.indexes.contains(&vec![name]) {
-            table = if dice.chance(70) { table.index(&[name]) } else { table.index(&[name, "id"]) };
-        }
-    }
+    let mut table = own_table(dice, &columns);
     let mut below = None;
     if features.cascades && table.key == KeySpec::Id && dice.chance(25) {
         // Rows below must not be kept for longer.
@@ -73,6 +61,8 @@ pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
         };
         below = Some(self::below(dice, &stock, &table, keep_for));
     }
+    let beside = (features.cascades && features.keepers && table.key == KeySpec::Id && dice.chance(25))
+        .then(|| self::beside(dice, &stock, &table, others[0].0.clone()));
     let rows_max = *dice.pick(&[1, 2, 3, 5, 7, 10, 20, 100]);
     table.columns = columns.into_iter().map(|column| column.spec).collect();
     Case {
@@ -85,11 +75,38 @@ pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
         rows_max: rows_max.max(table.rows.len() as u32 / 12),
         sealed: table.key != KeySpec::None && dice.chance(15),
         below: below.as_ref().map(|(_, rule)| rule.clone()),
-        tables: [Some(table), child.map(|child| child.table), below.map(|(table, _)| table)]
-            .into_iter()
-            .flatten()
-            .collect(),
+        beside: beside.as_ref().map(|(_, rule)| rule.clone()),
+        tables: [
+            Some(table),
+            child.map(|child| child.table),
+            below.map(|(table, _)| table),
+            beside.map(|(table, _)| table),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     }
+}
+
+/// The table of the rules with its rows, its key and its indexes, still without its columns.
+fn own_table(dice: &mut Dice, columns: &[Column]) -> TableSpec {
+    let key = key(dice, columns);
+    let mut table = TableSpec::new(dice.pick::<&str>(TABLES)).key(key);
+    let how_many = how_many(dice);
+    table.rows = rows(dice, columns, how_many);
+    if let KeySpec::Columns(key) = &table.key
+        && key.as_slice() != ["id"]
+    {
+        unique(&mut table.rows, columns, key);
+    }
+    for _ in 0..dice.below(3) {
+        let name = dice.pick(columns).spec.name;
+        let is_json = columns.iter().any(|column| column.spec.name == name && column.spec.kind == Kind::Json);
+        if !is_json && !table.indexes.contains(&vec![name]) {
+            table = if dice.chance(70) { table.index(&[name]) } else { table.index(&[name, "id"]) };
+        }
+    }
+    table
 }
 
 /// One column that holds moments at least, and up to five more of any kind.
@@ -185,6 +202,41 @@ fn below(dice: &mut Dice, stock: &Stock<'_>, parent: &TableSpec, keep_for: Strin
     let own = ColumnSpec { name: "of", kind: Kind::Int, nullable: false };
     table.columns = vec![at.spec, own];
     table.below = Some(Reference { column: "of", parent: parent.name });
+    if dice.chance(70) {
+        table = table.index(&["of"]);
+    }
+    (table, rule)
+}
+
+/// A table whose rows reference rows of `parent` and stay, and the rule that keeps some of them.
+fn beside(dice: &mut Dice, stock: &Stock<'_>, parent: &TableSpec, keep_for: String) -> (TableSpec, RuleSpec) {
+    let mut columns = vec![];
+    for kind in [time(dice, stock.features), other(dice, stock.features)] {
+        let name = name(dice, &columns);
+        columns.push(Column::new(dice, name, kind, stock));
+    }
+    let mut table = TableSpec::new(BESIDE);
+    let how_many = if parent.rows.is_empty() { 0 } else { dice.below(60) };
+    for (id, mut cells) in rows(dice, &columns, how_many) {
+        cells.push(if dice.chance(15) { Cell::Null } else { Cell::Int(dice.pick(&parent.rows).0) });
+        table.rows.push((id, cells));
+    }
+    let predicate = if dice.chance(50) {
+        Predicate::always()
+    } else {
+        Literals { columns: &columns, words: &stock.words, features: stock.features }.predicate(dice)
+    };
+    let at = &columns[0];
+    let rule = RuleSpec {
+        keep_for,
+        since: Since::Column(moment(dice, stock, at)),
+        when_null: at.spec.nullable.then(|| if dice.chance(50) { WhenNull::Keep } else { WhenNull::Delete }),
+        predicate,
+        native: (stock.features.natives && dice.chance(15)).then(|| *dice.pick(Native::ALL)),
+    };
+    let own = ColumnSpec { name: "of", kind: Kind::Int, nullable: true };
+    table.columns = columns.into_iter().map(|column| column.spec).chain([own]).collect();
+    table.beside = Some(Reference { column: "of", parent: parent.name });
     if dice.chance(70) {
         table = table.index(&["of"]);
     }

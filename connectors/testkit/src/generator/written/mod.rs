@@ -30,11 +30,12 @@ impl Case {
             "transform": self.transform.as_ref().map(transform::write),
             "keepers": self.keepers.iter().map(rule::write).collect::<Vec<_>>(),
             "below": self.below.as_ref().map(rule::write),
+            "beside": self.beside.as_ref().map(rule::write),
             "counted": self.counted.iter().map(rule::write).collect::<Vec<_>>(),
         })
     }
 
-    /// Reads a case. What may be left out: `transform`, `keepers`, `counted`, `below`, `rows_max` (3), `sealed` (no).
+    /// Reads a case. What may be left out: `transform`, `keepers`, `counted`, `below`, `beside`, `rows_max` (3), `sealed` (no).
     pub fn from_json(json: &Json) -> Read<Self> {
         let now = text(json, "now")?;
         let rules = |name| optional(json, name).map_or(Ok(vec![]), |list| each(list, rule::read));
@@ -47,6 +48,7 @@ impl Case {
             keepers: rules("keepers")?,
             counted: rules("counted")?,
             below: optional(json, "below").map(rule::read).transpose()?,
+            beside: optional(json, "beside").map(rule::read).transpose()?,
             rows_max: optional(json, "rows_max").and_then(Json::as_u64).unwrap_or(3) as u32,
             sealed: optional(json, "sealed").and_then(Json::as_bool).unwrap_or(false),
             tables,

@@ -54,7 +54,8 @@ pub(super) fn write(table: &TableSpec) -> Json {
             KeySpec::None => Json::Null,
         },
         "indexes": table.indexes,
-        "below": table.below.as_ref().map(|reference| json!([reference.column, reference.parent])),
+        "below": table.below.as_ref().map(write_reference),
+        "beside": table.beside.as_ref().map(write_reference),
         "columns": table.columns.iter().map(column).collect::<Vec<_>>(),
         "rows": table.rows.iter().map(row).collect::<Vec<_>>(),
     })
@@ -101,12 +102,18 @@ pub(super) fn read(json: &Json) -> Read<TableSpec> {
     });
     table.indexes = optional(json, "indexes").map_or(Ok(vec![]), |list| each(list, names))?;
     table.rows = each(member(json, "rows")?, read_row)?;
-    if let Some(pair) = optional(json, "below") {
+    let reference = |pair: &Json| {
         let [column, parent] = names(pair)?.try_into().map_err(|_| wrong("column and table", pair))?;
-        table.below = Some(Reference { column, parent });
-    }
+        Ok(Reference { column, parent })
+    };
+    table.below = optional(json, "below").map(reference).transpose()?;
+    table.beside = optional(json, "beside").map(reference).transpose()?;
     table.columns = columns;
     Ok(table)
+}
+
+fn write_reference(reference: &Reference) -> Json {
+    json!([reference.column, reference.parent])
 }
 
 fn read_column(json: &Json) -> Read<ColumnSpec> {
