@@ -265,7 +265,7 @@ fn batch(point: &str, batches: u64, dice: &mut Dice) -> u64 {
 /// A process on this node that stands still where it passed a point for the nth time; none where it did not come there.
 fn stopped(site: &Site, node: usize, point: &str, nth: u64, naive: Option<&str>) -> Option<Process> {
     site.work_on(node);
-    let report = Report::open(site);
+    let report = Report::open(site.program());
     let (variable, path) = report.variable();
     let fault = format!("{point}=stop@{nth}");
     let mut environment = vec![(variable, path.as_str()), ("FORGETD_FAULT", fault.as_str())];

@@ -43,7 +43,7 @@ pub(crate) fn run(lane: Lane, ways: Ways) -> Result<String, String> {
         site.coordinate(Coordination::None);
         site.seed();
         ledger.begin();
-        let report = Report::open(&site);
+        let report = Report::open(site.program());
         let (variable, path) = report.variable();
         let fault = format!("{place}={action}@{nth}");
         let environment = [(variable, path.as_str()), ("FORGETD_FAULT", fault.as_str())];

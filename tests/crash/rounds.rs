@@ -171,7 +171,7 @@ fn held(site: &Site, lasts: u64, wanted: Met, dice: &mut Dice) -> Option<Met> {
         Met::Elsewhere => (&[][..], 0),
     };
     if points.is_empty() {
-        let report = Report::open(site);
+        let report = Report::open(site.program());
         let (variable, path) = report.variable();
         let running = site.start(&[(variable, &path)]);
         pause(dice.below(lasts));
@@ -191,7 +191,7 @@ fn held(site: &Site, lasts: u64, wanted: Met, dice: &mut Dice) -> Option<Met> {
 
 /// Kills it where it holds still at a point for the nth time; false where it does not come there.
 fn killed_at(site: &Site, point: &str, nth: u64, naive: Option<&str>) -> bool {
-    let report = Report::open(site);
+    let report = Report::open(site.program());
     let (variable, path) = report.variable();
     let fault = format!("{point}=hold@{nth}");
     let mut environment = vec![(variable, path.as_str()), ("FORGETD_FAULT", fault.as_str())];

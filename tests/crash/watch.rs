@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use crate::harness::Program;
 use crate::lane::Site;
 
 /// The program's own report of the fault points it reaches, over a named pipe.
@@ -24,9 +25,9 @@ const END: &str = "end";
 impl Report {
     /// A pipe with a reader that never blocks its writer for long. Each report has its own: a reader that was left behind
     /// would take the lines of the next.
-    pub(crate) fn open(site: &Site) -> Self {
+    pub(crate) fn open(program: &Program) -> Self {
         static OPENED: AtomicU64 = AtomicU64::new(0);
-        let path = site.program().path(&format!("report-{}", OPENED.fetch_add(1, Ordering::Relaxed)));
+        let path = program.path(&format!("report-{}", OPENED.fetch_add(1, Ordering::Relaxed)));
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         let pipe = both_ends(&path);
         let (sender, lines) = channel();

@@ -14,6 +14,8 @@ full() {
     long_crash "$lane" --rounds 200
     stage "naive-$lane" with_servers naive_is_caught "$lane" fence_by_read:committed_late
   done
+  long_crash mongodb --rounds 200 --freezes 80
+  stage naive-mongodb with_servers naive_is_caught mongodb log_after_commit:unannounced
   long_group --rounds 60
   long_schedules
   long_diff

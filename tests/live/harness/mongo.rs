@@ -19,6 +19,8 @@ pub(crate) struct Mongo {
     server: String,
     runtime: tokio::runtime::Runtime,
     client: Client,
+    /// Another one drops it.
+    borrowed: bool,
 }
 
 /// A test may have killed the server.
@@ -36,15 +38,24 @@ impl Mongo {
     pub(crate) fn at(server: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("live_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-        let mut options = runtime.block_on(async { ClientOptions::parse(server).await }).expect("a URL");
-        options.server_selection_timeout = Some(PATIENCE);
-        let client = runtime.block_on(async { Client::with_options(options) }).expect("a client");
-        let database = Self { name, server: server.into(), runtime, client };
+        let database = Self::of(server, name, false);
         let build = database.command("admin", doc! { "buildInfo": 1 });
         let ferret = build.get("ferretdb").map_or("", |_| " of FerretDB");
         println!("on MongoDB's protocol {}{ferret}", build.get_str("version").unwrap_or_default());
         database
+    }
+
+    /// The same database over a connection of its own, which does not drop it.
+    pub(crate) fn beside(&self) -> Self {
+        Self::of(&self.server, self.name.clone(), true)
+    }
+
+    fn of(server: &str, name: String, borrowed: bool) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        let mut options = runtime.block_on(async { ClientOptions::parse(server).await }).expect("a URL");
+        options.server_selection_timeout = Some(PATIENCE);
+        let client = runtime.block_on(async { Client::with_options(options) }).expect("a client");
+        Self { name, server: server.into(), runtime, client, borrowed }
     }
 
     /// The URL for `databases:`; it needs no password.
@@ -126,6 +137,19 @@ impl Mongo {
         self.runtime.block_on(async { collection.delete_many(filter).await }).expect("delete").deleted_count
     }
 
+    /// Changes the document of this number, or replaces it where `update` names no operator; 1 if it is there.
+    #[track_caller]
+    pub(crate) fn update_one(&self, collection: &str, id: i64, update: Document) -> u64 {
+        let statement = doc! { "q": { "_id": id }, "u": update, "multi": false };
+        let reply = self.command(&self.name, doc! { "update": collection, "updates": [statement] });
+        assert!(!reply.contains_key("writeErrors"), "an update was refused");
+        reply
+            .get_i32("n")
+            .map_or_else(|_| reply.get_i64("n").unwrap_or_default(), i64::from)
+            .try_into()
+            .expect("a count")
+    }
+
     /// Changes the documents that match; how many the server says.
     #[track_caller]
     pub(crate) fn update(&self, collection: &str, filter: Document, update: Document) -> u64 {
@@ -136,6 +160,9 @@ impl Mongo {
 
 impl Drop for Mongo {
     fn drop(&mut self) {
+        if self.borrowed {
+            return;
+        }
         for name in [self.name.clone(), self.control_name()] {
             let database = self.client.database(&name);
             drop(self.runtime.block_on(async { database.drop().await }));
