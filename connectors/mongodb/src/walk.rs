@@ -29,6 +29,10 @@ pub(crate) fn behind(id: &Bson) -> Document {
     let at = TYPES.iter().position(|types| types.contains(&codec::type_name(id)));
     let later: Vec<&str> =
         TYPES.iter().skip(at.map_or(0, |at| at + 1)).flat_map(|types| types.iter().copied()).collect();
+    if later.is_empty() {
+        // A list of no types is none to a server.
+        return doc! { "_id": { "$in": [] } };
+    }
     let later = doc! { "_id": { "$type": later } };
     match id {
         Bson::MinKey | Bson::Null | Bson::MaxKey => later,
@@ -94,7 +98,7 @@ mod tests {
         );
         assert!(behind(&Bson::Double(f64::NAN)).to_string().contains("$gte"));
         assert!(!behind(&Bson::Null).to_string().contains("$or"));
-        assert_eq!(behind(&Bson::MaxKey), doc! { "_id": { "$type": [] } });
+        assert_eq!(behind(&Bson::MaxKey), doc! { "_id": { "$in": [] } });
     }
 
     #[test]
