@@ -8,6 +8,8 @@ mod control;
 mod filters;
 mod fixture;
 mod looking;
+mod losing;
+mod middleman;
 mod rewriting;
 mod seals;
 mod server;
