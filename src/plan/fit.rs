@@ -36,9 +36,18 @@ pub(super) fn holder(column: &Column, path: &Path) -> Holder {
     }
 }
 
+/// The same of what happens there: a field inside a document is made coarser like a whole one.
+pub(super) fn holder_for(column: &Column, path: &Path, treatment: &Treatment) -> Holder {
+    let coarser = matches!(treatment, Treatment::Generalize(grain) if !matches!(grain, Grain::Network { .. }));
+    if column.kind == ColumnKind::Any && coarser && !path.is_many() {
+        return Holder::Any;
+    }
+    holder(column, path)
+}
+
 /// Everything about the place that does not fit.
 pub(super) fn misfits(at: &At<'_>) -> Vec<Finding> {
-    let holder = holder(at.column, at.path);
+    let holder = holder_for(at.column, at.path, at.treatment);
     if holder == Holder::Json && !matches!(at.column.kind, ColumnKind::Json | ColumnKind::Text | ColumnKind::Any) {
         let message = format!("the rule looks into {}, which holds no JSON", typed(at.column));
         let fix = "name a column that holds JSON, or write a dot that belongs to the name as `\\.`";
@@ -104,9 +113,11 @@ fn coarser(at: &At<'_>, holder: Holder, grain: &Grain) -> Option<Finding> {
     let unfit = |what: String| Some(at.refuse(Cause::TransformUnfit, what));
     let column = typed(at.column);
     match (grain, holder) {
-        (_, Holder::Json | Holder::Any) if at.column.kind == ColumnKind::Any => {
-            unfit(format!("{} lies in a document, where nothing is made coarser", at.path))
-        }
+        (_, Holder::Any) => None,
+        (_, Holder::Json) if at.column.kind == ColumnKind::Any => unfit(format!(
+            "{} lies inside an array or is an address in a document, where nothing is made coarser",
+            at.path
+        )),
         (_, Holder::Json) => unfit(format!("{} lies inside JSON, where nothing is made coarser", at.path)),
         (Grain::Day, Holder::Time) if at.column.kind == ColumnKind::Date => {
             unfit(format!("{column} is no finer than a day"))

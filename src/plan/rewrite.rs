@@ -195,7 +195,7 @@ fn counts_from(rule: &Rule, table: &Table, column: &str) -> bool {
 /// What happens where in `table`, in the order of the paths: places of one column stand beside each other.
 pub fn treated(transform: &Transform, table: &Table) -> Vec<Treated> {
     let treated = |(path, treatment): (&Path, &Treatment)| {
-        let holder = fit::holder(table.field(&path.column)?.as_ref(), path);
+        let holder = fit::holder_for(table.field(&path.column)?.as_ref(), path, treatment);
         Some(Treated { path: path.clone(), treatment: treatment.clone(), holder })
     };
     transform.places.iter().filter_map(treated).collect()
@@ -222,8 +222,9 @@ fn undone(rule: &Rule, transform: &Transform, table: &Table, marker: Option<&Mar
         }
     }
     for (path, treatment) in &transform.places {
-        let shape =
-            table.field(&path.column).and_then(|column| transform::shape(treatment, fit::holder(&column, path)));
+        let shape = table
+            .field(&path.column)
+            .and_then(|column| transform::shape(treatment, fit::holder_for(&column, path, treatment)));
         undone.extend(shape.map(|shape| Undone::Other { path: path.clone(), shape }));
     }
     undone
@@ -300,7 +301,7 @@ fn no_shape(transform: &Transform, table: &Table, place: &str) -> Option<Finding
     }
     let silent = |(path, treatment): &(&Path, &Treatment)| {
         let column = table.field(&path.column);
-        column.is_some_and(|column| transform::shape(treatment, fit::holder(&column, path)).is_none())
+        column.is_some_and(|column| transform::shape(treatment, fit::holder_for(&column, path, treatment)).is_none())
     };
     let names: Vec<String> = transform.places.iter().filter(silent).map(|(path, _)| path.to_string()).collect();
     if names.is_empty() {

@@ -442,7 +442,11 @@ fn fields_of_documents_are_written_unless_the_period_counts_from_them() {
         ("items[].name", redact(Value::Null), ""),
         ("contact", redact(Value::Text("x".into())), "transform_unfit crm.lead.contact"),
         ("contact.at", redact(Value::Null), "transform_unfit crm.lead.contact.at"),
-        ("born", to(Grain::Year), "transform_unfit crm.lead.born"),
+        ("born", to(Grain::Year), ""),
+        ("person.born", to(Grain::Month), ""),
+        ("address", to(Grain::Network { v4: 24, v6: 48 }), ""),
+        ("person.address", to(Grain::Network { v4: 24, v6: 48 }), "transform_unfit crm.lead.person.address"),
+        ("people[].born", to(Grain::Year), "transform_unfit crm.lead.people[].born"),
         (r"a\.b", redact(Value::Null), r"column_missing crm.lead.a\.b"),
         ("_id", token(TEXT), "referenced crm.lead._id"),
     ] {

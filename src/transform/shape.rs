@@ -18,8 +18,8 @@ pub fn shape(treatment: &Treatment, holder: Holder) -> Option<Shape> {
     match treatment {
         Treatment::Redact(Value::Null) => Some(Shape::Nothing),
         Treatment::Redact(value) => Some(Shape::Constant(value.clone())),
-        Treatment::Generalize(_) if matches!(holder, Holder::Json | Holder::Any) => None,
-        Treatment::Generalize(Grain::Network { v4, v6 }) if holder == Holder::Text => {
+        Treatment::Generalize(_) if holder == Holder::Json => None,
+        Treatment::Generalize(Grain::Network { v4, v6 }) if matches!(holder, Holder::Text | Holder::Any) => {
             Some(like(network::patterns(*v4, *v6)))
         }
         Treatment::Generalize(grain) => Some(Shape::Coarse(grain.clone())),
@@ -36,7 +36,7 @@ pub fn epoch_shape(kind: TokenKind, epoch: Epoch) -> Option<Shape> {
 pub fn put(treatment: &Treatment, holder: Holder) -> Put {
     match treatment {
         Treatment::Redact(value) if holder != Holder::Json => Put::Constant(value.clone()),
-        Treatment::Generalize(Grain::Network { .. }) if holder == Holder::Text => Put::Computed,
+        Treatment::Generalize(Grain::Network { .. }) if matches!(holder, Holder::Text | Holder::Any) => Put::Computed,
         Treatment::Generalize(grain) if holder != Holder::Json => Put::Coarser(grain.clone()),
         _ => Put::Computed,
     }

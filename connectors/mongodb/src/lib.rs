@@ -8,6 +8,7 @@
 //! file reads one.
 
 mod catalog;
+mod coarse;
 mod codec;
 mod collection;
 mod config;

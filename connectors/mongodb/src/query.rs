@@ -6,6 +6,7 @@
 //! before, and the filter of the change says what the document alone can tell.
 
 mod account;
+mod coarse;
 mod field;
 mod form;
 mod native;

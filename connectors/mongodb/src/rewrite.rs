@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forgetd_connector::{
-    Cause, Fault, FaultClass, Marker, NewRow, OldRow, Place, Put, Rewrite, Transform, Undone, Value,
+    Cause, Fault, FaultClass, Grain, Marker, NewRow, OldRow, Place, Put, Rewrite, Transform, Undone, Value,
 };
 use mongodb::bson::{Bson, DateTime, Document, doc};
 
+use crate::coarse;
 use crate::codec;
 use crate::error::{self, Failure};
 use crate::query::Field;
@@ -29,6 +30,7 @@ pub(crate) struct Rewriting {
     /// The fields whose values are computed, in the order that the transform knows.
     computed: Vec<Computed>,
     constants: Vec<(Field, Bson)>,
+    coarser: Vec<(Field, Grain)>,
     marker: Option<(Field, Bson)>,
     /// A marker from before the moment here says nothing.
     since: Option<Field>,
@@ -62,7 +64,7 @@ impl Rewriting {
             fault.with_detail(what)
         };
         let field = |name: &str| Field::parse(name).map_err(|refused| refused.into_fault(place));
-        let mut constants = vec![];
+        let (mut constants, mut coarser) = (vec![], vec![]);
         for Place { path, put, .. } in &rewrite.places {
             match put {
                 Put::Computed => {}
@@ -71,7 +73,8 @@ impl Rewriting {
                         codec::bson(value).ok_or_else(|| refuse("a constant is of a type that no field has"))?;
                     constants.push((field(&path.to_string())?, value));
                 }
-                Put::Coarser(_) => return Err(refuse("nothing in a document is made coarser")),
+                Put::Coarser(_) if path.is_many() => return Err(refuse("nothing inside an array is made coarser")),
+                Put::Coarser(grain) => coarser.push((field(&path.to_string())?, grain.clone())),
             }
         }
         let whole = |name: &str| {
@@ -88,7 +91,7 @@ impl Rewriting {
             Undone::MarkedBefore { since, .. } => Some(field(since)),
             _ => None,
         });
-        Ok(Self { computed, constants, marker, since: since.transpose()?, transform })
+        Ok(Self { computed, constants, coarser, marker, since: since.transpose()?, transform })
     }
 
     /// What of a document has to be read.
@@ -96,7 +99,8 @@ impl Rewriting {
         let mut projection = doc! { "_id": 1 };
         projection.extend(self.computed.iter().map(|computed| (computed.name.clone(), Bson::Int32(1))));
         let others = self.constants.iter().chain(&self.marker);
-        let others = others.map(|(field, _)| field).chain(&self.since);
+        let coarser = self.coarser.iter().map(|(field, _)| field);
+        let others = others.map(|(field, _)| field).chain(coarser).chain(&self.since);
         projection.extend(others.map(|field| (field.dotted(), Bson::Int32(1))));
         projection
     }
@@ -143,6 +147,14 @@ impl Rewriting {
         for (field, constant) in &self.constants {
             if let Some(value) = values::at(document, field.names()).filter(|value| !values::same(value, constant)) {
                 changes.push(Change { path: field.dotted(), old: value.clone(), new: constant.clone() });
+            }
+        }
+        for (field, grain) in &self.coarser {
+            let Some(value) = values::at(document, field.names()) else { continue };
+            match coarse::coarser(value, grain) {
+                Some(new) if values::same(&new, value) => {}
+                Some(new) => changes.push(Change { path: field.dotted(), old: value.clone(), new }),
+                None => return Some(Fate::Unfit(Cause::ValueUnfit)),
             }
         }
         let finished = self.marker.is_none() || old.marked;

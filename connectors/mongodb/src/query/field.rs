@@ -96,6 +96,12 @@ fn no_array(name: &str) -> Document {
     doc! { name: { "$not": { "$type": "array" } } }
 }
 
+/// Whether there is a value at a path that is not null.
+pub(super) fn present(path: &Path) -> Document {
+    let array = some(path, &doc! { "$type": "array" }, Arrays::Asked);
+    any(vec![array, some(path, &doc! { "$ne": Bson::Null }, Arrays::Never)])
+}
+
 /// Whether a filter can name the path.
 pub(super) fn nameable(path: &Path) -> Result<(), Refused> {
     if path.names_fields() {

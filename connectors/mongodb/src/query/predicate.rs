@@ -5,7 +5,7 @@ use forgetd_connector::{Check, Comparison, Predicate, Test, Value};
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Document, doc};
 
-use super::field::{Arrays, all, any, each, nameable, never, none, some};
+use super::field::{Arrays, all, any, each, nameable, never, none, present, some};
 use super::{Composer, Refused};
 
 impl Composer {
@@ -43,8 +43,8 @@ impl Composer {
         let Test { path, check, .. } = test;
         nameable(path)?;
         let operators = match check {
-            Check::Null(true) => return Ok(none(vec![self.present(test)])),
-            Check::Null(false) => return Ok(self.present(test)),
+            Check::Null(true) => return Ok(none(vec![present(path)])),
+            Check::Null(false) => return Ok(present(path)),
             Check::Exists(true) => return Ok(some(path, &doc! { "$exists": true }, Arrays::Asked)),
             Check::Exists(false) => return Ok(none(vec![some(path, &doc! { "$exists": true }, Arrays::Asked)])),
             Check::Compare(Comparison::NotEqual, value) => self.unlike(std::slice::from_ref(value))?,
@@ -87,12 +87,6 @@ impl Composer {
             }
         };
         Ok(each(path, &operators))
-    }
-
-    /// Whether there is a value that is not null.
-    fn present(&self, test: &Test) -> Document {
-        let array = some(&test.path, &doc! { "$type": "array" }, Arrays::Asked);
-        any(vec![array, some(&test.path, &doc! { "$ne": Bson::Null }, Arrays::Never)])
     }
 
     /// Of the type of one of the values, and none of them.

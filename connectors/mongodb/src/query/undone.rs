@@ -3,7 +3,7 @@
 use forgetd_connector::{Path, Shape, Undone, Value};
 use mongodb::bson::{Bson, Document, doc};
 
-use super::field::{Arrays, Field, any, nameable, never, some};
+use super::field::{Arrays, Field, all, any, nameable, never, none, present, some};
 use super::predicate::like_one_of;
 use super::{Composer, Literals, Reach, Refused};
 
@@ -28,6 +28,10 @@ impl Composer {
             }
             Undone::Other { path, shape } => {
                 nameable(path)?;
+                if let Shape::Coarse(grain) = shape {
+                    let coarse = self.is_coarse(path, grain)?;
+                    return Ok(all(vec![present(path), none(vec![coarse])]));
+                }
                 let other = match shape {
                     Shape::Nothing => doc! { "$ne": Bson::Null },
                     Shape::Constant(Value::Null) => doc! { "$ne": Bson::Null },
@@ -36,9 +40,7 @@ impl Composer {
                         let matching = self.matching(like_one_of(patterns));
                         doc! { "$ne": Bson::Null, "$not": matching }
                     }
-                    Shape::Coarse(_) => {
-                        return Err(Refused::column_type("nothing in a document is made coarser"));
-                    }
+                    Shape::Coarse(_) => return Ok(never()),
                 };
                 // An array is a value that no text or number is like.
                 let array = some(path, &doc! { "$type": "array" }, Arrays::Asked);
@@ -60,7 +62,7 @@ pub(crate) fn shaped(path: &Path, shape: &Shape) -> Result<Document, Refused> {
         Shape::Nothing => return Ok(never()),
         Shape::Constant(value) => doc! { "$eq": composer.value(value)? },
         Shape::Like(patterns) => composer.matching(like_one_of(patterns)),
-        Shape::Coarse(_) => return Err(Refused::column_type("nothing in a document is made coarser")),
+        Shape::Coarse(grain) => return composer.is_coarse(path, grain),
     };
     Ok(some(path, &operators, Arrays::Never))
 }

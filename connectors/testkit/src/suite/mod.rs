@@ -25,7 +25,7 @@ pub mod transform;
 pub mod walk;
 
 /// Hands every area with its tests to the macro named first. The one list of them, by what they need of an engine: nothing in
-/// particular; a lane that commits rows and receipt in one; declared types, foreign keys, triggers, constraints or locks of rows.
+/// particular; a lane that commits rows and receipt in one; foreign keys, triggers, constraints or locks of rows.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! conformance_areas {
@@ -189,6 +189,7 @@ macro_rules! conformance_areas {
                     computed_values_are_written_once
                     places_inside_json_are_written
                     constants_are_written_exactly
+                    values_become_coarser_once
                     a_marker_says_what_is_done
                     every_row_is_walked_once
                     floors_and_other_rules_keep_rows
@@ -199,7 +200,6 @@ macro_rules! conformance_areas {
                     keys_of_written_rows
                 }
                 tables {
-                    values_become_coarser_once
                     values_that_the_table_refuses_cost_their_rows
                     what_was_not_announced_rolls_back
                     one_row_refused_by_a_trigger_stays_as_it_was
