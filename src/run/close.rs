@@ -48,7 +48,7 @@ pub(super) async fn open(
 
 /// Closes a crashed run that cannot go on.
 pub(super) async fn supersede(session: &Session<'_>, site: &Site<'_>, mut row: RunRow) -> Result<(), Fault> {
-    let (changed, batches) = totals(site, &row.run).await?;
+    let Totals { changed, batches, .. } = totals(site, &row.run).await?;
     let finished = RunFinished {
         verdict: Verdict::Failed,
         cause: Some(Cause::Superseded),
@@ -81,12 +81,12 @@ pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut rep
     };
     let (mut walked, mut halt) = first_walk(opened, pace, before).await;
     // Rows that went before a crash free others as well.
-    let (mut walks, mut changed) = (1, before + walked.changed);
+    let (mut walks, mut changed) = (1, before + walked.changed + walked.adopted);
     while halt.is_none() {
         report.left = recount(opened).await;
         let Some(locks) = again(opened, &report, &walked, walks, changed) else { break };
-        let (more, stopped) = next_walk(opened, pace, locks, before + walked.changed).await;
-        (walks, changed, halt) = (walks + 1, more.changed, stopped);
+        let (more, stopped) = next_walk(opened, pace, locks, before + walked.changed + walked.adopted).await;
+        (walks, changed, halt) = (walks + 1, more.changed + more.adopted, stopped);
         join(&mut walked, more);
     }
     if halt.as_ref().is_some_and(|halt| !matches!(halt, Halt::Fenced | Halt::Unknown(_))) {
@@ -100,7 +100,7 @@ pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut rep
     if opened.resumed || walked.resealed {
         // Receipts of before the crash, and of adopted seals, are this run's too.
         match totals(opened.site, &opened.row.run).await {
-            Ok((changed, batches)) => (report.changed, report.batches) = (changed, batches),
+            Ok(totals) => (report.changed, report.batches) = (totals.changed, totals.batches),
             Err(fault) => return failed(report, &fault),
         }
     }
@@ -145,6 +145,7 @@ fn join(walked: &mut Walked, again: Walked) {
     walked.batch_rows_max = walked.batch_rows_max.max(again.batch_rows_max);
     walked.longest_tx = walked.longest_tx.max(again.longest_tx);
     walked.resealed |= again.resealed;
+    walked.adopted += again.adopted;
     walked.skipped = again.skipped;
 }
 
@@ -169,17 +170,31 @@ async fn already_changed(opened: &Opened<'_>) -> Result<u64, Fault> {
     if !opened.resumed {
         return Ok(0);
     }
-    Ok(totals(opened.site, &opened.row.run).await?.0)
+    Ok(totals(opened.site, &opened.row.run).await?.gone)
 }
 
-/// Sums over the run's batch receipts: rows changed, and how many batches.
-async fn totals(site: &Site<'_>, run: &str) -> Result<(u64, u64), Fault> {
+/// What a run's batches came to.
+#[derive(Default)]
+struct Totals {
+    changed: u64,
+    /// The same, and of seals that were adopted every row that is gone: who changed it is not known.
+    gone: u64,
+    batches: u64,
+}
+
+/// Sums over the run's batch receipts.
+async fn totals(site: &Site<'_>, run: &str) -> Result<Totals, Fault> {
     let bodies = site.control.batches(run).await?;
-    let changed = bodies.iter().filter_map(|body| {
-        let json: Json = serde_json::from_slice(body).ok()?;
-        json.get("changed")?.as_u64()
-    });
-    Ok((changed.sum(), bodies.len() as u64))
+    let mut totals = Totals { batches: bodies.len() as u64, ..Totals::default() };
+    for body in &bodies {
+        let Ok(json) = serde_json::from_slice::<Json>(body) else { continue };
+        let changed = json["changed"].as_u64().unwrap_or_default();
+        let sealed = &json["sealed"];
+        let adopted = sealed["adopted"].as_bool().unwrap_or_default();
+        totals.changed += changed;
+        totals.gone += sealed["gone"].as_u64().filter(|_| adopted).unwrap_or(changed);
+    }
+    Ok(totals)
 }
 
 /// The verdict. Clean is said only when the recount says zero.

@@ -54,20 +54,32 @@ pub(super) async fn take_over(sealed: &SealedRule<'_>, policy: &Policy, claim: &
     Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "take over", sealed.clerk.database))
 }
 
+/// What became of the seals that were adopted.
+#[derive(Debug, Default)]
+pub(super) struct Adopted {
+    /// Rows of theirs that are gone, whoever changed them.
+    pub(super) gone: u64,
+    /// Why the change could not be repeated: what is still there was looked at instead.
+    pub(super) refused: Option<Fault>,
+}
+
 /// Brings every open seal of the rule to its end.
-async fn adopt(sealed: &SealedRule<'_>, policy: &Policy, claim: &Claim) -> Result<(), Fault> {
+async fn adopt(sealed: &SealedRule<'_>, policy: &Policy, claim: &Claim) -> Result<Adopted, Fault> {
+    let mut adopted = Adopted::default();
     for open in sealed.control.adopt(claim.term()).await? {
         if open.receipt.key.rule != sealed.rule.name {
             continue;
         }
         let intent = Intent::read(&open);
-        let finished = match &intent {
+        let (finished, refused) = match &intent {
             Some(intent) => settle(sealed, policy, claim, &open, intent).await?,
-            None => everything_gone(&open),
+            None => (everything_gone(&open), None),
         };
         unseal(sealed.control, &sealed.clerk, &open, intent.as_ref(), &finished).await?;
+        adopted.gone += finished.outcome.gone;
+        adopted.refused = adopted.refused.or(refused);
     }
-    Ok(())
+    Ok(adopted)
 }
 
 /// Closes seals of rules that left the policy: their rows can no longer be looked at.
@@ -81,7 +93,7 @@ pub(super) async fn close_orphans(control: &dyn Control, clerk: &Clerk<'_>, poli
 }
 
 /// Adopts the seal of a run that met a fault between its own seal and unseal.
-pub(super) async fn adopt_own(job: &Job<'_>) -> Result<(), Fault> {
+pub(super) async fn adopt_own(job: &Job<'_>) -> Result<Adopted, Fault> {
     let clerk = Clerk { generation: job.clerk.generation.clone(), ..job.clerk };
     let sealed = SealedRule {
         rule: job.rule,
@@ -110,9 +122,9 @@ async fn settle(
     claim: &Claim,
     open: &OpenSeal,
     intent: &Intent,
-) -> Result<Finished, Fault> {
+) -> Result<(Finished, Option<Fault>), Fault> {
     let Some(step) = step(sealed, policy, intent.cutoff).await? else {
-        return Ok(everything_gone(open));
+        return Ok((everything_gone(open), None));
     };
     let transform = keyed::transform(sealed.rule, &step, sealed.pseudonyms, sealed.clerk.database)?;
     let claim = LaneClaim {
@@ -122,15 +134,16 @@ async fn settle(
         idle_ms_max: claim.idle_ms_max(),
     };
     let Lane::Sealed(mut lane) = sealed.connector.lane(&step, &claim, transform).await? else {
-        return Ok(everything_gone(open));
+        return Ok((everything_gone(open), None));
     };
+    let mut refused = None;
     if sealed.approved && sealed.rule.digest() == intent.rule_digest {
         match batch::finish(lane.as_mut(), &open.keys).await {
-            Err(fault) if forbids(&fault) => {}
-            finished => return finished,
+            Err(fault) if forbids(&fault) || fault.class == FaultClass::Internal => refused = Some(fault),
+            finished => return finished.map(|finished| (finished, None)),
         }
     }
-    Ok(Finished { outcome: lane.look(&open.keys).await?, ..Finished::default() })
+    Ok((Finished { outcome: lane.look(&open.keys).await?, ..Finished::default() }, refused))
 }
 
 /// Whether the change was taken back and would be again, whoever repeats it: what a trigger does, a missing privilege.
@@ -140,12 +153,17 @@ pub(super) const fn forbids(fault: &Fault) -> bool {
 }
 
 /// Whether a seal that could not be brought to its end stands open for a reason of its rule's rows alone: that rule
-/// waits, and no other.
+/// waits, and no other. An answer that nobody knows is none of the network's either, and would come again.
 pub(super) const fn stays(fault: &Fault) -> bool {
     match fault.class {
         FaultClass::Blocked(cause) => !matches!(cause, Cause::Fenced),
-        FaultClass::Blind(_) | FaultClass::Locked | FaultClass::LockedWhole | FaultClass::Timeout => true,
-        _ => false,
+        FaultClass::Blind(_)
+        | FaultClass::Locked
+        | FaultClass::LockedWhole
+        | FaultClass::Timeout
+        | FaultClass::Row(_)
+        | FaultClass::Internal => true,
+        FaultClass::Transient | FaultClass::Disconnected | FaultClass::Unreachable => false,
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Walked {
     pub(super) longest_tx: Duration,
     /// Whether seals were adopted on the way, so that counts must be read back from the receipts.
     pub(super) resealed: bool,
+    /// Rows of those seals that are gone. Which of them this run changed is not known; all of them count against its cap.
+    pub(super) adopted: u64,
 }
 
 /// Why a walk ended before the lane did.
@@ -142,7 +144,7 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
         let rows_max = match self.job.rule.cap.rows_per_run {
             None => stand.rows,
-            Some(cap) => match cap.saturating_sub(changed_before + stand.changed) {
+            Some(cap) => match cap.saturating_sub(changed_before + stand.changed + self.done.adopted) {
                 0 => return Err(Halt::Cap),
                 left => stand.rows.min(u32::try_from(left).unwrap_or(u32::MAX)),
             },
@@ -279,17 +281,17 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
     }
 
-    /// Brings our own open seal to its end after a fault between seal and unseal. Where the change is forbidden the walk
-    /// ends with it.
+    /// Brings our own open seal to its end after a fault between seal and unseal. Where the change is forbidden, or refused
+    /// again, the walk ends with it.
     async fn adopt(&mut self, mut fault: Fault) -> Result<(), Halt> {
         self.done.resealed = true;
         self.lane = None;
         let forbidden = seals::forbids(&fault).then(|| fault.clone());
-        loop {
+        let adopted = loop {
             let open = fault.clone();
             self.pause(fault).await.map_err(|_| Halt::SealOpen(open))?;
             fault = match seals::adopt_own(self.job).await {
-                Ok(()) => break,
+                Ok(adopted) => break adopted,
                 Err(fault) => match fault.class {
                     FaultClass::Blocked(Cause::Fenced) => return Err(Halt::Fenced),
                     FaultClass::Blocked(_) | FaultClass::Blind(_) | FaultClass::Internal => {
@@ -298,8 +300,9 @@ impl<'a, 'j> Walk<'a, 'j> {
                     _ => fault,
                 },
             };
-        }
-        if let Some(fault) = forbidden {
+        };
+        self.done.adopted += adopted.gone;
+        if let Some(fault) = forbidden.or(adopted.refused) {
             return Err(Halt::Fault(fault));
         }
         self.sequence = self.job.control.next_sequence(&self.job.rule.name, LANE).await.map_err(Halt::Fault)?;

@@ -9,9 +9,9 @@ use forgetd::config::{self, Config, LoadOptions};
 use forgetd::evidence::log::tile;
 use forgetd::keys::EvidenceKey;
 use forgetd::run::{Databases, Quiet, Report, Session, Sites, Verdict};
-use forgetd_connector::{ConnectContext, Connector, FaultClass};
+use forgetd_connector::{Cause, ConnectContext, Connector, FaultClass};
 use forgetd_testkit::faulty::{Ending, Faulty, Operation, Script};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Rows that go; with batches of 10 a broken call has neighbours on both sides.
 const ROWS: u64 = 60;
@@ -72,6 +72,28 @@ impl World {
         let world = Self { folder, key, config };
         world.home().await.control().install().await.unwrap();
         world
+    }
+
+    /// The same with another policy.
+    fn rewrite(&mut self, what: &str, with: &str) {
+        let file = self.folder.path().join("forgetd.yaml");
+        let policy = std::fs::read_to_string(&file).unwrap();
+        assert!(policy.contains(what));
+        std::fs::write(&file, policy.replacen(what, with, 1)).unwrap();
+        let options = LoadOptions { file: Some(file), ..LoadOptions::default() };
+        self.config = config::load(&options).unwrap_or_else(|problems| panic!("{problems}"));
+    }
+
+    /// A second table like the first, with a rule of its own.
+    fn add_other(&mut self) {
+        let data = rusqlite::Connection::open(self.folder.path().join("data.db")).unwrap();
+        data.execute_batch(
+            "create table other (id integer primary key, at integer not null); insert into other select * from item",
+        )
+        .unwrap();
+        let rule = "  - { name: others, database: data, table: other, keep_for: 30d, since: { column: at, as: unix_s }, \
+                    action: delete, mode: enforce }\n";
+        self.rewrite("    mode: enforce\n", &format!("    mode: enforce\n{rule}"));
     }
 
     async fn connect(&self, name: &str) -> Box<dyn Connector> {
@@ -238,4 +260,62 @@ async fn a_sealed_run_survives_every_broken_call() {
     let own =
         [Operation::Pick, Operation::Seal, Operation::Finish, Operation::Unseal, Operation::Adopt, Operation::Append];
     all_survive(true, &own, &commits).await;
+}
+
+/// A lane whose every change is refused, from this call on, by an answer that nobody knows.
+fn refusing(script: Script) -> Script {
+    let script = (1..=20).fold(script, |script, n| script.fails(Operation::Finish, n, FaultClass::Internal));
+    script.fails(Operation::Look, 1, FaultClass::Internal)
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_again_ends_the_seal_by_a_look() {
+    let world = World::new(true).await;
+    let script = (1..=20).fold(Script::default(), |script, n| script.fails(Operation::Finish, n, FaultClass::Internal));
+    let reports = world.run(&script).await.unwrap();
+    assert_eq!((reports[0].verdict, reports[0].cause), (Verdict::Failed, Some(Cause::Internal)));
+    assert_eq!((script.calls(Operation::Finish), script.calls(Operation::Look)), (2, 1), "tried twice, then looked");
+    assert_eq!(world.home().await.control().adopt(u64::MAX >> 1).await.unwrap(), [], "no seal is left open");
+    let adopted: Vec<Value> =
+        world.entries().await.into_iter().filter(|entry| entry["sealed"]["adopted"] == true).collect();
+    assert_eq!(adopted.len(), 1);
+    assert_eq!((&adopted[0]["sealed"]["gone"], &adopted[0]["sealed"]["kept"]), (&json!(0), &json!(10)));
+}
+
+#[tokio::test]
+async fn a_seal_that_nothing_ends_keeps_its_own_rule_alone_from_acting() {
+    let mut world = World::new(true).await;
+    world.add_other();
+    let reports = world.run(&refusing(Script::default())).await.unwrap();
+    assert_eq!((reports[0].verdict, reports[0].cause), (Verdict::Failed, Some(Cause::Internal)));
+    // The first change is refused to whoever adopts the seal, and looking is too; the other rule's are not.
+    let script = Script::default().fails(Operation::Finish, 1, FaultClass::Internal);
+    let script = script.fails(Operation::Look, 1, FaultClass::Internal);
+    let reports = world.run(&script).await.unwrap();
+    assert_eq!((reports[0].verdict, reports[0].cause), (Verdict::Failed, Some(Cause::Internal)));
+    assert_eq!((reports[1].verdict, reports[1].changed), (Verdict::Clean, ROWS), "{:?}", reports[1]);
+    let reports = world.run(&Script::default()).await.unwrap();
+    assert!(reports.iter().all(|report| report.verdict == Verdict::Clean), "{reports:?}");
+    assert_eq!(world.count("id <= 1000"), 0);
+}
+
+/// Rows of a seal that is adopted count against the run's cap, by the run itself and by the one that goes on with it.
+#[tokio::test]
+async fn a_cap_holds_over_adopted_seals() {
+    let lost = || Script::default().loses(Operation::Finish, 2);
+    for scripts in [
+        vec![lost()],
+        // The seal is left to the next holder: the second adoption is the run's own, takeovers made the first.
+        vec![
+            (2..=20).fold(lost(), |script, n| script.fails(Operation::Adopt, n, FaultClass::Internal)),
+            Script::default(),
+        ],
+    ] {
+        let mut world = World::new(true).await;
+        world.rewrite("    mode: enforce\n", "    mode: enforce\n    cap: { rows_per_run: 25 }\n");
+        for script in &scripts {
+            world.run(script).await.unwrap();
+        }
+        assert_eq!(world.count("id <= 1000"), ROWS - 25, "{} runs", scripts.len());
+    }
 }

@@ -158,6 +158,15 @@ fn fate(code: i32) -> Fate {
     }
 }
 
+/// Why a server did not change the one document that a statement of several meant; absent: not for the document's sake.
+pub(crate) fn refusal(code: i32) -> Option<Cause> {
+    match class(code) {
+        FaultClass::Row(cause) => Some(cause),
+        FaultClass::Internal if fate(code) == Fate::Nothing => Some(Cause::RowRefused),
+        _ => None,
+    }
+}
+
 /// What a server's code means.
 pub(crate) fn class(code: i32) -> FaultClass {
     match code {
@@ -167,7 +176,7 @@ pub(crate) fn class(code: i32) -> FaultClass {
         // Deadlocks and conflicts, interrupted operations, cursors that were lost.
         24 | 43 | 46 | 112 | 136 | 175 | 237 | 251 | 11601 => FaultClass::Transient,
         121 => FaultClass::Row(Cause::Check),
-        28 | 66 => FaultClass::Row(Cause::TransformUnfit),
+        28 | 40 | 66 => FaultClass::Row(Cause::TransformUnfit),
         10334 | 17280 | 17419 | 17420 => FaultClass::Row(Cause::Size),
         13 | 8000 => FaultClass::Blocked(Cause::Privilege),
         18 => FaultClass::Unreachable,
@@ -190,7 +199,7 @@ fn index_name(code: i32, message: &str) -> Option<String> {
 mod tests {
     use forgetd_connector::{Cause, FaultClass};
 
-    use super::{Fate, class, fate, index_name};
+    use super::{Fate, class, fate, index_name, refusal};
 
     #[test]
     fn codes_mean_what_a_batch_has_to_do() {
@@ -211,6 +220,22 @@ mod tests {
             (99_999, FaultClass::Internal, Fate::Nothing),
         ] {
             assert_eq!((class(code), fate(code)), (means, known), "{code}");
+        }
+    }
+
+    /// One document costs itself alone, also by a code that nobody knows; what is no document's fault is none.
+    #[test]
+    fn a_refused_statement_is_its_documents() {
+        for (code, cause) in [
+            (121, Some(Cause::Check)),
+            (40, Some(Cause::TransformUnfit)),
+            (99_999, Some(Cause::RowRefused)),
+            (1, None),
+            (13, None),
+            (64, None),
+            (112, None),
+        ] {
+            assert_eq!(refusal(code), cause, "{code}");
         }
     }
 

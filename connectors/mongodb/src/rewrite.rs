@@ -4,13 +4,13 @@
 //! in the next run. A value keeps its type, and nothing is made where nothing is. All statements of a batch go in one
 //! command, and the server says which of them it refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use forgetd_connector::{
     Cause, Fault, FaultClass, Grain, Marker, NewRow, OldRow, Place, Put, Rewrite, Transform, Undone, Value,
 };
-use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::bson::{Bson, DateTime, Document, RawDocument, doc};
 
 use crate::coarse;
 use crate::codec;
@@ -24,6 +24,12 @@ const COMMAND_BYTES_MAX: usize = 5_000_000;
 
 /// The most statements of one command.
 const STATEMENTS_MAX: usize = 1_000;
+
+/// Documents of so many bytes are read, worked out and written before the next ones are read.
+const SLICE_BYTES_MAX: usize = 2_000_000;
+
+/// Documents of one answer: each can be as large as the server takes.
+const READ_AT_ONCE: u32 = 50;
 
 /// What is written, resolved to names of fields.
 pub(crate) struct Rewriting {
@@ -42,6 +48,14 @@ struct Computed {
     name: String,
     /// Whether the transform is given the whole value, and not places inside it.
     whole: bool,
+}
+
+/// What became of documents.
+#[derive(Debug, Default)]
+pub(crate) struct Rewritten {
+    pub(crate) changed: u64,
+    /// Those that cannot be transformed, by cause.
+    pub(crate) unfit: BTreeMap<Cause, u64>,
 }
 
 /// What becomes of one document.
@@ -94,15 +108,16 @@ impl Rewriting {
         Ok(Self { computed, constants, coarser, marker, since: since.transpose()?, transform })
     }
 
-    /// What of a document has to be read.
+    /// What of a document has to be read. What lies inside of something that is read comes with it, and a server refuses
+    /// to be told so.
     pub(crate) fn projection(&self) -> Document {
-        let mut projection = doc! { "_id": 1 };
-        projection.extend(self.computed.iter().map(|computed| (computed.name.clone(), Bson::Int32(1))));
         let others = self.constants.iter().chain(&self.marker);
         let coarser = self.coarser.iter().map(|(field, _)| field);
-        let others = others.map(|(field, _)| field).chain(coarser).chain(&self.since);
-        projection.extend(others.map(|field| (field.dotted(), Bson::Int32(1))));
-        projection
+        let others = others.map(|(field, _)| field).chain(coarser).chain(&self.since).map(Field::dotted);
+        let read: BTreeSet<String> =
+            self.computed.iter().map(|computed| computed.name.clone()).chain(others).chain(["_id".into()]).collect();
+        let inside = |path: &str| path.match_indices('.').any(|(at, _)| read.contains(&path[..at]));
+        read.iter().filter(|path| !inside(path)).map(|path| (path.clone(), Bson::Int32(1))).collect()
     }
 
     /// What the transform is shown of a document.
@@ -177,16 +192,48 @@ fn written(value: &Value) -> Bson {
 // === impl Ground ===
 
 impl Ground {
-    /// Transforms those of the keys that are due; says how many, and which cannot be.
-    pub(crate) async fn rewrite(
-        &self,
-        rewriting: &Rewriting,
-        keys: &[Bson],
-    ) -> Result<(u64, BTreeMap<Cause, u64>), Failure> {
-        let (mut changed, mut unfit) = (0, BTreeMap::new());
+    /// Transforms those of the keys that are due; says how many, and which cannot be. Of large documents few are held at
+    /// once.
+    pub(crate) async fn rewrite(&self, rewriting: &Rewriting, keys: &[Bson]) -> Result<Rewritten, Failure> {
         let mut stages = self.scope.stages(Some(among(keys)));
         stages.push(doc! { "$project": rewriting.projection() });
-        let documents = self.link().read("finish", &self.step.table.name, &self.scope, stages).await?;
+        let mut cursor = self.link().open("finish", &self.step.table.name, &self.scope, stages, READ_AT_ONCE).await?;
+        let mut done = Rewritten::default();
+        loop {
+            let (documents, more) = self.some(&mut cursor, &mut done.unfit).await?;
+            self.rewrite_some(rewriting, documents, &mut done).await?;
+            if !more {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// The next documents, and whether there may be more. Those that cannot be read are said.
+    async fn some(
+        &self,
+        cursor: &mut mongodb::Cursor<Document>,
+        unfit: &mut BTreeMap<Cause, u64>,
+    ) -> Result<(Vec<Document>, bool), Failure> {
+        let (mut documents, mut bytes) = (vec![], 0);
+        while bytes < SLICE_BYTES_MAX {
+            if !self.link().call("finish", &self.place, cursor.advance()).await? {
+                return Ok((documents, false));
+            }
+            bytes += cursor.current().as_bytes().len();
+            match readable(cursor.current()) {
+                Some(document) => documents.push(document),
+                None => *unfit.entry(Cause::ValueUnfit).or_default() += 1,
+            }
+        }
+        Ok((documents, true))
+    }
+
+    async fn rewrite_some(
+        &self,
+        rewriting: &Rewriting,
+        documents: Vec<Document>,
+        done: &mut Rewritten,
+    ) -> Result<(), Failure> {
         let old: Vec<OldRow> = documents.iter().map(|document| rewriting.old(document)).collect();
         let transform = Arc::clone(&rewriting.transform);
         let computed = tokio::task::spawn_blocking(move || (transform.compute(&old), old)).await;
@@ -199,7 +246,7 @@ impl Ground {
         let mut bytes = 0;
         for ((document, old), answer) in documents.iter().zip(&old).zip(answers) {
             match rewriting.fate(document, old, answer).ok_or_else(odd)? {
-                Fate::Unfit(cause) => *unfit.entry(cause).or_default() += 1,
+                Fate::Unfit(cause) => *done.unfit.entry(cause).or_default() += 1,
                 Fate::Write(changes) => {
                     let statement = self.change(rewriting, document, &changes);
                     bytes += statement.to_vec().map_or(0, |bytes| bytes.len());
@@ -207,14 +254,11 @@ impl Ground {
                 }
             }
             if bytes >= COMMAND_BYTES_MAX || statements.len() >= STATEMENTS_MAX {
-                changed += self.send(std::mem::take(&mut statements), &mut unfit).await?;
+                self.send(std::mem::take(&mut statements), done).await?;
                 bytes = 0;
             }
         }
-        if !statements.is_empty() {
-            changed += self.send(statements, &mut unfit).await?;
-        }
-        Ok((changed, unfit))
+        if statements.is_empty() { Ok(()) } else { self.send(statements, done).await }
     }
 
     /// The statement that changes one document, if it still holds what was read.
@@ -236,19 +280,64 @@ impl Ground {
         self.statement(statement, doc! { "$and": holds })
     }
 
-    /// Sends one command; says how many documents it changed, and adds those that the server refused.
-    async fn send(&self, statements: Vec<Document>, unfit: &mut BTreeMap<Cause, u64>) -> Result<u64, Failure> {
+    /// Sends one command; adds how many documents it changed, and those that the server refused.
+    async fn send(&self, statements: Vec<Document>, done: &mut Rewritten) -> Result<(), Failure> {
         let command = doc! { "update": &self.step.table.name.name, "updates": statements, "ordered": false };
         let written = self.write(command).await?;
         for (_, code) in &written.errors {
-            match error::class(*code) {
-                FaultClass::Row(cause) => *unfit.entry(cause).or_default() += 1,
-                _ => return Err(Failure::of_code(*code, "finish", &self.place)),
+            match error::refusal(*code) {
+                Some(cause) => *done.unfit.entry(cause).or_default() += 1,
+                None => return Err(Failure::of_code(*code, "finish", &self.place)),
             }
         }
-        match written.unconfirmed {
-            Some(code) => Err(Failure::of_code(code, "finish", &self.place)),
-            None => Ok(written.modified),
-        }
+        done.changed += written.modified;
+        written.unconfirmed.map_or(Ok(()), |code| Err(Failure::of_code(code, "finish", &self.place)))
+    }
+}
+
+/// A document as it was sent; absent: there are bytes in it that are no text.
+fn readable(document: &RawDocument) -> Option<Document> {
+    Document::try_from(document).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use forgetd_connector::{Marker, Path, Place, Put, Rewrite, Undone, Untouched, Value};
+    use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
+
+    use super::{Rewriting, readable};
+
+    fn place(path: &str, put: Put) -> Place {
+        Place { path: Path::parse(path).unwrap(), put, samples: vec![] }
+    }
+
+    /// A server refuses a projection that names a field and what lies in it.
+    #[test]
+    fn nothing_is_asked_for_twice() {
+        let gone = Put::Constant(Value::Text("gone".into()));
+        let rewrite = Rewrite {
+            marker: Some(Marker { column: "profile.done_at".into(), value: Value::Bool(true) }),
+            places: vec![
+                place("profile.email", Put::Computed),
+                place("profile.name", gone.clone()),
+                place("profiles", gone),
+            ],
+            follows: vec![],
+        };
+        let before = Undone::MarkedBefore { marker: "profile.done_at".into(), since: "profile.seen_at".into() };
+        let rewriting = Rewriting::new(&rewrite, &[before], Arc::new(Untouched), "crm.item").unwrap();
+        assert_eq!(rewriting.projection(), doc! { "_id": 1, "profile": 1, "profiles": 1 });
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_make_one_document_unreadable() {
+        let whole = RawDocumentBuf::try_from(&doc! { "_id": 1, "mail": "a@b" }).unwrap();
+        assert_eq!(readable(&whole), Some(doc! { "_id": 1, "mail": "a@b" }));
+        let mut bytes = whole.into_bytes();
+        let at = bytes.iter().position(|byte| *byte == b'@').unwrap();
+        bytes[at] = 0xff;
+        assert_eq!(readable(RawDocument::from_bytes(&bytes).unwrap()), None);
     }
 }

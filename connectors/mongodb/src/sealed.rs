@@ -19,7 +19,7 @@ use crate::connector::Shared;
 use crate::error::Failure;
 use crate::flavour;
 use crate::query::{Scope, guarded};
-use crate::rewrite::Rewriting;
+use crate::rewrite::{Rewriting, Rewritten};
 use crate::walk;
 
 /// The keys of a batch stand in one document, beside its receipt.
@@ -169,9 +169,9 @@ impl Ground {
     }
 
     async fn finished(&self, keys: &[Bson]) -> Result<Outcome, Failure> {
-        let (changed, unfit) = match &self.rewriting {
+        let Rewritten { changed, unfit } = match &self.rewriting {
             Some(rewriting) => self.rewrite(rewriting, keys).await?,
-            None => (self.delete(keys).await?, std::collections::BTreeMap::default()),
+            None => Rewritten { changed: self.delete(keys).await?, ..Rewritten::default() },
         };
         let kept = if changed == keys.len() as u64 { 0 } else { self.left("finish", keys).await? };
         let gone = (keys.len() as u64).saturating_sub(kept);

@@ -7,7 +7,7 @@ use forgetd_connector::{
 };
 use forgetd_testkit::{Arena, Tagger};
 use mongodb::IndexModel;
-use mongodb::bson::doc;
+use mongodb::bson::{RawDocumentBuf, doc};
 use mongodb::options::IndexOptions;
 use serde_json::{Value as Json, json};
 
@@ -116,4 +116,79 @@ async fn a_document_that_the_server_refuses_costs_itself_alone() {
     let outcome = lane.finish(&keys).await.unwrap();
     assert_eq!((outcome.changed, outcome.gone, outcome.kept), (1, 1, 2));
     assert_eq!(outcome.unfit.get(&Cause::Unique), Some(&2));
+}
+
+fn at(moment: &str) -> Json {
+    json!({ "$date": { "$numberLong": moment } })
+}
+
+/// What the period counts from, a constant and the marker lie beside a value that is computed, in the same field.
+#[tokio::test]
+async fn everything_that_is_read_may_lie_in_one_field() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    let seen = |seen: &str, more: Json| {
+        let mut profile = json!({ "seen_at": at(seen), "email": "a@b", "name": "n" });
+        profile.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        profile
+    };
+    database
+        .fill(&[
+            json!({ "_id": 1, "at": old(), "profile": seen("1704067200000", json!({})) }),
+            json!({ "_id": 2, "at": old(), "profile": seen("1704067200000", json!({ "done_at": at("1600000000000") })) }),
+        ])
+        .await;
+    let gone = Value::Text("gone".into());
+    let places = [
+        ("profile.email", Put::Computed, Some(Tagger::shape())),
+        ("profile.name", Put::Constant(gone.clone()), Some(Shape::Constant(gone))),
+    ];
+    let mut step = step(&arena, &places, Some("profile.done_at")).await;
+    let (marker, since) = ("profile.done_at".into(), "profile.seen_at".into());
+    step.selection.undone.push(Undone::MarkedBefore { marker, since });
+    assert_eq!(arena.drain(&step, 10).await.changed, 2);
+    for document in database.left().await {
+        let profile = &document["profile"];
+        assert_eq!((&profile["email"], &profile["name"]), (&json!("p1.a@b"), &json!("gone")), "{document}");
+    }
+    assert_eq!(arena.drain(&step, 10).await.changed, 0);
+}
+
+#[tokio::test]
+async fn a_document_with_bytes_that_are_no_text_costs_itself_alone() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    let document = |id: i32| {
+        let at = mongodb::bson::DateTime::from_millis(1_704_067_200_000);
+        RawDocumentBuf::try_from(&doc! { "_id": id, "at": at, "mail": "a@b" }).unwrap()
+    };
+    let mut bytes = document(2).into_bytes();
+    let odd = bytes.iter().position(|byte| *byte == b'@').unwrap();
+    bytes[odd] = 0xff;
+    let items = database.documents().await.collection::<RawDocumentBuf>("item");
+    items.insert_one(document(1)).await.unwrap();
+    // A server that takes no such bytes has none to give.
+    if items.insert_one(RawDocumentBuf::from_bytes(bytes).unwrap()).await.is_err() {
+        return;
+    }
+    let step = step(&arena, &[("mail", Put::Computed, Some(Tagger::shape()))], None).await;
+    let drained = arena.drain(&step, 10).await;
+    assert_eq!((drained.changed, drained.unfit), (1, 1));
+}
+
+/// Documents of several slices are all written, each once.
+#[tokio::test]
+async fn large_documents_are_written_a_few_at_a_time() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    let large = "x".repeat(900_000);
+    let large: Vec<Json> =
+        (1..=6).map(|id| json!({ "_id": id, "at": old(), "p": { "mail": format!("m{id}"), "rest": large } })).collect();
+    database.fill(&large).await;
+    let step = step(&arena, &[("p.mail", Put::Computed, Some(Tagger::shape()))], None).await;
+    let drained = arena.drain(&step, 10).await;
+    assert_eq!((drained.changed, drained.batches, drained.unfit), (6, 1, 0));
+    let items = database.collection("item").await;
+    let done = items.count_documents(doc! { "p.mail": { "$regex": "^p1\\.m" } }).await.unwrap();
+    assert_eq!(done, 6);
 }
