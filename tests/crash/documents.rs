@@ -254,7 +254,7 @@ impl World {
     }
 
     /// Kills it where it holds still at a point, or at a random moment; whether a seal was open then.
-    fn kill(&self, naive: Option<&str>, dice: &mut Dice) -> Result<bool, String> {
+    fn kill(&mut self, naive: Option<&str>, dice: &mut Dice) -> Result<bool, String> {
         for _ in 0..TRIES {
             let point = match (naive, dice.below(10)) {
                 (Some(_), _) => "finish.after",
@@ -286,13 +286,16 @@ impl World {
                 report.rest();
                 return Ok(self.open_seals() > 0);
             }
+            running.wait();
             report.rest();
+            // It came to its end by itself: there is work again.
+            self.seed();
         }
         Err("no kill came before the end of a run".into())
     }
 
     /// It stands still for longer than its lease while a successor works, and goes on then.
-    fn freeze(&self, dice: &mut Dice) -> Result<bool, String> {
+    fn freeze(&mut self, dice: &mut Dice) -> Result<bool, String> {
         for _ in 0..TRIES {
             let fault = format!("{}=stop@{}", dice.pick(POINTS), 1 + dice.below(40));
             let report = Report::open(&self.program);
@@ -300,7 +303,9 @@ impl World {
             let mut holder = self.start(&[(variable, path.as_str()), ("FORGETD_FAULT", &fault)]);
             let (point, nth) = fault.split_once("=stop@").expect("a fault");
             if !report.reaches(&format!("{point} {nth}"), REACH, || !holder.runs()) {
+                holder.wait();
                 report.rest();
+                self.seed();
                 continue;
             }
             crate::harness::until("it stands still", 60, || is_stopped(&holder));

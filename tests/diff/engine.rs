@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use forgetd_connector::{ConnectContext, Connector, SinceForm};
-use forgetd_testkit::{ColumnSpec, ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
+use forgetd_testkit::generator::Case;
+use forgetd_testkit::{ColumnSpec, ColumnSql, Fixture, Held, KeySpec, Kind, Snare, TableSpec, TestDatabase};
 use rusqlite::types::ValueRef;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -16,6 +17,17 @@ pub(crate) trait Site: Fixture {
     /// The engine's name.
     fn engine(&self) -> &'static str;
 
+    /// The case as it can be run here; none where it is about what the engine does not have.
+    fn adapted(&self, case: &Case) -> Option<Case>;
+
+    /// Whether a row's key is its number, in the case at hand.
+    fn knows_keys(&self) -> bool {
+        true
+    }
+
+    /// Creates a table with its rows.
+    async fn make(&self, table: &TableSpec);
+
     /// The ids that are left in a table, ascending.
     async fn ids(&self, table: &str) -> Vec<i64>;
 
@@ -24,6 +36,12 @@ pub(crate) trait Site: Fixture {
 
     /// Runs statements.
     async fn sql(&self, sql: &str);
+}
+
+/// A case on an engine of tables.
+pub(crate) fn in_tables(fixture: &dyn Fixture, case: &Case) -> Option<Case> {
+    let keyed = !fixture.needs_key() || case.table().key != KeySpec::None;
+    (keyed && case.tables.iter().all(|table| table.fits(fixture))).then(|| case.clone())
 }
 
 pub(crate) fn context(instance: &str) -> ConnectContext {
@@ -120,6 +138,14 @@ impl TestDatabase for PostgresSite {
 impl Site for PostgresSite {
     fn engine(&self) -> &'static str {
         "postgres"
+    }
+
+    fn adapted(&self, case: &Case) -> Option<Case> {
+        in_tables(self, case)
+    }
+
+    async fn make(&self, table: &TableSpec) {
+        TestDatabase::create(self, self, table).await;
     }
 
     async fn ids(&self, table: &str) -> Vec<i64> {
@@ -230,6 +256,14 @@ impl TestDatabase for SqliteSite {
 impl Site for SqliteSite {
     fn engine(&self) -> &'static str {
         "sqlite"
+    }
+
+    fn adapted(&self, case: &Case) -> Option<Case> {
+        in_tables(self, case)
+    }
+
+    async fn make(&self, table: &TableSpec) {
+        TestDatabase::create(self, self, table).await;
     }
 
     async fn ids(&self, table: &str) -> Vec<i64> {

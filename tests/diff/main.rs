@@ -15,6 +15,7 @@ mod engine;
 #[allow(dead_code, unused_imports, reason = "the live tests use the rest")]
 mod harness;
 mod lanes;
+mod mongo;
 mod mysql;
 mod policy;
 mod replay;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forgetd_connector::{ConnectContext, Connector, SinceForm};
-use forgetd_testkit::{ColumnSpec, ColumnSql, Fixture, Held, Kind, Snare, TestDatabase};
+use forgetd_testkit::generator::Case;
+use forgetd_testkit::{ColumnSpec, ColumnSql, Fixture, Held, Kind, Snare, TableSpec, TestDatabase};
 use jiff::Timestamp;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, Row};
 use tokio::sync::Mutex;
 
-use crate::engine::{Site, context};
+use crate::engine::{Site, context, in_tables};
 
 /// A database on one of the tests' two servers.
 #[derive(Clone)]
@@ -136,6 +137,14 @@ impl TestDatabase for MysqlSite {
 impl Site for MysqlSite {
     fn engine(&self) -> &'static str {
         self.engine
+    }
+
+    fn adapted(&self, case: &Case) -> Option<Case> {
+        in_tables(self, case)
+    }
+
+    async fn make(&self, table: &TableSpec) {
+        TestDatabase::create(self, self, table).await;
     }
 
     async fn ids(&self, table: &str) -> Vec<i64> {

@@ -78,7 +78,7 @@ fn rule(case: &Case, table: &TableSpec, spec: &RuleSpec, name: String, action: A
         since: case.since_on(fixture, table, spec),
         when_null: spec.when_null.clone(),
         predicate: spec.predicate.clone(),
-        native: spec.native.map(|native| native.text().into()),
+        native: spec.native.map(|native| fixture.native(native).into()),
         kept_by: BTreeMap::new(),
         // Rules that keep have none.
         mode: if action == Action::Keep { Mode::default() } else { Mode::Enforce },
@@ -176,7 +176,7 @@ fn expected_terms(
         cutoff: planned.cutoff,
         when_null: spec.when_null.clone().unwrap_or(WhenNull::Keep),
         predicate: spec.predicate.clone(),
-        native: spec.native.map(|native| native.text().into()),
+        native: spec.native.map(|native| fixture.native(native).into()),
     };
     let as_read = Terms { predicate: normal(spec.predicate.clone()), ..terms.clone() };
     if *planned != as_read {

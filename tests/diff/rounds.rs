@@ -10,9 +10,9 @@ use forgetd_testkit::generator::{Case, Features};
 
 use crate::coverage::Coverage;
 use crate::engine::{PostgresSite, Site, SqliteSite};
-use crate::harness::{Database as _, Mysql, Postgres, Product};
+use crate::harness::{Database as _, Mongo, Mysql, Postgres, Product};
 use crate::mysql::MysqlSite;
-use crate::{shrink, transforms, trial};
+use crate::{mongo, shrink, transforms, trial};
 
 /// Cases that share a database.
 const CHUNK: u64 = 50;
@@ -84,6 +84,9 @@ fn chunk(seed: u64, numbers: std::ops::Range<u64>, coverage: &Mutex<Coverage>, m
             }
             if engine.takes(&case) {
                 coverage.lock().unwrap().on(engine.name());
+                if let Some(adapted) = engine.site.adapted(&case).filter(|_| engine.name() == "mongodb") {
+                    coverage.lock().unwrap().of_documents(mongo::met(&adapted));
+                }
                 first.entry(number).or_insert_with(|| done.as_ref().ok().cloned());
             }
             if let Err(why) = done {
@@ -122,7 +125,7 @@ impl<'a> Engine<'a> {
 
     /// Whether it works on the case's tables at all; a case that it does not take is passed over.
     pub(crate) fn takes(&self, case: &Case) -> bool {
-        trial::takes(&*self.site, case)
+        self.site.adapted(case).is_some()
     }
 
     /// Runs a case; after one that broke off the next has a fresh database.
@@ -139,6 +142,7 @@ impl<'a> Engine<'a> {
 /// Runs `work` on a fresh database of every engine.
 pub(crate) fn on_each_engine(mut work: impl FnMut(&mut Engine<'_>)) {
     let (databases, servers) = (std::cell::RefCell::new(vec![]), std::cell::RefCell::new(vec![]));
+    let documents = std::cell::RefCell::new(vec![]);
     work(&mut Engine::new(&|runtime| {
         let database = Postgres::database();
         let site = runtime.block_on(PostgresSite::open(database.url()));
@@ -152,6 +156,14 @@ pub(crate) fn on_each_engine(mut work: impl FnMut(&mut Engine<'_>)) {
             let name = database.name().to_owned();
             let site = runtime.block_on(MysqlSite::open(database.engine(), database.url(), name));
             servers.borrow_mut().push(database);
+            Box::new(site)
+        }));
+    }
+    if Mongo::is_there() {
+        work(&mut Engine::new(&|runtime| {
+            let database = Mongo::database().expect("it is there");
+            let site = runtime.block_on(mongo::MongoSite::open(database.url(), database.name().to_owned()));
+            documents.borrow_mut().push(database);
             Box::new(site)
         }));
     }

@@ -10,7 +10,7 @@ use forgetd_connector::{
     Atomicity, Clause, ClauseOf, Count, Except, Finding, Key, RowCap, Selection, Step, Untouched, Value,
 };
 use forgetd_testkit::generator::{Case, RuleSpec};
-use forgetd_testkit::{Arena, Cell, KeySpec, Row, oracle};
+use forgetd_testkit::{Arena, Cell, Row, oracle};
 use futures_util::FutureExt as _;
 
 use crate::engine::Site;
@@ -42,10 +42,8 @@ pub(crate) struct Wrong {
 
 /// Runs a case whose tables carry `number` in their names; says what differed from the oracle.
 pub(crate) async fn run(site: &dyn Site, arena: &Arena, case: &Case, number: u64) -> Result<Seen, Wrong> {
-    if !takes(site, case) {
-        return Ok(Seen::default());
-    }
-    let case = case.clone().numbered(number);
+    let Some(case) = site.adapted(case) else { return Ok(Seen::default()) };
+    let case = case.numbered(number);
     let mut trial = Trial { site, arena, policy: Policy::default(), names: Names(number), case: &case };
     if case.transform.as_ref().is_some_and(|spec| !transforms::fits(&trial, spec)) {
         return Ok(Seen::default());
@@ -58,11 +56,6 @@ pub(crate) async fn run(site: &dyn Site, arena: &Arena, case: &Case, number: u64
         Ok(done) => done.map_err(|why| Wrong { why, is_broken: false }),
         Err(panic) => Err(Wrong { why: said(&*panic), is_broken: true }),
     }
-}
-
-/// Whether an engine works on the case's tables.
-pub(crate) fn takes(site: &dyn Site, case: &Case) -> bool {
-    (!site.needs_key() || case.table().key != KeySpec::None) && case.tables.iter().all(|table| table.fits(site))
 }
 
 thread_local! {
@@ -108,8 +101,8 @@ impl Trial<'_> {
         if let Some(spec) = &case.transform {
             return transforms::run(self, spec).await;
         }
-        for statement in case.tables.iter().flat_map(|table| table.statements(self.site)) {
-            self.site.sql(&statement).await;
+        for table in &case.tables {
+            self.site.make(table).await;
         }
         let (step, meant) = self.step(&self.names.purge(), &case.rule).await?;
         self.findings(&step).await?;
@@ -235,7 +228,7 @@ impl Trial<'_> {
             return Err(format!("{months} rows in months of {due:?}: {profile:?}"));
         }
         let rows = &self.case.table().rows;
-        if step.table.key != ["id"] {
+        if step.table.key != [self.site.id()] || !self.site.knows_keys() {
             return Ok(());
         }
         for (id, _) in rows.iter().step_by(rows.len().div_ceil(JUDGED).max(1)) {

@@ -34,14 +34,22 @@ impl Mongo {
         Some(Self::at(server()?))
     }
 
+    /// Whether there is a server.
+    pub(crate) fn is_there() -> bool {
+        server().is_some()
+    }
+
     /// An empty database on the server of this URL.
     pub(crate) fn at(server: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("live_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        static SAID: std::sync::Once = std::sync::Once::new();
         let database = Self::of(server, name, false);
-        let build = database.command("admin", doc! { "buildInfo": 1 });
-        let ferret = build.get("ferretdb").map_or("", |_| " of FerretDB");
-        println!("on MongoDB's protocol {}{ferret}", build.get_str("version").unwrap_or_default());
+        SAID.call_once(|| {
+            let build = database.command("admin", doc! { "buildInfo": 1 });
+            let ferret = build.get("ferretdb").map_or("", |_| " of FerretDB");
+            println!("on MongoDB's protocol {}{ferret}", build.get_str("version").unwrap_or_default());
+        });
         database
     }
 

@@ -38,7 +38,7 @@ impl Native {
             Self::NotEveryThird => r#"{"_id": {"$not": {"$mod": [3, 0]}}}"#,
             Self::Either => r#"{"$or": [{"_id": {"$mod": [2, 0]}}, {"_id": {"$lt": 6}}]}"#,
             Self::UnknownAtTimes => r#"{"_id": {"$not": {"$mod": [4, 0]}}}"#,
-            Self::Quoted => r#"{"_id": {"$not": {"$mod": [5, 1]}}, "a\"}, {\"$or": {"$ne": "}]}"}}"#,
+            Self::Quoted => r#"{"_id": {"$not": {"$mod": [5, 1]}}, "a}, {'$or": {"$ne": "}]}"}}"#,
         }
     }
 
