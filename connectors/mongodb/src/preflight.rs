@@ -14,7 +14,7 @@ use forgetd_connector::{Cause, Fault, FaultClass, Finding, Notice, Step};
 
 use crate::catalog;
 use crate::connector::Shared;
-use crate::query::Scope;
+use crate::query::{Scope, unreachable};
 pub(crate) use statements::{grants, index};
 
 /// Everything that was found.
@@ -33,6 +33,12 @@ pub(crate) async fn check(shared: &Shared, step: &Step) -> Result<Vec<Finding>, 
     if !natives.is_empty() {
         // Nothing else can be asked of the collection by this step.
         findings.extend(natives);
+        return Ok(findings);
+    }
+    if let Some(look) = unreachable(step) {
+        let there = format!("{}.{}", link.context.database, look.latest.table);
+        let fix = "keep both collections in one database, or the moment in the document itself";
+        findings.push(Finding::blocks(Cause::Unsupported, there, look.refused().what).with_fix(fix));
         return Ok(findings);
     }
     let scope = Scope::new(step, shared.joins_by_field(), &place)?;

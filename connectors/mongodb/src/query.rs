@@ -22,7 +22,7 @@ pub(crate) use account::{Asked, Reason, Why, by_type};
 pub(crate) use field::Field;
 pub(crate) use form::Form;
 pub(crate) use native::check as check_native;
-pub(crate) use since::{Written, written};
+pub(crate) use since::{Written, unreachable, written};
 pub(crate) use undone::shaped;
 
 /// Why a step cannot be said as a filter. Holds no literal.
@@ -112,6 +112,9 @@ impl Scope {
             let fault = Fault::new(FaultClass::Blocked(Cause::TableKind), "build statements", place);
             return Err(fault.with_detail("no collection"));
         }
+        if let Some(look) = unreachable(step) {
+            return Err(look.refused().into_fault(place));
+        }
         let made = || -> Result<Self, Refused> {
             let mut all = Composer::new(Reach::All, Literals::Written, joins_by_field);
             let filter = all.selection(&step.selection)?;
@@ -141,6 +144,9 @@ impl Scope {
 
 /// What is shown to people.
 pub(crate) fn statements(step: &Step, joins_by_field: bool, place: &str) -> Result<Statements, Fault> {
+    if let Some(look) = unreachable(step) {
+        return Err(look.refused().into_fault(place));
+    }
     let made = || -> Result<Statements, Refused> {
         let mut all = Composer::new(Reach::All, Literals::Counted, joins_by_field);
         let filter = all.selection(&step.selection)?;

@@ -54,6 +54,27 @@ impl Field {
         format!("${}", self.dotted())
     }
 
+    /// Its value as an expression's list of one.
+    pub(super) fn alone(&self) -> Bson {
+        Bson::Array(vec![self.value().into()])
+    }
+
+    /// Every value there, as an expression's list: those that arrays on the way or there hold, one by one.
+    pub(super) fn values(&self) -> Bson {
+        let listed = |value: Bson| {
+            let is_list = doc! { "$isArray": [value.clone()] };
+            Bson::from(doc! { "$cond": [is_list, value.clone(), [value]] })
+        };
+        let mut values = listed(self.value().into());
+        // Each array on the way is a list in the list.
+        for _ in 1..self.0.len() {
+            let one = listed("$$this".into());
+            let with = doc! { "$concatArrays": ["$$value", one] };
+            values = doc! { "$reduce": { "input": values, "initialValue": [], "in": with } }.into();
+        }
+        values
+    }
+
     /// The fields that it lies in, outer ones first.
     fn above(&self) -> impl Iterator<Item = (String, Self)> {
         (1..self.0.len()).map(|at| (self.0[..at].join("."), Self(self.0[at..].to_vec())))

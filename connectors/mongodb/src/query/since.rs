@@ -1,6 +1,8 @@
 //! The period as a filter.
 
-use forgetd_connector::{Joined, Latest, Since, SinceColumn, Terms, WhenNull};
+use forgetd_connector::{
+    Cause, Except, Joined, Latest, Selection, Since, SinceColumn, Step, TableRef, Terms, WhenNull,
+};
 use mongodb::bson::{Bson, Document, doc};
 
 use super::field::{Field, all, any, none};
@@ -12,6 +14,21 @@ use super::{Composer, Reach, Refused};
 pub(crate) struct Written {
     pub(crate) field: Field,
     pub(crate) form: Form,
+}
+
+/// Activity in another collection that decides about documents, and the other rule that keeps them by it, if it is one.
+pub(crate) struct Look<'a> {
+    pub(crate) rule: Option<&'a str>,
+    pub(crate) latest: &'a Latest,
+}
+
+/// Which documents of the other collection belong to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Belongs {
+    /// Those that may: where several fields join, and some of them lie in arrays, an element can meet each.
+    Perhaps,
+    /// Those that do.
+    Surely,
 }
 
 // === impl Written ===
@@ -42,6 +59,48 @@ pub(crate) fn written(since: &Since) -> Result<Vec<Written>, Refused> {
 /// The field that counts instead, written like the one of `since`.
 pub(super) fn instead(since: &SinceColumn, other: &str) -> Result<Written, Refused> {
     Written::new(&SinceColumn { column: other.into(), ..since.clone() })
+}
+
+/// Every look into another collection.
+pub(crate) fn looks(selection: &Selection) -> Vec<Look<'_>> {
+    let mut looks = vec![];
+    looks.extend(look(None, &selection.terms));
+    for except in &selection.except {
+        match except {
+            Except::Kept { rule, terms } => looks.extend(look(Some(rule), terms)),
+            Except::Due(selection) => looks.extend(self::looks(selection)),
+            Except::Child(_) => {}
+        }
+    }
+    looks
+}
+
+fn look<'a>(rule: Option<&'a str>, terms: &'a Terms) -> Option<Look<'a>> {
+    match &terms.since {
+        Since::Latest(latest) => Some(Look { rule, latest }),
+        Since::Column(_) | Since::Greatest(_) => None,
+    }
+}
+
+/// The first look that would leave the database: a server looks inside one alone.
+pub(crate) fn unreachable<'a>(step: &'a Step) -> Option<Look<'a>> {
+    let asked = |table: &TableRef| step.other(table).map_or_else(|| table.clone(), |described| described.name.clone());
+    looks(&step.selection).into_iter().find(|look| match asked(&look.latest.table).schema {
+        Some(schema) => step.table.name.schema.as_ref() != Some(&schema),
+        None => step.selection.table.schema.is_some(),
+    })
+}
+
+// === impl Look ===
+
+impl Look<'_> {
+    /// Why such a look is refused.
+    pub(crate) fn refused(&self) -> Refused {
+        let whose = self.rule.map_or_else(String::new, |rule| format!(" of the rule {rule}"));
+        let what =
+            format!("the activity{whose} lies in {}, and no server looks into another database", self.latest.table);
+        Refused { cause: Cause::Unsupported, what }
+    }
 }
 
 impl Composer {
@@ -81,9 +140,9 @@ impl Composer {
         let at = Written::new(&latest.at)?;
         let over = at.over(until, self);
         let running = all(vec![none(vec![at.is_missing()]), none(vec![over])]);
-        let some = self.lookup(latest, none(vec![at.is_missing()]))?;
-        let running = self.lookup(latest, running)?;
-        let mut ways = vec![doc! { &some: { "$ne": [] }, running: [] }];
+        let some = self.lookup(latest, Belongs::Surely, none(vec![at.is_missing()]))?;
+        let running = self.lookup(latest, Belongs::Perhaps, running)?;
+        let mut ways = vec![doc! { &some: { "$ne": [] } }];
         let mut silent = vec![];
         if let Some(or) = &latest.or {
             let or = Written::new(or)?;
@@ -95,33 +154,36 @@ impl Composer {
         } else if *when_null == WhenNull::Delete {
             ways.push(doc! { some: [] });
         }
-        Ok(any(ways))
+        Ok(all(vec![doc! { running: [] }, any(ways)]))
     }
 
     /// Looks for one document of the other collection that belongs to this one and meets a condition. The name of the field
     /// that holds it.
-    fn lookup(&mut self, latest: &Latest, condition: Document) -> Result<String, Refused> {
+    fn lookup(&mut self, latest: &Latest, belongs: Belongs, condition: Document) -> Result<String, Refused> {
         let name = format!("forgetd_{}", self.lookups.len());
         let mut variables = Document::new();
         let mut equal: Vec<Bson> = vec![];
-        let mut there = vec![];
         let mut first = None;
+        let through_arrays = belongs == Belongs::Perhaps || latest.on.len() == 1;
         for (at, Joined { other, own }) in latest.on.iter().enumerate() {
             let (other, own) = (Field::parse(other)?, Field::parse(own)?);
-            variables.insert(format!("own{at}"), own.value());
-            // NULL is the same as nothing. Not as an expression: a server was seen that finds nothing by it through an index.
-            there.push(doc! { other.dotted(): { "$ne": Bson::Null } });
-            equal.push(doc! { "$eq": [other.value(), format!("$$own{at}")] }.into());
+            variables.insert(format!("own{at}"), if through_arrays { own.values() } else { own.alone() });
+            let values = if through_arrays { other.values() } else { other.alone() };
+            // NULL is the same as nothing.
+            let same =
+                doc! { "$and": [{ "$ne": ["$$value", Bson::Null] }, { "$in": ["$$value", format!("$$own{at}")] }] };
+            let same = doc! { "$map": { "input": values, "as": "value", "in": same } };
+            equal.push(doc! { "$anyElementTrue": [same] }.into());
             first = first.or(Some((own, other)));
         }
         let mut lookup = doc! { "from": &latest.table.name };
         if let Some((own, other)) = first.filter(|_| self.joins_by_field) {
-            // An index serves this, and the condition behind it is exact.
+            // An index serves this, which looks into arrays too, and the condition behind it is exact.
             lookup.extend(doc! { "localField": own.dotted(), "foreignField": other.dotted() });
         }
         lookup.extend(doc! { "let": variables, "pipeline": [
             { "$match": { "$expr": { "$and": equal } } },
-            { "$match": all(there.into_iter().chain([condition]).collect()) },
+            { "$match": condition },
             { "$limit": 1 },
             { "$project": { "_id": 1 } },
         ], "as": &name });
