@@ -128,6 +128,11 @@ fn host(place: &str) -> &str {
     place.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(place, |(host, _)| host)
 }
 
+/// Whether collections can lie in shards.
+pub(crate) fn is_sharded(facts: &forgetd_connector::Facts) -> bool {
+    facts.version.ends_with(&format!("({})", Shape::Sharded.words()))
+}
+
 /// Whether writes take a hint and a comment: MongoDB's do from 4.4 on, Amazon's never.
 pub(crate) fn takes_hints(facts: &forgetd_connector::Facts) -> bool {
     let mut numbers = facts.version.split('.').map(|part| part.parse::<u16>().unwrap_or(0));

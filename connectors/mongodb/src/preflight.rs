@@ -4,6 +4,7 @@ mod images;
 mod kind;
 mod native;
 mod rights;
+mod sharded;
 mod since;
 mod statements;
 mod ttl;
@@ -29,6 +30,7 @@ pub(crate) async fn check(shared: &Shared, step: &Step) -> Result<Vec<Finding>, 
     let options = found.get_document("options").cloned().unwrap_or_default();
     let mut findings = vec![];
     findings.extend(kind::check(&found, &options, &shared.facts, &place));
+    findings.extend(sharded::check(shared, step, &place).await?);
     let natives = native::check(link, step, &place).await?;
     if !natives.is_empty() {
         // Nothing else can be asked of the collection by this step.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Fault, KeptRows, KeptWhy, Month, Profile, RowCap, Step};
+use forgetd_connector::{Fault, KeptRows, KeptWhy, Month, Profile, RowCap, Step, TableRef};
 use jiff::Timestamp;
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 
 use crate::connect::Link;
 use crate::error::Failure;
@@ -76,7 +76,11 @@ async fn counted(link: &Link, step: &Step, reason: &Reason, cap: RowCap) -> Resu
         }
         Why::ByType(field) => field,
     };
-    let found = types(link, step, scope, field, cap).await?;
+    let mut stages = scope.stages(None);
+    if let Some(cap) = cap.0 {
+        stages.push(doc! { "$limit": i64::try_from(cap.saturating_add(1)).unwrap_or(i64::MAX) });
+    }
+    let found = types(link, table, scope, stages, field).await?;
     let kept = found.into_iter().map(|(kind, rows)| KeptRows { why: KeptWhy::Mistyped(kind), rows: capped(rows, cap) });
     let kept: Vec<KeptRows> = kept.collect();
     // Where nothing is of another type, that is said too.
@@ -84,20 +88,16 @@ async fn counted(link: &Link, step: &Step, reason: &Reason, cap: RowCap) -> Resu
     Ok(if kept.is_empty() { none() } else { kept })
 }
 
-/// How many documents have which type at a field, in the order of the types' names.
+/// How many of the documents that stages leave have which type at a field, in the order of the types' names.
 pub(crate) async fn types(
     link: &Link,
-    step: &Step,
+    table: &TableRef,
     scope: &Scope,
+    mut stages: Vec<Document>,
     field: &crate::query::Field,
-    cap: RowCap,
 ) -> Result<Vec<(String, u64)>, Failure> {
-    let mut stages = scope.stages(None);
-    if let Some(cap) = cap.0 {
-        stages.push(doc! { "$limit": i64::try_from(cap.saturating_add(1)).unwrap_or(i64::MAX) });
-    }
     stages.push(by_type(field));
-    let found = link.read(OPERATION, &step.table.name, scope, stages).await?;
+    let found = link.read(OPERATION, table, scope, stages).await?;
     let counted = found
         .iter()
         .filter_map(|found| Some((found.get_str("_id").ok()?.to_owned(), found.get("n").and_then(reply::number)?)));

@@ -18,11 +18,11 @@ mod undone;
 use forgetd_connector::{Cause, Fault, FaultClass, Statements, Step, TableKind};
 use mongodb::bson::{Bson, Document, doc};
 
-pub(crate) use account::{Asked, Reason, Why, by_type};
+pub(crate) use account::{Asked, Reason, Why, by_type, missing};
 pub(crate) use field::Field;
 pub(crate) use form::Form;
 pub(crate) use native::check as check_native;
-pub(crate) use since::{Written, unreachable, written};
+pub(crate) use since::{Look, Written, looks, unreachable, written};
 pub(crate) use undone::shaped;
 
 /// Why a step cannot be said as a filter. Holds no literal.
@@ -159,7 +159,7 @@ pub(crate) fn statements(step: &Step, joins_by_field: bool, place: &str) -> Resu
         count.push(doc! { "$count": "n" });
         let keyed = guarded(doc! { "_id": { "$in": "?keys" } }, &scope.own);
         let change = match step.rewrite() {
-            None => doc! { "delete": name, "deletes": [{ "q": keyed, "limit": 0, "hint": "_id_" }] },
+            None => doc! { "delete": name, "deletes": [{ "q": keyed, "limit": 0, "hint": by_key() }] },
             Some(rewrite) => {
                 let mut sets = Document::new();
                 for column in rewrite
@@ -183,6 +183,11 @@ pub(crate) fn statements(step: &Step, joins_by_field: bool, place: &str) -> Resu
         })
     };
     made().map_err(|refused| refused.into_fault(place))
+}
+
+/// The index of keys as statements name it: where a collection is clustered, its name is whatever somebody gave it.
+pub(crate) fn by_key() -> Document {
+    doc! { "_id": 1 }
 }
 
 /// What is due among some documents, for a change.

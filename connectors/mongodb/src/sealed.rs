@@ -18,7 +18,7 @@ use crate::connect::Link;
 use crate::connector::Shared;
 use crate::error::Failure;
 use crate::flavour;
-use crate::query::{Scope, guarded};
+use crate::query::{Scope, by_key, guarded};
 use crate::rewrite::{Rewriting, Rewritten};
 use crate::walk;
 
@@ -138,7 +138,7 @@ impl Ground {
         }
         let mut statement = doc! { "limit": 0 };
         if flavour::takes_hints(&self.shared.facts) {
-            statement.insert("hint", "_id_");
+            statement.insert("hint", by_key());
         }
         let statement = self.statement(statement, among(&judged));
         let command = doc! { "delete": &self.step.table.name.name, "deletes": [statement] };

@@ -37,13 +37,3 @@ fn shape_of(step: &Step, written: &forgetd_connector::Place) -> Option<Value> {
         _ => None,
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use forgetd_connector::Path;
-
-    #[test]
-    fn paths_of_elements_are_those_of_their_index() {
-        assert_eq!(Path::parse("items[].email").unwrap().to_string().replace("[]", ""), "items.email");
-    }
-}

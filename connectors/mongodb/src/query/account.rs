@@ -50,7 +50,7 @@ impl Scope {
             let terms = &step.selection.terms;
             let mut reasons = vec![];
             if !matches!(terms.since, Since::Latest(_)) {
-                let missing = all(counted(terms)?.iter().map(Written::is_missing).collect());
+                let missing = missing(terms)?;
                 if terms.when_null != WhenNull::Delete {
                     reasons.push((Why::One(KeptWhy::Null), missing.clone()));
                 }
@@ -152,6 +152,11 @@ fn counted(terms: &Terms) -> Result<Vec<Written>, Refused> {
         fields.push(instead(since, other)?);
     }
     Ok(fields)
+}
+
+/// Whether nothing that counts is there.
+pub(crate) fn missing(terms: &Terms) -> Result<Document, Refused> {
+    Ok(all(counted(terms)?.iter().map(Written::is_missing).collect()))
 }
 
 /// Whether what counts can be read as time.

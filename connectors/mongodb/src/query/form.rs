@@ -170,17 +170,6 @@ impl Form {
             Self::ObjectId => field.every(&doc! { "$type": "objectId" }),
         }
     }
-
-    /// The types that can say time here.
-    pub(crate) const fn types(&self) -> &'static [&'static str] {
-        match self {
-            Self::Instant | Self::Naive(None) => &["date"],
-            Self::Naive(Some(_)) | Self::Date(_) => &["date", "string"],
-            Self::Iso8601 => &["string"],
-            Self::Number { .. } => &["int", "long", "double", "decimal"],
-            Self::ObjectId => &["objectId"],
-        }
-    }
 }
 
 /// The first date of BSON's that is not before this moment: they end at milliseconds.

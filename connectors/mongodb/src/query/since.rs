@@ -49,6 +49,11 @@ impl Written {
     pub(super) fn readable(&self) -> Document {
         self.form.readable(&self.field)
     }
+
+    /// Whether something is there that is no time, among other things too.
+    pub(crate) fn unreadable(&self) -> Document {
+        none(vec![self.readable(), self.is_missing()])
+    }
 }
 
 /// The fields that count, each at its place in the document or in the other collection.

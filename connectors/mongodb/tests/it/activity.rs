@@ -170,3 +170,27 @@ async fn activity_in_another_database_is_refused_by_name() {
     let step = arena.step(due(latest(&here, &[("c", "k")]))).await;
     assert_eq!(arena.drain(&step, 2).await.changed, 1);
 }
+
+#[tokio::test]
+async fn what_decides_elsewhere_is_said_with_the_rule_that_it_keeps_for() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    database.fill(&[json!({ "_id": 1, "made": date(OLD), "k": 1 })]).await;
+    let visits = [json!({ "at": date(OLD), "c": 1 }), json!({ "at": "x", "c": 2 }), json!({ "at": 5, "c": 3 })];
+    let visits: Vec<_> = visits.iter().map(|visit| document(visit.as_object().unwrap().clone())).collect();
+    database.collection("visit").await.insert_many(visits).await.unwrap();
+    let since = || latest("visit", &[("c", "k")]);
+    for (selection, rule) in [(due(since()), None), (shielded(since()), Some("by which the rule keeper keeps"))] {
+        let step = arena.step(selection).await;
+        let findings = arena.connector.preflight(&step).await.unwrap();
+        let said = |id: &str| findings.iter().find(|finding| finding.id == id).unwrap();
+        let unguarded = said("latest_unguarded");
+        assert!(unguarded.message.contains(rule.unwrap_or("into visit while")), "{unguarded:?}");
+        let unreadable = said("since_unreadable");
+        assert!(unreadable.place.ends_with("visit.at"), "{unreadable:?}");
+        assert!(unreadable.message.contains("1 int, 1 string") && unreadable.message.contains("belong to is kept"));
+    }
+    // Where nothing lies elsewhere, nothing is said.
+    let step = arena.step(due_by("made", None, None)).await;
+    assert_eq!(arena.connector.preflight(&step).await.unwrap(), []);
+}
