@@ -82,4 +82,13 @@ mod tests {
         let shown = format!("{values:?}");
         assert_eq!(shown, "[bool, int, real, text(6), bytes(6), uuid(6)]");
     }
+
+    /// Key lists and positions are kept as JSON: what comes back as its neighbour would be no key of any row.
+    #[test]
+    fn numbers_come_back_from_json_exactly() {
+        for number in [94.958_862_831_581_03, 0.1 + 0.2, f64::MIN_POSITIVE, f64::MAX, -1.0 / 3.0] {
+            let text = serde_json::to_string(&Value::Real(number)).unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), Value::Real(number), "{text}");
+        }
+    }
 }

@@ -153,6 +153,7 @@ mod tests {
     fn only_what_differs_is_written_and_keeps_its_type() {
         let old = Bson::Document(doc! {
             "items": [{ "email": "a@b", "n": 5_i32 }, { "email": "c@d" }], "at": DateTime::from_millis(0), "big": 7_i64,
+            "near": 94.958_862_831_581_03,
         });
         let text = json(&old);
         assert_eq!(differences("p", &old, &Value::Text(text.clone())), Some(vec![]));
