@@ -123,6 +123,12 @@ impl<'a> Engine<'a> {
         self.site.engine()
     }
 
+    /// Whether the rows are others here than the case says.
+    pub(crate) fn alters(&self, case: &Case) -> bool {
+        let rows = |case: &Case| case.tables.iter().map(|table| table.rows.clone()).collect::<Vec<_>>();
+        self.site.adapted(case).is_some_and(|adapted| rows(&adapted) != rows(case))
+    }
+
     /// Whether it works on the case's tables at all; a case that it does not take is passed over.
     pub(crate) fn takes(&self, case: &Case) -> bool {
         self.site.adapted(case).is_some()

@@ -174,7 +174,9 @@ mod tests {
         for number in [Bson::Int32(1), Bson::Int64(1), Bson::Double(1.0)] {
             assert_eq!(value(&number), Value::Int(1), "{number}");
         }
-        for other in [Bson::Double(94.958_862_831_581_03), Bson::Null, Bson::ObjectId(mongodb::bson::oid::ObjectId::new())] {
+        for other in
+            [Bson::Double(94.958_862_831_581_03), Bson::Null, Bson::ObjectId(mongodb::bson::oid::ObjectId::new())]
+        {
             assert_eq!(bson(&value(&other)), Some(other.clone()), "{other}");
         }
     }

@@ -48,26 +48,29 @@ impl Handled {
 /// Compares what the statements said with each other and with the session's counters. `reaches` says that foreign keys
 /// change rows that stay.
 pub(crate) fn agree(tally: &Tally, rewrites: bool, reaches: bool, place: &str) -> Result<(), Fault> {
-    let differs = || Fault::new(FaultClass::Blocked(Cause::EffectDiffers), "compare effect", place).with_detail(place);
+    let differs =
+        |what: String| Fault::new(FaultClass::Blocked(Cause::EffectDiffers), "compare effect", place).with_detail(what);
     if let Some((moved, altered)) = tally.checked {
         if moved > 0 {
             return Err(Fault::new(FaultClass::Blocked(Cause::SinceMoved), "change", place));
         }
         if altered > 0 {
-            return Err(differs());
+            return Err(differs(format!("{altered} rows hold something else than was written")));
         }
     }
-    if !rewrites && tally.chosen.is_some_and(|chosen| chosen != tally.rows) {
-        return Err(differs());
+    if let Some(chosen) = tally.chosen.filter(|chosen| !rewrites && *chosen != tally.rows) {
+        return Err(differs(format!("{chosen} rows were locked, {} went", tally.rows)));
     }
     if let (Some(before), Some(after)) = (tally.before, tally.after) {
         let children: u64 = tally.children.values().sum();
         let (deletes, updates) = if rewrites { (0, tally.rows) } else { (tally.rows + children, 0) };
-        let agrees = after.since(before).is_some_and(|(deleted, updated)| {
-            deleted == deletes && (updated == updates || reaches && updated > updates)
-        });
-        if !agrees {
-            return Err(differs());
+        let Some((deleted, updated)) = after.since(before) else {
+            return Err(differs("the session's counters went back".into()));
+        };
+        if deleted != deletes || updated != updates && !(reaches && updated > updates) {
+            return Err(differs(format!(
+                "the session counted {deleted} rows deleted and {updated} updated, announced were {deletes} and {updates}"
+            )));
         }
     }
     Ok(())
