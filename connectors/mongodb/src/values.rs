@@ -169,7 +169,7 @@ mod tests {
             ]
         );
         assert_eq!(differences("p", &old, &Value::Text("{".into())), None);
-        assert_eq!(differences("p", &old, &Value::Text(r#"{"x":1,"y":2,"z":3}"#.into())), None);
+        assert_eq!(differences("p", &old, &Value::Text(r#"{"w":0,"x":1,"y":2,"z":3}"#.into())), None);
     }
 
     #[test]
