@@ -89,8 +89,8 @@ order by i.indrelid, i.indisprimary desc, c.relname";
 /// Foreign keys that a delete can reach: table, name, child schema, child, its columns, parent schema, parent, action,
 /// indexed, the parent's columns, the columns that it would set to NULL and that cannot be NULL, whether it follows the
 /// parent's columns. The parent of partitions
-/// holds no rows, its partitions stand for it; where it alone points at a partition, they do for a key that sets, and for
-/// others it is named itself, so that nobody takes its rows for declared. An index without the NULLs serves too: no NULL references anything.
+/// holds no rows, its partitions stand for it; where it alone points at a partition, it is named itself, so that nobody
+/// takes its rows for declared. An index without the NULLs serves too: no NULL references anything.
 pub(super) const FOREIGN_KEYS: &str = "\
 with recursive closure(root, con) as ( \
   select k.confrelid, k.oid from pg_constraint k \
@@ -117,14 +117,8 @@ select closure.root::int8, k.conname::text, cn.nspname::text, c.relname::text, \
       nullif(to_jsonb(k) -> 'confdelsetcols', 'null'::jsonb)) v), k.conkey)) order by a.attnum), \
   k.confupdtype = 'c' \
 from closure join pg_constraint k on k.oid = closure.con \
-join pg_class own on own.oid = k.conrelid \
-cross join lateral ( \
-  select own.oid as oid where own.relkind <> 'p' or k.confdeltype not in ('n', 'd') \
-  union all \
-  select t.relid::oid from pg_partition_tree(own.oid::regclass) t \
-  where own.relkind = 'p' and k.confdeltype in ('n', 'd') and t.isleaf) leaf \
-join pg_class c on c.oid = leaf.oid and (own.relkind <> 'p' or not exists ( \
-  select from pg_constraint l where l.conparentid = k.oid and l.confrelid = k.confrelid)) \
-join pg_namespace cn on cn.oid = c.relnamespace \
+join pg_class c on c.oid = k.conrelid \
+  and (c.relkind <> 'p' or not exists ( \
+    select from pg_constraint l where l.conparentid = k.oid and l.confrelid = k.confrelid)) join pg_namespace cn on cn.oid = c.relnamespace \
 join pg_class pc on pc.oid = k.confrelid join pg_namespace pn on pn.oid = pc.relnamespace \
 order by 1, 3, 4, 2";
