@@ -69,4 +69,4 @@ select concat('member-', i, '@example.com'), concat('Member ', i), '1960-01-01' 
 
 insert into page_view (path, viewed_at)
 with recursive n (i) as (select 1 union all select i + 1 from n where i < 300)
-select concat('/thread/', i), unix_timestamp() - i * 3600 * 6 from n;
+select concat('/thread/', i), unix_timestamp() - i * 3600 * 6 - 3600 from n; -- none of them is 30 days old to the second

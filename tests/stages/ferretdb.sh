@@ -182,7 +182,7 @@ ferretdb_tls_url() {
 
 # ferretdb_env DIR: what tests have to know; an empty URL says that it could not be had.
 ferretdb_env() {
-  local dir="$1" url= tls_url=
+  local dir="$1" url='' tls_url=''
   if [ -e "$dir/tls_port" ]; then
     url="$(ferretdb_url "$dir")"
     tls_url="$(ferretdb_tls_url "$dir")"
