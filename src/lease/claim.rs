@@ -1,8 +1,10 @@
 //! The holder's own view of its lease, on its own monotonic clock.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use forgetd_connector::Deadline;
 use tokio::time::Instant;
 
 /// A held lease. A holder past its deadline starts no batch and sends no write, whatever the database would say.
@@ -12,8 +14,15 @@ pub struct Claim {
     term: u64,
     /// Absent: no coordination, the claim has no end until a fence says otherwise.
     lasts: Option<Duration>,
-    deadline: Cell<Instant>,
-    lost: Cell<bool>,
+    end: Arc<End>,
+}
+
+/// When it ends. Lanes that write without a fence look at it from other tasks.
+#[derive(Debug)]
+struct End {
+    /// Absent: never.
+    at: Mutex<Option<Instant>>,
+    lost: AtomicBool,
 }
 
 // === impl Claim ===
@@ -22,8 +31,8 @@ impl Claim {
     /// A claim that was granted after `asked`, the moment before the question was sent: time on the way counts
     /// against us.
     pub fn new(holder: String, term: u64, lasts: Option<Duration>, asked: Instant) -> Self {
-        let deadline = asked + lasts.unwrap_or_default();
-        Self { holder, term, lasts, deadline: Cell::new(deadline), lost: Cell::new(false) }
+        let at = Mutex::new(lasts.map(|lasts| asked + lasts));
+        Self { holder, term, lasts, end: Arc::new(End { at, lost: AtomicBool::new(false) }) }
     }
 
     /// This process's name.
@@ -43,17 +52,22 @@ impl Claim {
 
     /// Whether a batch may start, or a write be sent, now.
     pub fn alive(&self) -> bool {
-        !self.lost.get() && (self.lasts.is_none() || Instant::now() < self.deadline.get())
+        self.end.left().is_some()
+    }
+
+    /// The deadline itself: renewals move it, wherever it is held.
+    pub fn deadline(&self) -> Arc<dyn Deadline> {
+        Arc::clone(&self.end) as Arc<dyn Deadline>
     }
 
     /// A renewal asked for at `asked` was granted.
     pub fn renewed(&self, asked: Instant) {
-        self.deadline.set(asked + self.lasts.unwrap_or_default());
+        *self.end.at.lock().unwrap_or_else(PoisonError::into_inner) = self.lasts.map(|lasts| asked + lasts);
     }
 
     /// The lease or a fence names somebody else.
     pub fn lose(&self) {
-        self.lost.set(true);
+        self.end.lost.store(true, Ordering::Release);
     }
 
     /// The longest a transaction may stay idle: well below the lease, so that a frozen holder frees the fence before
@@ -61,6 +75,20 @@ impl Claim {
     pub fn idle_ms_max(&self) -> u64 {
         let lasts = self.lasts.unwrap_or(Duration::from_secs(15));
         u64::try_from(lasts.as_millis() * 2 / 3).unwrap_or(10_000)
+    }
+}
+
+// === impl End ===
+
+impl Deadline for End {
+    fn left(&self) -> Option<Duration> {
+        if self.lost.load(Ordering::Acquire) {
+            return None;
+        }
+        match *self.at.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Some(Duration::MAX),
+            Some(at) => at.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()),
+        }
     }
 }
 
@@ -82,6 +110,22 @@ mod tests {
         assert!(claim.alive());
         advance(Duration::from_secs(2)).await;
         assert!(!claim.alive());
+    }
+
+    /// Who asked for the deadline before sees renewals and the loss.
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_moves_with_its_claim() {
+        let claim = Claim::new("a".into(), 1, Some(Duration::from_secs(15)), Instant::now());
+        let deadline = claim.deadline();
+        advance(Duration::from_secs(5)).await;
+        assert_eq!(deadline.left(), Some(Duration::from_secs(10)));
+        claim.renewed(Instant::now());
+        assert_eq!(deadline.left(), Some(Duration::from_secs(15)));
+        advance(Duration::from_secs(15)).await;
+        assert_eq!(deadline.left(), None);
+        claim.renewed(Instant::now());
+        claim.lose();
+        assert_eq!(deadline.left(), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forgetd_connector::{
-    AtomicLane, Cause, Commit, Effect, Fault, FaultClass, Key, Next, Order, Outcome, SealEnd, SealedLane, Settled,
+    AtomicLane, Cause, Commit, Effect, Fault, FaultClass, Key, Next, Order, Outcome, Receipt, SealEnd, SealedLane,
+    Settled,
 };
 
 use tokio::time::Instant;
@@ -101,7 +102,7 @@ pub(super) async fn atomic(
         None => lane.commit(&receipt).await,
     };
     batched.open = lane.last_open().unwrap_or_else(|| began.elapsed());
-    batched.reconnect = settled(commit, job, &receipt.key).await?;
+    batched.reconnect = settled(commit, job, &receipt).await?;
     batched.receipt = true;
     Ok(batched)
 }
@@ -131,7 +132,7 @@ pub(super) async fn sealed(
     let intent = Account { sealed: Some(counts(announced, &Outcome::default())), ..Account::default() };
     let intent = job.receipt(sequence, intent, &batched.next)?;
     in_time(job)?;
-    settled(job.control.seal(&intent, &picked.keys).await, job, &intent.key).await?;
+    settled(job.control.seal(&intent, &picked.keys).await, job, &intent).await?;
 
     in_time(job)?;
     let finished = finish(lane, &picked.keys).await.map_err(Stopped::SealOpen)?;
@@ -212,14 +213,15 @@ fn counts(sealed: u64, outcome: &Outcome) -> SealedCounts {
 }
 
 /// Turns a commit's answer into "done" (true: the connection was lost on the way) or the reason to stop.
-async fn settled(commit: Commit, job: &Job<'_>, key: &forgetd_connector::ReceiptKey) -> Result<bool, Stopped> {
+async fn settled(commit: Commit, job: &Job<'_>, receipt: &Receipt) -> Result<bool, Stopped> {
     match commit {
         Commit::Committed => Ok(false),
         Commit::RolledBack(fault) => Err(Stopped::Fault(fault)),
         Commit::Fenced => Err(Stopped::Fenced),
-        Commit::Unknown(fault) => match job.control.settle(key).await {
+        Commit::Unknown(fault) => match job.control.settle_ours(receipt).await {
             Settled::Present => Ok(true),
             Settled::Absent => Err(Stopped::Fault(Fault { class: FaultClass::Disconnected, ..fault })),
+            Settled::Foreign => Err(Stopped::Fenced),
             Settled::Unsettled => Err(Stopped::Unknown(fault)),
         },
     }

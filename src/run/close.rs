@@ -297,7 +297,7 @@ async fn write_end(session: &Session<'_>, site: &Site<'_>, row: &RunRow, finishe
             Fault::new(FaultClass::Internal, "make receipt", site.name).with_detail(error.to_string())
         })?;
         match site.control.close(row, &receipt).await {
-            Commit::Unknown(fault) => match site.control.settle(&receipt.key).await {
+            Commit::Unknown(fault) => match site.control.settle_ours(&receipt).await {
                 forgetd_connector::Settled::Present => return Ok(()),
                 forgetd_connector::Settled::Absent if tries < CLOSE_TRIES_MAX => {}
                 _ => return Err(fault),

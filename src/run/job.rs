@@ -100,6 +100,7 @@ impl Job<'_> {
             term: self.claim.term(),
             lane: LANE.into(),
             idle_ms_max: self.claim.idle_ms_max(),
+            deadline: self.claim.deadline(),
         }
     }
 }

@@ -132,6 +132,7 @@ async fn settle(
         term: claim.term(),
         lane: LANE.into(),
         idle_ms_max: claim.idle_ms_max(),
+        deadline: claim.deadline(),
     };
     let Lane::Sealed(mut lane) = sealed.connector.lane(&step, &claim, transform).await? else {
         return Ok((everything_gone(open), None));

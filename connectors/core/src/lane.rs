@@ -1,13 +1,15 @@
 //! The two ways in which rows change.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Commit, Effect, Fault, Generation, Key, Next, Order, Outcome, Picked, Receipt};
+use crate::{Cause, Commit, Effect, Fault, FaultClass, Generation, Key, Next, Order, Outcome, Picked, Receipt};
 
 /// What a lane needs to know about who acts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LaneClaim {
     /// The generation of the control tables.
     pub generation: Generation,
@@ -17,6 +19,35 @@ pub struct LaneClaim {
     pub lane: String,
     /// No transaction of this lane may be left idle longer than this: below the lease time.
     pub idle_ms_max: u64,
+    /// Until when a sealed lane may write; renewals move it.
+    pub deadline: Arc<dyn Deadline>,
+}
+
+/// How long a holder may still write.
+pub trait Deadline: fmt::Debug + Send + Sync {
+    /// What is left of the time in which a write may be sent; absent: none may be sent any more.
+    fn left(&self) -> Option<Duration>;
+}
+
+/// The deadline of a holder that nobody coordinates with.
+#[derive(Clone, Copy, Debug)]
+pub struct Endless;
+
+impl Deadline for Endless {
+    fn left(&self) -> Option<Duration> {
+        Some(Duration::MAX)
+    }
+}
+
+// === impl LaneClaim ===
+
+impl LaneClaim {
+    /// What is left for the write that is sent next. A fault says that another holder may act by now: a sealed lane asks
+    /// right before each write, since no fence meets what it writes.
+    pub fn in_time(&self, operation: &'static str, place: &str) -> Result<Duration, Fault> {
+        let late = || Fault::new(FaultClass::Blocked(Cause::Fenced), operation, place);
+        self.deadline.left().ok_or_else(|| late().with_detail("the lease ran out before the write was sent"))
+    }
 }
 
 /// A lane of one step, by how its effect and its receipt belong together.
@@ -68,7 +99,8 @@ pub trait SealedLane: Send {
     /// Step 1: reads the next keys that are due, at most `order.rows_max`. Nothing is locked or changed.
     async fn pick(&mut self, order: &Order) -> Result<Picked, Fault>;
 
-    /// Steps 3 and 4: changes `key in list and predicate`, then reads which of the keys still match. Safe to repeat.
+    /// Steps 3 and 4: changes `key in list and predicate`, then reads which of the keys still match. Safe to repeat. Each
+    /// write asks the deadline right before it is sent; behind it nothing is changed any more.
     /// On a [`crate::FaultClass::Row`] fault what remains of this call is safe to repeat too, so the caller can halve the
     /// list; what the engine had already changed counts as gone and not as changed. An engine that names each row it refuses
     /// says so in [`Outcome::unfit`] instead.

@@ -113,6 +113,8 @@ pub enum Settled {
     Present,
     /// It is not, and the old transaction is gone: nothing of the batch remains.
     Absent,
+    /// Another's receipt has its place: nothing of the batch remains, and somebody else acts.
+    Foreign,
     /// It could not be found out.
     Unsettled,
 }
@@ -139,6 +141,12 @@ pub trait Receipts: Send + Sync {
     /// Finds out what became of a batch whose commit was not answered: takes the fence row exclusively (waiting out
     /// the old transaction, ending its session after five seconds), then looks the receipt up.
     async fn settle(&self, key: &ReceiptKey) -> Settled;
+
+    /// The same for a receipt that is known: what has its place and is not it, by term and MAC, is another's. Where the place
+    /// alone tells, that is asked.
+    async fn settle_ours(&self, receipt: &Receipt) -> Settled {
+        self.settle(&receipt.key).await
+    }
 
     /// Sealed lane, step 2: inserts the receipt in state sealed with its private key list.
     async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit;

@@ -100,6 +100,11 @@ impl Failure {
         Self { fault, fate: Fate::Unknown }
     }
 
+    /// What was not even sent.
+    pub(crate) fn unsent(fault: Fault) -> Self {
+        Self { fault, fate: Fate::Nothing }
+    }
+
     /// No answer in time.
     pub(crate) fn late(operation: &'static str, place: &str) -> Self {
         let fault = Fault::new(FaultClass::Disconnected, operation, place).with_detail("no answer in time");

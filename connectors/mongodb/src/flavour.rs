@@ -140,6 +140,11 @@ pub(crate) fn takes_hints(facts: &forgetd_connector::Facts) -> bool {
     Product::Ferret.name() == facts.product || (Product::Mongo.name() == facts.product && version >= (4, 4))
 }
 
+/// Whether what one member has can still be taken back by the others.
+pub(crate) fn replicates(facts: &forgetd_connector::Facts) -> bool {
+    !facts.version.ends_with(&format!("({})", Shape::Standalone.words()))
+}
+
 /// Whether a `$lookup` takes fields and a pipeline both. Without the fields no index serves it everywhere.
 pub(crate) fn joins_by_field(facts: &forgetd_connector::Facts) -> bool {
     let mongo = Product::Mongo.name() == facts.product;

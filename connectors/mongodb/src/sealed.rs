@@ -37,6 +37,7 @@ pub(crate) struct Ground {
     pub(crate) step: Step,
     pub(crate) scope: Scope,
     pub(crate) place: String,
+    claim: LaneClaim,
     /// No statement of the lane runs longer on the server: below the lease time.
     patience: Duration,
     rewriting: Option<Rewriting>,
@@ -65,7 +66,10 @@ impl SealedKeys {
             None => None,
         };
         let patience = Duration::from_millis(claim.idle_ms_max).min(shared.link.call_timeout());
-        Ok(Self { ground: Ground { shared, step: step.clone(), scope, place, patience, rewriting }, walk: None })
+        Ok(Self {
+            ground: Ground { shared, step: step.clone(), scope, place, claim: claim.clone(), patience, rewriting },
+            walk: None,
+        })
     }
 
     /// The next keys, and whether there may be more.
@@ -158,9 +162,10 @@ impl Ground {
         statement
     }
 
-    /// Sends a write command that ends before the lease does.
+    /// Sends a write command that ends before the lease does, or none where that is over.
     pub(crate) async fn write(&self, mut command: Document) -> Result<crate::reply::Written, Failure> {
-        let patience = i64::try_from(self.patience.as_millis()).unwrap_or(i64::MAX).max(1);
+        let left = self.claim.in_time("finish", &self.place).map_err(Failure::unsent)?;
+        let patience = i64::try_from(self.patience.min(left).as_millis()).unwrap_or(i64::MAX).max(1);
         command.insert("maxTimeMS", patience);
         if flavour::takes_hints(&self.shared.facts) {
             command.insert("comment", format!("forgetd {}", self.step.rule));

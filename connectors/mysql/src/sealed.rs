@@ -29,6 +29,7 @@ const OVERFLOWS_MAX: u32 = 8;
 struct SealedKeys {
     shared: Arc<Shared>,
     step: Step,
+    claim: LaneClaim,
     place: String,
     query: Arc<Query>,
     survey: Survey,
@@ -50,7 +51,7 @@ struct Failed {
 pub(crate) async fn open(
     shared: Arc<Shared>,
     step: &Step,
-    _: &LaneClaim,
+    claim: &LaneClaim,
     transform: Arc<dyn Transform>,
 ) -> Result<Box<dyn SealedLane>, Fault> {
     let place = step.place(shared.database());
@@ -64,7 +65,8 @@ pub(crate) async fn open(
         Atomicity::Atomic => Guard::Locked,
         Atomicity::Sealed => Guard::Compared,
     };
-    Ok(Box::new(SealedKeys { shared, step: step.clone(), place, query, survey, transform, walker, guard, owed: 0 }))
+    let (step, claim) = (step.clone(), claim.clone());
+    Ok(Box::new(SealedKeys { shared, step, claim, place, query, survey, transform, walker, guard, owed: 0 }))
 }
 
 // === impl SealedKeys ===
@@ -121,14 +123,18 @@ impl SealedKeys {
         };
         let mut computed = Computed::default();
         let packet = self.first(keys, locks)?;
+        self.claim.in_time("finish", &self.place)?;
         packet.read(held.turn("finish", &packet.asks()).await?, &about, tally)?;
         if let Some(rewrite) = self.step.rewrite().filter(|_| self.reads()) {
             let rows = std::mem::take(&mut tally.read);
             computed = compute(&self.query, rewrite, &self.transform, &rows, &self.place).await?;
             let packet = self.second(&computed)?;
+            self.claim.in_time("finish", &self.place)?;
             packet.read(held.turn("finish", &packet.asks()).await?, &about, tally)?;
         }
         agree(tally, self.query.rewrites(), self.query.reaches_others(), &self.place)?;
+        // The commit follows.
+        self.claim.in_time("finish", &self.place)?;
         Ok(computed)
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct SealedKeys {
     shared: Arc<Shared>,
     step: Step,
     place: String,
-    idle_ms_max: u64,
+    claim: LaneClaim,
     query: Arc<Query>,
     transform: Arc<dyn Transform>,
     walker: Walker,
@@ -64,7 +64,7 @@ impl SealedKeys {
         let (survey, walk) = shared.survey(&held, step, &query).await?;
         held.give_back();
         let walker = Walker::new(step, Arc::clone(&query), survey, walk, place.clone());
-        Ok(Self { shared, step: step.clone(), place, idle_ms_max: claim.idle_ms_max, query, transform, walker })
+        Ok(Self { shared, step: step.clone(), place, claim: claim.clone(), query, transform, walker })
     }
 
     /// Changes the keys' rows in one transaction; what the counters say decides whether it commits.
@@ -96,7 +96,7 @@ impl SealedKeys {
              set constraints all immediate{}",
             self.shared.link.begin(),
             context.lock_wait_ms.max(1),
-            self.idle_ms_max.max(1),
+            self.claim.idle_ms_max.max(1),
             self.query.pins(),
         );
         let survey = &self.walker.survey;
@@ -106,6 +106,7 @@ impl SealedKeys {
         let first = self.first(keys, locks);
         let mut asks = vec![Ask::Batch(&begin), Ask::Query(&counters), Ask::Query(&first)];
         asks.extend(self.in_one().then_some(Ask::Query(&counters)));
+        self.claim.in_time("finish", &self.place)?;
         let mut answers = held.turn("finish", &asks).await?.into_iter();
         let mut next = |operation| self.next(&mut answers, operation, locks);
         next("begin")?;
@@ -126,6 +127,8 @@ impl SealedKeys {
         let after = counting.read(after, 1, &self.place)?;
         let reported = self.query.reported(finished.changed);
         let along = compare::agree(&before, &after, survey.oid, reported, &survey.announced, &self.place)?;
+        // The commit follows.
+        self.claim.in_time("finish", &self.place)?;
         Ok(Finished { along, ..finished })
     }
 
@@ -156,6 +159,7 @@ impl SealedKeys {
         let (second, unfit) = self.second(first).await?;
         let mut asks: Vec<Ask<'_>> = second.iter().map(Ask::Query).collect();
         asks.push(Ask::Query(counters));
+        self.claim.in_time("finish", &self.place)?;
         let mut answers = held.turn("finish", &asks).await?.into_iter();
         let mut changed = 0;
         if second.is_some() {

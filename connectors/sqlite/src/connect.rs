@@ -191,7 +191,7 @@ impl Connector for SqliteConnector {
                 let tables = Arc::clone(&self.tables);
                 Lane::Atomic(Box::new(SqliteLane::open(worker, tables, step, claim, transform).await?))
             }
-            Atomicity::Sealed => Lane::Sealed(Box::new(SqliteSealedLane::open(worker, step, transform).await?)),
+            Atomicity::Sealed => Lane::Sealed(Box::new(SqliteSealedLane::open(worker, step, claim, transform).await?)),
         })
     }
 

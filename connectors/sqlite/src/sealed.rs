@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Cause, Fault, FaultClass, Key, Order, Outcome, Picked, SealedLane, Step, Transform, fault_point,
+    Cause, Fault, FaultClass, Key, LaneClaim, Order, Outcome, Picked, SealedLane, Step, Transform, fault_point,
 };
 use rusqlite::{Connection, params_from_iter};
 
@@ -24,24 +24,30 @@ const KEYS_PER_STATEMENT: usize = 500;
 pub(crate) struct SqliteSealedLane {
     worker: Worker,
     ground: Arc<Ground>,
+    claim: LaneClaim,
     pace: Option<Pace>,
 }
 
 impl SqliteSealedLane {
     /// Resolves the step against the file as it is now. A sealed batch announces keys, so the table needs one.
-    pub(crate) async fn open(worker: Worker, step: &Step, transform: Arc<dyn Transform>) -> Result<Self, Fault> {
+    pub(crate) async fn open(
+        worker: Worker,
+        step: &Step,
+        claim: &LaneClaim,
+        transform: Arc<dyn Transform>,
+    ) -> Result<Self, Fault> {
         let ground = Ground::survey(&worker, step, transform).await?;
         if ground.scope.key_width() == 0 {
             return Err(Fault::new(FaultClass::Blocked(Cause::NoKey), "open lane", ground.place));
         }
-        Ok(Self { worker, ground: Arc::new(ground), pace: None })
+        Ok(Self { worker, ground: Arc::new(ground), claim: claim.clone(), pace: None })
     }
 
     async fn on_keys(
         &self,
         operation: &'static str,
         keys: &[Key],
-        work: fn(&mut Session, &Ground, &[Key]) -> Result<Outcome, Fault>,
+        work: impl FnOnce(&mut Session, &Ground, &[Key]) -> Result<Outcome, Fault> + Send + 'static,
     ) -> Result<Outcome, Fault> {
         if keys.is_empty() {
             return Ok(Outcome::default());
@@ -73,7 +79,8 @@ impl SealedLane for SqliteSealedLane {
     }
 
     async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
-        self.on_keys("finish", keys, finish).await
+        let claim = self.claim.clone();
+        self.on_keys("finish", keys, move |session, ground, keys| finish(session, ground, &claim, keys)).await
     }
 
     async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
@@ -86,10 +93,16 @@ impl SealedLane for SqliteSealedLane {
     }
 }
 
-fn finish(session: &mut Session, ground: &Ground, keys: &[Key]) -> Result<Outcome, Fault> {
+fn finish(session: &mut Session, ground: &Ground, claim: &LaneClaim, keys: &[Key]) -> Result<Outcome, Fault> {
     fault_point::before("finish")?;
     let recorder = session.listened("finish")?.1.clone();
-    let changed = session.transact("finish", |connection| change(connection, &recorder, ground, keys));
+    let changed = session.transact("finish", |connection| {
+        let in_time = || claim.in_time("finish", &ground.place).map_err(Refusal::Fault);
+        // The lock may have been waited for; and before what was done is committed.
+        in_time()?;
+        let changed = change(connection, &recorder, ground, keys)?;
+        in_time().map(|_| changed)
+    });
     let changed = changed.into_result("finish", &ground.place).map_err(|fault| whole(ground.at_table(fault)))?;
     fault_point::after("finish")?;
     let kept = left(session.connection("finish")?, ground, keys);

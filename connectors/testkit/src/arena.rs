@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use forgetd_connector::{
-    Acquired, Action, AtomicLane, Commit, Compare, Connector, Cursor, FaultClass, FenceRaise, Generation, Installed,
-    Key, Lane, LaneClaim, LeaseClaim, LockWait, Next, Order, Receipt, ReceiptKey, SealEnd, SealedLane, Selection, Step,
-    Transform, Untouched,
+    Acquired, Action, AtomicLane, Commit, Compare, Connector, Cursor, Endless, FaultClass, FenceRaise, Generation,
+    Installed, Key, Lane, LaneClaim, LeaseClaim, LockWait, Next, Order, Receipt, ReceiptKey, SealEnd, SealedLane,
+    Selection, Step, Transform, Untouched,
 };
 
 use crate::{Cell, Fixture, TableSpec, Tagger, TestDatabase, Wanted};
@@ -87,7 +87,13 @@ impl Arena {
 
     /// What the arena's holder claims about a lane.
     pub fn claim(&self) -> LaneClaim {
-        LaneClaim { generation: self.generation.clone(), term: self.term, lane: "0".into(), idle_ms_max: 60_000 }
+        LaneClaim {
+            generation: self.generation.clone(),
+            term: self.term,
+            lane: "0".into(),
+            idle_ms_max: 60_000,
+            deadline: Arc::new(Endless),
+        }
     }
 
     /// An atomic lane of the arena's holder.

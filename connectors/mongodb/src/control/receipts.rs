@@ -6,12 +6,13 @@ use forgetd_connector::{
     Settled,
 };
 use mongodb::bson::{Bson, DateTime, Document, doc};
-use mongodb::options::FindOptions;
+use mongodb::options::{FindOptions, ReadConcern};
 
 use super::{MongoControl, Refusal};
 use crate::codec::{Fields as _, binary, signed};
 use crate::error::Failure;
 use crate::facts;
+use crate::flavour;
 
 /// Receipts removed by one statement, and the statements of one call: what is left goes with the next.
 const PRUNED_AT_ONCE: usize = 500;
@@ -63,11 +64,11 @@ impl Receipts for MongoControl {
     async fn settle(&self, key: &ReceiptKey) -> Settled {
         // A receipt is one document, so there is no transaction to be waited for. One that was sent and still comes meets
         // whatever stands at its sequence by then, or stands there itself.
-        match self.one("settle", "receipt", doc! { "_id": self.receipt_id(key) }).await {
-            Ok(Some(_)) => Settled::Present,
-            Ok(None) => Settled::Absent,
-            Err(_) => Settled::Unsettled,
-        }
+        self.looked_up(key, None).await
+    }
+
+    async fn settle_ours(&self, receipt: &Receipt) -> Settled {
+        self.looked_up(&receipt.key, Some(receipt)).await
     }
 
     async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit {
@@ -199,6 +200,26 @@ impl MongoControl {
         document
     }
 
+    /// What stands at a receipt's place. Only what a majority has can be built on: a primary that steps down takes the rest
+    /// with it.
+    async fn looked_up(&self, key: &ReceiptKey, ours: Option<&Receipt>) -> Settled {
+        const OPERATION: &str = "settle";
+        let (collection, filter) = (self.own("receipt"), doc! { "_id": self.receipt_id(key) });
+        let mut find = collection.find_one(filter.clone());
+        if flavour::replicates(&self.shared.facts) {
+            find = find.read_concern(ReadConcern::majority());
+        }
+        let Ok(kept) = self.call(OPERATION, find).await else { return Settled::Unsettled };
+        match kept {
+            Some(kept) => standing(&kept, ours),
+            None => match self.one(OPERATION, "receipt", filter).await {
+                Ok(None) => Settled::Absent,
+                // A majority may have it soon, or never.
+                Ok(Some(_)) | Err(_) => Settled::Unsettled,
+            },
+        }
+    }
+
     /// Inserts a receipt. A taken sequence is another holder's.
     pub(super) async fn insert_receipt(&self, operation: &'static str, document: Document) -> Result<(), Refusal> {
         if self.insert(operation, "receipt", document).await? { Ok(()) } else { Err(Refusal::Fenced) }
@@ -276,6 +297,12 @@ fn unwritten(refusal: Refusal) -> Refusal {
         Refusal::Fenced => Refusal::Fenced,
         Refusal::Failure(failure) => Refusal::from(failure.fault),
     }
+}
+
+/// What a receipt that a majority has says of ours.
+fn standing(kept: &Document, ours: Option<&Receipt>) -> Settled {
+    let same = |ours: &Receipt| kept.number("term") == Some(ours.term) && kept.bytes32("mac") == Some(ours.mac);
+    if ours.is_none_or(same) { Settled::Present } else { Settled::Foreign }
 }
 
 /// What is true of every receipt behind this key.

@@ -34,7 +34,7 @@ impl Runs for MongoControl {
 
     async fn unfinished(&self) -> Result<Vec<RunRow>, Fault> {
         const OPERATION: &str = "read unfinished runs";
-        let mut runs = self.runs(OPERATION, doc! { "result": null }).await?;
+        let mut runs = self.runs(OPERATION, doc! { "result": null }, FindOptions::default()).await?;
         runs.retain(|_, run| run.result.is_none());
         let mut runs: Vec<RunRow> = runs.into_values().collect();
         runs.sort_by(|a, b| (a.started_at, &a.run).cmp(&(b.started_at, &b.run)));
@@ -43,7 +43,8 @@ impl Runs for MongoControl {
 
     async fn last(&self, rule: &str) -> Result<Option<RunRow>, Fault> {
         const OPERATION: &str = "read last run";
-        let runs = self.runs(OPERATION, doc! { "result": { "$ne": null }, "rule": rule }).await?;
+        let newest = FindOptions::builder().sort(doc! { "started_at": -1, "run": -1 }).limit(1).build();
+        let runs = self.runs(OPERATION, doc! { "result": { "$ne": null }, "rule": rule }, newest).await?;
         let finished = runs.into_values().filter(|run| run.rule == rule && run.result.is_some());
         Ok(finished.max_by(|a, b| (a.started_at, &a.run).cmp(&(b.started_at, &b.run))))
     }
@@ -114,12 +115,17 @@ impl MongoControl {
     }
 
     /// Runs that `filter` means, and all those that receipts still owe something about, as they are with it.
-    async fn runs(&self, operation: &'static str, filter: Document) -> Result<BTreeMap<String, RunRow>, Fault> {
+    async fn runs(
+        &self,
+        operation: &'static str,
+        filter: Document,
+        options: FindOptions,
+    ) -> Result<BTreeMap<String, RunRow>, Fault> {
         // Before the runs: what is paid in between is then seen twice, and not missed.
         let debts = self.debts(operation).await?;
         let mut filter = filter;
         filter.insert("instance", self.instance());
-        let mut found = self.several(operation, "run", filter, FindOptions::default()).await?;
+        let mut found = self.several(operation, "run", filter, options).await?;
         let owed: Vec<Document> = debts.iter().map(|debt| self.run_id(&debt.row.run)).collect();
         if !owed.is_empty() {
             let owed = doc! { "_id": { "$in": owed } };

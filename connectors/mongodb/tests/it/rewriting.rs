@@ -1,9 +1,12 @@
 //! Transforms of documents: what is written, where, and what stays.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use forgetd_connector::{
-    Action, Cause, Key, Lane, Marker, NewRow, OldRow, Path, Place, Put, Rewrite, Shape, Step, Transform, Undone, Value,
+    Action, Cause, Deadline, FaultClass, Key, Lane, LaneClaim, Marker, NewRow, OldRow, Path, Place, Put, Rewrite,
+    Shape, Step, Transform, Undone, Value,
 };
 use forgetd_testkit::{Arena, Tagger};
 use mongodb::IndexModel;
@@ -174,6 +177,39 @@ async fn a_document_with_bytes_that_are_no_text_costs_itself_alone() {
     let step = step(&arena, &[("mail", Put::Computed, Some(Tagger::shape()))], None).await;
     let drained = arena.drain(&step, 10).await;
     assert_eq!((drained.changed, drained.unfit), (1, 1));
+}
+
+/// A deadline that is there for one look.
+#[derive(Debug, Default)]
+struct Once(AtomicBool);
+
+impl Deadline for Once {
+    fn left(&self) -> Option<Duration> {
+        (!self.0.swap(true, Ordering::SeqCst)).then_some(Duration::from_secs(10))
+    }
+}
+
+/// Of several writes of one batch none is sent once the lease is over.
+#[tokio::test]
+async fn each_write_of_a_batch_asks_the_deadline() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    let rest = "x".repeat(900_000);
+    let large: Vec<Json> =
+        (1..=6).map(|id| json!({ "_id": id, "at": old(), "p": { "mail": format!("m{id}"), "rest": rest } })).collect();
+    database.fill(&large).await;
+    let step = step(&arena, &[("p.mail", Put::Computed, Some(Tagger::shape()))], None).await;
+    let claim = LaneClaim { deadline: Arc::new(Once::default()), ..arena.claim() };
+    let tagger = Arc::new(Tagger::new(step.rewrite().unwrap()));
+    let Lane::Sealed(mut lane) = arena.connector.lane(&step, &claim, tagger).await.unwrap() else {
+        panic!("no sealed lane")
+    };
+    let keys: Vec<Key> = (1..=6).map(|id| Key(vec![Value::Int(id)])).collect();
+    let late = lane.finish(&keys).await.unwrap_err();
+    assert_eq!(late.class, FaultClass::Blocked(Cause::Fenced), "{late}");
+    let items = database.collection("item").await;
+    let done = items.count_documents(doc! { "p.mail": { "$regex": "^p1\\.m" } }).await.unwrap();
+    assert!((1..6).contains(&done), "{done} of 6");
 }
 
 /// Documents of several slices are all written, each once.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forgetd_connector::{
-    Acquired, Action, AtomicLane, Atomicity, Cause, Commit, ConnectContext, Connector, FaultClass, FenceKind,
+    Acquired, Action, AtomicLane, Atomicity, Cause, Commit, ConnectContext, Connector, Endless, FaultClass, FenceKind,
     FenceRaise, Generation, Installed, Lane, LaneClaim, LeaseClaim, Receipt, ReceiptKey, Settled, Step, Untouched,
 };
 use forgetd_testkit::{HOLDER, RULE};
@@ -86,7 +86,13 @@ async fn lane(connector: &dyn Connector, claim: &LaneClaim) -> Box<dyn AtomicLan
 
 /// Begins a batch; absent: the node knows already that another term stands.
 async fn begin(node: &dyn Connector, generation: &Generation, term: u64, sequence: u64) -> Option<Batch> {
-    let claim = LaneClaim { generation: generation.clone(), term, lane: "0".into(), idle_ms_max: 60_000 };
+    let claim = LaneClaim {
+        generation: generation.clone(),
+        term,
+        lane: "0".into(),
+        idle_ms_max: 60_000,
+        deadline: Arc::new(Endless),
+    };
     let mut lane = lane(node, &claim).await;
     let changed = match lane.change(&order(5)).await {
         Ok(effect) => effect.changed,
@@ -247,7 +253,7 @@ mod group {
         let expected = match settled {
             Settled::Present => (995, 1),
             Settled::Absent => (1_000, 0),
-            Settled::Unsettled => panic!("the majority is there"),
+            Settled::Foreign | Settled::Unsettled => panic!("the majority is there"),
         };
         assert_eq!(held.counts().await, expected);
         let sequence = expected.1 + 1;

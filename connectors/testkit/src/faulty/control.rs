@@ -93,6 +93,13 @@ impl Receipts for FaultyControl {
         }
     }
 
+    async fn settle_ours(&self, receipt: &Receipt) -> Settled {
+        match self.script.call(Operation::Settle) {
+            None => self.inner().settle_ours(receipt).await,
+            Some(_) => Settled::Unsettled,
+        }
+    }
+
     async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit {
         scripted_commit!(self.script, Seal, self.inner().seal(receipt, keys).await)
     }

@@ -176,6 +176,7 @@ macro_rules! conformance_areas {
                     a_stale_holder_seals_nothing
                     a_sealed_sequence_has_one_writer
                     picking_walks_ties_to_the_end
+                    nothing_is_changed_behind_the_deadline
                 }
             }
             settle {

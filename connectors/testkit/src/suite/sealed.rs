@@ -1,9 +1,12 @@
 //! The sealed lane: data in one database, receipts in another.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use forgetd_connector::{
-    Atomicity, Commit, Compare, Key, Lane, LockWait, Next, Order, Receipt, SealEnd, SealedLane, Step, Untouched,
+    Atomicity, Cause, Commit, Compare, Deadline, FaultClass, Key, Lane, LaneClaim, LockWait, Next, Order, Receipt,
+    SealEnd, SealedLane, Step, Untouched,
 };
 
 use super::effect::id;
@@ -174,4 +177,36 @@ pub async fn picking_walks_ties_to_the_end(fixture: &dyn Fixture) {
         };
     }
     panic!("picking does not end");
+}
+
+/// A deadline that is there for so many looks.
+#[derive(Debug)]
+struct Looks(AtomicU32);
+
+impl Deadline for Looks {
+    fn left(&self) -> Option<Duration> {
+        let one_less = |left: u32| left.checked_sub(1);
+        let looked = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
+        looked.ok().map(|_| Duration::from_secs(30))
+    }
+}
+
+/// A holder whose lease ran out changes nothing more, and goes on once it was renewed.
+pub async fn nothing_is_changed_behind_the_deadline(fixture: &dyn Fixture) {
+    let mut pair = Pair::new(fixture, &ten()).await;
+    let looks = Arc::new(Looks(AtomicU32::new(0)));
+    let claim = LaneClaim { deadline: Arc::<Looks>::clone(&looks), ..pair.control.claim() };
+    let connector = pair.data.connect("conformance").await;
+    let Lane::Sealed(mut lane) = connector.lane(&pair.step, &claim, Arc::new(Untouched)).await.unwrap() else {
+        panic!("a sealed step opened an atomic lane")
+    };
+    let keys = pair.pick(4).await;
+    pair.seal(1, &keys).await;
+    let late = lane.finish(&keys).await.unwrap_err();
+    assert_eq!(late.class, FaultClass::Blocked(Cause::Fenced), "{late}");
+    assert_eq!(pair.left().await, 10);
+    assert_eq!(lane.look(&keys).await.unwrap().kept, 4, "looking is no write");
+    looks.0.store(100, Ordering::SeqCst);
+    assert_eq!(lane.finish(&keys).await.unwrap().changed, 4);
+    assert!(looks.0.load(Ordering::SeqCst) < 100);
 }
