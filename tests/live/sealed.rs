@@ -111,7 +111,7 @@ fn a_seal_of_before_the_takeover_loses_and_nothing_goes_that_the_new_policy_keep
 }
 
 #[test]
-fn a_holder_frozen_behind_its_seal_applies_it_once_late_and_says_so() {
+fn a_holder_frozen_behind_its_seal_sends_nothing_when_it_wakes() {
     every_pair(|database, control| {
         let program = start(database, control);
         let stale = freeze(&program, "finish.before=stop@2");
@@ -124,7 +124,28 @@ fn a_holder_frozen_behind_its_seal_applies_it_once_late_and_says_so() {
 
         stale.signal("CONT");
         ended_fenced(&stale.wait());
-        assert_eq!(shop::rows(database), kept - shop::BATCH_ROWS, "the announced batch, once");
+        program.call(&["run", "--json", "--wait", "60s"]).expect(0);
+        assert_eq!(shop::rows(database), kept, "its lease was over when it woke");
+        assert_eq!(program.entries("late").len(), 0);
+        within_bounds(database, &program);
+    });
+}
+
+#[test]
+fn a_holder_frozen_behind_its_change_says_late_what_it_did() {
+    every_pair(|database, control| {
+        let program = start(database, control);
+        let stale = freeze(&program, "finish.after=stop@2");
+        let rest = DUE + FRESH - 2 * shop::BATCH_ROWS;
+        assert_eq!(shop::rows(database), rest);
+        keep_all(&program, database, control);
+        let successor = program.start(&["run", "--json", "--wait", "60s"]);
+        sleep(THREE_LEASES);
+        successor.wait().expect(0);
+
+        stale.signal("CONT");
+        ended_fenced(&stale.wait());
+        assert_eq!(shop::rows(database), rest, "nothing went twice");
         // The late entry becomes a leaf with the next run.
         program.call(&["run", "--json", "--wait", "60s"]).expect(0);
         let late = program.entries("late");
