@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Database, Policy, Program, Rule, every_engine};
+use crate::harness::{Database, Policy, Postgres, Program, Rule, every_engine};
 
 /// The type of a moment, and the moment so many days ago.
 fn moments(engine: &str) -> (&'static str, impl Fn(u32) -> String) {
@@ -109,4 +109,28 @@ fn what_a_kept_row_references_stays_until_the_row_is_kept_no_longer() {
         assert_eq!((&reports[0]["verdict"], &reports[0]["changed"]), (&json!("clean"), &json!(1)), "{engine}");
         assert_eq!((ids(database, "clerk"), references()), (vec!["5".into()], vec![None; 4]), "{engine}");
     });
+}
+
+/// Each partition has the foreign keys of its parent, at either end.
+#[test]
+fn rows_kept_in_a_partition_hold_rows_of_another() {
+    let database = Postgres::database();
+    database.exec(
+        "create table clerk (id int, region int, gone_at timestamptz not null, primary key (region, id)) partition by list (region);
+         create table clerk_1 partition of clerk for values in (1);
+         create table dispute (id int, opened_at timestamptz not null, state text, region int, clerk_id int, \
+           foreign key (region, clerk_id) references clerk on delete set null) partition by range (opened_at);
+         create table dispute_all partition of dispute default;
+         insert into clerk select n, 1, now() - interval '60 days' from generate_series(1, 3) n;
+         insert into clerk values (4, 1, now());
+         insert into dispute values (10, now(), 'open', 1, 1), (20, now(), 'closed', 1, 2), (30, now(), 'open', null, 3)",
+    );
+    let clerks = Rule::delete("clerks", "public.clerk_1", "gone_at");
+    let disputes = Rule::keep("disputes", "public.dispute_all", "opened_at", "1y").with("where: { state: open }");
+    let program = Program::installed(&Policy::new(&database.url()).rule(&clerks).rule(&disputes));
+    let reports = program.call(&["run", "clerks", "--json"]).expect(0).lines();
+    assert_eq!((&reports[0]["verdict"], &reports[0]["changed"]), (&json!("clean"), &json!(2)), "{}", reports[0]);
+    assert_eq!(ids(&database, "clerk"), ["1", "4"]);
+    let references = database.rows("select clerk_id from dispute where region = 1");
+    assert_eq!(references, [[Some("1".to_owned())]]);
 }

@@ -39,7 +39,7 @@ pub(crate) async fn describe(session: &Session, tables: &[TableRef], place: &str
     let answers = session.read("describe", place, path, &[&columns, &indexes, &keys, &references]).await?;
     let mut columns = by_table(rows(&answers, 0, place)?, place, column)?;
     let mut indexes = by_table(rows(&answers, 1, place)?, place, index)?;
-    let mut referenced_by = by_table(rows(&answers, 2, place)?, place, foreign_key)?;
+    let mut referenced_by = by_table(rows(&answers, 2, place)?, place, foreign_keys)?;
     let mut references = by_table(rows(&answers, 3, place)?, place, reference)?;
     let mut catalog = Catalog::default();
     for row in resolved {
@@ -56,9 +56,9 @@ pub(crate) async fn describe(session: &Session, tables: &[TableRef], place: &str
             columns: columns.remove(&oid).unwrap_or_default(),
             key: key.unwrap_or_default(),
             indexes: indexes.into_iter().map(|(index, _)| index).collect(),
-            referenced_by: referenced_by.remove(&oid).unwrap_or_default(),
+            referenced_by: referenced_by.remove(&oid).unwrap_or_default().concat(),
             references: references.remove(&oid).unwrap_or_default(),
-            rows_in: rows_in(row, place)?,
+            rows_in: tables_of(row, 5, place)?,
             atomicity: Atomicity::Atomic,
             rows_estimate: whole(estimate),
         });
@@ -157,10 +157,15 @@ fn index(row: &Row, place: &str) -> Result<(Index, IsKey), Fault> {
     Ok((index, if get(row, 4, place)? { IsKey::Yes } else { IsKey::No }))
 }
 
-fn foreign_key(row: &Row, place: &str) -> Result<ForeignKey, Fault> {
+/// A key, once for each table whose rows it concerns.
+fn foreign_keys(row: &Row, place: &str) -> Result<Vec<ForeignKey>, Fault> {
+    tables_of(row, 12, place)?.into_iter().map(|child| foreign_key(row, child, place)).collect()
+}
+
+fn foreign_key(row: &Row, child: TableRef, place: &str) -> Result<ForeignKey, Fault> {
     Ok(ForeignKey {
         name: get(row, 1, place)?,
-        child: TableRef { schema: Some(get(row, 2, place)?), name: get(row, 3, place)? },
+        child,
         child_columns: get(row, 4, place)?,
         parent: TableRef { schema: Some(get(row, 5, place)?), name: get(row, 6, place)? },
         parent_columns: get(row, 9, place)?,
@@ -175,8 +180,9 @@ fn foreign_key(row: &Row, place: &str) -> Result<ForeignKey, Fault> {
     })
 }
 
-fn rows_in(row: &Row, place: &str) -> Result<Vec<TableRef>, Fault> {
-    let (schemas, names): (Vec<String>, Vec<String>) = (get(row, 5, place)?, get(row, 6, place)?);
+/// The tables whose schemas stand in one column and whose names in the next.
+fn tables_of(row: &Row, schemas: usize, place: &str) -> Result<Vec<TableRef>, Fault> {
+    let (schemas, names): (Vec<String>, Vec<String>) = (get(row, schemas, place)?, get(row, schemas + 1, place)?);
     Ok(schemas.into_iter().zip(names).map(|(schema, name)| TableRef { schema: Some(schema), name }).collect())
 }
 

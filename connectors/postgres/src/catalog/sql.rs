@@ -88,9 +88,11 @@ order by i.indrelid, i.indisprimary desc, c.relname";
 
 /// Foreign keys that a delete can reach: table, name, child schema, child, its columns, parent schema, parent, action,
 /// indexed, the parent's columns, the columns that it would set to NULL and that cannot be NULL, whether it follows the
-/// parent's columns. The parent of partitions
-/// holds no rows, its partitions stand for it; where it alone points at a partition, it is named itself, so that nobody
-/// takes its rows for declared. An index without the NULLs serves too: no NULL references anything.
+/// parent's columns, the schemas and names of the partitions that stand for the child. The parent of partitions
+/// holds no rows, its partitions stand for it; where it alone points at a partition, they do for a key that sets, and for
+/// others it is named itself, so that nobody takes its rows for declared. They are looked up in the list of results:
+/// as a table to join they lead the planner to a plan that takes seconds. An index without the NULLs serves too: no NULL
+/// references anything.
 pub(super) const FOREIGN_KEYS: &str = "\
 with recursive closure(root, con) as ( \
   select k.confrelid, k.oid from pg_constraint k \
@@ -115,7 +117,13 @@ select closure.root::int8, k.conname::text, cn.nspname::text, c.relname::text, \
     and (k.confdeltype = 'n' or (k.confdeltype = 'd' and not a.atthasdef)) \
     and a.attnum = any (coalesce((select array_agg(v::int2) from jsonb_array_elements_text( \
       nullif(to_jsonb(k) -> 'confdelsetcols', 'null'::jsonb)) v), k.conkey)) order by a.attnum), \
-  k.confupdtype = 'c' \
+  k.confupdtype = 'c', \
+  case when c.relkind = 'p' and k.confdeltype in ('n', 'd') then array(select ns.nspname::text \
+    from pg_partition_tree(c.oid::regclass) t join pg_class l on l.oid = t.relid \
+    join pg_namespace ns on ns.oid = l.relnamespace where t.isleaf order by t.relid) else array[cn.nspname::text] end, \
+  case when c.relkind = 'p' and k.confdeltype in ('n', 'd') then array(select l.relname::text \
+    from pg_partition_tree(c.oid::regclass) t join pg_class l on l.oid = t.relid \
+    where t.isleaf order by t.relid) else array[c.relname::text] end \
 from closure join pg_constraint k on k.oid = closure.con \
 join pg_class c on c.oid = k.conrelid \
   and (c.relkind <> 'p' or not exists ( \
