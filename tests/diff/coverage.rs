@@ -170,6 +170,11 @@ impl Coverage {
         names.iter().map(count).collect::<Vec<_>>().join(" ")
     }
 
+    /// Whether a case ran on this engine.
+    pub(crate) fn ran_on(&self, engine: &str) -> bool {
+        self.engines.contains_key(engine)
+    }
+
     /// What too few of many cases met.
     pub(crate) fn lacking(&self) -> Option<&'static str> {
         let met = |name: &str| self.counts.get(name).unwrap_or(&0) * 100;

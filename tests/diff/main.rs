@@ -1,7 +1,7 @@
 //! Random rules on random tables: what each engine deletes, or writes, is what the oracle says, row by row.
 //!
-//! Without arguments a short form and every case of `tests/cases/diff/` run. `diff --cases N [--seed S]` runs the long
-//! form; its last line has the counts, and its exit code is 1 when an engine and the oracle ever differ, or when the
+//! Without arguments a short form and every case of `tests/cases/diff/` run. `diff --cases N [--seed S] [--engine E]..`
+//! runs the long form, on the engines that are named if any is; its last line has the counts, and its exit code is 1 when an engine and the oracle ever differ, or when the
 //! cases met too little of what matters.
 
 #![allow(clippy::print_stdout, reason = "its lines are its result")]
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     trial::keep_panics_quiet();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match long_form(&arguments) {
-        Some(Ok((cases, seed))) => match rounds::run(cases, seed) {
+        Some(Ok(long)) => match rounds::run(long.cases, long.seed, &long.engines) {
             Ok(line) => {
                 println!("{line}");
                 ExitCode::SUCCESS
@@ -61,18 +61,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// How many cases of which seed, if the long form was asked for.
-fn long_form(arguments: &[String]) -> Option<Result<(u64, u64), String>> {
-    if !arguments.iter().any(|argument| matches!(argument.as_str(), "--cases" | "--seed" | "--long")) {
+/// How many cases of which seed, and on which engines, if not on all.
+struct Long {
+    cases: u64,
+    seed: u64,
+    engines: Vec<String>,
+}
+
+/// What the long form is told, if it was asked for.
+fn long_form(arguments: &[String]) -> Option<Result<Long, String>> {
+    if !arguments.iter().any(|argument| matches!(argument.as_str(), "--cases" | "--seed" | "--engine" | "--long")) {
         return None;
     }
-    let (mut cases, mut seed) = (LONG_CASES, QUICK_SEED);
+    let mut long = Long { cases: LONG_CASES, seed: QUICK_SEED, engines: vec![] };
     let mut rest = arguments.iter();
     while let Some(flag) = rest.next() {
         let mut number = || rest.next().and_then(|text| text.parse().ok()).ok_or(format!("{flag} needs a number"));
         let read = match flag.as_str() {
-            "--cases" => number().map(|n| cases = n),
-            "--seed" => number().map(|n| seed = n),
+            "--cases" => number().map(|n| long.cases = n),
+            "--seed" => number().map(|n| long.seed = n),
+            "--engine" => rest.next().map(|name| long.engines.push(name.clone())).ok_or(format!("{flag} needs a name")),
             "--long" => Ok(()),
             other => Err(format!("{other} is no flag of the differential test")),
         };
@@ -80,12 +88,13 @@ fn long_form(arguments: &[String]) -> Option<Result<(u64, u64), String>> {
             return Some(Err(why));
         }
     }
-    Some(Ok((cases, seed)))
+    Some(Ok(long))
 }
 
 /// The short form, as one test per line, for `cargo test`.
 fn quick(arguments: &[String]) -> ExitCode {
-    let mut tests: Vec<Test<'_>> = vec![("random_cases".into(), Box::new(|| rounds::run(QUICK_CASES, QUICK_SEED)))];
+    let mut tests: Vec<Test<'_>> =
+        vec![("random_cases".into(), Box::new(|| rounds::run(QUICK_CASES, QUICK_SEED, &[])))];
     for name in replay::names() {
         tests.push((format!("case_{name}"), Box::new(move || replay::run(&name))));
     }

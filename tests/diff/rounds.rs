@@ -34,8 +34,8 @@ pub(crate) struct Mismatch {
 /// What may occur in the cases.
 const FEATURES: Features = Features::ALL;
 
-/// Runs the cases; the closing line, which is an error where anything differed.
-pub(crate) fn run(cases: u64, seed: u64) -> Result<String, String> {
+/// Runs the cases on these engines, or on all; the closing line, which is an error where anything differed.
+pub(crate) fn run(cases: u64, seed: u64, engines: &[String]) -> Result<String, String> {
     let coverage = Mutex::new(Coverage::default());
     let mismatches = Mutex::new(vec![]);
     let next = AtomicU64::new(0);
@@ -48,7 +48,7 @@ pub(crate) fn run(cases: u64, seed: u64) -> Result<String, String> {
                     if first >= cases || mismatches.lock().unwrap().len() as u64 >= MISMATCHES_MAX {
                         return;
                     }
-                    chunk(seed, first..cases.min(first + CHUNK), &coverage, &mismatches);
+                    chunk(seed, first..cases.min(first + CHUNK), engines, &coverage, &mismatches);
                 }
             });
         }
@@ -61,18 +61,27 @@ pub(crate) fn run(cases: u64, seed: u64) -> Result<String, String> {
     }
     println!("{}", coverage.more());
     let line = format!("{} mismatches={}", coverage.line(), mismatches.len());
+    if let Some(idle) = engines.iter().find(|engine| !coverage.ran_on(engine)) {
+        return Err(format!("no case ran on {idle}\n{line}"));
+    }
     match coverage.lacking() {
         _ if !mismatches.is_empty() => Err(line),
-        Some(lacking) => Err(format!("too few cases with {lacking}\n{line}")),
-        None => Ok(line),
+        Some(lacking) if engines.is_empty() => Err(format!("too few cases with {lacking}\n{line}")),
+        _ => Ok(line),
     }
 }
 
 /// Cases that share a database of each engine.
-fn chunk(seed: u64, numbers: std::ops::Range<u64>, coverage: &Mutex<Coverage>, mismatches: &Mutex<Vec<Mismatch>>) {
+fn chunk(
+    seed: u64,
+    numbers: std::ops::Range<u64>,
+    engines: &[String],
+    coverage: &Mutex<Coverage>,
+    mismatches: &Mutex<Vec<Mismatch>>,
+) {
     let mut elsewhere = BTreeMap::new();
     let mut first: BTreeMap<u64, Option<trial::Seen>> = BTreeMap::new();
-    on_each_engine(|engine| {
+    on_engines(engines, |engine| {
         for number in numbers.clone() {
             let case = Case::draw(seed, number, FEATURES);
             let mut done = engine.run(&case);
@@ -145,18 +154,23 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Runs `work` on a fresh database of every engine.
-pub(crate) fn on_each_engine(mut work: impl FnMut(&mut Engine<'_>)) {
+/// Runs `work` on a fresh database of each of these engines, or of every one where none is named.
+pub(crate) fn on_engines(engines: &[String], mut work: impl FnMut(&mut Engine<'_>)) {
+    let meant = |name: &str| engines.is_empty() || engines.iter().any(|engine| engine == name);
     let (databases, servers) = (std::cell::RefCell::new(vec![]), std::cell::RefCell::new(vec![]));
     let documents = std::cell::RefCell::new(vec![]);
-    work(&mut Engine::new(&|runtime| {
-        let database = Postgres::database();
-        let site = runtime.block_on(PostgresSite::open(database.url()));
-        databases.borrow_mut().push(database);
-        Box::new(site)
-    }));
-    work(&mut Engine::new(&|_| Box::new(SqliteSite::open())));
-    for product in Product::there() {
+    if meant("postgres") {
+        work(&mut Engine::new(&|runtime| {
+            let database = Postgres::database();
+            let site = runtime.block_on(PostgresSite::open(database.url()));
+            databases.borrow_mut().push(database);
+            Box::new(site)
+        }));
+    }
+    if meant("sqlite") {
+        work(&mut Engine::new(&|_| Box::new(SqliteSite::open())));
+    }
+    for product in Product::there().filter(|product| meant(product.engine())) {
         work(&mut Engine::new(&|runtime| {
             let database = Mysql::on(product);
             let name = database.name().to_owned();
@@ -165,7 +179,7 @@ pub(crate) fn on_each_engine(mut work: impl FnMut(&mut Engine<'_>)) {
             Box::new(site)
         }));
     }
-    if Mongo::is_there() {
+    if meant("mongodb") && Mongo::is_there() {
         work(&mut Engine::new(&|runtime| {
             let database = Mongo::database().expect("it is there");
             let site = runtime.block_on(mongo::MongoSite::open(database.url(), database.name().to_owned()));

@@ -6,7 +6,7 @@ use forgetd_connector::Predicate;
 use forgetd_testkit::generator::{Case, RuleSpec, TransformSpec};
 use forgetd_testkit::{Cell, KeySpec, Row};
 
-use crate::rounds::{Engine, Mismatch, on_each_engine};
+use crate::rounds::{Engine, Mismatch, on_engines};
 
 /// Attempts at making one case smaller.
 const ATTEMPTS_MAX: usize = 200;
@@ -15,14 +15,10 @@ const ATTEMPTS_MAX: usize = 200;
 pub(crate) fn report(seed: u64, mismatch: &Mismatch, is_shrunk: bool) -> String {
     let Mismatch { engine, number, case, why } = mismatch;
     let (mut small, mut why) = (case.clone(), why.clone());
-    on_each_engine(|on| {
-        if is_shrunk && on.name() == *engine {
-            (small, why) = shrink(on, small.clone(), why.clone());
-        }
-    });
     if !is_shrunk {
         return format!("mismatch on {engine}, seed {seed}, case {number}: {why}");
     }
+    on_engines(&[(*engine).to_owned()], |on| (small, why) = shrink(on, small.clone(), why.clone()));
     let file = folder().join(format!("found_{seed}_{number}_{engine}.json"));
     let text = serde_json::to_string_pretty(&small.to_json()).unwrap();
     let written = match std::fs::write(&file, format!("{text}\n")) {

@@ -100,10 +100,7 @@ impl Mysql {
 
 impl Database for Mysql {
     fn engine(&self) -> &'static str {
-        match self.product {
-            Product::MariaDb => "mariadb",
-            Product::MySql => "mysql",
-        }
+        self.product.engine()
     }
 
     fn url(&self) -> String {
@@ -245,6 +242,14 @@ impl Product {
     /// Those whose server is there: MySQL's may be missing, where `./test` could not download it and said so.
     pub(crate) fn there() -> impl Iterator<Item = Self> {
         [Self::MariaDb, Self::MySql].into_iter().filter(|product| product.server().is_some())
+    }
+
+    /// Its name as an engine.
+    pub(crate) const fn engine(self) -> &'static str {
+        match self {
+            Self::MariaDb => "mariadb",
+            Self::MySql => "mysql",
+        }
     }
 
     /// The administrator's URL of the server that all tests share; none where it could not be downloaded.

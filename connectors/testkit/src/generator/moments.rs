@@ -40,6 +40,9 @@ const ODD: &[(&str, &str)] = &[
 const PERIODS: &[&str] =
     &["30d", "1mo", "6mo", "1y", "2y", "1y 6mo", "90d", "2w", "1d", "36h", "1mo 12h", "P1M15D", "10mo", "3y", "45s"];
 
+/// The last second that the moments of every engine reach: some count them in 32 bits.
+pub(super) const LAST: i64 = i32::MAX as i64;
+
 /// When a rule counts.
 #[derive(Clone, Debug)]
 pub(super) struct When {
@@ -194,7 +197,7 @@ pub(super) fn known(at: Timestamp) -> Timestamp {
     at.clamp(moment(365 * 86_400), moment(i64::from(i32::MAX) - 86_400))
 }
 
-fn moment(second: i64) -> Timestamp {
+pub(super) fn moment(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a time of this age of the world")
 }
 

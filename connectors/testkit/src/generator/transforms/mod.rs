@@ -11,7 +11,7 @@ use forgetd_connector::{Check, Comparison, Path, Predicate, Test, Value};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use super::moments::{When, after};
+use super::moments::{LAST, When, after, moment};
 use super::{Case, Dice, Features, RuleSpec, rules};
 use crate::{Cell, ColumnSpec, KeySpec, Kind, Row, TableSpec};
 pub use spec::{Deed, EditSpec, PlaceSpec, TokenForm, TransformSpec};
@@ -53,7 +53,7 @@ pub(super) fn draw(dice: &mut Dice, features: Features) -> Case {
     }
     let places: Vec<PlaceSpec> = subjects.iter().flat_map(|subject| subject.places.clone()).collect();
     let unique = subjects.iter().find(|subject| subject.unique).map(|subject| subject.column.name);
-    let later = after(case.now, &case.rule.keep_for) + *dice.pick(LATER);
+    let later = (after(case.now, &case.rule.keep_for) + *dice.pick(LATER)).min(moment(LAST));
     let tokens = tokens(dice, &table, &places, unique);
     case.transform =
         Some(TransformSpec { places, marker: marker.map(|marker| marker.name), unique, tokens, edits, inserts, later });
@@ -221,4 +221,17 @@ fn tokens(dice: &mut Dice, table: &TableSpec, places: &[PlaceSpec], unique: Opti
         tokens.push((*id, Path::column(unique)));
     }
     tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::moments::{LAST, moment};
+    use super::{Case, Features};
+
+    #[test]
+    fn every_engine_can_say_when_the_later_run_was() {
+        let cases = (0..4_000).filter_map(|number| Case::draw(20_261_129, number, Features::ALL).transform);
+        let latest = cases.map(|transform| transform.later).max().unwrap();
+        assert!(latest <= moment(LAST), "{latest}");
+    }
 }
