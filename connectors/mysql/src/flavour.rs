@@ -125,6 +125,12 @@ impl Flavour {
         self.product == Product::MariaDb
     }
 
+    /// Whether rows of JSON_TABLE are other rows each time they are read in a statement, so that one which was met is not
+    /// known again.
+    pub(crate) fn rereads_documents(self) -> bool {
+        self.product == Product::MySql
+    }
+
     /// A document in a form in which two of the same content are equal, as far as the product has one.
     pub(crate) fn same_json(self, expr: &str) -> String {
         match self.product {

@@ -6,6 +6,7 @@
 
 use forgetd_connector::{Cause, Column, ColumnKind, Fault, FaultClass, Key, Value};
 
+use super::change::ALL;
 use super::{ALIAS, Param, Query, Sql, of};
 use crate::codec;
 use crate::kind::TypeName;
@@ -202,9 +203,9 @@ impl Query {
     }
 
     /// The keys of an array as a table.
-    pub(super) fn carried(&self, array: &str) -> String {
+    fn carried(&self, array: &str) -> String {
         let one = self.key().len() == 1;
-        format!("json_table({array}, '$[*]' columns ({})) as forgetd_keys", self.key_declared(one))
+        format!("json_table({array}, '$[*]' columns ({}))", self.key_declared(one))
     }
 
     /// The key's columns as JSON_TABLE declares them: of elements that are the key's `one` column, or begin with all of them.
@@ -235,7 +236,16 @@ impl Query {
     }
 
     /// The same for a table that holds the keys and more.
+    ///
+    /// Where the predicate looks elsewhere, it is one that is made once. MySQL reads a document anew for each row in front
+    /// of it, and lets none pass twice by where it stands in memory: a row that several rows elsewhere speak for, which
+    /// are read first, would come once for each of them.
     pub(super) fn rows_beside(&self, keys: &str) -> String {
+        let keys = if self.looks_elsewhere() && self.flavour().rereads_documents() {
+            format!("(select * from {keys} as forgetd_listed {ALL}) as forgetd_keys")
+        } else {
+            format!("{keys} as forgetd_keys")
+        };
         let equal = self.key().iter().enumerate().map(|(n, column)| {
             let own = of(&column.name);
             let carried = restored(column, &format!("forgetd_keys.forgetd_k{n}"));

@@ -322,7 +322,7 @@ impl Query {
                 at += 1;
             }
         }
-        Ok(self.rows_beside(&format!("json_table({array}, '$[*]' columns ({columns})) as forgetd_keys")))
+        Ok(self.rows_beside(&format!("json_table({array}, '$[*]' columns ({columns}))")))
     }
 
     /// The statements that write rows, for whoever looks at them.
