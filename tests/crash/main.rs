@@ -40,8 +40,11 @@ const QUICK_ROUNDS: u64 = 8;
 /// The same of lanes that transform: their batches are those of the other lanes but for what is done with the rows.
 const QUICK_ROUNDS_OF_TRANSFORMS: u64 = 5;
 
-/// Freezes of the lane on documents: each lasts longer than a lease.
+/// Freezes of the lanes on documents: each lasts longer than a lease.
 const QUICK_FREEZES: u64 = 3;
+
+/// Rounds of the same in which writes are meddled with.
+const QUICK_FAULTS: u64 = 3;
 
 /// The same where a cluster's fence is none: two of them have a node that lags behind its holder.
 const QUICK_ROUNDS_OF_A_FENCE: u64 = 5;
@@ -57,8 +60,9 @@ struct Request {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|lane| lane == documents::NAME) {
-        return documents::long(&arguments[1..]);
+    let of_documents = arguments.first().and_then(|lane| documents::NAMES.into_iter().find(|name| name == lane));
+    if let Some(name) = of_documents {
+        return documents::long(name, &arguments[1..]);
     }
     match request(&arguments) {
         Some(Ok(request)) => match long(&request) {
@@ -129,18 +133,11 @@ fn quick(arguments: &[String]) -> ExitCode {
             test(format!("catches_{naive}_{}", lane.name()), &|| caught(lane, naive, QUICK_ROUNDS));
         }
     }
-    let rounds = documents::Rounds { kills: QUICK_ROUNDS, freezes: QUICK_FREEZES };
-    test(format!("kills_{}", documents::NAME), &|| documents::run(rounds, None, Dice::new(Dice::seed())));
-    test(format!("catches_{}_{}", documents::LOG_AFTER, documents::NAME), &|| match documents::run(
-        documents::Rounds { freezes: 0, ..rounds },
-        Some(documents::LOG_AFTER),
-        Dice::new(Dice::seed()),
-    ) {
-        Ok(line) if line == lane::ABSENT => Ok(line),
-        Ok(line) => Err(format!("{} was not caught: {line}", documents::LOG_AFTER)),
-        Err(line) if line.contains("unannounced=") && !line.contains("unannounced=0") => Ok(line),
-        Err(why) => Err(why),
-    });
+    for name in documents::NAMES {
+        let rounds = documents::Rounds { kills: QUICK_ROUNDS, freezes: QUICK_FREEZES, faults: QUICK_FAULTS };
+        test(format!("kills_{name}"), &|| documents::run(name, rounds, None, Dice::new(Dice::seed())));
+        test(format!("catches_{}_{name}", documents::LOG_AFTER), &|| documents::caught(name, QUICK_ROUNDS));
+    }
     for lane in ["galera"].into_iter().filter_map(Lane::parse) {
         test(format!("kills_{}", lane.name()), &|| rounds::run(lane, QUICK_ROUNDS, None, Dice::new(Dice::seed())));
         let rounds = QUICK_ROUNDS_OF_A_FENCE;

@@ -14,8 +14,11 @@ full() {
     long_crash "$lane" --rounds 200
     stage "naive-$lane" with_servers naive_is_caught "$lane" fence_by_read:committed_late
   done
-  long_crash mongodb --rounds 200 --freezes 80
+  for lane in {,transform-}mongodb; do
+    long_crash "$lane" --rounds 200 --freezes 80 --faults 80
+  done
   stage naive-mongodb with_servers naive_is_caught mongodb log_after_commit:unannounced
+  stage naive-transform-mongodb with_servers naive_is_caught transform-mongodb log_after_commit:lost
   long_group --rounds 60
   long_schedules
   long_diff

@@ -66,6 +66,11 @@ impl Mongo {
         Self { name, server: server.into(), runtime, client, borrowed }
     }
 
+    /// The server's URL.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
     /// The URL for `databases:`; it needs no password.
     pub(crate) fn url(&self) -> String {
         self.url_at(&self.server)

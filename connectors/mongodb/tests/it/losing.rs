@@ -56,8 +56,8 @@ async fn what_was_half_done_is_done_again_and_told_as_an_interval() {
     }
     for transforms in [false, true] {
         for (trick, class, confirmed) in [
-            (Trick::HalfThenFailover, FaultClass::Disconnected, 5),
-            (Trick::HalfThenWriteError, FaultClass::Transient, 5),
+            (Trick::PartThenFailover, FaultClass::Disconnected, 5),
+            (Trick::PartThenWriteError, FaultClass::Transient, 5),
             (Trick::AnswerLost, FaultClass::Disconnected, 0),
             (Trick::Unconfirmed, FaultClass::Disconnected, 0),
         ] {

@@ -3,20 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mongodb::bson::{Bson, Document, doc};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What becomes of the next delete or update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What becomes of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trick {
-    /// Half of it is done, and the primary steps down.
-    HalfThenFailover,
-    /// Half of it is done, and the server says so inside a success.
-    HalfThenWriteError,
+    /// A part of it is done, and the primary steps down.
+    PartThenFailover,
+    /// A part of it is done, and the server says so inside a success.
+    PartThenWriteError,
     /// All of it is done, and the answer is lost.
     AnswerLost,
     /// All of it is done, and no majority confirms it.
@@ -29,13 +29,28 @@ const HEAD: usize = 21;
 /// The code of what speaks documents.
 const OP_MSG: i32 = 2013;
 
+/// The collection whose documents are changed.
+const ITEMS: &str = "item";
+
+/// What writes.
+const WRITES: [&str; 4] = ["delete", "update", "insert", "findAndModify"];
+
 type Shared = Arc<Mutex<State>>;
 
 #[derive(Default)]
 struct State {
     next: Option<Trick>,
+    mischief: Option<Mischief>,
     /// Requests whose answers are tricked, by their numbers.
     pending: BTreeMap<i32, Trick>,
+    played: BTreeMap<Trick, u64>,
+}
+
+/// Tricks at random.
+#[derive(Clone, Copy)]
+struct Mischief {
+    dice: u64,
+    one_in: u64,
 }
 
 /// A running one.
@@ -71,9 +86,26 @@ impl Middleman {
         Self { address, state, task }
     }
 
-    /// Plays the trick on the next write to several documents.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Plays the trick on the next write to several documents, of which it lets half be done.
     pub(crate) fn play(&self, trick: Trick) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).next = Some(trick);
+        self.state().next = Some(trick);
+    }
+
+    /// From now on plays tricks on one write in so many, drawn by this seed; of a write to several documents it lets any
+    /// part be done.
+    pub(crate) fn meddle(&self, seed: u64, one_in: u64) {
+        self.state().mischief = Some(Mischief { dice: seed | 1, one_in });
+    }
+
+    /// Plays no more tricks; says how often it played which on writes to several documents since it was asked last.
+    pub(crate) fn rest(&self) -> BTreeMap<Trick, u64> {
+        let mut state = self.state();
+        state.mischief = None;
+        std::mem::take(&mut state.played)
     }
 }
 
@@ -124,33 +156,76 @@ fn with(message: &[u8], body: &Document) -> Vec<u8> {
 
 fn asked(message: Vec<u8>, state: &Shared) -> Option<Vec<u8>> {
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-    let (Some(trick), Some(mut command)) = (state.next, body(&message)) else { return Some(message) };
-    let Some(name) = ["deletes", "updates"].into_iter().find(|name| command.contains_key(name)) else {
-        return Some(message);
-    };
-    if !["delete", "update"].iter().any(|name| command.get_str(name).is_ok_and(|table| table == "item")) {
+    if state.next.is_none() && state.mischief.is_none() {
         return Some(message);
     }
-    state.next = None;
+    let Some(mut command) = body(&message) else { return Some(message) };
+    let Some(write) = WRITES.into_iter().find(|name| command.contains_key(*name)) else { return Some(message) };
+    let statements = ["deletes", "updates"].into_iter().find(|name| command.contains_key(*name));
+    let several = statements.filter(|_| command.get_str(write).is_ok_and(|collection| collection == ITEMS));
+    let Some((trick, part)) = state.drawn(several.is_some()) else { return Some(message) };
     state.pending.insert(number(&message, 4), trick);
+    let Some(name) = several else { return Some(message) };
+    *state.played.entry(trick).or_default() += 1;
     if matches!(trick, Trick::AnswerLost | Trick::Unconfirmed) {
         return Some(message);
     }
     let statements = command.get_array_mut(name).unwrap();
     match statements.len() {
-        1 => halve(statements[0].as_document_mut().unwrap().get_document_mut("q").unwrap()),
-        many => statements.truncate(many / 2),
+        1 => cut(statements[0].as_document_mut().unwrap().get_document_mut("q").unwrap(), part),
+        // A command of no statements is none.
+        many => statements.truncate(of(many, part).max(1)),
     }
     Some(with(&message, &command))
 }
 
-/// Leaves half of the keys that a filter names.
-fn halve(filter: &mut Document) {
+// === impl State ===
+
+impl State {
+    /// The trick to play on a write, and the part of it that is done, in thousandths. Only a write to several documents can
+    /// be done in part.
+    fn drawn(&mut self, several: bool) -> Option<(Trick, u64)> {
+        if several && let Some(trick) = self.next.take() {
+            return Some((trick, 500));
+        }
+        let mischief = self.mischief.as_mut()?;
+        if mischief.below(mischief.one_in) != 0 {
+            return None;
+        }
+        let trick = match mischief.below(if several { 4 } else { 2 }) {
+            0 => Trick::AnswerLost,
+            1 => Trick::Unconfirmed,
+            2 => Trick::PartThenFailover,
+            _ => Trick::PartThenWriteError,
+        };
+        Some((trick, mischief.below(1_001)))
+    }
+}
+
+// === impl Mischief ===
+
+impl Mischief {
+    fn below(&mut self, below: u64) -> u64 {
+        self.dice ^= self.dice << 13;
+        self.dice ^= self.dice >> 7;
+        self.dice ^= self.dice << 17;
+        (self.dice >> 16) % below.max(1)
+    }
+}
+
+fn of(all: usize, part: u64) -> usize {
+    all * usize::try_from(part).unwrap() / 1_000
+}
+
+/// Leaves a part of the keys that a filter names.
+fn cut(filter: &mut Document, part: u64) {
     for (name, value) in filter.iter_mut() {
         match value {
-            Bson::Array(keys) if name == "$in" => keys.truncate(keys.len() / 2),
-            Bson::Array(parts) => parts.iter_mut().filter_map(Bson::as_document_mut).for_each(halve),
-            Bson::Document(inner) => halve(inner),
+            Bson::Array(keys) if name == "$in" => keys.truncate(of(keys.len(), part)),
+            Bson::Array(parts) => {
+                parts.iter_mut().filter_map(Bson::as_document_mut).for_each(|inner| cut(inner, part));
+            }
+            Bson::Document(inner) => cut(inner, part),
             _ => {}
         }
     }
@@ -161,10 +236,10 @@ fn answered(message: Vec<u8>, state: &Shared) -> Option<Vec<u8>> {
     let (Some(trick), Some(mut reply)) = (trick, body(&message)) else { return Some(message) };
     match trick {
         Trick::AnswerLost => return None,
-        Trick::HalfThenFailover => {
+        Trick::PartThenFailover => {
             reply = doc! { "ok": 0.0, "code": 11602, "codeName": "InterruptedDueToReplStateChange", "errmsg": "stepping down" };
         }
-        Trick::HalfThenWriteError => {
+        Trick::PartThenWriteError => {
             reply.insert("writeErrors", vec![doc! { "index": 0, "code": 11601, "errmsg": "interrupted" }]);
         }
         Trick::Unconfirmed => {
