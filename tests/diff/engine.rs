@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use forgetd_connector::{ConnectContext, Connector, SinceForm};
-use forgetd_testkit::generator::Case;
-use forgetd_testkit::{ColumnSpec, ColumnSql, Fixture, Held, KeySpec, Kind, Snare, TableSpec, TestDatabase};
+use forgetd_testkit::generator::{Case, EditSpec};
+use forgetd_testkit::{ColumnSpec, ColumnSql, Fixture, Held, KeySpec, Kind, Row, Snare, TableSpec, TestDatabase};
 use rusqlite::types::ValueRef;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -19,6 +19,16 @@ pub(crate) trait Site: Fixture {
 
     /// The case as it can be run here; none where it is about what the engine does not have.
     fn adapted(&self, case: &Case) -> Option<Case>;
+
+    /// A case that was drawn, with what only this engine's rows hold put in.
+    fn drawn(&self, case: &Case) -> Case {
+        case.clone()
+    }
+
+    /// What rows are, where they are no rows of tables.
+    fn documents(&self) -> Option<&dyn Documents> {
+        None
+    }
 
     /// Whether a row's key is its number, in the case at hand.
     fn knows_keys(&self) -> bool {
@@ -38,10 +48,29 @@ pub(crate) trait Site: Fixture {
     async fn sql(&self, sql: &str);
 }
 
+/// A case's documents, outside the connector.
+#[async_trait]
+pub(crate) trait Documents: Sync {
+    /// Every document of a collection, by its number.
+    async fn contents(&self, table: &TableSpec) -> Vec<Row>;
+
+    /// Writes one field, as an application does.
+    async fn edit(&self, table: &TableSpec, edit: &EditSpec);
+
+    /// Adds documents.
+    async fn insert(&self, table: &TableSpec, rows: &[Row]);
+
+    /// Makes the server refuse the same value twice. What is not there at all is none.
+    async fn make_unique(&self, table: &TableSpec, column: &str);
+}
+
 /// A case on an engine of tables.
 pub(crate) fn in_tables(fixture: &dyn Fixture, case: &Case) -> Option<Case> {
     let keyed = !fixture.needs_key() || case.table().key != KeySpec::None;
-    (keyed && case.tables.iter().all(|table| table.fits(fixture))).then(|| case.clone())
+    let inserts = case.transform.iter().flat_map(|spec| &spec.inserts);
+    let fits = case.tables.iter().all(|table| table.fits(fixture))
+        && inserts.into_iter().all(|row| case.table().holds(fixture, row));
+    (keyed && fits).then(|| case.clone())
 }
 
 pub(crate) fn context(instance: &str) -> ConnectContext {

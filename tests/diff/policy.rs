@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use forgetd::rules::{Action, Cap, Guard, Mode, Period, Policy, RowEvidence, Rule, normal};
-use forgetd_connector::{Child, Except, Joined, Selection, Since, Stays, TableRef, Terms, WhenNull};
+use forgetd_connector::{Child, Except, Joined, Selection, Since, Stays, Step, TableRef, Terms, WhenNull};
 use forgetd_testkit::generator::{Case, RuleSpec};
 use forgetd_testkit::{Fixture, TableSpec};
 use jiff::Timestamp;
@@ -110,13 +110,12 @@ pub(crate) fn expected(
         }
         except.push(Except::Kept { rule: rule.clone(), terms });
     }
-    if let Some((rule, table)) = case.below.as_ref().zip(case.table_below()) {
-        let Some(Except::Child(child)) = excepted.next() else { return Err("rows below are missing".into()) };
+    let below = case.below.as_ref().zip(case.table_below());
+    for (rule, table) in below.into_iter().chain(case.beside.as_ref().zip(case.table_beside())) {
+        let Some(Except::Child(child)) = excepted.next() else {
+            return Err(format!("rows of {} are missing", table.name));
+        };
         except.push(Except::Child(expected_child(case, rule, table, fixture, child)?));
-    }
-    if let Some((rule, table)) = case.beside.as_ref().zip(case.table_beside()) {
-        let Some(Except::Child(child)) = excepted.next() else { return Err("rows beside are missing".into()) };
-        except.push(Except::Child(expected_beside(case, rule, table, fixture, child)?));
     }
     match excepted.next() {
         Some(more) => Err(format!("the plan excepts {more:?}")),
@@ -124,7 +123,7 @@ pub(crate) fn expected(
     }
 }
 
-/// The rows below, of which those go that their own rule means.
+/// The rows below, of which those go that their own rule means; or those beside, of which those hold that it keeps.
 fn expected_child(
     case: &Case,
     rule: &RuleSpec,
@@ -132,36 +131,20 @@ fn expected_child(
     fixture: &dyn Fixture,
     planned: &Child,
 ) -> Result<Child, String> {
-    let reference = table.below.as_ref().unwrap();
+    let reference = table.below.as_ref().or(table.beside.as_ref()).unwrap();
     let on = vec![Joined { other: reference.column.into(), own: "id".into() }];
-    let Stays::UnlessDue(due) = &planned.stays else { return Err(format!("rows below are {planned:?}")) };
-    let [step] = due.as_slice() else { return Err(format!("{} rules below", due.len())) };
+    let (steps, stays): (_, fn(Vec<Step>) -> Stays) = match &planned.stays {
+        Stays::UnlessDue(due) if table.below.is_some() => (due, Stays::UnlessDue),
+        Stays::IfKept(kept) if table.below.is_none() => (kept, Stays::IfKept),
+        _ => return Err(format!("rows of {} are {planned:?}", table.name)),
+    };
+    let [step] = steps.as_slice() else { return Err(format!("{} rules of {}", steps.len(), table.name)) };
     if planned.on != on || planned.table.name != table.name || !step.selection.except.is_empty() {
-        return Err(format!("rows below are {planned:?}"));
+        return Err(format!("rows of {} are {planned:?}", table.name));
     }
     let mut step = step.clone();
     step.selection.terms = expected_terms(case, table, rule, fixture, &step.selection.terms)?;
-    Ok(Child { stays: Stays::UnlessDue(vec![step]), ..planned.clone() })
-}
-
-/// The rows beside, of which those hold that their own rule keeps.
-fn expected_beside(
-    case: &Case,
-    rule: &RuleSpec,
-    table: &TableSpec,
-    fixture: &dyn Fixture,
-    planned: &Child,
-) -> Result<Child, String> {
-    let reference = table.beside.as_ref().unwrap();
-    let on = vec![Joined { other: reference.column.into(), own: "id".into() }];
-    let Stays::IfKept(kept) = &planned.stays else { return Err(format!("rows beside are {planned:?}")) };
-    let [step] = kept.as_slice() else { return Err(format!("{} rules beside", kept.len())) };
-    if planned.on != on || planned.table.name != table.name || !step.selection.except.is_empty() {
-        return Err(format!("rows beside are {planned:?}"));
-    }
-    let mut step = step.clone();
-    step.selection.terms = expected_terms(case, table, rule, fixture, &step.selection.terms)?;
-    Ok(Child { stays: Stays::IfKept(vec![step]), ..planned.clone() })
+    Ok(Child { stays: stays(vec![step]), ..planned.clone() })
 }
 
 fn expected_terms(

@@ -83,11 +83,15 @@ fn chunk(
     let mut first: BTreeMap<u64, Option<trial::Seen>> = BTreeMap::new();
     on_engines(engines, |engine| {
         for number in numbers.clone() {
-            let case = Case::draw(seed, number, FEATURES);
+            let plain = Case::draw(seed, number, FEATURES);
+            let case = engine.site.drawn(&plain);
             let mut done = engine.run(&case);
             if let Some(met) = done.as_ref().ok().and_then(|seen| seen.met.as_ref()) {
-                let other = elsewhere.entry(number).or_insert_with(|| met.tokens.clone());
-                if let Some(why) = transforms::differ(other, &met.tokens) {
+                let is_altered = engine.site.documents().is_some();
+                let tokens =
+                    if is_altered { transforms::of_unaltered(&met.tokens, &plain, &case) } else { met.tokens.clone() };
+                let other = elsewhere.entry(number).or_insert_with(|| tokens.clone());
+                if let Some(why) = transforms::differ(other, &tokens) {
                     done = Err(why);
                 }
             }
@@ -130,12 +134,6 @@ impl<'a> Engine<'a> {
 
     pub(crate) fn name(&self) -> &'static str {
         self.site.engine()
-    }
-
-    /// Whether the rows are others here than the case says.
-    pub(crate) fn alters(&self, case: &Case) -> bool {
-        let rows = |case: &Case| case.tables.iter().map(|table| table.rows.clone()).collect::<Vec<_>>();
-        self.site.adapted(case).is_some_and(|adapted| rows(&adapted) != rows(case))
     }
 
     /// Whether it works on the case's tables at all; a case that it does not take is passed over.

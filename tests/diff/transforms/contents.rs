@@ -8,6 +8,9 @@ use crate::engine::Site;
 
 /// Every row of a table with everything in it, by `id`.
 pub(crate) async fn contents(site: &dyn Site, table: &TableSpec) -> Vec<Row> {
+    if let Some(documents) = site.documents() {
+        return documents.contents(table).await;
+    }
     let rows = site.texts(table.name, &table.columns).await;
     let row = |(id, texts): (i64, Vec<Option<String>>)| {
         let cells = table.columns.iter().zip(texts);

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use forgetd::plan;
 use forgetd::transform::KeyedTransform;
 use forgetd_connector::{Count, RowCap, Step, Undone};
-use forgetd_testkit::generator::{Case, TransformSpec};
+use forgetd_testkit::generator::{Case, EditSpec, TransformSpec};
 use forgetd_testkit::{Cell, Row, TableSpec, literal};
 use jiff::Timestamp;
 
+use crate::engine::Site;
 use crate::lanes::{self, Drained};
 use crate::trial::{Seen, Trial, lost};
 use contents::{contents, same_in};
@@ -25,6 +26,7 @@ use oracle::{Fates, Oracle, put};
 use place::Became;
 use tokens::keys;
 
+pub(crate) use oracle::places;
 pub(crate) use rule::transform;
 
 /// What a case that transforms met.
@@ -56,17 +58,25 @@ pub(crate) fn differ(one: &Tokens, other: &Tokens) -> Option<String> {
     wrong.map(|((id, column), text)| format!("{column} of row {id} became {text} on another engine"))
 }
 
+/// The tokens of the first run in rows that hold on an engine of documents what they hold on others. Members inside documents
+/// have other names there.
+pub(crate) fn of_unaltered(tokens: &Tokens, plain: &Case, case: &Case) -> Tokens {
+    let row = |case: &Case, id: i64| case.table().rows.iter().find(|row| row.0 == id).cloned();
+    let same = |id: i64| row(plain, id).is_some() && row(plain, id) == row(case, id);
+    let first = tokens.iter().filter(|((id, place), _)| place.ends_with(" after run 1") && same(*id));
+    let plain = first.filter(|(_, text)| text.starts_with("Text(") || text.starts_with("Int("));
+    plain.map(|(at, text)| (at.clone(), text.clone())).collect()
+}
+
 /// Runs a case on one engine.
 pub(crate) async fn run(trial: &Trial<'_>, spec: &TransformSpec) -> Result<Seen, String> {
     let mut tables = trial.case.tables.clone();
     hand_out(&mut tables[0], spec);
-    let (site, name) = (trial.site, trial.site.quote(tables[0].name));
-    for statement in tables.iter().flat_map(|table| table.statements(site)) {
-        site.sql(&statement).await;
+    for table in &tables {
+        trial.site.make(table).await;
     }
     if let Some(unique) = spec.unique {
-        let index = site.quote(&format!("{}_unique", tables[0].name));
-        site.sql(&format!("create unique index {index} on {name} ({})", site.quote(unique))).await;
+        make_unique(trial.site, &tables[0], unique).await;
     }
     let mut met = Met::default();
     let first = Round { trial, spec, number: 1, is_again: false, now: trial.case.now };
@@ -86,6 +96,15 @@ pub(crate) async fn run(trial: &Trial<'_>, spec: &TransformSpec) -> Result<Seen,
     Ok(Seen { rows: trial.case.table().rows.len() as u64, due, met: Some(met) })
 }
 
+async fn make_unique(site: &dyn Site, table: &TableSpec, column: &str) {
+    if let Some(documents) = site.documents() {
+        return documents.make_unique(table, column).await;
+    }
+    let index = site.quote(&format!("{}_unique", table.name));
+    let (name, column) = (site.quote(table.name), site.quote(column));
+    site.sql(&format!("create unique index {index} on {name} ({column})")).await;
+}
+
 /// Makes tokens of the values that the case says are some from the beginning.
 fn hand_out(table: &mut TableSpec, spec: &TransformSpec) {
     let manner = coarse::Manner { integers_by_value: false, typed_address: false };
@@ -102,23 +121,36 @@ fn hand_out(table: &mut TableSpec, spec: &TransformSpec) {
 
 /// What the application does between the runs; the rows that it used.
 async fn use_again(trial: &Trial<'_>, spec: &TransformSpec, table: &mut TableSpec) -> Vec<i64> {
-    let (site, name) = (trial.site, trial.site.quote(table.name));
     let mut used = vec![];
     for edit in &spec.edits {
         let Some(at) = table.rows.iter().position(|row| row.0 == edit.id) else { continue };
-        let value = literal(site, table.kind(edit.column), &edit.cell);
-        site.sql(&format!("update {name} set {} = {value} where id = {}", site.quote(edit.column), edit.id)).await;
+        write(trial.site, table, edit).await;
         let mut row = table.rows[at].clone();
         put(table, &mut row, edit.column, edit.cell.clone());
         table.rows[at] = row;
         used.push(edit.id);
     }
-    for statement in table.inserts(site, &spec.inserts) {
-        site.sql(&statement).await;
+    match trial.site.documents() {
+        Some(documents) => documents.insert(table, &spec.inserts).await,
+        None => {
+            for statement in table.inserts(trial.site, &spec.inserts) {
+                trial.site.sql(&statement).await;
+            }
+        }
     }
     table.rows.extend(spec.inserts.iter().cloned());
     used.dedup();
     used
+}
+
+/// One value of one row.
+async fn write(site: &dyn Site, table: &TableSpec, edit: &EditSpec) {
+    if let Some(documents) = site.documents() {
+        return documents.edit(table, edit).await;
+    }
+    let value = literal(site, table.kind(edit.column), &edit.cell);
+    let (name, column) = (site.quote(table.name), site.quote(edit.column));
+    site.sql(&format!("update {name} set {column} = {value} where id = {}", edit.id)).await;
 }
 
 /// One run.
@@ -190,7 +222,11 @@ impl Round<'_> {
     ) -> Result<(), String> {
         for undone in &step.selection.undone {
             let Undone::Other { path, shape } = undone else { continue };
-            let place = oracle.places.iter().find(|place| place.spec.path == *path).ok_or("a place of no rule")?;
+            let place = oracle
+                .places
+                .iter()
+                .find(|place| rule::said(trial.site, &place.spec.path) == *path)
+                .ok_or("a place of no rule")?;
             let alike = table.rows.iter().filter(|row| place.is_alike(&table.cell(row, place.column()))).count() as u64;
             let counted = trial.arena.connector.count_shaped(&step.table, path, shape).await.unwrap();
             if counted != alike {

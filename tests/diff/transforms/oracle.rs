@@ -111,12 +111,12 @@ impl<'a> Oracle<'a> {
     }
 }
 
-/// The places that the engine has: a moment that is kept as text is no moment to it.
+/// The places that the engine has: a moment or a date that is kept as text is none to it.
 pub(crate) fn places<'a>(case: &Case, spec: &'a TransformSpec, fixture: &dyn Fixture) -> Vec<Place<'a>> {
     let place = |spec: &'a forgetd_testkit::generator::PlaceSpec| {
         let kind = case.table().kind(&spec.path.column);
         let sql = fixture.column(kind)?;
-        let in_words = kind == Kind::Instant && sql.form.is_some();
+        let in_words = matches!(kind, Kind::Instant | Kind::Naive | Kind::Date) && sql.form.is_some();
         let is_coarse = matches!(spec.deed, forgetd_testkit::generator::Deed::Coarser(_));
         let manner = Manner {
             // Where a column decides, its values all are integers or none is.

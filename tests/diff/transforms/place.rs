@@ -164,7 +164,8 @@ fn token_of(form: TokenForm, cell: &Cell) -> Option<Cell> {
     let value = match cell {
         Cell::Text(text) => Value::Text(text.clone()),
         Cell::Int(value) => Value::Int(*value),
-        other => panic!("no token is made of {other:?}"),
+        Cell::Bool(value) => Value::Text(value.to_string()),
+        _ => return None,
     };
     match token(form, &value)? {
         Value::Text(text) => Some(Cell::Text(text)),

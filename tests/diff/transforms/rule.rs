@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use forgetd::rules::{Period, Transform};
 use forgetd::transform::Treatment;
-use forgetd_testkit::Fixture;
+use forgetd_connector::{Path, PathStep};
 use forgetd_testkit::generator::{Case, Deed, TransformSpec};
+use forgetd_testkit::{Fixture, Keeps};
 
 use super::oracle::places;
 use super::tokens::treatment;
@@ -18,9 +19,19 @@ pub(crate) fn transform(case: &Case, spec: &TransformSpec, fixture: &dyn Fixture
             Deed::Constant(value) => Treatment::Redact(value.clone()),
             Deed::Coarser(grain) => Treatment::Generalize(grain.clone()),
         };
-        (place.spec.path.clone(), treatment)
+        (said(fixture, &place.spec.path), treatment)
     });
     let places: BTreeMap<_, _> = treated.collect();
     let marker = spec.marker.map(str::to_owned);
     Transform { places, marker, sweep: Period::parse("30d").unwrap(), references_follow: false }
+}
+
+/// A place as a rule names it: in documents a column with a dot in its name is a field of a field.
+pub(super) fn said(fixture: &dyn Fixture, path: &Path) -> Path {
+    if fixture.keeps() == Keeps::Tables {
+        return path.clone();
+    }
+    let mut names = path.column.split('.').map(str::to_owned);
+    let column = names.next().unwrap_or_default();
+    Path { column, steps: names.map(PathStep::Field).chain(path.steps.iter().cloned()).collect() }
 }

@@ -1,9 +1,9 @@
 //! Whether a value is as coarse as a transform makes it: the server's reading of what `coarse` does.
 
 use forgetd_connector::{Grain, Path};
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Document, doc};
 
-use super::field::Field;
+use super::field::{Field, any};
 use super::{Composer, Refused};
 
 impl Composer {
@@ -12,7 +12,8 @@ impl Composer {
         if path.is_many() {
             return Err(Refused::column_type("nothing inside an array is made coarser"));
         }
-        let value = Field::parse(&path.to_string())?.value();
+        let field = Field::parse(&path.to_string())?;
+        let value = field.value();
         let of_type = |types: &[&str]| doc! { "$in": [{ "$type": &value }, types] };
         let zero = |part: &str| doc! { "$eq": [{ part: &value }, 0] };
         let mut moment = vec![zero("$hour"), zero("$minute"), zero("$second"), zero("$millisecond")];
@@ -32,11 +33,13 @@ impl Composer {
             Grain::Step(step) => {
                 let whole = step.parse::<i64>().ok();
                 let step: f64 = step.parse().map_err(|_| Refused::column_type("a step is no number"))?;
-                let step = whole.map_or(Bson::Double(step), Bson::Int64);
-                let types: &[&str] = if whole.is_some() { &["int", "long", "double"] } else { &["double"] };
                 // The nearest multiple is the value itself.
-                let steps = doc! { "$floor": { "$add": [{ "$divide": [&value, step.clone()] }, 0.5] } };
-                (types, doc! { "$eq": [{ "$multiply": [steps, step] }, &value] })
+                let steps = doc! { "$floor": { "$add": [{ "$divide": [&value, step] }, 0.5] } };
+                let nearest = doc! { "$eq": [{ "$multiply": [steps, step] }, &value] };
+                let nearest = doc! { "$expr": { "$cond": [of_type(&["double"]), nearest, false] } };
+                // Expressions round whole numbers beyond 2^53, and this operator does not.
+                let multiple = |step: i64| field.single(doc! { "$type": ["int", "long"], "$mod": [step, 0_i64] });
+                return Ok(any(whole.map(multiple).into_iter().chain([nearest]).collect()));
             }
             Grain::Prefix(chars) => (&["string"], doc! { "$lte": [{ "$strLenCP": &value }, i64::from(*chars)] }),
             Grain::Network { .. } => return Err(Refused::column_type("no type of a document is for addresses")),

@@ -18,7 +18,8 @@ impl Composer {
         match sign {
             Undone::Unmarked(marker) => {
                 let marker = Field::parse(marker)?;
-                Ok(doc! { marker.dotted(): Bson::Null })
+                // An array is a mark, whatever it holds.
+                Ok(doc! { marker.dotted(): { "$eq": Bson::Null, "$not": { "$type": "array" } } })
             }
             Undone::MarkedBefore { marker, since } => {
                 let (marker, since) = (Field::parse(marker)?, Field::parse(since)?);

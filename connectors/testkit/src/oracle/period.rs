@@ -2,10 +2,12 @@
 
 use forgetd_connector::{Joined, Latest, Since, SinceColumn, SinceForm, Terms, WhenNull};
 use jiff::Timestamp;
+use serde_json::Value as Json;
 
 use super::moment::{Moment, read};
 use super::number::Number;
 use super::{Truth, World};
+
 use crate::Kind;
 use crate::table::{Cell, Row, TableSpec};
 
@@ -87,8 +89,30 @@ pub(super) fn belongs(on: &[Joined], (other, theirs): (&TableSpec, &Row), (table
     on.iter().all(|joined| same(&other.cell(theirs, &joined.other), &table.cell(row, &joined.own)))
 }
 
-/// Whether two columns hold the same value. NULL is the same as nothing.
+/// Whether two columns hold the same value, or, in documents, lists that share one. NULL is the same as nothing.
 fn same(a: &Cell, b: &Cell) -> bool {
+    let (a, b) = (values(a), values(b));
+    a.iter().any(|a| b.iter().any(|b| same_value(a, b)))
+}
+
+/// What a cell holds: each of a list's elements, or itself.
+fn values(cell: &Cell) -> Vec<Cell> {
+    let Cell::Json(Json::Array(elements)) = cell else { return vec![cell.clone()] };
+    let element = |element: &Json| match element {
+        Json::Null => Cell::Null,
+        Json::Bool(value) => Cell::Bool(*value),
+        Json::String(text) => Cell::Text(text.clone()),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(value), _) => Cell::Int(value),
+            (None, Some(value)) => Cell::Real(value),
+            (None, None) => Cell::Json(element.clone()),
+        },
+        other => Cell::Json(other.clone()),
+    };
+    elements.iter().map(element).collect()
+}
+
+fn same_value(a: &Cell, b: &Cell) -> bool {
     let number = |cell: &Cell| match cell {
         Cell::Int(value) => Some(Number::Int((*value).into())),
         Cell::Unsigned(value) => Some(Number::Int((*value).into())),

@@ -135,11 +135,15 @@ pub(super) fn read_row(json: &Json, columns: &[ColumnSpec]) -> Read<Row> {
 }
 
 pub(super) fn read_cell(kind: Kind, json: &Json) -> Read<Cell> {
-    let parsed = |json: &str| match kind {
-        Kind::Instant | Kind::InstantOf(_) => json.parse().ok().map(Cell::Instant),
-        Kind::Naive | Kind::NaiveOf(_) => json.parse().ok().map(Cell::Naive),
-        Kind::Date => json.parse().ok().map(Cell::Date),
-        _ => Some(Cell::Text(json.into())),
+    // Documents hold texts where tables hold moments.
+    let parsed = |json: &str| {
+        let moment = match kind {
+            Kind::Instant | Kind::InstantOf(_) => json.parse().ok().map(Cell::Instant),
+            Kind::Naive | Kind::NaiveOf(_) => json.parse().ok().map(Cell::Naive),
+            Kind::Date => json.parse().ok().map(Cell::Date),
+            _ => None,
+        };
+        moment.unwrap_or_else(|| Cell::Text(json.into()))
     };
     let cell = match json {
         Json::Null => Some(Cell::Null),
@@ -148,7 +152,7 @@ pub(super) fn read_cell(kind: Kind, json: &Json) -> Read<Cell> {
             let integer = number.as_i64().map(Cell::Int).or_else(|| number.as_u64().map(Cell::Unsigned));
             integer.or_else(|| number.as_f64().map(Cell::Real))
         }
-        Json::String(text) => parsed(text),
+        Json::String(text) => Some(parsed(text)),
         Json::Object(object) => match object.get("zero").and_then(Json::as_str) {
             Some(date) => Some(Cell::Zero(date.into())),
             None if object.contains_key("missing") => Some(Cell::Missing),
