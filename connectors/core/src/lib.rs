@@ -33,6 +33,7 @@ mod since;
 mod statements;
 mod table;
 mod transform;
+mod until;
 mod value;
 pub mod walk;
 
@@ -67,4 +68,5 @@ pub use table::TableRef;
 pub use transform::{
     DoneRows, Grain, Marker, NewRow, OldRow, Place, Put, Rewrite, Shape, Transform, Undone, Untouched,
 };
+pub use until::Until;
 pub use value::{Key, Value};

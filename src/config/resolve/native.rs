@@ -1,5 +1,6 @@
 //! `where_native`: a condition in the engine's own language, taken as it is. What is checked is only that it stays in
-//! its place: that it can stand in parentheses without reaching out of them, the same to every engine.
+//! its place: that it can stand in parentheses without reaching out of them, the same to every engine. A filter of documents
+//! stands in nothing: it is sent as what it is.
 
 use std::iter::Peekable;
 
@@ -60,6 +61,9 @@ pub(super) fn native(field: &Field<String>, say: &mut Say<'_>) -> Option<String>
 }
 
 fn check(text: &str) -> Result<(), NativeError> {
+    if is_filter(text) {
+        return Ok(());
+    }
     // Open brackets, each with where it stands.
     let mut open: Vec<(char, usize)> = vec![];
     let mut chars = text.chars().enumerate().map(|(at, c)| (at + 1, c)).peekable();
@@ -92,6 +96,11 @@ fn check(text: &str) -> Result<(), NativeError> {
         Some((_, at)) => Err(NativeError { at, fault: Fault::Open }),
         None => Ok(()),
     }
+}
+
+/// Whether it is a whole object of JSON, which no condition of SQL is: none begins with a brace.
+fn is_filter(text: &str) -> bool {
+    text.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// Reads up to the closing quote; a doubled quote is two texts, which changes nothing. Where brackets quote names, a
@@ -131,6 +140,8 @@ mod tests {
             "a::date < b - -1",
             "id in (select id from other where (x or (y)))",
             "a[1:2] = b",
+            r#"{"note": "she said \"a[1]\"; -- $1 ? /* ) here"}"#,
+            r#"{"tags": {"$in": ["[", "it's"]}, "at": {"$lt": {"$date": "2024-01-01T00:00:00Z"}}}"#,
         ] {
             assert_eq!(check(text), Ok(()), "{text}");
         }
@@ -159,6 +170,10 @@ mod tests {
             ("`a` = 1", 1, Fault::Backquote),
             ("a = 1\0", 6, Fault::Nul),
             ("a = '\0'", 6, Fault::Nul),
+            // No object of JSON, or more than one.
+            (r#"{"a": "\""#, 8, Fault::Escape),
+            (r#"{"a": 1} or (1 = 1"#, 13, Fault::Open),
+            (r#"{"a": "b\"c"} ; {}"#, 9, Fault::Escape),
         ] {
             assert_eq!(check(text), Err(NativeError { at, fault }), "{text}");
         }

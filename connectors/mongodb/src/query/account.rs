@@ -1,11 +1,12 @@
 //! What is told about documents beside how many are due: why they stay, and each condition apart.
 
-use forgetd_connector::{ClauseOf, Except, Fault, KeptWhy, Predicate, Since, SinceColumn, Step, Terms, WhenNull};
+use forgetd_connector::{
+    ClauseOf, Except, Fault, KeptWhy, Predicate, Since, SinceColumn, Step, Terms, Until, WhenNull,
+};
 use jiff::Timestamp;
 use mongodb::bson::{Document, doc};
 
 use super::field::{all, none};
-use super::form::Until;
 use super::since::{Written, instead, written};
 use super::{Composer, Field, Literals, Reach, Refused, Scope};
 

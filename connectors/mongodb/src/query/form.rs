@@ -4,10 +4,10 @@
 //! them, and something else among them, or nothing, keeps the document. Texts stand alone. They are compared as texts where
 //! their order is that of the moments, else the server reads them, and only those whose shape is known.
 
-use forgetd_connector::{Cause, Cutoff, SinceColumn, SinceForm};
+use forgetd_connector::{Cause, SinceColumn, SinceForm, Until};
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime as BsonDate, Document, doc};
 
@@ -39,54 +39,6 @@ pub(crate) enum Form {
     Number { unit: i128, origin: i128 },
     /// An ObjectId's own second.
     ObjectId,
-}
-
-/// What moments are compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// Over is what lies before the cutoff, a date with its last moment.
-    Cutoff(Cutoff),
-    /// Over is what this moment or an earlier one can write: a date of today too.
-    Now(Timestamp),
-}
-
-// === impl Until ===
-
-impl Until {
-    fn date(self, zone: &TimeZone) -> Date {
-        match self {
-            Self::Cutoff(cutoff) => cutoff.date(zone),
-            Self::Now(now) => {
-                let today = zone.to_datetime(now).date();
-                today.tomorrow().unwrap_or(today)
-            }
-        }
-    }
-
-    fn naive(self, zone: &TimeZone) -> DateTime {
-        match self {
-            Self::Cutoff(cutoff) => cutoff.naive(zone),
-            Self::Now(_) => zone.to_datetime(self.instant()),
-        }
-    }
-
-    fn instant(self) -> Timestamp {
-        match self {
-            Self::Cutoff(cutoff) => cutoff.0,
-            Self::Now(now) => now.checked_add(1.nanosecond()).unwrap_or(now),
-        }
-    }
-
-    /// The first whole unit that is not over.
-    fn first(self, unit: i128, origin: i128) -> i64 {
-        let nanos = self.instant().as_nanosecond() + origin;
-        let first = match self {
-            Self::Cutoff(_) => nanos.div_euclid(unit),
-            // A unit that has begun.
-            Self::Now(_) => nanos.div_euclid(unit) + 1,
-        };
-        i64::try_from(first).unwrap_or(if first < 0 { i64::MIN } else { i64::MAX })
-    }
 }
 
 // === impl Form ===
@@ -135,7 +87,7 @@ impl Form {
             Self::Number { unit, origin } => {
                 let mut ways = vec![field.every(&doc! {
                     "$gte": Bson::Double(least(SECONDS.0 * SECOND, *unit, *origin)),
-                    "$lt": to.shown(until.first(*unit, *origin)),
+                    "$lt": to.shown(until.unit(*unit, *origin)),
                 })];
                 if *origin != 0 {
                     // With a fraction a day is a moment of it.
@@ -148,7 +100,7 @@ impl Form {
                 any(ways)
             }
             Self::ObjectId => {
-                let second = u32::try_from(until.first(SECOND, 0).max(0)).unwrap_or(u32::MAX);
+                let second = u32::try_from(until.unit(SECOND, 0).max(0)).unwrap_or(u32::MAX);
                 field.every(&doc! { "$lt": to.shown(made_in(second)) })
             }
         }

@@ -1,10 +1,9 @@
 //! Which documents are due, as one filter.
 
-use forgetd_connector::{Except, Selection, Terms};
+use forgetd_connector::{Except, Selection, Terms, Until};
 use mongodb::bson::Document;
 
 use super::field::{all, none};
-use super::form::Until;
 use super::{Composer, Refused, native};
 
 impl Composer {

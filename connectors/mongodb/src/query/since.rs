@@ -1,12 +1,12 @@
 //! The period as a filter.
 
 use forgetd_connector::{
-    Cause, Except, Joined, Latest, Selection, Since, SinceColumn, Step, TableRef, Terms, WhenNull,
+    Cause, Except, Joined, Latest, Selection, Since, SinceColumn, Step, TableRef, Terms, Until, WhenNull,
 };
 use mongodb::bson::{Bson, Document, doc};
 
 use super::field::{Field, all, any, none};
-use super::form::{Form, Until};
+use super::form::Form;
 use super::{Composer, Reach, Refused};
 
 /// A field that holds a moment.

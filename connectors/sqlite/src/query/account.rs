@@ -1,10 +1,9 @@
 //! Statements that tell about rows what the predicate alone does not: their moments, and why they stay.
 
-use forgetd_connector::{ClauseOf, Except, Fault, KeptWhy, Key, Step, Terms, Value, WhenNull};
+use forgetd_connector::{ClauseOf, Except, Fault, KeptWhy, Key, Step, Terms, Until, Value, WhenNull};
 use jiff::Timestamp;
 
 use super::composer::{Composer, Refused};
-use super::form::Until;
 use super::moment::Moments;
 use super::period::{Activity, Counted, Written};
 use super::terms::top_level;

@@ -1,6 +1,7 @@
 //! Statements that count, for measuring and for findings.
 
-use super::form::Until;
+use forgetd_connector::Until;
+
 use super::text::integer;
 use super::{Lead, Query, Scope};
 

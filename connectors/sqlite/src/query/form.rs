@@ -8,10 +8,10 @@
 //! the next double behind the cutoff, which none lies before that does not lie before the cutoff; an integer is over when
 //! the second, millisecond or day that it names is.
 
-use forgetd_connector::{Cause, ColumnKind, Cutoff, SinceColumn, SinceForm};
+use forgetd_connector::{Cause, ColumnKind, SinceColumn, SinceForm, Until};
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
 use rusqlite::types::Value as Sql;
 
 use super::Query;
@@ -44,15 +44,6 @@ pub(crate) struct Scale {
     pub(super) epoch: i128,
 }
 
-/// What moments are compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Until {
-    /// Over is what lies before the cutoff, a date with its last moment.
-    Cutoff(Cutoff),
-    /// Over is what this moment or an earlier one can write: a date of today too.
-    Now(Timestamp),
-}
-
 // === impl Scale ===
 
 impl Scale {
@@ -68,34 +59,6 @@ impl Scale {
     /// The first integer whose whole unit is not over at this moment.
     fn first_not_over(self, nanos: i128) -> i64 {
         i64::try_from((nanos + self.epoch).div_euclid(self.unit)).unwrap_or(i64::MIN)
-    }
-}
-
-// === impl Until ===
-
-impl Until {
-    fn date(self, zone: &TimeZone) -> Date {
-        match self {
-            Self::Cutoff(cutoff) => cutoff.date(zone),
-            Self::Now(now) => {
-                let today = zone.to_datetime(now).date();
-                today.tomorrow().unwrap_or(today)
-            }
-        }
-    }
-
-    fn naive(self, zone: &TimeZone) -> DateTime {
-        match self {
-            Self::Cutoff(cutoff) => cutoff.naive(zone),
-            Self::Now(_) => zone.to_datetime(self.instant()),
-        }
-    }
-
-    fn instant(self) -> Timestamp {
-        match self {
-            Self::Cutoff(cutoff) => cutoff.0,
-            Self::Now(now) => now.checked_add(1.nanosecond()).unwrap_or(now),
-        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Whether the period of a row is over.
 
-use forgetd_connector::{Cause, ColumnKind, Latest, Since, SinceColumn, TableRef, Terms, WhenNull};
+use forgetd_connector::{Cause, ColumnKind, Latest, Since, SinceColumn, TableRef, Terms, Until, WhenNull};
 
 use super::composer::{Composer, Refused};
-use super::form::{Form, Until};
+use super::form::Form;
 use super::quote;
 
 /// A column that holds a moment, as a statement writes it.

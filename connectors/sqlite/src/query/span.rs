@@ -1,10 +1,9 @@
 //! Spans: the rows a batch looks at, as conditions that an index serves, and the lookups that find where they end.
 
 use forgetd_connector::walk::{Peek, Span};
-use forgetd_connector::{Key, Table, Value};
+use forgetd_connector::{Key, Table, Until, Value};
 use rusqlite::types::Value as Sql;
 
-use super::form::Until;
 use super::text::integer;
 use super::{Lead, Query, Scope};
 

@@ -1,9 +1,8 @@
 //! What makes a row due, as one condition: the same text in every statement.
 
-use forgetd_connector::{Cause, Child, Except, Joined, Predicate, Selection, Stays, Terms};
+use forgetd_connector::{Cause, Child, Except, Joined, Predicate, Selection, Stays, Terms, Until};
 
 use super::composer::{Composer, Refused};
-use super::form::Until;
 use super::{native, quote};
 
 // === impl Composer ===

@@ -2,7 +2,7 @@
 
 use forgetd_connector::{
     Action, Atomicity, Cause, Check, Column, Comparison, Cutoff, Fault, Path, Predicate, Selection, Shape, Since,
-    SinceColumn, Step, Table, Terms, Undone, Value, WhenNull,
+    SinceColumn, Step, Table, Terms, Undone, Until, Value, WhenNull,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -10,7 +10,6 @@ use jiff::tz::TimeZone;
 use super::check::{self, Operand};
 use super::coarse;
 use super::composer::{Composer, Refused};
-use super::form::Until;
 use super::json::Asked;
 use super::{Query, quote};
 use crate::codec;
