@@ -20,6 +20,10 @@ pub(super) struct RawTransform {
     /// A column that is NULL until the row is done, and is set with the rest: a time, a truth value or an integer. Required where
     /// the outcome of a column cannot be told from other values (phone numbers, digits, integers).
     pub(super) marker: Field<String>,
+    /// Of a collection, the path to a number that the application counts up whenever it writes a document, and that a
+    /// transform counts up too. A statement then names the number that was read, and no value that it replaces. Default: the
+    /// old values are compared.
+    pub(super) version: Field<String>,
     /// How often all rows are looked at again and tokens are checked with their key, not only those that became due since
     /// the last clean run: from 1d. Default: 30d.
     pub(super) sweep: Field<PeriodText>,

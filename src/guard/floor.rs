@@ -98,6 +98,7 @@ mod tests {
         let transform = Transform {
             places: [(path, Treatment::Redact(Value::Text("gone".into())))].into(),
             marker: None,
+            version: None,
             sweep: Period::parse("30d").unwrap(),
             references_follow: false,
         };

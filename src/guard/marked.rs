@@ -70,6 +70,7 @@ mod tests {
         let transform = Transform {
             places,
             marker: Some(marker.into()),
+            version: None,
             sweep: Period::parse("30d").unwrap(),
             references_follow: false,
         };

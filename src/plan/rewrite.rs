@@ -53,6 +53,10 @@ pub(super) fn rewrite(
         findings.push(finding);
         None
     });
+    let version = version(rule, transform, table, place, looked).unwrap_or_else(|finding| {
+        findings.push(finding);
+        None
+    });
     findings.extend(no_shape(transform, table, place));
     if !findings.is_empty() {
         return Err(findings);
@@ -60,7 +64,7 @@ pub(super) fn rewrite(
     follows.sort();
     follows.dedup();
     let undone = undone(rule, transform, table, marker.as_ref());
-    Ok(Rewritten { rewrite: Rewrite { marker, places: places(transform, table), follows }, undone })
+    Ok(Rewritten { rewrite: Rewrite { marker, version, places: places(transform, table), follows }, undone })
 }
 
 /// One place of a rule in its column.
@@ -172,6 +176,39 @@ impl At<'_> {
             return Err(self.refuse(Cause::Referenced, message).with_fix("take the column out of the rule"));
         }
         Ok(keys.iter().map(|key| key.child.clone()).collect())
+    }
+}
+
+/// The field that counts versions, where the rule names one.
+fn version(
+    rule: &Rule,
+    transform: &Transform,
+    table: &Table,
+    place: &str,
+    looked: &Looked<'_>,
+) -> Result<Option<String>, Finding> {
+    let Some(path) = &transform.version else { return Ok(None) };
+    let place_of = format!("{place}.{path}");
+    if table.kind != TableKind::Collection {
+        let message = format!("{} holds rows, and a version is one of a document", table.name);
+        let fix = "remove `version`: rows are locked before they change, or their old values are compared";
+        return Err(Finding::blocks(Cause::TransformUnfit, place_of, message).with_fix(fix));
+    }
+    if let Some(finding) = columns::unnamed(table, path, place) {
+        return Err(finding);
+    }
+    let name = path.to_string();
+    if table.key.contains(&path.column) {
+        let message = format!("{name} is of the key, which never changes");
+        return Err(Finding::blocks(Cause::TransformUnfit, place_of, message).with_fix("name another field"));
+    }
+    let rules = looked.policy.rules.iter().filter(|other| other.database == rule.database);
+    match rules.chain([rule]).find(|other| counts_from(other, table, &name)) {
+        Some(other) => {
+            let message = format!("rule {} counts from {name}, and a transform never moves that", other.name);
+            Err(Finding::blocks(Cause::TransformUnfit, place_of, message).with_fix("name another field"))
+        }
+        None => Ok(Some(name)),
     }
 }
 

@@ -28,6 +28,7 @@ fn leads(places: &[(&str, Treatment)]) -> (Rule, Transform) {
     let transform = Transform {
         places: places.iter().map(|(path, treatment)| (Path::parse(path).unwrap(), treatment.clone())).collect(),
         marker: None,
+        version: None,
         sweep: Period::parse("30d").unwrap(),
         references_follow: false,
     };
@@ -427,15 +428,16 @@ fn a_step_says_what_is_written_and_what_shows_that_it_is_not() {
     assert_eq!(signs, ["marker is null", "marker < closed_at", "email is unlike", "name is another", "seen is finer"]);
 }
 
+fn collection() -> Table {
+    let mut table = people();
+    (table.kind, table.columns, table.indexes) = (TableKind::Collection, vec![], vec![]);
+    (table.references, table.referenced_by, table.key) = (vec![], vec![], vec!["_id".into()]);
+    table
+}
+
 /// A field of a document is anything; what the period counts from, or what it lies in, is not written.
 #[test]
 fn fields_of_documents_are_written_unless_the_period_counts_from_them() {
-    let collection = || {
-        let mut table = people();
-        (table.kind, table.columns, table.indexes) = (TableKind::Collection, vec![], vec![]);
-        (table.references, table.referenced_by, table.key) = (vec![], vec![], vec!["_id".into()]);
-        table
-    };
     for (path, treatment, expected) in [
         ("contact.email", token(TokenKind::Email), ""),
         ("name", token(TEXT), ""),
@@ -457,6 +459,33 @@ fn fields_of_documents_are_written_unless_the_period_counts_from_them() {
         assert_eq!(found.is_empty(), expected.is_empty(), "{path}: {found:?}");
         assert!(found.iter().all(|found| found.starts_with(expected)), "{path}: {found:?}");
     }
+}
+
+/// A version is a field of a document that nothing else means.
+#[test]
+fn a_version_is_of_documents_and_counts_nothing_else() {
+    let version = |version: &str, table: Table| {
+        let (rule, transform) = leads(&[("email", redact(Value::Null))]);
+        let rule = Rule { since: Since::column("contact.at"), when_null: Some(WhenNull::Keep), ..rule };
+        let version = Some(Path::parse(version).unwrap());
+        said(&with(rule, Transform { version, ..transform }), table)
+    };
+    for (path, expected) in [
+        ("meta.v", None),
+        ("contact.at", Some("transform_unfit crm.lead.contact.at: rule leads counts from contact.at")),
+        ("_id", Some("transform_unfit crm.lead._id: _id is of the key")),
+        ("_id.v", Some("transform_unfit crm.lead._id.v: _id.v is of the key")),
+        (r"a\.b", Some(r"column_missing crm.lead.a\.b")),
+    ] {
+        let found = version(path, collection());
+        assert_eq!(found.is_empty(), expected.is_none(), "{path}: {found:?}");
+        assert!(found.iter().all(|found| found.starts_with(expected.unwrap_or_default())), "{path}: {found:?}");
+    }
+    let found = version("number", people());
+    assert!(
+        found.iter().any(|found| found.starts_with("transform_unfit crm.lead.number: main.lead holds rows")),
+        "{found:?}"
+    );
 }
 
 #[test]

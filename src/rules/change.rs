@@ -65,8 +65,12 @@ fn transformed(old: &Json, new: &Json) -> Vec<String> {
     let mut places: BTreeSet<String> = names(&from);
     places.extend::<BTreeSet<String>>(names(&to));
     let mut fields: Vec<String> = places.into_iter().filter(|place| from.get(place) != to.get(place)).collect();
-    fields
-        .extend(["marker", "references"].into_iter().filter(|name| part(old, name) != part(new, name)).map(Into::into));
+    fields.extend(
+        ["marker", "references", "version"]
+            .into_iter()
+            .filter(|name| part(old, name) != part(new, name))
+            .map(Into::into),
+    );
     fields.into_iter().map(|field| format!("transform.{field}")).collect()
 }
 

@@ -15,6 +15,8 @@ pub struct Transform {
     pub places: BTreeMap<Path, Treatment>,
     /// The column that says that a row is done.
     pub marker: Option<String>,
+    /// Of a collection, the field that counts the versions of a document.
+    pub version: Option<Path>,
     /// How often rows older than the last clean cutoff are looked at again.
     pub sweep: Period,
     /// Whether columns of other tables that reference a transformed one may change with it.
@@ -53,11 +55,15 @@ impl Transform {
     pub(super) fn definition(&self, literal: &dyn Fn(&Value) -> Json) -> Json {
         let places: serde_json::Map<String, Json> =
             self.places.iter().map(|(path, treatment)| (path.to_string(), treated(treatment, literal))).collect();
-        json!({
+        let mut definition = json!({
             "transform": places,
             "marker": self.marker.clone().unwrap_or_default(),
             "references": if self.references_follow { "follow" } else { "refuse" },
-        })
+        });
+        if let (Some(version), Some(parts)) = (&self.version, definition.as_object_mut()) {
+            parts.insert("version".into(), json!(version.to_string()));
+        }
+        definition
     }
 }
 

@@ -2,5 +2,9 @@
 
 mod bank;
 mod chinook;
+mod customers;
+mod logins;
+mod refused;
 mod shapes;
 mod silent_zero;
+mod versions;

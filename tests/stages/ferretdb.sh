@@ -72,7 +72,8 @@ TEXT
   done
 }
 
-# start_ferretdb DIR: starts both, and leaves port, tls_port, pid and ca.crt in the folder.
+# start_ferretdb DIR: starts both, and leaves port, tls_port, pid and ca.crt in the folder; and two more over the same
+# documents, with port and pid in `login`, which lets nobody in without a password, and in `reader`, which may read only.
 start_ferretdb() {
   local dir="$1"
   ferretdb_program
@@ -80,7 +81,9 @@ start_ferretdb() {
   mkdir -p "$dir/state"
   certificates "$dir"
   start_documentdb "$dir/documentdb"
-  start_ferretdb_server "$dir"
+  start_ferretdb_server "$dir" "$dir" postgres --no-auth
+  start_ferretdb_server "$dir" "$dir/login" postgres --auth
+  start_ferretdb_server "$dir" "$dir/reader" forgetd_reader --no-auth
 }
 
 start_documentdb() {
@@ -127,19 +130,22 @@ documentdb_extension() {
   local _
   for _ in $(seq 100); do
     ! "$documentdb_bin/psql" -qX -h 127.0.0.1 -p "$1" -U postgres -v ON_ERROR_STOP=1 -c 'set client_min_messages = error' \
-      -c 'create extension if not exists documentdb cascade' || return 0
+      -c 'create extension if not exists documentdb cascade' \
+      -c "do 'begin create role forgetd_reader login in role documentdb_readonly_role, pg_read_all_data; exception when duplicate_object then null; end'" || return 0
     sleep 0.1
   done
   return 1
 }
 
+# start_ferretdb_server ROOT DIR ROLE OPTION: one that works with this role of PostgreSQL's, whoever logs in.
 start_ferretdb_server() {
-  local dir="$1" port tls_port try
+  local root="$1" dir="$2" role="$3" option="$4" port tls_port try
+  mkdir -p "$dir/state"
   for try in 1 2 3 4 5; do
     port="$(free_port)" tls_port="$(free_port)"
-    "$cache/ferretdb/$ferretdb_version" --no-auth --listen-addr="127.0.0.1:$port" --listen-tls="127.0.0.1:$tls_port" \
-      --listen-tls-cert-file="$dir/server.crt" --listen-tls-key-file="$dir/server.key" --debug-addr=- \
-      --postgresql-url="postgres://postgres@127.0.0.1:$(cat "$dir/documentdb/port")/postgres" \
+    "$cache/ferretdb/$ferretdb_version" "$option" --listen-addr="127.0.0.1:$port" --listen-tls="127.0.0.1:$tls_port" \
+      --listen-tls-cert-file="$root/server.crt" --listen-tls-key-file="$root/server.key" --debug-addr=- \
+      --postgresql-url="postgres://$role@127.0.0.1:$(cat "$root/documentdb/port")/postgres" \
       --telemetry=disable --state-dir="$dir/state" --log-level=error >>"$dir/log" 2>&1 </dev/null &
     echo $! >"$dir/pid"
     disown
@@ -155,7 +161,8 @@ start_ferretdb_server() {
 }
 
 stop_ferretdb() {
-  stop_process "$1"
+  local server
+  for server in "$1" "$1/login" "$1/reader"; do stop_process "$server"; done
   stop_documentdb "$1/documentdb"
 }
 
@@ -180,16 +187,27 @@ ferretdb_tls_url() {
   echo "mongodb://localhost:$(cat "$1/tls_port")/?directConnection=true&tls=true"
 }
 
+# documentdb_url DIR: of the PostgreSQL below, whose own functions make what FerretDB has no command for.
+documentdb_url() {
+  echo "postgres://postgres@127.0.0.1:$(cat "$1/documentdb/port")/postgres"
+}
+
 # ferretdb_env DIR: what tests have to know; an empty URL says that it could not be had.
 ferretdb_env() {
-  local dir="$1" url='' tls_url=''
-  if [ -e "$dir/tls_port" ]; then
+  local dir="$1" url='' tls_url='' login_url='' reader_url='' documentdb_url=''
+  if [ -e "$dir/reader/port" ]; then
     url="$(ferretdb_url "$dir")"
     tls_url="$(ferretdb_tls_url "$dir")"
+    login_url="$(ferretdb_url "$dir/login")"
+    reader_url="$(ferretdb_url "$dir/reader")"
+    documentdb_url="$(documentdb_url "$dir")"
   fi
   cat <<TEXT
 export FORGETD_TEST_FERRETDB_URL='$url'
 export FORGETD_TEST_FERRETDB_TLS_URL='$tls_url'
 export FORGETD_TEST_FERRETDB_CA='$dir/ca.crt'
+export FORGETD_TEST_FERRETDB_LOGIN_URL='$login_url'
+export FORGETD_TEST_FERRETDB_READER_URL='$reader_url'
+export FORGETD_TEST_DOCUMENTDB_URL='$documentdb_url'
 TEXT
 }

@@ -27,6 +27,9 @@ if [ "$1" = ferretdb ]; then
   echo "url $(ferretdb_url "$dir")"
   echo "tls $(ferretdb_tls_url "$dir")"
   echo "ca $dir/ca.crt"
+  echo "login $(ferretdb_url "$dir/login")"
+  echo "reader $(ferretdb_url "$dir/reader")"
+  echo "documentdb $(documentdb_url "$dir")"
   echo "pid $(cat "$dir/pid")"
   set --
 fi

@@ -90,6 +90,8 @@ causes! {
     SinceMoved = "since_moved", "a trigger or ON UPDATE column changes the column of `since` whenever the row is updated: change it, or count from another column";
     /// A value cannot be read as what the transform says it is.
     ValueUnfit = "value_unfit", "look for values in the column that are no such thing; `redact` takes any value";
+    /// There is no number in the field that counts the versions of a document.
+    VersionUnfit = "version_unfit", "let the application write a number there with every change, or take `version` out of the rule: old values are compared then";
     /// What a transform writes does not fit the column.
     TransformUnfit = "transform_unfit", "choose another transform for the column, or make the column fit";
     /// What a transform writes is not unique enough.

@@ -117,6 +117,8 @@ notices! {
     NotTransactional = "not_transactional";
     /// Documents have nothing where the moment should be, and are kept for it.
     SinceMissing = "since_missing";
+    /// Documents have no number that counts their versions, and are not transformed.
+    VersionMissing = "version_missing";
     /// The server keeps documents as they were before a change.
     ImagesKept = "images_kept";
     /// The collection validates what is written.

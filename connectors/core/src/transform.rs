@@ -7,6 +7,9 @@ use crate::{Cause, Key, Path, PathStep, TableRef, Value};
 pub struct Rewrite {
     /// A column that is set in the same statement to say that the row is done.
     pub marker: Option<Marker>,
+    /// Of a collection, the path to a number that every write of a document counts up, ours too: a change is made where it
+    /// is as it was read, instead of where the old values are. Absent: the old values are compared.
+    pub version: Option<String>,
     /// The places that are written, each once. Those of one JSON column stand beside each other.
     pub places: Vec<Place>,
     /// Tables whose referencing columns the engine changes along with the row's, because their foreign keys say so and

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use forgetd_connector::{ConnectContext, Fault, FaultClass};
 use mongodb::error::ErrorKind;
-use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, Tls, WriteConcern};
+use mongodb::options::{
+    Acknowledgment, AuthMechanism, ClientOptions, Credential, ReadPreference, SelectionCriteria, Tls, WriteConcern,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 /// How to reach one database.
@@ -44,12 +46,16 @@ impl Target {
         if !text.starts_with("mongodb://") && !text.starts_with("mongodb+srv://") {
             return Err(wrong("the url is malformed: write mongodb://user@host:port/database"));
         }
-        let mut options = ClientOptions::parse(text).await.map_err(|error| wrong(why(&error.kind)))?;
+        let by_name = text.starts_with("mongodb+srv://");
+        let mut options = ClientOptions::parse(text).await.map_err(|error| wrong(why(&error.kind, by_name)))?;
         let schema = options.default_database.clone().filter(|name| !name.is_empty());
         let schema =
             schema.ok_or_else(|| wrong("the url names no database: write mongodb://user@host:port/database"))?;
         if options.tls.as_ref().is_some_and(|tls| matches!(tls, Tls::Enabled(tls) if !reads(tls))) {
             return Err(wrong("a file that tlsCAFile or tlsCertificateKeyFile names cannot be read"));
+        }
+        if let Some(lacking) = options.credential.as_ref().and_then(|credential| lacking(credential, &options)) {
+            return Err(wrong(lacking));
         }
         if let Some(password) = &config.password {
             let credential = options.credential.as_mut().ok_or_else(|| wrong("the url names no user"))?;
@@ -76,9 +82,25 @@ fn reads(tls: &mongodb::options::TlsOptions) -> bool {
     [&tls.ca_file_path, &tls.cert_key_file_path].into_iter().flatten().all(|path| std::fs::File::open(path).is_ok())
 }
 
-fn why(kind: &ErrorKind) -> &'static str {
+/// What a certificate needs to be a login.
+fn lacking(credential: &Credential, options: &ClientOptions) -> Option<&'static str> {
+    if credential.mechanism != Some(AuthMechanism::MongoDbX509) {
+        return None;
+    }
+    match &options.tls {
+        Some(Tls::Enabled(tls)) if tls.cert_key_file_path.is_some() => None,
+        Some(Tls::Enabled(_)) => Some("MONGODB-X509 needs tlsCertificateKeyFile, with our certificate and its key"),
+        _ => Some("MONGODB-X509 needs tls=true and tlsCertificateKeyFile"),
+    }
+}
+
+fn why(kind: &ErrorKind, by_name: bool) -> &'static str {
     match kind {
         ErrorKind::DnsResolve { .. } => "the name in the mongodb+srv url could not be resolved",
+        _ if by_name => {
+            "the url is malformed, or has an option that is not known or does not go with another; mongodb+srv takes one \
+             name, without a port"
+        }
         _ => "the url is malformed, or has an option that is not known or does not go with another",
     }
 }
@@ -159,5 +181,21 @@ mod tests {
             assert!(message.starts_with("crm: read url failed"), "{message}");
         }
         assert!(target("mongodb://h/d", Some("marker")).await.is_err(), "a password without a user");
+    }
+
+    /// What a server that shows neither cannot tell.
+    #[tokio::test]
+    async fn certificates_as_logins_and_names_of_whole_clusters_are_checked_before_anything_is_sent() {
+        let x509 = "mongodb://h/d?authMechanism=MONGODB-X509";
+        for (url, words) in [
+            (x509.to_owned(), "needs tls=true and tlsCertificateKeyFile"),
+            (format!("{x509}&tls=true"), "needs tlsCertificateKeyFile, with our certificate"),
+            (format!("{x509}&tls=true&tlsCertificateKeyFile=/nothing"), "cannot be read"),
+            ("mongodb+srv://u:marker@a.example.com:27017/d".into(), "without a port"),
+            ("mongodb+srv://u:marker@a.example.com,b.example.com/d".into(), "takes one name"),
+        ] {
+            let message = target(&url, None).await.map(|_| ()).expect_err(&url);
+            assert!(message.contains(words) && !message.contains("marker"), "{url}: {message}");
+        }
     }
 }

@@ -35,6 +35,21 @@ const UNCONFIRMED: &[i32] = &[64, 79, 100];
 /// After which a write may be done all the same: the server stopped in the middle, or says no more than that it failed.
 const IN_THE_MIDDLE: &[i32] = &[1, 8, 50, 11601];
 
+/// Numbers of PostgreSQL's below FerretDB, which it passes on, and what a server says for them: a missing privilege, and a
+/// document that does not pass its collection's validation.
+const PASSED_ON: &[(i32, i32)] = &[(16_797_828, 13), (525_074_461, 121)];
+
+/// How PostgreSQL below FerretDB begins when a privilege is missing.
+const DENIED: &str = "permission denied for ";
+
+/// What the driver says when a TLS handshake fails, and what to do; its text names the server's address alone.
+const HANDSHAKES: &[(&str, &str)] = &[
+    ("UnknownIssuer", "the server's certificate is of an authority that is not trusted: see tlsCAFile"),
+    ("CaUsedAsEndEntity", "the server's certificate is of an authority that is not trusted: see tlsCAFile"),
+    ("NotValidForName", "the server's certificate is for another name than the url's"),
+    ("Expired", "the server's certificate is over"),
+];
+
 // === impl Failure ===
 
 impl Failure {
@@ -45,6 +60,8 @@ impl Failure {
         let unknown = |class| Self { fault: fault(class), fate: Fate::Unknown };
         let unsent = |class, detail: &str| Self { fault: fault(class).with_detail(detail), fate: Fate::Nothing };
         match error.kind.as_ref() {
+            // FerretDB has no number of its own for it where one document is written or read.
+            ErrorKind::Command(error) if error.code == 1 && error.message.starts_with(DENIED) => by_code(13),
             ErrorKind::Command(error) => by_code(error.code),
             ErrorKind::Write(WriteFailure::WriteError(error)) => {
                 let mut failure = by_code(error.code);
@@ -65,8 +82,9 @@ impl Failure {
                     (None, None) => by_code(DUPLICATE[0]),
                 }
             }
-            ErrorKind::ServerSelection { .. } => {
-                unsent(FaultClass::Unreachable, "no primary: see url, network, TLS and server")
+            ErrorKind::ServerSelection { message, .. } => {
+                let handshake = HANDSHAKES.iter().find(|(said, _)| message.contains(said)).map(|(_, why)| *why);
+                unsent(FaultClass::Unreachable, handshake.unwrap_or("no primary: see url, network, TLS and server"))
             }
             ErrorKind::Authentication { .. } => unsent(FaultClass::Unreachable, "the server refused the login"),
             ErrorKind::DnsResolve { .. } => {
@@ -147,6 +165,17 @@ pub(crate) fn odd(operation: &'static str, place: &str) -> Fault {
     Fault::new(FaultClass::Internal, operation, place).with_detail("the answer cannot be read")
 }
 
+/// What the server refuses to tell is not there.
+pub(crate) fn unless_refused<T>(found: Result<T, Failure>) -> Result<Option<T>, Fault> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Failure { fault, .. }) => match fault.class {
+            FaultClass::Disconnected | FaultClass::Unreachable | FaultClass::Timeout => Err(fault),
+            _ => Ok(None),
+        },
+    }
+}
+
 /// Whether the code says that a unique index was broken.
 pub(crate) fn is_duplicate(code: i32) -> bool {
     DUPLICATE.contains(&code)
@@ -174,9 +203,9 @@ pub(crate) fn refusal(code: i32) -> Option<Cause> {
 
 /// What a server's code means.
 pub(crate) fn class(code: i32) -> FaultClass {
-    match code {
-        _ if is_duplicate(code) => FaultClass::Row(Cause::Unique),
-        _ if GONE.contains(&code) || UNCONFIRMED.contains(&code) => FaultClass::Disconnected,
+    match PASSED_ON.iter().find(|(passed, _)| *passed == code).map_or(code, |(_, known)| *known) {
+        code if is_duplicate(code) => FaultClass::Row(Cause::Unique),
+        code if GONE.contains(&code) || UNCONFIRMED.contains(&code) => FaultClass::Disconnected,
         50 => FaultClass::Timeout,
         // Deadlocks and conflicts, interrupted operations, cursors that were lost.
         24 | 43 | 46 | 112 | 136 | 175 | 237 | 251 | 11601 => FaultClass::Transient,
@@ -212,6 +241,7 @@ mod tests {
             (11000, FaultClass::Row(Cause::Unique), Fate::Duplicate),
             (121, FaultClass::Row(Cause::Check), Fate::Nothing),
             (13, FaultClass::Blocked(Cause::Privilege), Fate::Nothing),
+            (16_797_828, FaultClass::Blocked(Cause::Privilege), Fate::Nothing),
             (166, FaultClass::Blocked(Cause::TableKind), Fate::Nothing),
             (112, FaultClass::Transient, Fate::Nothing),
             (43, FaultClass::Transient, Fate::Nothing),
@@ -233,6 +263,8 @@ mod tests {
     fn a_refused_statement_is_its_documents() {
         for (code, cause) in [
             (121, Some(Cause::Check)),
+            (525_074_461, Some(Cause::Check)),
+            (16_797_828, None),
             (40, Some(Cause::TransformUnfit)),
             (99_999, Some(Cause::RowRefused)),
             (1, None),

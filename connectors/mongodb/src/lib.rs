@@ -30,6 +30,7 @@ mod query;
 mod reply;
 mod rewrite;
 mod sealed;
+mod shard;
 mod values;
 mod walk;
 

@@ -10,11 +10,13 @@ mod statements;
 mod ttl;
 mod unique;
 mod validator;
+mod version;
 
-use forgetd_connector::{Cause, Fault, FaultClass, Finding, Notice, Step};
+use forgetd_connector::{Cause, Fault, Finding, Notice, Step};
 
 use crate::catalog;
 use crate::connector::Shared;
+use crate::error::unless_refused;
 use crate::query::{Scope, unreachable};
 pub(crate) use statements::{grants, index};
 
@@ -51,28 +53,20 @@ pub(crate) async fn check(shared: &Shared, step: &Step) -> Result<Vec<Finding>, 
     findings.extend(unique::check(&indexes, step, &place));
     findings.extend(rights::check(link, step, &place).await?);
     findings.extend(since::check(link, step, &scope, &place).await?);
+    findings.extend(version::check(link, step, &scope, &place).await?);
     findings.extend(logged(step, &place));
     Ok(findings)
 }
 
 /// Old values go over the wire in filters, and servers log filters that take long.
 fn logged(step: &Step, place: &str) -> Option<Finding> {
-    step.rewrite()?;
+    // Where a version is compared, the filter holds a number.
+    step.rewrite().filter(|rewrite| rewrite.version.is_none())?;
     Some(Finding::informs(
         Notice::FiltersAreLogged,
         place,
         "an update's filter holds the values that it replaces: the server's slow-query log, profiler and currentOp can show them",
-        "let the server redact its log (`security.redactClientLogData`), or raise `slowOpThresholdMs` above a batch's time",
+        "name a number that counts versions (`version:`), let the server redact its log (`security.redactClientLogData`), or \
+         raise `slowOpThresholdMs` above a batch's time",
     ))
-}
-
-/// What the server refuses to tell is not there.
-fn unless_refused<T>(found: Result<T, crate::error::Failure>) -> Result<Option<T>, Fault> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(failure) => match failure.fault.class {
-            FaultClass::Disconnected | FaultClass::Unreachable | FaultClass::Timeout => Err(failure.fault),
-            _ => Ok(None),
-        },
-    }
 }

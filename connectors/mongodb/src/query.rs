@@ -170,8 +170,17 @@ pub(crate) fn statements(step: &Step, joins_by_field: bool, place: &str) -> Resu
                 {
                     sets.insert(column, "?new");
                 }
-                let one = guarded(doc! { "_id": "?key", "?path": "?old" }, &scope.own);
-                doc! { "update": name, "updates": [{ "q": one, "u": { "$set": sets } }], "ordered": false }
+                let (holds, update) = match rewrite.version.as_deref().map(Field::parse).transpose()? {
+                    Some(version) => {
+                        let counted = doc! { version.dotted(): 1 };
+                        (doc! { version.dotted(): "?version" }, doc! { "$set": sets, "$inc": counted })
+                    }
+                    None => (doc! { "?path": "?old" }, doc! { "$set": sets }),
+                };
+                let mut one = doc! { "_id": "?key" };
+                one.extend(holds);
+                let one = guarded(one, &scope.own);
+                doc! { "update": name, "updates": [{ "q": one, "u": update }], "ordered": false }
             }
         };
         Ok(Statements {

@@ -1,8 +1,8 @@
 //! Transforms due documents: reads what they hold, works out what it becomes, and writes the single values that differ.
 //!
-//! Each document is one statement, whose filter holds the old values: what the application wrote meanwhile is judged again
-//! in the next run. A value keeps its type, and nothing is made where nothing is. All statements of a batch go in one
-//! command, and the server says which of them it refused.
+//! Each document is one statement, whose filter holds the old values, or the number that the application counts its versions
+//! by: what the application wrote meanwhile is judged again in the next run. A value keeps its type, and nothing is made
+//! where nothing is. All statements of a batch go in one command, and the server says which of them it refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,13 +17,14 @@ use crate::codec;
 use crate::error::{self, Failure};
 use crate::query::Field;
 use crate::sealed::{Ground, among};
+use crate::shard::ShardKey;
 use crate::values::{self, Change};
 
 /// A command ends where its statements make this many bytes: what a server takes is three times as much.
-const COMMAND_BYTES_MAX: usize = 5_000_000;
+pub(crate) const COMMAND_BYTES_MAX: usize = 5_000_000;
 
 /// The most statements of one command.
-const STATEMENTS_MAX: usize = 1_000;
+pub(crate) const STATEMENTS_MAX: usize = 1_000;
 
 /// Documents of so many bytes are read, worked out and written before the next ones are read.
 const SLICE_BYTES_MAX: usize = 2_000_000;
@@ -38,6 +39,8 @@ pub(crate) struct Rewriting {
     constants: Vec<(Field, Bson)>,
     coarser: Vec<(Field, Grain)>,
     marker: Option<(Field, Bson)>,
+    /// Stands in the filter instead of old values, and is counted up.
+    version: Option<Field>,
     /// A marker from before the moment here says nothing.
     since: Option<Field>,
     transform: Arc<dyn Transform>,
@@ -101,19 +104,31 @@ impl Rewriting {
             Some(Marker { column, value }) => Some((field(column)?, written(value))),
             None => None,
         };
+        let version = rewrite.version.as_deref().map(field).transpose()?;
         let since = signs.iter().find_map(|sign| match sign {
             Undone::MarkedBefore { since, .. } => Some(field(since)),
             _ => None,
         });
-        Ok(Self { computed, constants, coarser, marker, since: since.transpose()?, transform })
+        Ok(Self { computed, constants, coarser, marker, version, since: since.transpose()?, transform })
     }
 
     /// What of a document has to be read. What lies inside of something that is read comes with it, and a server refuses
     /// to be told so.
     pub(crate) fn projection(&self) -> Document {
+        self.projection_beside(std::iter::empty())
+    }
+
+    /// The same with other fields.
+    fn projection_beside<'a>(&'a self, more: impl Iterator<Item = &'a Field>) -> Document {
         let others = self.constants.iter().chain(&self.marker);
         let coarser = self.coarser.iter().map(|(field, _)| field);
-        let others = others.map(|(field, _)| field).chain(coarser).chain(&self.since).map(Field::dotted);
+        let others = others
+            .map(|(field, _)| field)
+            .chain(coarser)
+            .chain(&self.since)
+            .chain(&self.version)
+            .chain(more)
+            .map(Field::dotted);
         let read: BTreeSet<String> =
             self.computed.iter().map(|computed| computed.name.clone()).chain(others).chain(["_id".into()]).collect();
         let inside = |path: &str| path.match_indices('.').any(|(at, _)| read.contains(&path[..at]));
@@ -146,6 +161,11 @@ impl Rewriting {
             NewRow::Values(values) if values.len() == self.computed.len() => values,
             NewRow::Values(_) => return None,
         };
+        if let Some(version) = &self.version
+            && !values::at(document, version.names()).is_some_and(values::counts)
+        {
+            return Some(Fate::Unfit(Cause::VersionUnfit));
+        }
         let mut changes = vec![];
         for ((computed, old), new) in self.computed.iter().zip(&old.values).zip(new) {
             let Some(value) = document.get(&computed.name).filter(|_| *old != new) else { continue };
@@ -178,6 +198,37 @@ impl Rewriting {
     }
 }
 
+/// What one document must hold to be changed, beside its key, and how it is changed. Elements of arrays are named by their
+/// numbers.
+fn one(rewriting: &Rewriting, document: &Document, changes: &[Change]) -> (Vec<Document>, Document) {
+    let holds = |path: String, value: Bson| {
+        let mut same = doc! { "$eq": value.clone() };
+        if !matches!(value, Bson::Array(_)) {
+            same.insert("$not", doc! { "$type": "array" });
+        }
+        doc! { path: same }
+    };
+    let version = rewriting.version.as_ref();
+    let version = version.and_then(|field| Some((field.dotted(), values::at(document, field.names())?.clone())));
+    let mut sets = Document::new();
+    for Change { path, new, .. } in changes {
+        sets.insert(path, new.clone());
+    }
+    if let Some((marker, value)) = &rewriting.marker {
+        sets.insert(marker.dotted(), value.clone());
+    }
+    match version {
+        Some((path, read)) => {
+            let counted = doc! { &path: 1_i32 };
+            (vec![holds(path, read)], doc! { "$set": sets, "$inc": counted })
+        }
+        None => (
+            changes.iter().map(|change| holds(change.path.clone(), change.old.clone())).collect(),
+            doc! { "$set": sets },
+        ),
+    }
+}
+
 /// A marker of a moment is a date; every other is what it is.
 fn written(value: &Value) -> Bson {
     match value {
@@ -196,7 +247,8 @@ impl Ground {
     /// once.
     pub(crate) async fn rewrite(&self, rewriting: &Rewriting, keys: &[Bson]) -> Result<Rewritten, Failure> {
         let mut stages = self.scope.stages(Some(among(keys)));
-        stages.push(doc! { "$project": rewriting.projection() });
+        let beside = self.shard.iter().flat_map(ShardKey::beside_id);
+        stages.push(doc! { "$project": rewriting.projection_beside(beside) });
         let mut cursor = self.link().open("finish", &self.step.table.name, &self.scope, stages, READ_AT_ONCE).await?;
         let mut done = Rewritten::default();
         loop {
@@ -261,22 +313,15 @@ impl Ground {
         if statements.is_empty() { Ok(()) } else { self.send(statements, done).await }
     }
 
-    /// The statement that changes one document, if it still holds what was read.
+    /// The statement that changes one document, if it is still as it was read.
     fn change(&self, rewriting: &Rewriting, document: &Document, changes: &[Change]) -> Document {
-        let mut holds = vec![doc! { "_id": document.get("_id").cloned().unwrap_or(Bson::Null) }];
-        let mut sets = Document::new();
-        for Change { path, old, new } in changes {
-            let mut same = doc! { "$eq": old.clone() };
-            if !matches!(old, Bson::Array(_)) {
-                same.insert("$not", doc! { "$type": "array" });
-            }
-            holds.push(doc! { path: same });
-            sets.insert(path, new.clone());
-        }
-        if let Some((marker, value)) = &rewriting.marker {
-            sets.insert(marker.dotted(), value.clone());
-        }
-        let statement = doc! { "u": { "$set": sets }, "multi": false };
+        let mut holds = match &self.shard {
+            Some(shard) => vec![shard.holds(document)],
+            None => vec![doc! { "_id": document.get("_id").cloned().unwrap_or(Bson::Null) }],
+        };
+        let (others, update) = one(rewriting, document, changes);
+        holds.extend(others);
+        let statement = doc! { "u": update, "multi": false };
         self.statement(statement, doc! { "$and": holds })
     }
 
@@ -305,9 +350,9 @@ mod tests {
     use std::sync::Arc;
 
     use forgetd_connector::{Marker, Path, Place, Put, Rewrite, Undone, Untouched, Value};
-    use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
+    use mongodb::bson::{Bson, RawDocument, RawDocumentBuf, doc};
 
-    use super::{Rewriting, readable};
+    use super::{Change, Rewriting, one, readable};
 
     fn place(path: &str, put: Put) -> Place {
         Place { path: Path::parse(path).unwrap(), put, samples: vec![] }
@@ -319,6 +364,7 @@ mod tests {
         let gone = Put::Constant(Value::Text("gone".into()));
         let rewrite = Rewrite {
             marker: Some(Marker { column: "profile.done_at".into(), value: Value::Bool(true) }),
+            version: Some("profile.v".into()),
             places: vec![
                 place("profile.email", Put::Computed),
                 place("profile.name", gone.clone()),
@@ -329,6 +375,34 @@ mod tests {
         let before = Undone::MarkedBefore { marker: "profile.done_at".into(), since: "profile.seen_at".into() };
         let rewriting = Rewriting::new(&rewrite, &[before], Arc::new(Untouched), "crm.item").unwrap();
         assert_eq!(rewriting.projection(), doc! { "_id": 1, "profile": 1, "profiles": 1 });
+    }
+
+    /// An old value stands in no filter where a version does.
+    #[test]
+    fn a_version_stands_for_all_that_is_replaced() {
+        let document = doc! { "_id": 1, "mail": "a@b", "list": [{ "n": 1 }], "v": 7_i64 };
+        let change = |path: &str, old: Bson| Change { path: path.into(), old, new: Bson::String("x".into()) };
+        let changes = [change("mail", "a@b".into()), change("list.0.n", 1.into())];
+        let sets = doc! { "$set": { "mail": "x", "list.0.n": "x" } };
+        let mut counted = sets.clone();
+        counted.insert("$inc", doc! { "v": 1 });
+        for (version, holds, update) in [
+            (
+                None,
+                vec![
+                    doc! { "mail": { "$eq": "a@b", "$not": { "$type": "array" } } },
+                    doc! { "list.0.n": { "$eq": 1, "$not": { "$type": "array" } } },
+                ],
+                sets,
+            ),
+            (Some("v"), vec![doc! { "v": { "$eq": 7_i64, "$not": { "$type": "array" } } }], counted),
+        ] {
+            let version = version.map(ToOwned::to_owned);
+            let rewrite =
+                Rewrite { marker: None, version, places: vec![place("mail", Put::Computed)], follows: vec![] };
+            let rewriting = Rewriting::new(&rewrite, &[], Arc::new(Untouched), "crm.item").unwrap();
+            assert_eq!(one(&rewriting, &document, &changes), (holds, update));
+        }
     }
 
     #[test]

@@ -19,7 +19,8 @@ use crate::connector::Shared;
 use crate::error::Failure;
 use crate::flavour;
 use crate::query::{Scope, by_key, guarded};
-use crate::rewrite::{Rewriting, Rewritten};
+use crate::rewrite::{COMMAND_BYTES_MAX, Rewriting, Rewritten, STATEMENTS_MAX};
+use crate::shard::{self, Lies, ShardKey};
 use crate::walk;
 
 /// The keys of a batch stand in one document, beside its receipt.
@@ -41,6 +42,8 @@ pub(crate) struct Ground {
     /// No statement of the lane runs longer on the server: below the lease time.
     patience: Duration,
     rewriting: Option<Rewriting>,
+    /// Where the collection lies in shards.
+    pub(crate) shard: Option<ShardKey>,
 }
 
 /// A cursor of the server's, and the last key that was taken from it.
@@ -65,9 +68,23 @@ impl SealedKeys {
             Some(rewrite) => Some(Rewriting::new(rewrite, &step.selection.undone, transform, &place)?),
             None => None,
         };
+        let shard = match shard::of(&shared, &step.table.name, &place).await? {
+            Lies::Together => None,
+            Lies::Apart(key) => Some(key),
+            Lies::Unknown => return Err(shard::unknown("open lane", &place)),
+        };
         let patience = Duration::from_millis(claim.idle_ms_max).min(shared.link.call_timeout());
         Ok(Self {
-            ground: Ground { shared, step: step.clone(), scope, place, claim: claim.clone(), patience, rewriting },
+            ground: Ground {
+                shared,
+                step: step.clone(),
+                scope,
+                place,
+                claim: claim.clone(),
+                patience,
+                rewriting,
+                shard,
+            },
             walk: None,
         })
     }
@@ -135,17 +152,52 @@ impl Ground {
 
     /// Deletes those of the keys that are due; says how many.
     async fn delete(&self, keys: &[Bson]) -> Result<u64, Failure> {
+        if let Some(shard) = &self.shard {
+            return self.delete_apart(shard, keys).await;
+        }
         // What lies in another collection is judged right before: activity of this very moment can be missed.
         let judged = if self.scope.lookups.is_empty() { keys.to_vec() } else { self.due("finish", keys).await? };
         if judged.is_empty() {
             return Ok(0);
         }
-        let mut statement = doc! { "limit": 0 };
+        let statement = self.deletion(0, among(&judged));
+        self.send_deletions(vec![statement]).await
+    }
+
+    /// The same where the collection lies in shards: each document by its own statement, to the shard that it lies in.
+    async fn delete_apart(&self, shard: &ShardKey, keys: &[Bson]) -> Result<u64, Failure> {
+        let mut project = doc! { "_id": 1 };
+        project.extend(shard.beside_id().map(|field| (field.dotted(), Bson::Int32(1))));
+        let mut stages = self.scope.stages(Some(among(keys)));
+        stages.push(doc! { "$project": project });
+        let due = self.link().read("finish", &self.step.table.name, &self.scope, stages).await?;
+        let (mut deleted, mut bytes, mut statements) = (0, 0, vec![]);
+        for document in &due {
+            let statement = self.deletion(1, shard.holds(document));
+            bytes += statement.to_vec().map_or(0, |bytes| bytes.len());
+            statements.push(statement);
+            if bytes >= COMMAND_BYTES_MAX || statements.len() >= STATEMENTS_MAX {
+                deleted += self.send_deletions(std::mem::take(&mut statements)).await?;
+                bytes = 0;
+            }
+        }
+        if !statements.is_empty() {
+            deleted += self.send_deletions(statements).await?;
+        }
+        Ok(deleted)
+    }
+
+    /// The statement that deletes what is due among some documents: one of them, or with a limit of 0 all.
+    fn deletion(&self, limit: i32, among: Document) -> Document {
+        let mut statement = doc! { "limit": limit };
         if flavour::takes_hints(&self.shared.facts) {
             statement.insert("hint", by_key());
         }
-        let statement = self.statement(statement, among(&judged));
-        let command = doc! { "delete": &self.step.table.name.name, "deletes": [statement] };
+        self.statement(statement, among)
+    }
+
+    async fn send_deletions(&self, statements: Vec<Document>) -> Result<u64, Failure> {
+        let command = doc! { "delete": &self.step.table.name.name, "deletes": statements, "ordered": false };
         let written = self.write(command).await?;
         match Failure::of_written(&written, "finish", &self.place) {
             Some(failure) => Err(failure),

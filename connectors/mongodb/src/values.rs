@@ -65,6 +65,19 @@ pub(crate) fn at<'a>(document: &'a Document, names: &[String]) -> Option<&'a Bso
     inner.get(last).filter(|value| **value != Bson::Null)
 }
 
+/// The double behind which not every integer is one.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// Whether a value is a number that becomes another one when it is counted up.
+pub(crate) fn counts(value: &Bson) -> bool {
+    match value {
+        Bson::Int32(_) => true,
+        Bson::Int64(number) => *number < i64::MAX,
+        Bson::Double(number) => number.abs() < WHOLE_MAX,
+        _ => false,
+    }
+}
+
 /// Whether two values are equal to the server.
 pub(crate) fn same(one: &Bson, other: &Bson) -> bool {
     one == other || codec::value(one) == codec::value(other)
@@ -170,6 +183,22 @@ mod tests {
         );
         assert_eq!(differences("p", &old, &Value::Text("{".into())), None);
         assert_eq!(differences("p", &old, &Value::Text(r#"{"w":0,"x":1,"y":2,"z":3}"#.into())), None);
+    }
+
+    #[test]
+    fn what_counts_versions_is_a_number_that_can_be_counted_up() {
+        for (value, counts) in [
+            (Bson::Int32(i32::MAX), true),
+            (Bson::Int64(-1), true),
+            (Bson::Int64(i64::MAX), false),
+            (Bson::Double(3.0), true),
+            (Bson::Double(1e16), false),
+            (Bson::Double(f64::NAN), false),
+            (Bson::String("3".into()), false),
+            (Bson::DateTime(DateTime::from_millis(3)), false),
+        ] {
+            assert_eq!(super::counts(&value), counts, "{value}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Grain, Path, Value};
+use forgetd_connector::{Grain, Path, PathStep, Value};
 
 use super::say::{Say, split};
 use crate::{
@@ -39,6 +39,7 @@ pub(super) fn transform(
         }
         marker => marker.map(|marker| marker.value.clone()),
     };
+    let version = raw.version.get().and_then(|version| self::version(version, say));
     let sweep = sweep(raw, say);
     let Some(columns) = raw.columns.get() else {
         if raw.columns.is_absent() {
@@ -64,8 +65,11 @@ pub(super) fn transform(
         .collect();
     let places: BTreeMap<Path, Treatment> = read.into_iter().collect::<Option<_>>()?;
     apart(&places, marker.as_deref(), columns.place, say);
+    if let (Some(version), Some(at)) = (&version, raw.version.get()) {
+        counts_alone(version, &places, marker.as_deref(), at.place, say);
+    }
     let references_follow = matches!(raw.references.value(), Some(RawReferences::Follow));
-    Some(Transform { places, marker, sweep, references_follow })
+    Some(Transform { places, marker, version, sweep, references_follow })
 }
 
 fn sweep(raw: &RawTransform, say: &mut Say<'_>) -> Period {
@@ -111,6 +115,35 @@ fn apart(places: &BTreeMap<Path, Treatment>, marker: Option<&str>, place: Place,
             let message = format!("the marker {} is transformed itself", words::key(&path.column));
             say.at(place, message, "name a column that says nothing but that the row is done");
         }
+    }
+}
+
+/// The one field that counts versions.
+fn version(at: &At<String>, say: &mut Say<'_>) -> Option<Path> {
+    let path = path(&at.value, at.place, say)?;
+    if path.steps.contains(&PathStep::Each) {
+        say.at(at.place, "a version is one field, and `[]` means every element", "name the field that counts versions");
+        return None;
+    }
+    Some(path)
+}
+
+/// Nothing else is written into the version, nor into what it lies in.
+fn counts_alone(
+    version: &Path,
+    places: &BTreeMap<Path, Treatment>,
+    marker: Option<&str>,
+    place: Place,
+    say: &mut Say<'_>,
+) {
+    let meets = |other: &Path| {
+        let (one, other) = ((&version.column, &version.steps), (&other.column, &other.steps));
+        one.0 == other.0 && (one.1.starts_with(other.1) || other.1.starts_with(one.1))
+    };
+    let marker = marker.and_then(|marker| Path::parse(marker).ok());
+    if let Some(other) = places.keys().chain(&marker).find(|other| meets(other)) {
+        let message = format!("the version is written by {} too", words::key(&other.to_string()));
+        say.at(place, message, "name a number that only counts versions");
     }
 }
 

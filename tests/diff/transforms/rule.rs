@@ -23,7 +23,7 @@ pub(crate) fn transform(case: &Case, spec: &TransformSpec, fixture: &dyn Fixture
     });
     let places: BTreeMap<_, _> = treated.collect();
     let marker = spec.marker.map(str::to_owned);
-    Transform { places, marker, sweep: Period::parse("30d").unwrap(), references_follow: false }
+    Transform { places, marker, version: None, sweep: Period::parse("30d").unwrap(), references_follow: false }
 }
 
 /// A place as a rule names it: in documents a column with a dot in its name is a field of a field.

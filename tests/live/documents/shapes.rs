@@ -78,6 +78,21 @@ fn every_type_of_key_is_walked_and_no_date_that_cannot_be_read_is_due() {
     assert!(held.is_empty(), "a receipt still holds keys");
 }
 
+/// Texts of a filter may hold what would end a condition of SQL.
+#[test]
+fn a_filter_of_the_servers_own_holds_any_text() {
+    let Some(documents) = Mongo::database() else { return };
+    let note = |id: u32, note: &str| json!({ "_id": id, "seen": date(2020), "note": note });
+    let odd = r#"she said "no"; -- it's [$1] ) /* here"#;
+    documents.insert("note", [note(1, odd), note(2, "another"), note(3, "")]);
+    let filter = json!({ "note": { "$in": [odd, ""] } }).to_string().replace('\'', "''");
+    let rule = Rule::delete("notes", "note", "seen").with("when_null: keep").with(&format!("where_native: '{filter}'"));
+    let program = Program::installed(&Policy::new(&documents.url()).rule(&rule));
+    let report = program.run(0);
+    assert_eq!((&report["verdict"], &report["changed"]), (&json!("clean"), &json!(2)), "{report}");
+    assert_eq!(documents.count("note", doc! { "note": "another" }), 1);
+}
+
 #[test]
 fn places_inside_documents_are_written_and_what_lies_beside_them_stays() {
     let Some(documents) = Mongo::database() else { return };

@@ -6,15 +6,15 @@ use serde_json::json;
 use crate::harness::{Mongo, Policy, Program, Rule, Servers};
 
 /// So many documents that are due.
-const DUE: u64 = 600;
+pub(super) const DUE: u64 = 600;
 
-fn fill(documents: &Mongo) {
+pub(super) fn fill(documents: &Mongo) {
     let visit = |n: u64| json!({ "_id": n, "note": format!("note {n}"), "at": { "$date": { "$numberLong": (1_577_836_800_000 + n).to_string() } } });
     documents.insert("visit", (0..DUE).map(visit));
     documents.insert("visit", [json!({ "_id": "fresh", "at": { "$date": "2090-01-01T00:00:00Z" } })]);
 }
 
-fn rule() -> Rule {
+pub(super) fn rule() -> Rule {
     Rule::delete("visits", "visit", "at").with("when_null: keep")
 }
 

@@ -185,7 +185,6 @@ impl Drop for Mongo {
 
 /// The URL of the server that all tests share; none where FerretDB could not be downloaded.
 fn server() -> Option<&'static str> {
-    static KEPT: OnceLock<Option<Servers>> = OnceLock::new();
     static GIVEN: OnceLock<Option<String>> = OnceLock::new();
     let given = GIVEN.get_or_init(|| {
         let variables = ["FORGETD_TEST_MONGODB_URL", "FORGETD_TEST_FERRETDB_URL"];
@@ -193,6 +192,16 @@ fn server() -> Option<&'static str> {
     });
     match given {
         Some(url) => Some(url.as_str()).filter(|url| !url.is_empty()),
-        None => KEPT.get_or_init(|| Servers::start("ferretdb")).as_ref().map(Servers::first),
+        None => kept().map(Servers::first),
     }
+}
+
+/// The servers of this process, where nobody started any for the tests.
+pub(super) fn kept() -> Option<&'static Servers> {
+    static KEPT: OnceLock<Option<Servers>> = OnceLock::new();
+    let given = ["FORGETD_TEST_MONGODB_URL", "FORGETD_TEST_FERRETDB_URL"];
+    if given.into_iter().any(|variable| std::env::var_os(variable).is_some()) {
+        return None;
+    }
+    KEPT.get_or_init(|| Servers::start("ferretdb")).as_ref()
 }

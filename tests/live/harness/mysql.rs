@@ -234,6 +234,8 @@ fn text(value: Value) -> Option<String> {
 pub(crate) struct Servers {
     urls: Vec<Url>,
     pids: Vec<u32>,
+    /// Everything that was said of them.
+    said: Vec<String>,
     // It stops them when our end of the pipe closes, however this process ends.
     _keeper: Option<(Child, ChildStdin)>,
 }
@@ -260,8 +262,12 @@ impl Product {
             Self::MariaDb => (&MARIADB, "FORGETD_TEST_MARIADB_URL", "mariadb"),
             Self::MySql => (&MYSQL, "FORGETD_TEST_MYSQL_URL", "mysql"),
         };
-        let given =
-            |url: String| Servers { urls: vec![Url::parse(&url).expect(variable)], pids: vec![], _keeper: None };
+        let given = |url: String| Servers {
+            urls: vec![Url::parse(&url).expect(variable)],
+            pids: vec![],
+            said: vec![],
+            _keeper: None,
+        };
         let kept = kept.get_or_init(|| match std::env::var(variable) {
             Ok(url) => Some(url).filter(|url| !url.is_empty()).map(given),
             Err(_) => Servers::start(name),
@@ -295,14 +301,14 @@ impl Servers {
             assert!(["mysql", "ferretdb"].contains(&name), "{name} comes from Debian stable");
             return None;
         }
-        Some(Self { urls, pids, _keeper: Some((keeper, input)) })
+        Some(Self { urls, pids, said, _keeper: Some((keeper, input)) })
     }
 
     /// Those that the variable names; none where it names none.
     pub(crate) fn given(variable: &str) -> Option<Self> {
         let urls = std::env::var(variable).ok()?;
         let urls = urls.split(' ').map(|url| Url::parse(url).expect("a URL")).collect();
-        Some(Self { urls, pids: vec![], _keeper: None })
+        Some(Self { urls, pids: vec![], said: vec![], _keeper: None })
     }
 
     /// An empty database on the first of them, which is a MariaDB.
@@ -318,6 +324,16 @@ impl Servers {
     /// The URL of the first.
     pub(crate) fn first(&self) -> &str {
         self.urls[0].as_str()
+    }
+
+    /// What was said of the first under this name.
+    pub(crate) fn said(&self, name: &str) -> Option<&str> {
+        self.said.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+    }
+
+    /// The process of the server of this number.
+    pub(crate) fn pid(&self, number: usize) -> u32 {
+        self.pids[number]
     }
 
     /// How many there are.

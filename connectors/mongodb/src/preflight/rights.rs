@@ -1,32 +1,65 @@
-//! Whether the login may do what the step needs, by the server's own account.
+//! Whether the login may do what the step needs, by the server's own account; where it gives none, by a statement that
+//! means no document.
 
-use forgetd_connector::{Cause, Fault, Finding, Step};
+use forgetd_connector::{Cause, Fault, FaultClass, Finding, Step};
 use mongodb::bson::{Bson, Document, doc};
 
 use super::unless_refused;
 use crate::codec::Fields as _;
 use crate::connect::Link;
+use crate::error::class;
+use crate::reply::Written;
 
 pub(super) async fn check(link: &Link, step: &Step, place: &str) -> Result<Vec<Finding>, Fault> {
     let admin = link.client.database("admin");
     let command = admin.run_command(doc! { "connectionStatus": 1, "showPrivileges": true });
-    let Some(status) = unless_refused(link.call("preflight", place, command).await)? else { return Ok(vec![]) };
-    let Ok(info) = status.get_document("authInfo") else { return Ok(vec![]) };
-    let users = info.get_array("authenticatedUsers").map_or(0, Vec::len);
-    let Ok(privileges) = info.get_array("authenticatedUserPrivileges") else { return Ok(vec![]) };
-    // Without access control there is nobody, and everything is allowed.
-    if users == 0 {
-        return Ok(vec![]);
-    }
-    let database = step.table.name.schema.clone().unwrap_or_else(|| link.target.schema.clone());
+    let status = unless_refused(link.call("preflight", place, command).await)?;
+    let info = status.as_ref().and_then(|status| status.get_document("authInfo").ok());
     let change = if step.rewrite().is_some() { "update" } else { "remove" };
-    let granted = granted(privileges, &database, &step.table.name.name);
-    let missing: Vec<&str> = ["find", change].into_iter().filter(|action| !granted.contains(action)).collect();
+    let missing: Vec<&str> =
+        match info.and_then(|info| Some((info, info.get_array("authenticatedUserPrivileges").ok()?))) {
+            Some((info, privileges)) => {
+                // Without access control there is nobody, and everything is allowed.
+                if info.get_array("authenticatedUsers").is_ok_and(Vec::is_empty) {
+                    return Ok(vec![]);
+                }
+                let database = step.table.name.schema.clone().unwrap_or_else(|| link.target.schema.clone());
+                let granted = granted(privileges, &database, &step.table.name.name);
+                ["find", change].into_iter().filter(|action| !granted.contains(action)).collect()
+            }
+            None if refused(link, step, place).await? => vec![change],
+            None => vec![],
+        };
     if missing.is_empty() {
         return Ok(vec![]);
     }
     let message = format!("the login lacks {} on the collection", missing.join(" and "));
     Ok(vec![Finding::blocks(Cause::Privilege, place, message)])
+}
+
+/// Whether the server refuses a change of no document for want of a privilege.
+async fn refused(link: &Link, step: &Step, place: &str) -> Result<bool, Fault> {
+    let sent = link.call("preflight", place, link.database_of(&step.table.name).run_command(of_nothing(step))).await;
+    let class = match &sent {
+        Ok(reply) => Written::read(reply).and_then(|written| written.worst()).map(class),
+        Err(failure) => Some(failure.fault.class),
+    };
+    match (class, sent) {
+        (Some(FaultClass::Blocked(Cause::Privilege)), _) => Ok(true),
+        (_, Ok(_)) => Ok(false),
+        (_, Err(failure)) => unless_refused::<Document>(Err(failure)).map(|_| false),
+    }
+}
+
+/// The step's kind of change, of what no document is.
+fn of_nothing(step: &Step) -> Document {
+    let (name, nothing) = (&step.table.name.name, doc! { "$nor": [{}] });
+    if step.rewrite().is_some() {
+        let statement = doc! { "q": nothing, "u": { "$set": { "forgetd": 1 } }, "multi": false };
+        doc! { "update": name, "updates": [statement] }
+    } else {
+        doc! { "delete": name, "deletes": [{ "q": nothing, "limit": 0 }] }
+    }
 }
 
 /// The actions on one collection.

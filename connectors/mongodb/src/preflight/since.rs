@@ -8,7 +8,7 @@ use crate::profile::types;
 use crate::query::{Look, Scope, Written, looks, missing};
 
 /// How many documents are looked at.
-const SAMPLE: u32 = 20_000;
+pub(super) const SAMPLE: u32 = 20_000;
 
 /// A field that counts, of one of the collections.
 #[derive(Clone, Debug, PartialEq)]

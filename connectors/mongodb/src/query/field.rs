@@ -39,6 +39,11 @@ impl Field {
         Ok(Self(std::iter::once(path.column).chain(steps).collect()))
     }
 
+    /// The field that a server names so.
+    pub(crate) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        Self(names.map(ToOwned::to_owned).collect())
+    }
+
     /// The names on the way.
     pub(crate) fn names(&self) -> &[String] {
         &self.0

@@ -169,7 +169,7 @@ async fn a_constant_where_values_must_be_unique_is_refused() {
         let mut selection = due_by("at", None, None);
         selection.undone.push(Undone::Other { path: path.clone(), shape });
         let places = vec![Place { path: path.clone(), put, samples: vec![] }];
-        let rewrite = Rewrite { marker: None, places, follows: vec![] };
+        let rewrite = Rewrite { marker: None, version: None, places, follows: vec![] };
         let step = Step { action: Action::Transform(rewrite), ..arena.step(selection).await };
         let findings = arena.connector.preflight(&step).await.unwrap();
         let found = findings.iter().find(|found| found.blocking_cause() == Some(Cause::NotUnique));

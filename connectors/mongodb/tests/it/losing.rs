@@ -15,11 +15,11 @@ use crate::server;
 const DOCUMENTS: u64 = 10;
 
 /// Documents that are due, and a lane on them through somebody in the middle.
-async fn begun(transforms: bool) -> (Arena, Database, Middleman, Box<dyn SealedLane>) {
+async fn begun(transforms: bool, version: Option<&str>) -> (Arena, Database, Middleman, Box<dyn SealedLane>) {
     let (arena, database) = arena().await;
     let old = json!({ "$date": "2024-01-01T00:00:00Z" });
     let documents: Vec<Json> =
-        (1..=DOCUMENTS).map(|id| json!({ "_id": id, "at": old, "mail": format!("m{id}") })).collect();
+        (1..=DOCUMENTS).map(|id| json!({ "_id": id, "at": old, "mail": format!("m{id}"), "v": 1 })).collect();
     database.fill(&documents).await;
     let url = server::url_of(&database.name.0);
     let authority = url.trim_start_matches("mongodb://").split('/').next().unwrap().to_owned();
@@ -31,7 +31,12 @@ async fn begun(transforms: bool) -> (Arena, Database, Middleman, Box<dyn SealedL
         let path = Path::column("mail");
         step.selection.undone.push(Undone::Other { path: path.clone(), shape: Tagger::shape() });
         let places = vec![Place { path, put: Put::Computed, samples: vec![] }];
-        step.action = Action::Transform(Rewrite { marker: None, places, follows: vec![] });
+        step.action = Action::Transform(Rewrite {
+            marker: None,
+            version: version.map(ToOwned::to_owned),
+            places,
+            follows: vec![],
+        });
     }
     let lane = lane(&*connector, &arena, &step).await;
     (arena, database, middleman, lane)
@@ -54,14 +59,14 @@ async fn what_was_half_done_is_done_again_and_told_as_an_interval() {
     if url.contains('@') || url.contains("tls=true") || url.contains("mongodb+srv") {
         return;
     }
-    for transforms in [false, true] {
+    for (transforms, version) in [(false, None), (true, None), (true, Some("v"))] {
         for (trick, class, confirmed) in [
             (Trick::PartThenFailover, FaultClass::Disconnected, 5),
             (Trick::PartThenWriteError, FaultClass::Transient, 5),
             (Trick::AnswerLost, FaultClass::Disconnected, 0),
             (Trick::Unconfirmed, FaultClass::Disconnected, 0),
         ] {
-            let (_arena, database, middleman, mut lane) = begun(transforms).await;
+            let (_arena, database, middleman, mut lane) = begun(transforms, version).await;
             let order = Order {
                 from: None,
                 rows_max: 100,
@@ -87,6 +92,8 @@ async fn what_was_half_done_is_done_again_and_told_as_an_interval() {
                     left.iter().all(|left| left["mail"].as_str().unwrap().starts_with("p1.m")),
                     "{trick:?} {left:?}"
                 );
+                let counted = if version.is_some() { 2 } else { 1 };
+                assert!(left.iter().all(|left| left["v"] == counted), "{trick:?} {left:?}");
             } else {
                 assert_eq!(left, Vec::<Json>::new());
             }

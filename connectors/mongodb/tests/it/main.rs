@@ -15,4 +15,5 @@ mod middleman;
 mod rewriting;
 mod seals;
 mod server;
+mod versions;
 mod walking;

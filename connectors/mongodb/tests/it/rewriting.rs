@@ -29,6 +29,7 @@ async fn step(arena: &Arena, places: &[(&str, Put, Option<Shape>)], marker: Opti
         selection.undone.extend(shape.clone().map(|shape| Undone::Other { path: path(at), shape }));
     }
     let rewrite = Rewrite {
+        version: None,
         marker: marker
             .map(|column| Marker { column: column.into(), value: Value::Text("2024-03-11T00:00:00Z".into()) }),
         places: places.iter().map(|(at, put, _)| Place { path: path(at), put: put.clone(), samples: vec![] }).collect(),

@@ -74,6 +74,7 @@ pub(crate) fn rewrite(places: &[(&str, Put)]) -> Action {
     };
     let marker = Marker { column: "done".into(), value: Value::Text("2025-01-01 00:00:00".into()) };
     Action::Transform(Rewrite {
+        version: None,
         marker: Some(marker),
         places: places.iter().map(place).collect(),
         follows: vec![TableRef::parse("child")],

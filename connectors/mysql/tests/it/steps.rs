@@ -19,7 +19,7 @@ pub(crate) async fn tagging(arena: &Arena, table: &str, marker: Option<&str>) ->
     if let Some(marker) = &marker {
         selection.undone.push(Undone::Unmarked(marker.column.clone()));
     }
-    let rewrite = Rewrite { marker, places: vec![place], follows: vec![] };
+    let rewrite = Rewrite { marker, version: None, places: vec![place], follows: vec![] };
     Step { action: Action::Transform(rewrite), ..arena.step(selection).await }
 }
 

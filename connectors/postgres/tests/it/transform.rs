@@ -16,7 +16,7 @@ fn writes(places: &[(&str, Put, Shape)]) -> (Rewrite, Vec<Undone>) {
     let path = |path: &str| Path::parse(path).unwrap();
     let place = |(at, put, _): &(&str, Put, Shape)| Place { path: path(at), put: put.clone(), samples: vec![] };
     let other = |(at, _, shape): &(&str, Put, Shape)| Undone::Other { path: path(at), shape: shape.clone() };
-    let rewrite = Rewrite { marker: None, places: places.iter().map(place).collect(), follows: vec![] };
+    let rewrite = Rewrite { marker: None, version: None, places: places.iter().map(place).collect(), follows: vec![] };
     (rewrite, places.iter().map(other).collect())
 }
 

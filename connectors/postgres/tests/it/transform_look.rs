@@ -16,7 +16,7 @@ fn place(column: &str, put: Put, samples: &[&str]) -> Place {
 
 async fn step(arena: &Arena, places: Vec<Place>) -> Step {
     let step = arena.step(selection("item")).await;
-    Step { action: Action::Transform(Rewrite { marker: None, places, follows: vec![] }), ..step }
+    Step { action: Action::Transform(Rewrite { marker: None, version: None, places, follows: vec![] }), ..step }
 }
 
 fn unfit(findings: &[Finding]) -> Vec<String> {

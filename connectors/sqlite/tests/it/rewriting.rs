@@ -89,7 +89,7 @@ pub(crate) fn dated() -> Selection {
 pub(crate) async fn step_of(arena: &Arena, selection: Selection, places: Vec<(Place, Undone)>) -> Step {
     let (places, undone): (Vec<_>, Vec<_>) = places.into_iter().unzip();
     let mut step = arena.step(Selection { undone, ..selection }).await;
-    step.action = Action::Transform(Rewrite { marker: None, places, follows: vec![] });
+    step.action = Action::Transform(Rewrite { marker: None, version: None, places, follows: vec![] });
     step
 }
 

@@ -73,6 +73,7 @@ pub async fn statements_hold_nothing_that_is_written(fixture: &dyn Fixture) {
     };
     let rewrite = Rewrite {
         marker: Some(Marker { column: "done".into(), value: Value::Text("hushed marker".into()) }),
+        version: None,
         places: vec![place("email", Put::Computed), place("note", Put::Constant(constant))],
         follows: vec![],
     };

@@ -21,7 +21,7 @@ async fn tagging(arena: &Arena, mut selection: Selection, path: &str) -> Step {
     let path = Path::parse(path).unwrap();
     selection.undone = vec![Undone::Other { path: path.clone(), shape: Tagger::shape() }];
     let places = vec![Place { path, put: Put::Computed, samples: vec![] }];
-    let rewrite = Rewrite { marker: None, places, follows: vec![] };
+    let rewrite = Rewrite { marker: None, version: None, places, follows: vec![] };
     Step { action: Action::Transform(rewrite), ..arena.step(selection).await }
 }
 

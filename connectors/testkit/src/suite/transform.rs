@@ -31,6 +31,7 @@ fn rewrite(places: &[(&str, Put)]) -> (Rewrite, Vec<Undone>) {
     });
     let rewrite = Rewrite {
         marker: None,
+        version: None,
         places: places.iter().map(|(path, put)| place(path, put.clone())).collect(),
         follows: vec![],
     };
