@@ -97,7 +97,12 @@ start_documentdb() {
     chown postgres: "$dir/data"
   fi
   documentdb_bin="$root/usr/lib/postgresql/18/bin"
-  (cd "$dir" && as_postgres "$documentdb_bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync)
+  if [ -n "${FORGETD_DOCUMENTDB_DATA:-}" ]; then
+    # Those of a server that was stopped in peace.
+    cp -a "$FORGETD_DOCUMENTDB_DATA/." "$dir/data"
+  else
+    (cd "$dir" && as_postgres "$documentdb_bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync)
+  fi
   for try in 1 2 3 4 5; do
     port="$(free_port)"
     # Only our own processes crash here, never the machine: no fsync.
@@ -111,6 +116,7 @@ cron.host = '127.0.0.1'
 max_connections = 200
 shared_buffers = 128MB
 fsync = off
+${FORGETD_DOCUMENTDB_SETTINGS:-}
 TEXT
     (cd "$dir" && as_postgres "$documentdb_bin/postgres" -D "$dir/data") >>"$dir/log" 2>&1 </dev/null &
     disown

@@ -31,6 +31,8 @@ if [ "$1" = ferretdb ]; then
   echo "reader $(ferretdb_url "$dir/reader")"
   echo "documentdb $(documentdb_url "$dir")"
   echo "pid $(cat "$dir/pid")"
+  echo "data $dir/documentdb/data"
+  echo "postgres postgres://postgres@127.0.0.1:$(cat "$dir/documentdb/port")/postgres"
   set --
 fi
 for pid in "$dir/pid" "$dir"/?/pid; do

@@ -28,6 +28,7 @@ full() {
   long_bench
   long_bench_transform
   long_bench_mysql
+  long_bench_mongodb
 }
 
 long_diff() {
@@ -69,6 +70,10 @@ long_bench_mysql() {
   command -v pt-archiver >/dev/null ||
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends percona-toolkit
   stage bench-mysql bench mysql "${mysql[@]}" "$@"
+}
+
+long_bench_mongodb() {
+  stage bench-mongodb bench mongodb "$@"
 }
 
 # Starts a server of its own, with the settings that a database has in earnest.

@@ -1,0 +1,100 @@
+//! The program itself, as an operator starts it: whole process, start and recount included.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::data::{COLLECTION, DAYS};
+use crate::process::{command, finish, watch};
+
+pub(crate) struct Run {
+    pub(crate) seconds: f64,
+    pub(crate) longest_ms: f64,
+    pub(crate) peak_mib: f64,
+    pub(crate) changed: u64,
+    pub(crate) batches: u64,
+}
+
+/// What happens to the documents.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Delete,
+    Transform,
+}
+
+// === impl Deed ===
+
+impl Deed {
+    /// The command that does it at once.
+    pub(crate) fn one(self) -> &'static str {
+        match self {
+            Self::Delete => "one deleteMany",
+            Self::Transform => "one updateMany",
+        }
+    }
+}
+
+// === impl Run ===
+
+impl Run {
+    #[allow(clippy::cast_precision_loss, reason = "documents")]
+    pub(crate) fn speed(&self) -> f64 {
+        self.changed as f64 / self.seconds
+    }
+}
+
+/// Runs this build, or another.
+pub(crate) async fn run(program: Option<&Path>, url: &str, deed: Deed, batch: u32) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("forgetd.yaml");
+    let action = match deed {
+        Deed::Delete => "delete".to_owned(),
+        Deed::Transform => {
+            let token = |kind: &str| format!("{{ pseudonymize: {kind}, domain: people }}");
+            let (email, text) = (token("email"), token("text"));
+            format!(
+                "{{ transform: {{ columns: {{ profile.email: {email}, profile.name: {text}, profile.phone: {text} }} }} }}"
+            )
+        }
+    };
+    let policy = format!(
+        "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {{ file: url }}\n    throttle: {{ batch_rows_max: {batch} }}\n\
+         evidence:\n  origin: example.com/forgetd/bench\n  signing_key: {{ file: key }}\n\
+         pseudonym_keys: [{{ id: k1, domain: people, file: people.key }}]\n\
+         rules:\n  - name: bench\n    table: {COLLECTION}\n    keep_for: {DAYS}d\n    since: at\n    when_null: keep\n    \
+         mode: enforce\n    action: {action}\n"
+    );
+    std::fs::write(&config, policy).unwrap();
+    std::fs::write(folder.path().join("url"), url).unwrap();
+    let command = |config: &Path| match program {
+        None => command(config),
+        Some(program) => {
+            let mut command = Command::new(program);
+            command.arg("--config").arg(config).env("FORGETD_LOG", "error");
+            command
+        }
+    };
+    finish(command(&config).args(["keys", "new", "evidence", "--out"]).arg(folder.path().join("key")));
+    let people = folder.path().join("people.key");
+    finish(command(&config).args(["keys", "new", "pseudonym", "--domain", "people", "--out"]).arg(people));
+    finish(command(&config).arg("install"));
+    finish(command(&config).arg("approve"));
+    let started = Instant::now();
+    let child = command(&config).args(["run", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let (child, peak_kib) = watch(child).await;
+    let seconds = started.elapsed().as_secs_f64();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line: Value = serde_json::from_str(text.lines().next().unwrap_or_default()).unwrap_or_default();
+    assert_eq!(line["verdict"], "clean", "{text}");
+    Run {
+        seconds,
+        longest_ms: line["longest_tx_ms"].as_f64().unwrap(),
+        #[allow(clippy::cast_precision_loss, reason = "kibibytes")]
+        peak_mib: peak_kib as f64 / 1024.0,
+        changed: line["changed"].as_u64().unwrap(),
+        batches: line["batches"].as_u64().unwrap(),
+    }
+}
