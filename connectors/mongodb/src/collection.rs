@@ -3,13 +3,21 @@
 use forgetd_connector::TableRef;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::options::{AggregateOptions, Collation};
+use mongodb::options::{AggregateOptions, Collation, FindOptions, Hint};
 use mongodb::{Collection, Cursor, Database};
 
 use crate::connect::Link;
 use crate::error::Failure;
-use crate::query::Scope;
+use crate::query::{Scope, by_key};
 use crate::reply;
+
+/// Which keys are read along their index.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Along {
+    pub(crate) descending: bool,
+    pub(crate) skip: u32,
+    pub(crate) limit: u32,
+}
 
 // === impl Link ===
 
@@ -73,6 +81,31 @@ impl Link {
     ) -> Result<Vec<Document>, Failure> {
         let cursor = self.open(operation, table, scope, stages, BATCH).await?;
         self.call(operation, &self.place_of(table), Box::pin(cursor.try_collect())).await
+    }
+
+    /// The keys of documents, in one answer: so many of them along the index of keys, in its order or against it. An answer
+    /// ends at the bytes of a message too.
+    pub(crate) async fn keys(
+        &self,
+        operation: &'static str,
+        table: &TableRef,
+        filter: Document,
+        along: Along,
+    ) -> Result<Cursor<Document>, Failure> {
+        let Along { descending, skip, limit } = along;
+        let options = FindOptions::builder()
+            .sort(doc! { "_id": if descending { -1 } else { 1 } })
+            .hint(Hint::Keys(by_key()))
+            .projection(doc! { "_id": 1 })
+            .skip(u64::from(skip))
+            // Below zero: a server that may go on later prepares for it, which takes FerretDB ten times as long.
+            .limit(-i64::from(limit))
+            .batch_size(limit.saturating_add(1))
+            .max_time(self.call_timeout())
+            .comment(Bson::from("forgetd"))
+            .build();
+        let collection = self.collection_of(table);
+        self.call(operation, &self.place_of(table), collection.find(filter).with_options(options)).await
     }
 
     /// How many documents the stages leave.

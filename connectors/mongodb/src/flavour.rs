@@ -140,6 +140,11 @@ pub(crate) fn takes_hints(facts: &forgetd_connector::Facts) -> bool {
     Product::Ferret.name() == facts.product || (Product::Mongo.name() == facts.product && version >= (4, 4))
 }
 
+/// Whether reads go along an index that they name by its keys. Amazon's was not tried.
+pub(crate) fn pages_by_hint(facts: &forgetd_connector::Facts) -> bool {
+    Product::Amazon.name() != facts.product
+}
+
 /// Whether what one member has can still be taken back by the others.
 pub(crate) fn replicates(facts: &forgetd_connector::Facts) -> bool {
     !facts.version.ends_with(&format!("({})", Shape::Standalone.words()))

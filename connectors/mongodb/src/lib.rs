@@ -1,8 +1,8 @@
 //! forgetd's connector for MongoDB and for what speaks its protocol.
 //!
 //! Read in this order: `connect` (the client, and how every call ends), `probe` (what a server only pretends), `control`
-//! (forgetd's own collections, without transactions), `query` (the one filter that says which documents are due), `sealed` (how
-//! they go), `rewrite` (how they change).
+//! (forgetd's own collections, without transactions), `query` (the one filter that says which documents are due), `pick`
+//! (which come next), `sealed` (how they go), `rewrite` (how they change).
 //!
 //! What differs between the products stands in `flavour` and nowhere else. Driver messages are dropped in `error`; no other
 //! file reads one.
@@ -23,6 +23,7 @@ mod flavour;
 mod judge;
 mod measure;
 mod moment;
+mod pick;
 mod preflight;
 mod probe;
 mod profile;

@@ -1,6 +1,6 @@
 //! How much is due, by the filter that the lanes use.
 
-use forgetd_connector::{Count, Fault, Measure, Outside, Path, RowCap, Shape, Since, Step, Table};
+use forgetd_connector::{Count, Fault, Measure, Outside, Path, RowCap, Shape, Step, Table};
 use jiff::Timestamp;
 use mongodb::bson::{Document, doc};
 
@@ -58,22 +58,25 @@ async fn oldest(link: &Link, step: &Step, scope: &Scope) -> Result<Option<Timest
     if fields.is_empty() {
         return Ok(None);
     }
-    // Documents without a moment have none to tell.
     let mut stages = scope.stages(None);
-    stages.push(doc! { "$set": { "forgetd_at": latest(since, &fields) } });
-    stages.push(doc! { "$match": { "forgetd_at": { "$ne": mongodb::bson::Bson::Null } } });
-    stages.extend([doc! { "$sort": { "forgetd_at": 1 } }, doc! { "$limit": 1 }]);
+    let at = match fields.as_slice() {
+        // By the field itself, which an index may have in order.
+        [one] => one.field.dotted(),
+        several => {
+            stages.push(doc! { "$set": { "forgetd_at": latest(several) } });
+            "forgetd_at".into()
+        }
+    };
+    // Documents without a moment have none to tell.
+    stages.push(doc! { "$match": { &at: { "$ne": mongodb::bson::Bson::Null } } });
+    stages.extend([doc! { "$sort": { at: 1 } }, doc! { "$limit": 1 }]);
     let found = link.read("measure", &step.table.name, scope, stages).await?;
     Ok(found.first().and_then(|document| moment::counts(document, since, &fields)).map(|moment| moment.at))
 }
 
-/// What counts, as the server orders it.
-fn latest(since: &Since, fields: &[Written]) -> mongodb::bson::Bson {
-    let mut values = fields.iter().map(|written| written.field.value());
-    match since {
-        Since::Greatest(_) => doc! { "$max": values.collect::<Vec<_>>() }.into(),
-        _ => values.next().unwrap_or_default().into(),
-    }
+/// The latest of several, as the server orders them.
+fn latest(fields: &[Written]) -> Document {
+    doc! { "$max": fields.iter().map(|written| written.field.value()).collect::<Vec<_>>() }
 }
 
 /// Counts the documents that hold a value of this shape at a path.

@@ -19,7 +19,7 @@ use forgetd_connector::{Cause, Fault, FaultClass, Statements, Step, TableKind};
 use mongodb::bson::{Bson, Document, doc};
 
 pub(crate) use account::{Asked, Reason, Why, by_type, missing};
-pub(crate) use field::Field;
+pub(crate) use field::{Field, all};
 pub(crate) use form::Form;
 pub(crate) use native::check as check_native;
 pub(crate) use since::{Look, Written, looks, unreachable, written};

@@ -1,4 +1,4 @@
-//! The sealed lane: keys from one sorted cursor, cut into batches, and changes that are guarded by keys and filter both.
+//! The sealed lane: keys in their order, cut into batches, and changes that are guarded by keys and filter both.
 //!
 //! A key that was picked is a promise of nothing: the server judges each document again at the moment it changes it. A write
 //! to several documents can stop in the middle here, so what is told is what the server counted, and what is left.
@@ -18,13 +18,11 @@ use crate::connect::Link;
 use crate::connector::Shared;
 use crate::error::Failure;
 use crate::flavour;
+use crate::pick::Walk;
 use crate::query::{Scope, by_key, guarded};
 use crate::rewrite::{COMMAND_BYTES_MAX, Rewriting, Rewritten, STATEMENTS_MAX};
 use crate::shard::{self, Lies, ShardKey};
 use crate::walk;
-
-/// The keys of a batch stand in one document, beside its receipt.
-const KEY_BYTES_MAX: usize = 1_000_000;
 
 /// A lane of one step.
 pub(crate) struct SealedKeys {
@@ -34,7 +32,7 @@ pub(crate) struct SealedKeys {
 
 /// What every statement of a lane works on.
 pub(crate) struct Ground {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) step: Step,
     pub(crate) scope: Scope,
     pub(crate) place: String,
@@ -44,12 +42,6 @@ pub(crate) struct Ground {
     rewriting: Option<Rewriting>,
     /// Where the collection lies in shards.
     pub(crate) shard: Option<ShardKey>,
-}
-
-/// A cursor of the server's, and the last key that was taken from it.
-struct Walk {
-    cursor: mongodb::Cursor<Document>,
-    at: Option<Bson>,
 }
 
 // === impl SealedKeys ===
@@ -88,38 +80,6 @@ impl SealedKeys {
             walk: None,
         })
     }
-
-    /// The next keys, and whether there may be more.
-    async fn take(&mut self, from: Option<Bson>, rows_max: u32) -> Result<(Vec<Bson>, bool), Failure> {
-        let mut keys: Vec<Bson> = vec![];
-        let (mut bytes, mut reopened) = (0, false);
-        let (ground, place) = (&self.ground, &self.ground.place);
-        let mut open = match self.walk.take() {
-            Some(open) if open.at == from => open,
-            _ => ground.begin(from.as_ref(), rows_max).await?,
-        };
-        while keys.len() < rows_max as usize && bytes < KEY_BYTES_MAX {
-            match ground.link().call("pick", place, open.cursor.advance()).await {
-                Ok(true) => {}
-                Ok(false) => return Ok((keys, false)),
-                // The server forgot the cursor: the walk goes on behind the last key.
-                Err(failure) if failure.fault.class == FaultClass::Transient && !reopened => {
-                    reopened = true;
-                    open = ground.begin(open.at.clone().as_ref(), rows_max).await?;
-                    continue;
-                }
-                Err(failure) => return Err(failure),
-            }
-            let found = open.cursor.deserialize_current();
-            let found = found.map_err(|error| Failure::of(&error, "pick", place))?;
-            let id = found.get("_id").cloned().unwrap_or(Bson::Null);
-            bytes += codec::canonical(&id).len();
-            open.at = Some(id.clone());
-            keys.push(id);
-        }
-        self.walk = Some(open);
-        Ok((keys, true))
-    }
 }
 
 // === impl Ground ===
@@ -127,14 +87,6 @@ impl SealedKeys {
 impl Ground {
     pub(crate) fn link(&self) -> &Link {
         &self.shared.link
-    }
-
-    /// The stages of a pick behind a position.
-    async fn begin(&self, after: Option<&Bson>, rows_max: u32) -> Result<Walk, Failure> {
-        let mut stages = self.scope.stages(after.map(walk::behind));
-        stages.extend([doc! { "$sort": { "_id": 1 } }, doc! { "$project": { "_id": 1 } }]);
-        let cursor = self.link().open("pick", &self.step.table.name, &self.scope, stages, rows_max).await?;
-        Ok(Walk { cursor, at: after.cloned() })
     }
 
     /// Which of the keys are due.
@@ -258,10 +210,11 @@ impl SealedLane for SealedKeys {
                 fault.with_detail("the resume position is none of ours")
             })?),
         };
-        let (ids, more) = self.take(from, order.rows_max.max(1)).await?;
+        let (ids, walk) = self.ground.take(self.walk.take(), from, order.rows_max.max(1)).await?;
+        self.walk = walk;
         fault_point::after("pick")?;
         let next = match ids.last() {
-            Some(last) if more => Next::At(walk::cursor(last)),
+            Some(last) if self.walk.is_some() => Next::At(walk::cursor(last)),
             _ => Next::End,
         };
         Ok(Picked { keys: ids.iter().map(|id| Key(vec![codec::value(id)])).collect(), next })

@@ -24,16 +24,79 @@ const TYPES: &[&[&str]] = &[
     &["maxKey"],
 ];
 
+/// Where a page of keys begins: at or behind a key that compares with every other of its types, in the order of all keys.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Start {
+    At(Bson),
+    Behind(Bson),
+}
+
+// === impl Start ===
+
+impl Start {
+    pub(crate) fn at(id: &Bson) -> Option<Self> {
+        has_neighbours(id).then(|| Self::At(id.clone()))
+    }
+
+    pub(crate) fn behind(id: &Bson) -> Option<Self> {
+        has_neighbours(id).then(|| Self::Behind(id.clone()))
+    }
+
+    pub(crate) const fn key(&self) -> &Bson {
+        match self {
+            Self::At(id) | Self::Behind(id) => id,
+        }
+    }
+
+    /// The documents from here on whose keys compare with this one, up to one of them.
+    pub(crate) fn range(&self, end: Option<&Bson>) -> Document {
+        let mut range = match self {
+            Self::At(id) => doc! { "$gte": id },
+            Self::Behind(id) => doc! { "$gt": id },
+        };
+        if let Some(end) = end {
+            range.insert("$lte", end);
+        }
+        doc! { "_id": range }
+    }
+}
+
+/// Whether a comparison with this key reaches all others of its types, and finds them in the order that the server sorts by.
+/// Numbers that are none do not compare; what is rare as a key is left to a cursor that sorts.
+fn has_neighbours(id: &Bson) -> bool {
+    match id {
+        Bson::Double(number) => number.is_finite(),
+        Bson::Int32(_) | Bson::Int64(_) | Bson::String(_) | Bson::ObjectId(_) | Bson::DateTime(_) | Bson::Binary(_) => {
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Whether two keys are of types that compare with each other.
+pub(crate) fn comparable(one: &Bson, other: &Bson) -> bool {
+    place(one) == place(other)
+}
+
+fn place(id: &Bson) -> Option<usize> {
+    TYPES.iter().position(|types| types.contains(&codec::type_name(id)))
+}
+
+/// The documents whose `_id` is of a type behind this one's.
+pub(crate) fn of_later_types(id: &Bson) -> Document {
+    let later: Vec<&str> =
+        TYPES.iter().skip(place(id).map_or(0, |at| at + 1)).flat_map(|types| types.iter().copied()).collect();
+    // A list of no types is none to a server.
+    if later.is_empty() {
+        doc! { "_id": { "$in": [] } }
+    } else {
+        doc! { "_id": { "$type": later } }
+    }
+}
+
 /// The documents whose `_id` lies behind this one.
 pub(crate) fn behind(id: &Bson) -> Document {
-    let at = TYPES.iter().position(|types| types.contains(&codec::type_name(id)));
-    let later: Vec<&str> =
-        TYPES.iter().skip(at.map_or(0, |at| at + 1)).flat_map(|types| types.iter().copied()).collect();
-    if later.is_empty() {
-        // A list of no types is none to a server.
-        return doc! { "_id": { "$in": [] } };
-    }
-    let later = doc! { "_id": { "$type": later } };
+    let later = of_later_types(id);
     match id {
         Bson::MinKey | Bson::Null | Bson::MaxKey => later,
         // What is no number comes before all that are, and compares with none.
@@ -85,7 +148,7 @@ mod tests {
     use mongodb::bson::oid::ObjectId;
     use mongodb::bson::{Bson, doc};
 
-    use super::{behind, cursor, position};
+    use super::{Start, behind, comparable, cursor, position};
 
     #[test]
     fn behind_a_value_is_its_type_and_all_later_ones() {
@@ -99,6 +162,19 @@ mod tests {
         assert!(behind(&Bson::Double(f64::NAN)).to_string().contains("$gte"));
         assert!(!behind(&Bson::Null).to_string().contains("$or"));
         assert_eq!(behind(&Bson::MaxKey), doc! { "_id": { "$in": [] } });
+    }
+
+    #[test]
+    fn a_page_begins_where_its_keys_compare() {
+        for id in [Bson::Int32(1), Bson::Double(0.5), Bson::String("a".into()), Bson::ObjectId(ObjectId::new())] {
+            assert_eq!(Start::at(&id).unwrap().range(None), doc! { "_id": { "$gte": &id } });
+            assert_eq!(Start::behind(&id).unwrap().range(Some(&id)), doc! { "_id": { "$gt": &id, "$lte": &id } });
+        }
+        for id in [Bson::Null, Bson::Double(f64::NAN), Bson::MaxKey, Bson::Boolean(true), Bson::Document(doc! {})] {
+            assert_eq!((Start::at(&id), Start::behind(&id)), (None, None), "{id}");
+        }
+        assert!(comparable(&Bson::Int32(1), &Bson::Double(f64::INFINITY)));
+        assert!(!comparable(&Bson::Int32(1), &Bson::String("1".into())));
     }
 
     #[test]

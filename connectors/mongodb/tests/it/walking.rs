@@ -75,6 +75,45 @@ async fn every_key_is_met_once_by_one_cursor_and_by_many() {
     }
 }
 
+/// Pages look at a thousand documents here, and one cursor takes over where few of them are due.
+#[tokio::test]
+async fn every_due_key_is_met_once_and_in_order_however_many_lie_between() {
+    let Some(_) = server::url() else { return };
+    let layouts: [(&str, fn(i64) -> bool); 4] = [
+        ("all", |_| true),
+        ("every other", |n| n % 2 == 0),
+        ("first all, then few", |n| n <= 1_100 || n % 90 == 0),
+        ("few", |n| n % 400 == 7),
+    ];
+    for (layout, is_due) in layouts {
+        let (arena, database) = arena().await;
+        let at = |due| json!({ "$date": if due { "2024-01-01T00:00:00Z" } else { "2999-01-01T00:00:00Z" } });
+        let mut documents: Vec<Json> = (1..=2_600).map(|n| json!({ "_id": n, "at": at(is_due(n)) })).collect();
+        // Types that come behind numbers, some of them due.
+        documents.extend([("a", true), ("b", false), ("c", true)].map(|(id, due)| json!({ "_id": id, "at": at(due) })));
+        documents.push(json!({ "_id": true, "at": at(true) }));
+        database.fill(&documents).await;
+        let step = arena.step(due_by("at", None, None)).await;
+        let mut walked = lane(&arena, &step).await;
+        let (mut from, mut met) = (None, vec![]);
+        for batch in 0.. {
+            let picked = walked.pick(&order(from.clone(), 250)).await.unwrap();
+            assert!(picked.keys.len() <= 250);
+            met.extend(picked.keys.into_iter().map(|key| key.0[0].clone()));
+            match picked.next {
+                Next::End => break,
+                Next::At(cursor) => from = Some(cursor),
+            }
+            if batch % 2 == 1 {
+                walked = lane(&arena, &step).await;
+            }
+        }
+        let mut due: Vec<Value> = (1..=2_600).filter(|n| is_due(*n)).map(Value::Int).collect();
+        due.extend([Value::Text("a".into()), Value::Text("c".into()), Value::Bool(true)]);
+        assert!(met == due, "{layout}: {} keys were met of {}", met.len(), due.len());
+    }
+}
+
 #[tokio::test]
 async fn what_the_application_took_back_stays_and_is_not_gone() {
     let Some(_) = server::url() else { return };
