@@ -102,14 +102,29 @@ pub(crate) fn type_name(bson: &Bson) -> &'static str {
     }
 }
 
-/// A list of keys as JSON.
-pub(crate) fn keys_to_json(keys: &[Key]) -> Option<String> {
-    serde_json::to_string(keys).ok()
+/// A list of keys as a document holds it: as they are, where each is the `_id` of a type that comes back as it went, else as
+/// JSON, which is three times as long.
+pub(crate) fn keys_to_bson(keys: &[Key]) -> Option<Bson> {
+    match keys.iter().map(plain).collect() {
+        Some(ids) => Some(Bson::Array(ids)),
+        None => serde_json::to_string(keys).ok().map(Bson::String),
+    }
 }
 
-/// Reads [`keys_to_json`].
-pub(crate) fn keys_from_json(json: &str) -> Option<Vec<Key>> {
-    serde_json::from_str(json).ok()
+fn plain(key: &Key) -> Option<Bson> {
+    let [key] = key.0.as_slice() else { return None };
+    let id = bson(key)?;
+    let is_plain = matches!(id, Bson::ObjectId(_) | Bson::String(_) | Bson::Int64(_));
+    (is_plain && value(&id) == *key).then_some(id)
+}
+
+/// Reads [`keys_to_bson`].
+pub(crate) fn keys_from_bson(kept: &Bson) -> Option<Vec<Key>> {
+    match kept {
+        Bson::Array(ids) => Some(ids.iter().map(|id| Key(vec![value(id)])).collect()),
+        Bson::String(json) => serde_json::from_str(json).ok(),
+        _ => None,
+    }
 }
 
 /// Fields of a document of ours; absent where it holds something else.
@@ -167,7 +182,7 @@ impl Fields for Document {
 mod tests {
     use mongodb::bson::Bson;
 
-    use super::{Key, Value, bson, keys_from_json, keys_to_json, value};
+    use super::{KIND, Key, Value, bson, canonical, keys_from_bson, keys_to_bson, value};
 
     #[test]
     fn numbers_that_are_equal_are_one_key() {
@@ -188,6 +203,15 @@ mod tests {
             Key(vec![Value::Text("a\0b".into())]),
             Key(vec![Value::Typed { kind: "objectId".into(), text: "665f".into() }, Value::Bytes(vec![0, 255])]),
         ];
-        assert_eq!(keys_from_json(&keys_to_json(&keys).unwrap()).unwrap(), keys);
+        let kept = keys_to_bson(&keys).unwrap();
+        assert!(matches!(kept, Bson::String(_)));
+        assert_eq!(keys_from_bson(&kept).unwrap(), keys);
+
+        let id = canonical(&Bson::ObjectId(mongodb::bson::oid::ObjectId::new()));
+        let plain = [Value::Int(i64::MAX), Value::Text("a\0b".into()), Value::Typed { kind: KIND.into(), text: id }];
+        let plain: Vec<Key> = plain.into_iter().map(|value| Key(vec![value])).collect();
+        let kept = keys_to_bson(&plain).unwrap();
+        assert!(matches!(kept, Bson::Array(_)));
+        assert_eq!(keys_from_bson(&kept).unwrap(), plain);
     }
 }

@@ -32,14 +32,8 @@ const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(crate) struct Walk {
     cursor: mongodb::Cursor<Document>,
     at: Option<Bson>,
-    span: Span,
-}
-
-/// What a cursor goes through.
-enum Span {
-    /// Everything that is left.
-    Rest,
-    Page(Page),
+    /// What the cursor goes through; absent: everything that is left.
+    page: Option<Page>,
 }
 
 /// A part of the keys, of one type.
@@ -63,7 +57,7 @@ impl Walk {
 
     fn took(&mut self, id: &Bson, bytes: usize) {
         self.at = Some(id.clone());
-        if let Span::Page(page) = &mut self.span {
+        if let Some(page) = &mut self.page {
             page.found += 1;
             page.bytes += bytes;
         }
@@ -131,8 +125,8 @@ impl Ground {
 
     /// What comes behind a cursor that ended; nothing: the walk is over.
     async fn following(&self, walk: Walk, rows_max: u32) -> Result<Option<Walk>, Failure> {
-        let Walk { at, span, .. } = walk;
-        let Span::Page(page) = span else { return Ok(None) };
+        let Walk { at, page, .. } = walk;
+        let Some(page) = page else { return Ok(None) };
         let at = at.as_ref();
         let next = match page.end {
             // There may be more than one answer holds.
@@ -163,7 +157,7 @@ impl Ground {
         let along = Along { limit: looked_at, ..Along::default() };
         let cursor = self.link().keys("pick", &self.step.table.name, due, along).await?;
         let page = Page { start, end, looked_at, found: 0, bytes: 0 };
-        Ok(Walk { cursor, at: at.cloned(), span: Span::Page(page) })
+        Ok(Walk { cursor, at: at.cloned(), page: Some(page) })
     }
 
     /// Everything of a range, from one cursor.
@@ -171,7 +165,7 @@ impl Ground {
         let mut stages = self.scope.stages(range);
         stages.extend([doc! { "$sort": { "_id": 1 } }, doc! { "$project": { "_id": 1 } }]);
         let cursor = self.link().open("pick", &self.step.table.name, &self.scope, stages, rows_max).await?;
-        Ok(Walk { cursor, at: at.cloned(), span: Span::Rest })
+        Ok(Walk { cursor, at: at.cloned(), page: None })
     }
 
     /// One key of a range.

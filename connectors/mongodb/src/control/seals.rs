@@ -16,7 +16,7 @@ impl MongoControl {
     /// Step 2: the receipt in state sealed, with its private key list and the position that counts once it is done.
     pub(super) async fn insert_sealed(&self, receipt: &Receipt, keys: &[Key]) -> Commit {
         const OPERATION: &str = "seal receipt";
-        let Some(keys) = codec::keys_to_json(keys) else { return Commit::RolledBack(self.odd(OPERATION)) };
+        let Some(keys) = codec::keys_to_bson(keys) else { return Commit::RolledBack(self.odd(OPERATION)) };
         let mut document = self.receipt(receipt, "sealed");
         document.insert("keys", keys);
         if let Some(position) = receipt.cursor.position() {
@@ -114,5 +114,5 @@ fn open_seal(document: &Document, term: u64) -> Option<OpenSeal> {
         rows: document.bytes("rows"),
         cursor: document.text("position").map(Cursor::from_text).into(),
     };
-    Some(OpenSeal { receipt, keys: codec::keys_from_json(document.get_str("keys").ok()?)? })
+    Some(OpenSeal { receipt, keys: codec::keys_from_bson(document.get("keys")?)? })
 }
