@@ -79,7 +79,8 @@ async fn every_key_is_met_once_by_one_cursor_and_by_many() {
 #[tokio::test]
 async fn every_due_key_is_met_once_and_in_order_however_many_lie_between() {
     let Some(_) = server::url() else { return };
-    let layouts: [(&str, fn(i64) -> bool); 4] = [
+    type IsDue = fn(i64) -> bool;
+    let layouts: [(&str, IsDue); 4] = [
         ("all", |_| true),
         ("every other", |n| n % 2 == 0),
         ("first all, then few", |n| n <= 1_100 || n % 90 == 0),
