@@ -57,7 +57,7 @@ pub use notice::Notice;
 pub use path::{Path, PathError, PathFault, PathStep};
 pub use predicate::{Check, Comparison, Predicate, Test};
 pub use profile::{Clause, ClauseOf, Explained, Judged, KeptRows, KeptWhy, Month, Profile};
-pub use receipt::{CursorMove, Generation, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled};
+pub use receipt::{CursorMove, Generation, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled, Stamp};
 pub use reference::reference_names;
 pub use rulebook::{ApprovedRow, LastRow, PendingRow, Rulebook, RulebookRow};
 pub use run::{RunRow, Runs};

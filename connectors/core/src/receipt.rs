@@ -44,6 +44,15 @@ pub struct Receipt {
     pub cursor: CursorMove,
 }
 
+/// What tells a receipt from another one at the same place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The term that it stands under.
+    pub term: u64,
+    /// Its MAC.
+    pub mac: [u8; 32],
+}
+
 /// What a receipt does to its lane's cursor. One that lags is safe: what lies between is walked again, and its rows are
 /// gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,11 +151,21 @@ pub trait Receipts: Send + Sync {
     /// the old transaction, ending its session after five seconds), then looks the receipt up.
     async fn settle(&self, key: &ReceiptKey) -> Settled;
 
-    /// The same for a receipt that is known: what has its place and is not it, by term and MAC, is another's. Where the place
-    /// alone tells, that is asked.
+    /// The same for a receipt that is known: what has its place and is not it, by term and MAC, is another's.
     async fn settle_ours(&self, receipt: &Receipt) -> Settled {
-        self.settle(&receipt.key).await
+        match self.settle(&receipt.key).await {
+            Settled::Present => match self.stamp(&receipt.key).await {
+                Ok(Some(stamp)) if stamp == receipt.stamp() => Settled::Present,
+                Ok(Some(_)) => Settled::Foreign,
+                // It went meanwhile, or cannot be read.
+                Ok(None) | Err(_) => Settled::Unsettled,
+            },
+            settled => settled,
+        }
     }
+
+    /// What the receipt at a place was stamped with, whatever its state; absent where there is none.
+    async fn stamp(&self, key: &ReceiptKey) -> Result<Option<Stamp>, Fault>;
 
     /// Sealed lane, step 2: inserts the receipt in state sealed with its private key list.
     async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit;
@@ -182,6 +201,15 @@ pub trait Receipts: Send + Sync {
     /// Removes acknowledged receipts with a leaf index below `covered` that are older than `keep_secs`; the newest of
     /// each lane stays. Returns how many went.
     async fn prune(&self, covered: u64, keep_secs: u64) -> Result<u64, Fault>;
+}
+
+// === impl Receipt ===
+
+impl Receipt {
+    /// What it is stamped with.
+    pub const fn stamp(&self) -> Stamp {
+        Stamp { term: self.term, mac: self.mac }
+    }
 }
 
 // === impl ReceiptKey ===

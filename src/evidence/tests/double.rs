@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use forgetd_connector::{
     Acquired, Append, Commit, Control, ControlState, Cursor, Fault, FaultClass, FenceRaise, Generation, Head,
     HeadState, Installed, Key, LeafKey, LeafRow, Lease, LeaseClaim, Leases, LogStore, OpenSeal, Pending, Published,
-    Receipt, ReceiptKey, Receipts, Rulebook, RulebookRow, RunRow, Runs, SealEnd, Settled,
+    Receipt, ReceiptKey, Receipts, Rulebook, RulebookRow, RunRow, Runs, SealEnd, Settled, Stamp,
 };
 
 /// One set of control tables.
@@ -119,6 +119,9 @@ impl Receipts for Double {
     }
     async fn settle(&self, _: &ReceiptKey) -> Settled {
         Settled::Unsettled
+    }
+    async fn stamp(&self, key: &ReceiptKey) -> Result<Option<Stamp>, Fault> {
+        Ok(self.there()?.receipts.get(key).map(|(receipt, _)| receipt.stamp()))
     }
     async fn seal(&self, _: &Receipt, _: &[Key]) -> Commit {
         Commit::RolledBack(self.not_asked())

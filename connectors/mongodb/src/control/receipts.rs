@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use forgetd_connector::{
     Commit, Cursor, CursorMove, Fault, Generation, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd,
-    Settled,
+    Settled, Stamp,
 };
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::options::{FindOptions, ReadConcern};
@@ -69,6 +69,12 @@ impl Receipts for MongoControl {
 
     async fn settle_ours(&self, receipt: &Receipt) -> Settled {
         self.looked_up(&receipt.key, Some(receipt)).await
+    }
+
+    async fn stamp(&self, key: &ReceiptKey) -> Result<Option<Stamp>, Fault> {
+        const OPERATION: &str = "read receipt";
+        let found = self.one(OPERATION, "receipt", doc! { "_id": self.receipt_id(key) }).await?;
+        found.map(|receipt| stamp(&receipt).ok_or_else(|| self.odd(OPERATION))).transpose()
     }
 
     async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit {
@@ -301,8 +307,12 @@ fn unwritten(refusal: Refusal) -> Refusal {
 
 /// What a receipt that a majority has says of ours.
 fn standing(kept: &Document, ours: Option<&Receipt>) -> Settled {
-    let same = |ours: &Receipt| kept.number("term") == Some(ours.term) && kept.bytes32("mac") == Some(ours.mac);
+    let same = |ours: &Receipt| stamp(kept) == Some(ours.stamp());
     if ours.is_none_or(same) { Settled::Present } else { Settled::Foreign }
+}
+
+fn stamp(receipt: &Document) -> Option<Stamp> {
+    Some(Stamp { term: receipt.number("term")?, mac: receipt.bytes32("mac")? })
 }
 
 /// What is true of every receipt behind this key.

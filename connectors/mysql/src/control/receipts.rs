@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use forgetd_connector::{
     Commit, Cursor, CursorMove, Fault, Generation, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd,
-    Settled,
+    Settled, Stamp,
 };
 use mysql_async::Row;
 use serde_json::json;
@@ -236,6 +236,16 @@ impl Receipts for MyControl {
 
     async fn settle(&self, key: &ReceiptKey) -> Settled {
         self.settle_receipt(key).await
+    }
+
+    async fn stamp(&self, key: &ReceiptKey) -> Result<Option<Stamp>, Fault> {
+        let mut sql = Sql::default();
+        let key = BoundKey::new(self.instance(), key, &mut sql);
+        let text = format!("select term, mac from {} where {}", self.table("receipt"), key.is());
+        let rows = self.read("read receipt", &sql.say(text)).await?;
+        let place = self.place();
+        let stamp = |row| Ok(Stamp { term: get(row, 0, &place)?, mac: read_mac(row, 1, &place)? });
+        rows.first().map(stamp).transpose()
     }
 
     async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use forgetd_connector::{
     Commit, Cursor, CursorMove, Fault, Generation, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd,
-    Settled,
+    Settled, Stamp,
 };
 use tokio_postgres::Row;
 
@@ -192,6 +192,18 @@ impl Receipts for PgControl {
 
     async fn settle(&self, key: &ReceiptKey) -> Settled {
         self.settle_receipt(key).await
+    }
+
+    async fn stamp(&self, key: &ReceiptKey) -> Result<Option<Stamp>, Fault> {
+        let text = format!(
+            "select term, mac from {} where instance = $1 and ({KEY}) = ($2, $3, $4, $5)",
+            self.table("receipt")
+        );
+        let rows = self.read("read receipt", &bind_key(self.instance(), key).say(text)).await?;
+        let place = self.place();
+        let stamp =
+            |row| Ok(Stamp { term: get::<i64>(row, 0, &place)?.unsigned_abs(), mac: read_mac(row, 1, &place)? });
+        rows.first().map(stamp).transpose()
     }
 
     async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit {

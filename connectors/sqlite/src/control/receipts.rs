@@ -5,7 +5,7 @@ mod write;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Commit, Cursor, Fault, FaultClass, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled,
+    Commit, Cursor, Fault, FaultClass, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled, Stamp,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
@@ -95,6 +95,19 @@ impl Receipts for SqliteControl {
             Ok(Transacted::Done(false)) => Settled::Absent,
             Ok(Transacted::Refused(_) | Transacted::Unknown(_)) | Err(_) => Settled::Unsettled,
         }
+    }
+
+    async fn stamp(&self, key: &ReceiptKey) -> Result<Option<Stamp>, Fault> {
+        let key = key.clone();
+        self.read("read receipt", move |connection, tables| {
+            let sql =
+                format!("select term, mac from {} where instance = ?1 and ({KEY}) = (?2, ?3, ?4, ?5)", tables.receipt);
+            let values = (&tables.instance, &key.generation.0, &key.rule, &key.lane, signed(key.sequence));
+            let stamp =
+                |row: &Row<'_>| Ok(Stamp { term: unsigned(row.get(0)?), mac: bytes32(&row.get::<_, Vec<u8>>(1)?) });
+            connection.query_row(&sql, values, stamp).optional()
+        })
+        .await
     }
 
     async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use forgetd_connector::{
     Acquired, Append, Commit, Connector, Control, ControlState, Cursor, Fault, FenceRaise, Generation, Head, HeadState,
     Installed, Key, LeafKey, LeafRow, Lease, LeaseClaim, Leases, LogStore, OpenSeal, Pending, Published, Receipt,
-    ReceiptKey, Receipts, Rulebook, RulebookRow, RunRow, Runs, SealEnd, Settled,
+    ReceiptKey, Receipts, Rulebook, RulebookRow, RunRow, Runs, SealEnd, Settled, Stamp,
 };
 
 use super::script::{Ending, Operation, Script, lost, scripted, scripted_commit};
@@ -98,6 +98,10 @@ impl Receipts for FaultyControl {
             None => self.inner().settle_ours(receipt).await,
             Some(_) => Settled::Unsettled,
         }
+    }
+
+    async fn stamp(&self, key: &ReceiptKey) -> Result<Option<Stamp>, Fault> {
+        self.inner().stamp(key).await
     }
 
     async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit {

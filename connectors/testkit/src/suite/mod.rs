@@ -180,6 +180,9 @@ macro_rules! conformance_areas {
                 }
             }
             settle {
+                every {
+                    anothers_receipt_in_our_place_is_not_ours
+                }
                 atomic {
                     a_committed_batch_is_present
                     an_abandoned_batch_is_absent

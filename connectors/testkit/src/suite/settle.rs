@@ -1,6 +1,6 @@
 //! Settling: a commit whose answer was lost is looked up, never guessed.
 
-use forgetd_connector::{Commit, Settled};
+use forgetd_connector::{Commit, Receipt, Settled};
 
 use super::fence::{late, order, ten};
 use crate::{Arena, Fixture};
@@ -34,4 +34,17 @@ pub async fn an_abandoned_batch_is_absent(fixture: &dyn Fixture) {
     assert_eq!(second.control().settle(&key).await, Settled::Absent);
     assert_eq!(arena.count("item").await, 10);
     assert_eq!(arena.connector.control().next_sequence(&key.rule, "0").await.unwrap(), 1);
+}
+
+/// A holder whose receipt got lost while the next one took its sequence must not take that one's for its own.
+pub async fn anothers_receipt_in_our_place_is_not_ours(fixture: &dyn Fixture) {
+    let arena = Arena::new(fixture).await;
+    let control = arena.connector.control();
+    let ours = arena.receipt("0", 1, None);
+    assert_eq!(control.settle_ours(&ours).await, Settled::Absent);
+    assert_eq!(control.append(&ours).await, Commit::Committed);
+    assert_eq!(control.settle_ours(&ours).await, Settled::Present);
+    for other in [Receipt { term: ours.term + 1, ..ours.clone() }, Receipt { mac: [9; 32], ..ours.clone() }] {
+        assert_eq!(control.settle_ours(&other).await, Settled::Foreign);
+    }
 }
