@@ -21,6 +21,8 @@ mod methods;
 #[path = "../purge/process.rs"]
 mod process;
 mod server;
+#[path = "../purge/spread.rs"]
+mod spread;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -29,6 +31,7 @@ use std::path::{Path, PathBuf};
 use data::Layout;
 use forgetd::{Deed, Run};
 use server::{Base, Server};
+use spread::spread;
 
 /// Documents of one batch.
 const BATCHES: [u32; 2] = [1_000, 5_000];
@@ -185,9 +188,4 @@ impl Times {
             println!("  {method}: {turns}");
         }
     }
-}
-
-fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    format!("{:.2} [{:.2}-{:.2}]", values[values.len() / 2], values[0], values[values.len() - 1])
 }

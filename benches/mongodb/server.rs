@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection};
@@ -19,6 +19,9 @@ use crate::data::{self, COLLECTION, DATABASE};
 /// measured.
 const SETTINGS: &str = "fsync = on\nsynchronous_commit = on\nshared_buffers = 2GB\nmax_wal_size = 16GB\n\
                         checkpoint_timeout = 1h\nautovacuum = off\n";
+
+/// The longest that PostgreSQL may take to stop.
+const STOP_MAX: Duration = Duration::from_secs(120);
 
 /// Data that every measurement begins with.
 pub(crate) struct Base {
@@ -90,7 +93,7 @@ impl Server {
         };
         let url = part("url ");
         let address = url.trim_start_matches("mongodb://").split('/').next().unwrap().parse().unwrap();
-        Self { keeper, input, address, data: part("data ").into(), postgres: part("postgres ") }
+        Self { keeper, input, address, data: part("data ").into(), postgres: part("documentdb ") }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -118,7 +121,9 @@ impl Server {
         let pid = self.data.join("postmaster.pid");
         let text = std::fs::read_to_string(&pid).unwrap();
         run(Command::new("kill").args(["-INT", text.lines().next().unwrap()]));
+        let asked = Instant::now();
         while pid.exists() {
+            assert!(asked.elapsed() < STOP_MAX, "PostgreSQL does not stop");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         run(Command::new("mv").arg(&self.data).arg(to));

@@ -18,12 +18,15 @@ mod methods;
 #[path = "../purge/process.rs"]
 mod process;
 mod server;
+#[path = "../purge/spread.rs"]
+mod spread;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use forgetd::Deed;
 use server::{Base, Product, Server};
+use spread::spread;
 
 /// Rows of one batch.
 const BATCHES: [u32; 2] = [1_000, 10_000];
@@ -187,9 +190,4 @@ impl Times {
             println!("{line}");
         }
     }
-}
-
-fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    format!("{:.2} [{:.2}-{:.2}]", values[values.len() / 2], values[0], values[values.len() - 1])
 }

@@ -18,12 +18,15 @@ mod process;
 #[path = "../purge/server.rs"]
 #[allow(dead_code, reason = "the other benchmark uses the rest")]
 mod server;
+#[path = "../purge/spread.rs"]
+mod spread;
 mod sqlite;
 
 use std::time::Instant;
 
 use forgetd::Run;
 use server::Server;
+use spread::spread;
 
 /// Rows of one batch.
 const BATCHES: [u32; 2] = [1_000, 10_000];
@@ -156,9 +159,4 @@ async fn single(server: &Server, database: &str) -> f64 {
     let started = Instant::now();
     session.client.batch_execute(&update).await.unwrap();
     started.elapsed().as_secs_f64()
-}
-
-pub(crate) fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    format!("{:.2} [{:.2}-{:.2}]", values[values.len() / 2], values[0], values[values.len() - 1])
 }

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
+use crate::BATCHES;
 use crate::forgetd::{self, Run};
-use crate::{BATCHES, spread};
+use crate::spread::spread;
 
 pub(crate) async fn bench(rows: u64, rounds: usize) {
     let folder = tempfile::tempdir().unwrap();

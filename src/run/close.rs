@@ -300,6 +300,7 @@ async fn write_end(session: &Session<'_>, site: &Site<'_>, row: &RunRow, finishe
             Commit::Unknown(fault) => match site.control.settle_ours(&receipt).await {
                 forgetd_connector::Settled::Present => return Ok(()),
                 forgetd_connector::Settled::Absent if tries < CLOSE_TRIES_MAX => {}
+                forgetd_connector::Settled::Foreign => return committed(Commit::Fenced, site.name),
                 _ => return Err(fault),
             },
             other => return committed(other, site.name),

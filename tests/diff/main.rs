@@ -1,8 +1,8 @@
 //! Random rules on random tables: what each engine deletes, or writes, is what the oracle says, row by row.
 //!
-//! Without arguments a short form and every case of `tests/cases/diff/` run. `diff --cases N [--seed S] [--engine E]..`
-//! runs the long form, on the engines that are named if any is; its last line has the counts, and its exit code is 1 when an engine and the oracle ever differ, or when the
-//! cases met too little of what matters.
+//! Without arguments a short form and every case of `tests/cases/diff/` run. `diff --cases N [--seed S] [--engine E]..` runs
+//! the long form, on the engines that are named if any is; its last line has the counts, and its exit code is 1 when an
+//! engine and the oracle ever differ, or, on all engines, when the cases met too little of what matters.
 
 #![allow(clippy::print_stdout, reason = "its lines are its result")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a world that cannot be made fails the test")]

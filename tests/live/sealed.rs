@@ -99,7 +99,6 @@ fn a_seal_of_before_the_takeover_loses_and_nothing_goes_that_the_new_policy_keep
         assert_eq!(shop::rows(database), DUE + FRESH - shop::BATCH_ROWS);
         keep_all(&program, database, control);
         let successor = program.start(&["run", "--json", "--wait", "60s"]);
-        sleep(THREE_LEASES);
         assert_eq!(successor.wait().expect(0).lines()[0]["changed"], 0, "nothing is due any more");
 
         stale.signal("CONT");
@@ -117,7 +116,6 @@ fn a_holder_frozen_behind_its_seal_sends_nothing_when_it_wakes() {
         let stale = freeze(&program, "finish.before=stop@2");
         keep_all(&program, database, control);
         let successor = program.start(&["run", "--json", "--wait", "60s"]);
-        sleep(THREE_LEASES);
         successor.wait().expect(0);
         let kept = DUE + FRESH - shop::BATCH_ROWS;
         assert_eq!(shop::rows(database), kept, "the successor only looked: its policy keeps the announced rows");
@@ -140,7 +138,6 @@ fn a_holder_frozen_behind_its_change_says_late_what_it_did() {
         assert_eq!(shop::rows(database), rest);
         keep_all(&program, database, control);
         let successor = program.start(&["run", "--json", "--wait", "60s"]);
-        sleep(THREE_LEASES);
         successor.wait().expect(0);
 
         stale.signal("CONT");
@@ -161,7 +158,6 @@ fn an_announced_batch_is_repeated_by_a_successor_with_the_same_policy() {
         let program = start(database, control);
         let stale = freeze(&program, "finish.before=stop@2");
         let successor = program.start(&["run", "--json", "--wait", "60s"]);
-        sleep(THREE_LEASES);
         assert_eq!(successor.wait().expect(0).lines()[0]["left"], 0);
         assert_eq!(shop::rows(database), FRESH);
         stale.signal("CONT");

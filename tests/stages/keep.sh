@@ -32,7 +32,6 @@ if [ "$1" = ferretdb ]; then
   echo "documentdb $(documentdb_url "$dir")"
   echo "pid $(cat "$dir/pid")"
   echo "data $dir/documentdb/data"
-  echo "postgres postgres://postgres@127.0.0.1:$(cat "$dir/documentdb/port")/postgres"
   set --
 fi
 for pid in "$dir/pid" "$dir"/?/pid; do

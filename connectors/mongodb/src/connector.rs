@@ -116,7 +116,7 @@ impl Connector for Mongo {
     }
 
     fn step_grants(&self, step: &Step, role: &str) -> String {
-        preflight::grants(step, role, &self.shared.link.target.schema)
+        preflight::grants(step, role, &self.shared.link.target.schema, flavour::is_sharded(&self.shared.facts))
     }
 
     fn index_statement(&self, table: &TableRef, columns: &[String]) -> String {

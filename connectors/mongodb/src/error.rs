@@ -47,7 +47,7 @@ const HANDSHAKES: &[(&str, &str)] = &[
     ("UnknownIssuer", "the server's certificate is of an authority that is not trusted: see tlsCAFile"),
     ("CaUsedAsEndEntity", "the server's certificate is of an authority that is not trusted: see tlsCAFile"),
     ("NotValidForName", "the server's certificate is for another name than the url's"),
-    ("Expired", "the server's certificate is over"),
+    ("Expired", "the server's certificate has ended"),
 ];
 
 // === impl Failure ===

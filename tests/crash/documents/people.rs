@@ -11,7 +11,7 @@ use super::{deleted, transformed};
 use crate::harness::{Mongo, Policy, Program};
 
 /// People to whom documents belong at first, and those whom the application writes over them.
-const FIRST: u64 = 600;
+pub(super) const FIRST: u64 = 600;
 pub(super) const PEOPLE: u64 = FIRST + 60;
 
 /// Every person, and every value with what becomes of it.

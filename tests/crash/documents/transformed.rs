@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::counts::Found;
 use super::deed::Outcome;
 use super::deleted::{date, fresh};
-use super::people::{self, PEOPLE, PLACES, People, SHOWING, at_place};
+use super::people::{self, FIRST, PEOPLE, PLACES, People, SHOWING, at_place};
 use crate::dice::Dice;
 use crate::harness::{Mongo, Rule};
 
@@ -87,7 +87,7 @@ impl Used {
     pub(super) fn once(&mut self, documents: &Mongo, id: i64, dice: &mut Dice) {
         let at = |millis: i64| Bson::DateTime(DateTime::from_millis(millis));
         let set = |fields: Document| doc! { "update": { "$set": fields } };
-        let person = 600 + dice.below(PEOPLE - 600);
+        let person = FIRST + dice.below(PEOPLE - FIRST);
         let change = match dice.below(10) {
             0..3 => set(doc! { "at": at(fresh()) }),
             3..5 => {

@@ -1,5 +1,5 @@
-//! Collections that are more than documents beside each other: views, those that validate, those in shards. What FerretDB has no command for is made by functions of the
-//! PostgreSQL below it; capped collections and time series it does not have at all.
+//! Collections that are more than documents beside each other: views, those that validate, those in shards. What FerretDB has
+//! no command for is made by functions of the PostgreSQL below it; capped collections and time series it does not have at all.
 
 use mongodb::bson::doc;
 use serde_json::{Value, json};

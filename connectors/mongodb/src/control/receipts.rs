@@ -64,11 +64,7 @@ impl Receipts for MongoControl {
     async fn settle(&self, key: &ReceiptKey) -> Settled {
         // A receipt is one document, so there is no transaction to be waited for. One that was sent and still comes meets
         // whatever stands at its sequence by then, or stands there itself.
-        self.looked_up(key, None).await
-    }
-
-    async fn settle_ours(&self, receipt: &Receipt) -> Settled {
-        self.looked_up(&receipt.key, Some(receipt)).await
+        self.looked_up(key).await
     }
 
     async fn stamp(&self, key: &ReceiptKey) -> Result<Option<Stamp>, Fault> {
@@ -208,21 +204,21 @@ impl MongoControl {
 
     /// What stands at a receipt's place. Only what a majority has can be built on: a primary that steps down takes the rest
     /// with it.
-    async fn looked_up(&self, key: &ReceiptKey, ours: Option<&Receipt>) -> Settled {
+    async fn looked_up(&self, key: &ReceiptKey) -> Settled {
         const OPERATION: &str = "settle";
         let (collection, filter) = (self.own("receipt"), doc! { "_id": self.receipt_id(key) });
         let mut find = collection.find_one(filter.clone());
         if flavour::replicates(&self.shared.facts) {
             find = find.read_concern(ReadConcern::majority());
         }
-        let Ok(kept) = self.call(OPERATION, find).await else { return Settled::Unsettled };
-        match kept {
-            Some(kept) => standing(&kept, ours),
-            None => match self.one(OPERATION, "receipt", filter).await {
+        match self.call(OPERATION, find).await {
+            Ok(Some(_)) => Settled::Present,
+            Ok(None) => match self.one(OPERATION, "receipt", filter).await {
                 Ok(None) => Settled::Absent,
                 // A majority may have it soon, or never.
                 Ok(Some(_)) | Err(_) => Settled::Unsettled,
             },
+            Err(_) => Settled::Unsettled,
         }
     }
 
@@ -303,12 +299,6 @@ fn unwritten(refusal: Refusal) -> Refusal {
         Refusal::Fenced => Refusal::Fenced,
         Refusal::Failure(failure) => Refusal::from(failure.fault),
     }
-}
-
-/// What a receipt that a majority has says of ours.
-fn standing(kept: &Document, ours: Option<&Receipt>) -> Settled {
-    let same = |ours: &Receipt| stamp(kept) == Some(ours.stamp());
-    if ours.is_none_or(same) { Settled::Present } else { Settled::Foreign }
 }
 
 fn stamp(receipt: &Document) -> Option<Stamp> {

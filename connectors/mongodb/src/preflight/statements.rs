@@ -2,8 +2,8 @@
 
 use forgetd_connector::{Path, Step, TableRef};
 
-/// What the step needs on the user's collections.
-pub(crate) fn grants(step: &Step, role: &str, schema: &str) -> String {
+/// What the step needs on the user's collections, and where the server is sharded to know how they lie.
+pub(crate) fn grants(step: &Step, role: &str, schema: &str, sharded: bool) -> String {
     let change = if step.rewrite().is_some() { "update" } else { "remove" };
     let database = |table: &TableRef| table.schema.clone().unwrap_or_else(|| schema.to_owned());
     let privilege = |table: &TableRef, actions: &[&str]| {
@@ -11,6 +11,9 @@ pub(crate) fn grants(step: &Step, role: &str, schema: &str) -> String {
     };
     let mut privileges = vec![privilege(&step.table.name, &["find", change, "listIndexes", "collStats"])];
     privileges.extend(step.others.iter().map(|other| privilege(&other.name, &["find", "listIndexes"])));
+    if sharded {
+        privileges.push(r#"{ resource: { db: "config", collection: "collections" }, actions: ["find"] }"#.into());
+    }
     format!(
         "db.getSiblingDB(\"admin\").grantPrivilegesToRole({role:?}, [{}, {{ resource: {{ db: {:?}, collection: \"\" }}, \
          actions: [\"listCollections\"] }}]);\n",

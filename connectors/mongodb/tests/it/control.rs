@@ -161,21 +161,6 @@ async fn a_receipt_is_settled_by_a_look() {
     assert_eq!(control.settle(&first.key).await, Settled::Present);
 }
 
-/// A holder whose receipt got lost while the next one took its sequence must not take that one's for its own.
-#[tokio::test]
-async fn anothers_receipt_in_our_place_is_not_ours() {
-    let Some(_) = server::url() else { return };
-    let (arena, _database) = arena().await;
-    let control = arena.connector.control();
-    let ours = receipt(&arena, 1);
-    assert_eq!(control.settle_ours(&ours).await, Settled::Absent);
-    assert_eq!(control.append(&ours).await, Commit::Committed);
-    assert_eq!(control.settle_ours(&ours).await, Settled::Present);
-    for other in [Receipt { term: ours.term + 1, ..ours.clone() }, Receipt { mac: [9; 32], ..ours.clone() }] {
-        assert_eq!(control.settle_ours(&other).await, Settled::Foreign);
-    }
-}
-
 /// The newest finished run alone is read, however many there are; a receipt that still owes one is heeded.
 #[tokio::test]
 async fn the_last_run_is_found_without_the_others() {
