@@ -299,7 +299,9 @@ async fn write_end(session: &Session<'_>, site: &Site<'_>, row: &RunRow, finishe
         match site.control.close(row, &receipt).await {
             Commit::Unknown(fault) => match site.control.settle_ours(&receipt).await {
                 forgetd_connector::Settled::Present => return Ok(()),
-                forgetd_connector::Settled::Absent if tries < CLOSE_TRIES_MAX => {}
+                // What has its place keeps it from coming late: the next try takes the place behind, or meets the fence.
+                forgetd_connector::Settled::Absent | forgetd_connector::Settled::Foreign if tries < CLOSE_TRIES_MAX => {
+                }
                 forgetd_connector::Settled::Foreign => return committed(Commit::Fenced, site.name),
                 _ => return Err(fault),
             },

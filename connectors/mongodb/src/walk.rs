@@ -100,10 +100,18 @@ pub(crate) fn behind(id: &Bson) -> Document {
     match id {
         Bson::MinKey | Bson::Null | Bson::MaxKey => later,
         // What is no number comes before all that are, and compares with none.
-        Bson::Double(number) if number.is_nan() => {
+        id if is_no_number(id) => {
             doc! { "$or": [{ "_id": { "$gte": Bson::Double(f64::NEG_INFINITY) } }, later] }
         }
         id => doc! { "$or": [{ "_id": { "$gt": id.clone() } }, later] },
+    }
+}
+
+fn is_no_number(id: &Bson) -> bool {
+    match id {
+        Bson::Double(number) => number.is_nan(),
+        Bson::Decimal128(number) => number.to_string().to_ascii_lowercase().ends_with("nan"),
+        _ => false,
     }
 }
 
@@ -159,7 +167,9 @@ mod tests {
                 && !text.contains("\"string\"")
                 && !text.contains("\"int\"")
         );
-        assert!(behind(&Bson::Double(f64::NAN)).to_string().contains("$gte"));
+        for no_number in [Bson::Double(f64::NAN), Bson::Decimal128("NaN".parse().unwrap())] {
+            assert!(behind(&no_number).to_string().contains("$gte"), "{no_number}");
+        }
         assert!(!behind(&Bson::Null).to_string().contains("$or"));
         assert_eq!(behind(&Bson::MaxKey), doc! { "_id": { "$in": [] } });
     }
