@@ -1,8 +1,10 @@
 //! The program as a process: started, waited for, watched.
 
 use std::path::Path;
-use std::process::{Child, Command};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 pub(crate) fn command(config: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_forgetd"));
@@ -10,14 +12,14 @@ pub(crate) fn command(config: &Path) -> Command {
     command
 }
 
-pub(crate) fn finish(command: &mut Command) {
+fn finish(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Waits for the process and returns its peak resident size in KiB. The kernel's own high-water mark is read, so a
 /// look every few milliseconds misses nothing but the process's very last moments.
-pub(crate) async fn watch(mut child: Child) -> (Child, u64) {
+async fn watch(mut child: Child) -> (Child, u64) {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     while child.try_wait().unwrap().is_none() {
@@ -29,4 +31,24 @@ pub(crate) async fn watch(mut child: Child) -> (Child, u64) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     (child, peak)
+}
+
+/// Approves and runs the one rule of a policy whose keys lie in this folder. Returns the seconds of the run, its peak resident
+/// size in MiB and what it says.
+pub(crate) async fn whole(command: impl Fn() -> Command, folder: &Path) -> (f64, f64, Value) {
+    finish(command().args(["keys", "new", "evidence", "--out"]).arg(folder.join("key")));
+    finish(command().args(["keys", "new", "pseudonym", "--domain", "people", "--out"]).arg(folder.join("people.key")));
+    finish(command().arg("install"));
+    finish(command().arg("approve"));
+    let started = Instant::now();
+    let child = command().args(["run", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let (child, peak_kib) = watch(child).await;
+    let seconds = started.elapsed().as_secs_f64();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line: Value = serde_json::from_str(text.lines().next().unwrap_or_default()).unwrap_or_default();
+    assert_eq!(line["verdict"], "clean", "{text}");
+    #[allow(clippy::cast_precision_loss, reason = "kibibytes")]
+    let peak_mib = peak_kib as f64 / 1024.0;
+    (seconds, peak_mib, line)
 }

@@ -1,11 +1,6 @@
 //! The program itself, as an operator starts it.
 
-use std::process::Stdio;
-use std::time::Instant;
-
-use serde_json::Value;
-
-use crate::process::{command, finish, watch};
+use crate::process::{command, whole};
 
 pub(crate) struct Run {
     pub(crate) seconds: f64,
@@ -38,24 +33,11 @@ pub(crate) async fn run(url: &str, table: &str, since: &str, batch: u32) -> Run 
         token("text"),
     );
     std::fs::write(&config, policy).unwrap();
-    finish(command(&config).args(["keys", "new", "evidence", "--out"]).arg(folder.path().join("key")));
-    let people = folder.path().join("people.key");
-    finish(command(&config).args(["keys", "new", "pseudonym", "--domain", "people", "--out"]).arg(people));
-    finish(command(&config).arg("install"));
-    finish(command(&config).arg("approve"));
-    let started = Instant::now();
-    let child = command(&config).args(["run", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
-    let (child, peak_kib) = watch(child).await;
-    let seconds = started.elapsed().as_secs_f64();
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let line: Value = serde_json::from_str(text.lines().next().unwrap_or_default()).unwrap_or_default();
-    assert_eq!(line["verdict"], "clean", "{text}");
+    let (seconds, peak_mib, line) = whole(|| command(&config), folder.path()).await;
     Run {
         seconds,
         longest_ms: line["longest_tx_ms"].as_f64().unwrap(),
-        #[allow(clippy::cast_precision_loss, reason = "kibibytes")]
-        peak_mib: peak_kib as f64 / 1024.0,
+        peak_mib,
         changed: line["changed"].as_u64().unwrap(),
     }
 }
