@@ -106,6 +106,8 @@ causes! {
     PseudonymKey = "pseudonym_key", "run `forgetd keys list`; make a key with `forgetd keys new pseudonym` and name it in `pseudonym_keys`";
     /// Too many receipts wait for the relay.
     EvidenceBacklog = "evidence_backlog", "the evidence log cannot take entries: look at the relay's errors";
+    /// Too many requests wait for the holder.
+    Requests = "requests", "nobody answers what is asked: see that a `forgetd serve` runs for this instance and that its log is free of errors";
     /// The evidence log cannot be read, extended or trusted.
     Evidence = "evidence", "run `forgetd evidence verify` and look at its problems";
     /// The table does not exist, or the role cannot see it.

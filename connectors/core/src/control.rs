@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 
-use crate::{Fault, Generation, Leases, LogStore, Receipts, Rulebook, Runs};
+use crate::{Fault, Generation, Leases, LogStore, Receipts, Requests, Rulebook, Runs, Standings};
 
 /// The control tables of one database. Only [`Control::install`] runs DDL.
 #[async_trait]
-pub trait Control: Leases + Receipts + Runs + Rulebook + LogStore {
+pub trait Control: Leases + Receipts + Runs + Rulebook + Standings + Requests + LogStore {
     /// The DDL that `install` would run, for a DBA to read or run.
     fn ddl(&self) -> String;
 

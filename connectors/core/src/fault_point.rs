@@ -25,6 +25,8 @@ pub const POINTS: &[&str] = &[
     "unseal",
     "run.close",
     "key.destroy",
+    "standing.keep",
+    "request.answer",
     "relay.publish",
     "relay.checkpoint",
     "relay.ack",

@@ -11,9 +11,11 @@ mod fence;
 mod leases;
 mod log;
 mod receipts;
+mod requests;
 mod rulebook;
 mod runs;
 mod seals;
+mod standings;
 
 use std::sync::Arc;
 

@@ -6,11 +6,13 @@ mod grants;
 mod leases;
 mod log;
 pub(crate) mod receipts;
+mod requests;
 mod rulebook;
 mod runs;
 mod seals;
 mod sessions;
 mod settle;
+mod standings;
 
 use std::sync::Arc;
 

@@ -5,10 +5,12 @@ mod grants;
 mod leases;
 mod log;
 pub(crate) mod receipts;
+mod requests;
 mod rulebook;
 mod runs;
 mod seals;
 mod settle;
+mod standings;
 
 use std::sync::Arc;
 

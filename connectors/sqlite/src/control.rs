@@ -7,8 +7,10 @@ mod ddl;
 mod leases;
 mod log;
 mod receipts;
+mod requests;
 mod rulebook;
 mod runs;
+mod standings;
 
 use std::sync::Arc;
 
@@ -33,6 +35,8 @@ pub(crate) struct Tables {
     cursor: String,
     run: String,
     rulebook: String,
+    standing: String,
+    request: String,
     log_head: String,
     log_object: String,
     log_leaf: String,
@@ -65,6 +69,8 @@ impl Tables {
             cursor: name("cursor"),
             run: name("run"),
             rulebook: name("rulebook"),
+            standing: name("standing"),
+            request: name("request"),
             log_head: name("log_head"),
             log_object: name("log_object"),
             log_leaf: name("log_leaf"),
@@ -90,7 +96,7 @@ impl Tables {
         let blocked = |cause, detail: &str| {
             Err(Fault::new(FaultClass::Blocked(cause), "check fence", place).with_detail(detail).into())
         };
-        let Some((Some(standing), current)) = self.standing(connection, place)? else {
+        let Some((Some(standing), current)) = self.fence_row(connection, place)? else {
             return blocked(Cause::ControlTables, "the tables were emptied, or the fence was never raised here");
         };
         match standing {
@@ -104,7 +110,7 @@ impl Tables {
     }
 
     /// The term in the fence row and the generation beside it; absent where the tables were emptied.
-    fn standing(&self, connection: &Connection, place: &str) -> Result<Option<(Option<u64>, Generation)>, Refusal> {
+    fn fence_row(&self, connection: &Connection, place: &str) -> Result<Option<(Option<u64>, Generation)>, Refusal> {
         let sql = format!(
             "select f.term, c.generation from {} as c left join {} as f on f.instance = ?1 where c.id = 1",
             self.control, self.fence

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use forgetd_connector::{
     Acquired, Append, Commit, Control, ControlState, Cursor, Fault, FaultClass, FenceRaise, Generation, Head,
     HeadState, Installed, Key, LeafKey, LeafRow, Lease, LeaseClaim, Leases, LogStore, OpenSeal, Pending, Published,
-    Receipt, ReceiptKey, Receipts, Rulebook, RulebookRow, RunRow, Runs, SealEnd, Settled, Stamp,
+    Receipt, ReceiptKey, Receipts, RequestRow, RequestState, Requests, Rulebook, RulebookRow, RunRow, Runs, SealEnd,
+    Settled, Stamp, StandingRow, Standings,
 };
 
 /// One set of control tables.
@@ -292,6 +293,38 @@ impl Rulebook for Double {
     }
     async fn keep_rule(&self, _: &RulebookRow, _: u64) -> Commit {
         Commit::RolledBack(self.not_asked())
+    }
+}
+
+#[async_trait]
+impl Standings for Double {
+    async fn standings(&self) -> Result<Vec<StandingRow>, Fault> {
+        Err(self.not_asked())
+    }
+    async fn keep_standing(&self, _: &StandingRow, _: u64) -> Commit {
+        Commit::RolledBack(self.not_asked())
+    }
+    async fn drop_standing(&self, _: &str, _: u64) -> Commit {
+        Commit::RolledBack(self.not_asked())
+    }
+}
+
+#[async_trait]
+impl Requests for Double {
+    async fn post(&self, _: &str, _: &str) -> Result<(), Fault> {
+        Err(self.not_asked())
+    }
+    async fn requests(&self) -> Result<Vec<RequestRow>, Fault> {
+        Err(self.not_asked())
+    }
+    async fn request(&self, _: &str) -> Result<Option<RequestRow>, Fault> {
+        Err(self.not_asked())
+    }
+    async fn answer(&self, _: &str, _: RequestState, _: &str, _: u64) -> Commit {
+        Commit::RolledBack(self.not_asked())
+    }
+    async fn forget_requests(&self, _: u64) -> Result<u64, Fault> {
+        Err(self.not_asked())
     }
 }
 

@@ -22,6 +22,8 @@ const NAMES: &[&str] = &[
     "cursor",
     "run",
     "rulebook",
+    "standing",
+    "request",
     "log_head",
     "log_object",
     "log_leaf",
@@ -29,6 +31,9 @@ const NAMES: &[&str] = &[
     COLLECTIONS[0],
     COLLECTIONS[1],
 ];
+
+/// Those that came later than the others, and by which no receipt is known: where these alone are missing, nothing was lost.
+const LATER: &[&str] = &["standing", "request"];
 
 /// A collection that is there already.
 const EXISTS: &str = "48";
@@ -45,6 +50,7 @@ fn indexes() -> Vec<(&'static str, Document, bool)> {
         ("receipt", doc! { "run": 1 }, false),
         ("receipt", doc! { "debtor": 1 }, true),
         ("run", doc! { "instance": 1, "rule": 1, "started_at": 1 }, false),
+        ("request", doc! { "instance": 1, "state": 1, "posted_at": 1 }, false),
         ("log_object", doc! { "origin": 1, "path": 1 }, false),
         ("log_leaf", by_key(doc! { "instance": 1 }), false),
     ]
@@ -69,8 +75,9 @@ impl Control for MongoControl {
     }
 
     async fn install(&self) -> Result<Installed, Fault> {
-        match self.inspect().await? {
-            ControlState::Ready(generation) => return Ok(Installed::Unchanged(generation)),
+        let state = self.inspect().await?;
+        match &state {
+            ControlState::Ready(generation) => return Ok(Installed::Unchanged(generation.clone())),
             ControlState::OtherVersion(version) => {
                 let fault = Fault::new(FaultClass::Blocked(Cause::ControlTables), "install", self.place());
                 let detail = format!("the collections have version {version}, this forgetd knows {VERSION}");
@@ -81,8 +88,13 @@ impl Control for MongoControl {
         self.create().await?;
         let probed = probe::probe(&self.shared.link).await?;
         tracing::info!(database = %self.shared.link.context.database, atomicity = %probed.words(), "probed the server");
-        // Where anything was, receipts may have been lost with it: the generation is a new one.
-        let generation = self.random_generation()?;
+        // Where anything of what receipts rest on was, some may have been lost with it: the generation is a new one.
+        let generation = match &state {
+            ControlState::Missing(missing) if missing.iter().all(|name| LATER.contains(&name.as_str())) => {
+                self.generation("install").await?
+            }
+            _ => self.random_generation()?,
+        };
         let control = doc! {
             "_id": CONTROL_ID, "version": VERSION, "generation": &generation.0,
             "probe": probed.to_document(&self.shared.facts.identity),

@@ -1,7 +1,7 @@
 //! The fence: a document to be read, and a term in every document that a holder writes again.
 
 use forgetd_connector::{Cause, Fault, FaultClass, FenceRaise, Generation};
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 
 use super::{MongoControl, Refusal};
 use crate::codec::{Fields as _, signed};
@@ -10,7 +10,7 @@ use crate::codec::{Fields as _, signed};
 const RAISES_MAX: usize = 8;
 
 /// The collections whose documents are written again and carry their writer's term.
-const WRITTEN_AGAIN: &[&str] = &["rulebook", "log_head"];
+const WRITTEN_AGAIN: &[&str] = &["rulebook", "standing", "request", "log_head"];
 
 // === impl MongoControl ===
 
@@ -38,6 +38,22 @@ impl MongoControl {
                 blocked(Cause::Restored, "the control collections are of another generation")
             }
             _ => Ok(()),
+        }
+    }
+
+    /// What it means that a write under `term` met no document to change: that one of a later term stands, or that there is
+    /// nothing to be done.
+    pub(super) async fn met_nothing(
+        &self,
+        operation: &'static str,
+        name: &str,
+        id: Document,
+        term: u64,
+    ) -> Result<(), Refusal> {
+        let later = doc! { "_id": id, "term": { "$gt": signed(term) } };
+        match self.one(operation, name, later).await? {
+            Some(_) => Err(Refusal::Fenced),
+            None => self.check_fence(operation, term, None).await,
         }
     }
 

@@ -1,7 +1,8 @@
 //! The control collections where a write is cut off in the middle, and what they hold.
 
 use forgetd_connector::{
-    Append, Cause, Commit, ControlState, Head, Installed, LeafRow, Published, Receipt, RunRow, Settled,
+    Append, Cause, Commit, ControlState, Head, Installed, LeafRow, Published, Receipt, RequestState, RunRow, Settled,
+    StandingRow,
 };
 use forgetd_testkit::{Arena, RULE};
 use mongodb::Collection;
@@ -45,6 +46,13 @@ async fn installing_again_changes_nothing_and_what_is_lost_is_a_new_generation()
     assert_ne!(generation, arena.generation);
     let Commit::RolledBack(fault) = control.append(&receipt(&arena, 1)).await else { panic!("written") };
     assert_eq!(fault.cause(), Cause::Restored);
+    // Collections by which no receipt is known may be younger than the others.
+    for later in ["standing", "request"] {
+        collection(&database, later).await.drop().await.unwrap();
+        assert_eq!(control.inspect().await.unwrap(), ControlState::Missing(vec![later.into()]));
+        assert_eq!(control.install().await.unwrap(), Installed::Created(generation.clone()));
+    }
+    assert_eq!(control.inspect().await.unwrap(), ControlState::Ready(generation));
     collection(&database, "control").await.update_one(doc! {}, doc! { "$set": { "version": 9 } }).await.unwrap();
     assert_eq!(control.inspect().await.unwrap(), ControlState::OtherVersion(9));
     collection(&database, "control").await.delete_many(doc! {}).await.unwrap();
@@ -136,6 +144,9 @@ async fn a_takeover_tells_its_term_to_every_document() {
     let control = arena.connector.control();
     let row = forgetd_connector::RulebookRow { rule: RULE.into(), ..Default::default() };
     assert_eq!(control.keep_rule(&row, arena.term).await, Commit::Committed);
+    let standing = StandingRow { rule: RULE.into(), body: "{}".into() };
+    assert_eq!(control.keep_standing(&standing, arena.term).await, Commit::Committed);
+    control.post("01ASKED", "{}").await.unwrap();
     let head = Head { origin: ORIGIN.into(), size: 1, root: [1; 32] };
     let begin = Append { expected: None, next: head.clone(), objects: vec![], superseded: vec![], leaves: vec![] };
     assert_eq!(control.publish(&begin, arena.term).await, Published::Done);
@@ -146,6 +157,9 @@ async fn a_takeover_tells_its_term_to_every_document() {
     let old = i64::try_from(arena.term).unwrap();
     fence.update_one(doc! {}, doc! { "$set": { "term": old } }).await.unwrap();
     assert_eq!(control.keep_rule(&row, arena.term).await, Commit::Fenced);
+    assert_eq!(control.keep_standing(&standing, arena.term).await, Commit::Fenced);
+    assert_eq!(control.drop_standing(RULE, arena.term).await, Commit::Fenced);
+    assert_eq!(control.answer("01ASKED", RequestState::Taken, "", arena.term).await, Commit::Fenced);
     let on = Append { expected: Some(head.clone()), next: Head { size: 2, ..head }, ..begin };
     assert_eq!(control.publish(&on, arena.term).await, Published::Fenced);
 }

@@ -70,6 +70,17 @@ const TABLES: &[(&str, &str)] = &[
          last_cutoff datetime(6), last_at datetime(6), recent mediumtext not null, primary key (instance, rule)",
     ),
     (
+        "standing",
+        "instance varchar(128) not null, rule varchar(128) not null, body mediumtext not null, \
+         primary key (instance, rule)",
+    ),
+    (
+        "request",
+        "instance varchar(128) not null, id varchar(64) not null, body mediumtext not null, \
+         state enum('open', 'taken', 'done') not null, answer mediumtext not null, posted_at datetime(6) not null, \
+         primary key (instance, id), key request_open (instance, state, posted_at)",
+    ),
+    (
         "log_head",
         "origin varchar(255) not null primary key, size bigint unsigned not null, root varbinary(64) not null, \
          place varchar(512) not null, changed_at datetime(6) not null",

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use forgetd_connector::{
     Acquired, Action, AtomicLane, Atomicity, Cause, Commit, ConnectContext, Connector, Endless, FaultClass, FenceKind,
-    FenceRaise, Generation, Installed, Lane, LaneClaim, LeaseClaim, Receipt, ReceiptKey, Settled, Step, Untouched,
+    FenceRaise, Generation, Installed, Lane, LaneClaim, LeaseClaim, Receipt, ReceiptKey, RequestState, Settled,
+    StandingRow, Step, Untouched,
 };
 use forgetd_testkit::{HOLDER, RULE};
 use mysql_async::prelude::Queryable as _;
@@ -179,6 +180,49 @@ async fn a_batch_on_its_way_is_not_taken_for_undone(cluster: Cluster) {
     assert_eq!(hasty.control().settle(&batch.receipt.key).await, Settled::Present);
 }
 
+/// The node on which it is written has not applied the new term yet.
+async fn an_old_term_writes_nothing_of_the_holders(cluster: Cluster) {
+    let Some(held) = held(cluster, 20_000).await else { return };
+    let (first, second) = (held.first.control(), held.second.control());
+    let row = |body: &str| StandingRow { rule: RULE.into(), body: body.into() };
+    assert_eq!(second.keep_standing(&row("[1]"), held.term).await, Commit::Committed);
+    second.post("01ASKED", "{}").await.unwrap();
+    let (stale, mut term) = (row("[2]"), held.term);
+    for round in 0..3 {
+        let mut lag = Some(held.nodes.lag(1, NAME).await);
+        assert_eq!(first.raise_fence(term + 1).await.unwrap(), FenceRaise::Raised);
+        let sent = held.nodes.sent(1).await;
+        let mut write = match round {
+            0 => second.keep_standing(&stale, term),
+            1 => second.drop_standing(RULE, term),
+            _ => second.answer("01ASKED", RequestState::Done, "{}", term),
+        };
+        // A node of MariaDB answers only once it has applied what was first.
+        let commit = tokio::select! {
+            commit = &mut write => commit,
+            () = held.nodes.sends_more(1, sent) => {
+                lag = None;
+                write.await
+            }
+        };
+        assert!(matches!(commit, Commit::RolledBack(_) | Commit::Fenced), "{round}: {commit:?}");
+        drop(lag);
+        held.nodes.count(1, NAME, "item").await;
+        term += 1;
+    }
+    assert_eq!(first.standings().await.unwrap(), [row("[1]")]);
+    assert_eq!(first.request("01ASKED").await.unwrap().map(|request| request.state), Some(RequestState::Open));
+    assert_eq!(second.answer("01ASKED", RequestState::Done, "{}", term).await, Commit::Committed);
+    assert_eq!(second.drop_standing(RULE, term).await, Commit::Committed);
+    assert_eq!(held.nodes.count(0, "it_cluster_forgetd", "standing").await, 0);
+    assert_eq!(held.nodes.count(0, "it_cluster_forgetd", "request where state = 'done'").await, 1);
+}
+
+#[tokio::test]
+async fn what_the_holder_alone_writes_is_not_written_under_an_old_term_on_a_node_that_lags() {
+    an_old_term_writes_nothing_of_the_holders(Cluster::Galera).await;
+}
+
 #[tokio::test]
 async fn a_batch_that_another_node_has_not_seen_yet_is_not_taken_for_undone() {
     a_batch_on_its_way_is_not_taken_for_undone(Cluster::Galera).await;
@@ -191,6 +235,11 @@ async fn a_batch_of_an_old_term_never_commits_on_a_node_that_lags() {
 
 mod group {
     use super::*;
+
+    #[tokio::test]
+    async fn what_the_holder_alone_writes_is_not_written_under_an_old_term_on_a_member_that_lags() {
+        an_old_term_writes_nothing_of_the_holders(Cluster::Group).await;
+    }
 
     #[tokio::test]
     async fn a_batch_of_an_old_term_never_commits_on_a_member_that_lags() {

@@ -2,7 +2,7 @@
 
 use forgetd_connector::{
     Acquired, Append, Cause, Commit, Connector, ControlState, Cursor, FaultClass, FenceRaise, Head, Installed, LeafRow,
-    LeaseClaim, Published, Receipt, RulebookRow, RunRow, SealEnd, Settled,
+    LeaseClaim, Published, Receipt, RequestState, RulebookRow, RunRow, SealEnd, Settled, StandingRow,
 };
 use forgetd_testkit::{RULE, TestDatabase as _};
 use mysql_async::prelude::Queryable as _;
@@ -26,6 +26,11 @@ async fn installing_twice_changes_nothing() {
         assert_eq!(control.inspect().await.unwrap(), ControlState::Ready(generation.clone()));
         let next = control.new_generation().await.unwrap();
         assert_ne!(next, generation);
+        assert_eq!(control.inspect().await.unwrap(), ControlState::Ready(next.clone()));
+        // Tables by which no receipt is known may be younger than the others.
+        database.sql(&format!("drop table {name}.standing, {name}.request")).await;
+        assert_eq!(control.inspect().await.unwrap(), ControlState::Missing(vec!["standing".into(), "request".into()]));
+        assert_eq!(control.install().await.unwrap(), Installed::Created(next.clone()));
         assert_eq!(control.inspect().await.unwrap(), ControlState::Ready(next));
         database.sql(&format!("update {name}.control set version = 2")).await;
         assert_eq!(control.inspect().await.unwrap(), ControlState::OtherVersion(2));
@@ -149,6 +154,16 @@ async fn everything(connector: &dyn Connector, first: &Receipt) {
     assert_eq!(control.close(&row, &receipt("-", 4)).await, Commit::Committed);
     let rule = RulebookRow { rule: RULE.into(), ..RulebookRow::default() };
     assert_eq!(control.keep_rule(&rule, term).await, Commit::Committed);
+    let standing = StandingRow { rule: RULE.into(), body: "{}".into() };
+    for _ in 0..2 {
+        assert_eq!(control.keep_standing(&standing, term).await, Commit::Committed);
+    }
+    assert_eq!(control.standings().await.unwrap(), [standing]);
+    assert_eq!(control.drop_standing(RULE, term).await, Commit::Committed);
+    control.post("01ASKED", "{}").await.unwrap();
+    assert_eq!(control.requests().await.unwrap().len(), 1);
+    assert_eq!(control.answer("01ASKED", RequestState::Done, "{}", term).await, Commit::Committed);
+    assert_eq!(control.forget_requests(0).await.unwrap(), 1);
     let head = Head { origin: "example.com/log".into(), size: 1, root: [7; 32] };
     let leaf = LeafRow { key: sealed.key.clone(), index: 0, hash: [1; 32] };
     let append = Append {

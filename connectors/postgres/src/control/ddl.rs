@@ -55,6 +55,17 @@ const TABLES: &[(&str, &str)] = &[
          recent text not null, primary key (instance, rule)",
     ),
     (
+        "standing",
+        "instance text collate \"C\" not null, rule text collate \"C\" not null, body text not null, \
+         primary key (instance, rule)",
+    ),
+    (
+        "request",
+        "instance text collate \"C\" not null, id text collate \"C\" not null, body text not null, \
+         state text not null check (state in ('open', 'taken', 'done')), answer text not null, \
+         posted_at timestamptz not null default clock_timestamp(), primary key (instance, id)",
+    ),
+    (
         "log_head",
         "origin text collate \"C\" primary key, size bigint not null, root bytea not null, \
          table_oid bigint not null, system_identifier text not null, timeline text not null, \
@@ -89,6 +100,7 @@ const INDEXES: &[(&str, &str, &str)] = &[
     ("receipt_sealed", "receipt", "(instance) where state = 'sealed'"),
     ("run_unfinished", "run", "(instance, started_at) where result is null"),
     ("run_rule", "run", "(instance, rule, run)"),
+    ("request_open", "request", "(instance, posted_at, id) where state <> 'done'"),
     ("log_leaf_index", "log_leaf", "(origin, index)"),
 ];
 

@@ -20,6 +20,11 @@ async fn installing_twice_changes_nothing() {
     assert_eq!(control.inspect().await.unwrap(), ControlState::Ready(generation.clone()));
     let next = control.new_generation().await.unwrap();
     assert_ne!(next, generation);
+    assert_eq!(control.inspect().await.unwrap(), ControlState::Ready(next.clone()));
+    // Tables by which no receipt is known may be younger than the others.
+    database.sql("drop table forgetd.standing, forgetd.request").await;
+    assert_eq!(control.inspect().await.unwrap(), ControlState::Missing(vec!["standing".into(), "request".into()]));
+    assert_eq!(control.install().await.unwrap(), Installed::Created(next.clone()));
     assert_eq!(control.inspect().await.unwrap(), ControlState::Ready(next));
     database.sql("update forgetd.control set version = 2").await;
     assert_eq!(control.inspect().await.unwrap(), ControlState::OtherVersion(2));

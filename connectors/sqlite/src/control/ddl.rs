@@ -19,11 +19,16 @@ const NAMES: &[&str] = &[
     "cursor",
     "run",
     "rulebook",
+    "standing",
+    "request",
     "log_head",
     "log_object",
     "log_leaf",
     "head_copy",
 ];
+
+/// Those that came later than the others, and by which no receipt is known: where these alone are missing, nothing was lost.
+const LATER: &[&str] = &["standing", "request"];
 
 /// The statements that create the tables; running them again changes nothing.
 ///
@@ -63,7 +68,8 @@ pub(super) fn inspect(connection: &Connection, tables: &Tables) -> rusqlite::Res
     })
 }
 
-/// Creates what is missing. Where anything was, receipts may have been lost with it: the generation is a new one.
+/// Creates what is missing. Where anything of what receipts rest on was, some may have been lost with it: the generation is a
+/// new one.
 pub(super) fn install(connection: &Connection, tables: &Tables, place: &str) -> Result<Installed, Refusal> {
     let failed = |failure: rusqlite::Error| error::control_fault("install", place, &failure);
     match inspect(connection, tables).map_err(failed)? {
@@ -73,9 +79,17 @@ pub(super) fn install(connection: &Connection, tables: &Tables, place: &str) -> 
             let detail = format!("the tables have version {version}, this forgetd knows {VERSION}");
             return Err(fault.with_detail(detail).into());
         }
-        ControlState::Missing(_) | ControlState::Denied(_) => {}
+        ControlState::Missing(missing) => {
+            connection.execute_batch(&text(tables)).map_err(failed)?;
+            let is_later = |name: &String| LATER.iter().any(|later| *name == format!("{}_{later}", tables.prefix));
+            if missing.iter().all(is_later) {
+                let sql = format!("select generation from {} where id = 1", tables.control);
+                let generation = connection.query_row(&sql, [], |row| row.get(0)).map_err(failed)?;
+                return Ok(Installed::Created(Generation(generation)));
+            }
+        }
+        ControlState::Denied(_) => connection.execute_batch(&text(tables)).map_err(failed)?,
     }
-    connection.execute_batch(&text(tables)).map_err(failed)?;
     let generation = random_generation(connection).map_err(failed)?;
     let sql = format!(
         "insert into {} (id, version, generation) values (1, ?1, ?2)

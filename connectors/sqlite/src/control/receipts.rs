@@ -134,7 +134,7 @@ impl Receipts for SqliteControl {
     async fn adopt(&self, term: u64) -> Result<Vec<OpenSeal>, Fault> {
         self.rewrite("adopt seals", move |connection, tables, place| {
             // Whoever adopts may not have raised the fence here yet; only a later holder is in the way.
-            match tables.standing(connection, place)? {
+            match tables.fence_row(connection, place)? {
                 Some((Some(standing), _)) if standing > term => Err(Refusal::Fenced),
                 _ => seals::adopt(connection, tables, place, term),
             }

@@ -82,6 +82,26 @@ create table if not exists `{prefix}_rulebook` (
   primary key (instance, rule)
 ) strict;
 
+create table if not exists `{prefix}_standing` (
+  instance text not null,
+  rule text not null,
+  body text not null,
+  primary key (instance, rule)
+) strict;
+
+create table if not exists `{prefix}_request` (
+  instance text not null,
+  id text not null,
+  body text not null,
+  state text not null check (state in ('open', 'taken', 'done')),
+  answer text not null,
+  posted_at_ms integer not null,
+  primary key (instance, id)
+) strict;
+
+create index if not exists `{prefix}_request_open` on `{prefix}_request` (instance, posted_at_ms, id)
+  where state <> 'done';
+
 create table if not exists `{prefix}_log_head` (
   origin text primary key not null,
   size integer not null,

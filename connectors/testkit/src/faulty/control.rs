@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use forgetd_connector::{
     Acquired, Append, Commit, Connector, Control, ControlState, Cursor, Fault, FenceRaise, Generation, Head, HeadState,
     Installed, Key, LeafKey, LeafRow, Lease, LeaseClaim, Leases, LogStore, OpenSeal, Pending, Published, Receipt,
-    ReceiptKey, Receipts, Rulebook, RulebookRow, RunRow, Runs, SealEnd, Settled, Stamp,
+    ReceiptKey, Receipts, RequestRow, RequestState, Requests, Rulebook, RulebookRow, RunRow, Runs, SealEnd, Settled,
+    Stamp, StandingRow, Standings,
 };
 
 use super::script::{Ending, Operation, Script, lost, scripted, scripted_commit};
@@ -184,6 +185,44 @@ impl Rulebook for FaultyControl {
 
     async fn keep_rule(&self, row: &RulebookRow, term: u64) -> Commit {
         scripted_commit!(self.script, KeepRule, self.inner().keep_rule(row, term).await)
+    }
+}
+
+#[async_trait]
+impl Standings for FaultyControl {
+    async fn standings(&self) -> Result<Vec<StandingRow>, Fault> {
+        scripted!(self.script, Standings, self.inner().standings().await)
+    }
+
+    async fn keep_standing(&self, row: &StandingRow, term: u64) -> Commit {
+        scripted_commit!(self.script, KeepStanding, self.inner().keep_standing(row, term).await)
+    }
+
+    async fn drop_standing(&self, rule: &str, term: u64) -> Commit {
+        scripted_commit!(self.script, DropStanding, self.inner().drop_standing(rule, term).await)
+    }
+}
+
+#[async_trait]
+impl Requests for FaultyControl {
+    async fn post(&self, id: &str, body: &str) -> Result<(), Fault> {
+        scripted!(self.script, Post, self.inner().post(id, body).await)
+    }
+
+    async fn requests(&self) -> Result<Vec<RequestRow>, Fault> {
+        scripted!(self.script, Requests, self.inner().requests().await)
+    }
+
+    async fn request(&self, id: &str) -> Result<Option<RequestRow>, Fault> {
+        self.inner().request(id).await
+    }
+
+    async fn answer(&self, id: &str, state: RequestState, answer: &str, term: u64) -> Commit {
+        scripted_commit!(self.script, Answer, self.inner().answer(id, state, answer, term).await)
+    }
+
+    async fn forget_requests(&self, older_than_secs: u64) -> Result<u64, Fault> {
+        self.inner().forget_requests(older_than_secs).await
     }
 }
 

@@ -14,12 +14,14 @@ pub mod nulls;
 pub mod poison;
 pub mod predicate;
 pub mod receipts;
+pub mod requests;
 pub mod rulebook;
 pub mod runs;
 pub mod sealed;
 pub mod selection;
 pub mod settle;
 pub mod shapes;
+pub mod standings;
 pub mod sweeps;
 pub mod transform;
 pub mod walk;
@@ -77,6 +79,22 @@ macro_rules! conformance_areas {
                 every {
                     a_rule_comes_back_as_it_was_kept
                     a_stale_holder_keeps_no_rule
+                }
+            }
+            standings {
+                every {
+                    standings_come_back_as_they_were_kept
+                    a_stale_holder_keeps_and_drops_no_standing
+                }
+            }
+            requests {
+                every {
+                    a_request_is_posted_once
+                    a_request_is_answered_once
+                    the_oldest_request_comes_first
+                    only_so_many_requests_wait
+                    a_stale_holder_answers_no_request
+                    what_nobody_needs_any_more_is_forgotten
                 }
             }
             log {
