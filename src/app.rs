@@ -33,6 +33,16 @@ pub async fn connect(config: &Config) -> Result<Databases, Problems> {
     if problems.is_empty() { Ok(Databases::new(connectors)) } else { Err(Problems(problems)) }
 }
 
+/// Connects to one database of the configuration.
+///
+/// The outer error is about the configuration, the inner one about the database.
+pub async fn connect_database(config: &Config, name: &str) -> Result<Result<Box<dyn Connector>, Fault>, Problem> {
+    let Some(database) = config.database(name) else {
+        return Err(Problem::new("databases", format!("has no entry {name}"), "correct the name"));
+    };
+    connect_one(database, &database.url.read()?, &config.instance).await
+}
+
 /// Makes the demo's database.
 #[cfg(feature = "sqlite")]
 pub fn create_sqlite(path: &std::path::Path, script: &str) -> Result<(), Fault> {

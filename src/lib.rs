@@ -6,17 +6,20 @@
 //! together, `cli` speaks with people. ARCHITECTURE.md tells the whole.
 
 pub mod app;
+pub mod board;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod evidence;
 pub mod guard;
+pub mod http;
 pub mod keys;
 pub mod lease;
 pub mod plan;
 pub mod preflight;
 pub mod rules;
 pub mod run;
+pub mod serve;
 pub mod shutdown;
 pub mod telemetry;
 pub mod transform;

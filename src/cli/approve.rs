@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::run::{explain, signing_key};
+use super::ask;
+use super::run::explain;
 use super::{USAGE, complain, load, print, prompt, say};
 use crate::app;
 use crate::config::Config;
 use crate::keys::EvidenceKey;
+use crate::lease;
 use crate::rules::{Mode, Rule};
-use crate::run::{Approver, Databases, Quiet, RuleApproval, Session, Sites};
+use crate::run::{Approver, Databases, Quiet, Refused, RuleApproval, Session, Sites, signing_key};
+use crate::serve::request::{Approved, Ask};
 use crate::shutdown;
 
 use shown::Shown;
@@ -110,6 +113,11 @@ async fn look_and_approve(config: &Config, databases: &Databases, rules: &[&Rule
     let sites = Sites::survey(config, databases).await;
     let done = match Session::open(config, &sites, &key, Duration::ZERO, stop, &Quiet).await {
         Ok(session) => session.approve_rules(&approvals, by).await,
+        Err(Refused::NotHolder(lease)) if lease::serves(&lease.holder) => {
+            let rules = approvals.iter().map(|approval| Approved::of(approval)).collect();
+            let ask = Ask::Approve { rules, reason: by.reason.into() };
+            return ask::and_show(&sites, ask, false).await.max(stuck);
+        }
         Err(refused) => Err(refused),
     };
     match done {

@@ -1,6 +1,7 @@
 //! `forgetd evidence`: what an operator or an auditor asks of the evidence log.
 
 mod log;
+mod missing;
 mod prove;
 mod prove_row;
 mod recover;

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, Config, LoadOptions};
 
 pub mod approve;
+mod ask;
 pub mod check;
 pub mod completions;
 #[cfg(feature = "sqlite")]
@@ -18,6 +19,7 @@ pub mod home;
 pub mod init;
 pub mod install;
 pub mod keys;
+pub mod pause;
 pub mod plan;
 pub mod progress;
 mod prompt;
@@ -25,6 +27,8 @@ mod report;
 mod row_key;
 pub mod run;
 pub mod schema;
+pub mod serve;
+pub mod status;
 
 /// The daemon that forgets: deletes what its retention policy says is due, and proves it.
 #[derive(Debug, Parser)]
@@ -61,6 +65,14 @@ pub enum Verb {
     Explain(explain::Args),
     /// Run one rule, or every rule, now.
     Run(run::Args),
+    /// Run rules on their schedules, beside an application, for as long as it lives.
+    Serve(serve::Args),
+    /// Show who acts, and how every rule stands.
+    Status(status::Args),
+    /// Let one rule, or every rule, rest from its next batch on.
+    Pause(pause::Args),
+    /// Let paused rules work again.
+    Resume(pause::ResumeArgs),
     /// Approve a new or changed rule, or what stops its next run.
     Approve(approve::Args),
     /// Verify, list, prove, export or recover the evidence log.
@@ -94,6 +106,10 @@ pub async fn main(cli: Cli) -> ExitCode {
         Verb::Plan(args) => plan::run(&cli.config, &args).await,
         Verb::Explain(args) => explain::run(&cli.config, &args).await,
         Verb::Run(args) => run::run(&cli.config, &args).await,
+        Verb::Serve(args) => Box::pin(serve::run(&cli.config, &args)).await,
+        Verb::Status(args) => status::run(&cli.config, &args).await,
+        Verb::Pause(args) => Box::pin(pause::pause(&cli.config, &args)).await,
+        Verb::Resume(args) => Box::pin(pause::resume(&cli.config, &args)).await,
         Verb::Approve(args) => approve::run(&cli.config, &args).await,
         Verb::Evidence(args) => evidence::run(&cli.config, &args).await,
         Verb::Keys(args) => keys::run(&cli.config, &args).await,

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -28,7 +29,7 @@ impl Progress for Bar {
         *self.0.borrow_mut() = Some(bar);
     }
 
-    fn batch(&self, _rule: &str, changed: u64) {
+    fn batch(&self, _rule: &str, changed: u64, _took: Duration) {
         if let Some(bar) = self.0.borrow().as_ref() {
             bar.set_position(changed);
         }

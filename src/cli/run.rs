@@ -4,22 +4,29 @@ use std::path::Path;
 use std::time::Duration;
 
 use forgetd_connector::Cause;
-use secrecy::ExposeSecret as _;
 
+use super::ask;
 use super::{BAD_CONFIG, NOT_HOLDER, UNAVAILABLE, USAGE, complain, load, print, progress::Bar, prompt, say};
 use crate::app;
-use crate::config::{Config, Problem};
-use crate::keys::EvidenceKey;
+use crate::config::Config;
+use crate::lease;
 use crate::preflight;
 use crate::rules::{Mode, Period, Rule};
-use crate::run::{Databases, Refused, Report, Session, Sites, Verdict, observe};
+use crate::run::{Databases, Refused, Report, Session, Sites, Verdict, observe, signing_key};
+use crate::serve::request::Ask;
 use crate::shutdown;
 
 /// Options of `run`.
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// The rule; every rule without it.
+    #[arg(conflicts_with = "overdue")]
     pub(crate) rule: Option<String>,
+
+    /// Only rules whose fire time passed since they were last served, and those never served: for a CronJob beside an
+    /// application that is not always there.
+    #[arg(long)]
+    pub(crate) overdue: bool,
 
     /// Wait this long for a living holder to go, for example 30s or 5m; without it, exit 75 at once.
     #[arg(long, value_name = "DURATION")]
@@ -99,7 +106,12 @@ async fn act(config: &Config, databases: &Databases, rules: &[&Rule], wait: Dura
             Err(problem) => return complain(&problem.into()),
         };
         let ran = match Session::open(config, &sites, &key, wait, stop, &bar).await {
+            Ok(session) if args.overdue => session.run_overdue(&rules).await,
             Ok(session) => session.run(&rules).await,
+            Err(Refused::NotHolder(lease)) if lease::serves(&lease.holder) => {
+                let names = rules.iter().map(|rule| rule.name.clone()).collect();
+                return ask::and_show(&sites, Ask::Run { rules: names }, args.json).await;
+            }
             Err(refused) => Err(refused),
         };
         match ran {
@@ -130,13 +142,6 @@ fn needs_lease(sites: &Sites<'_>, rules: &[&Rule]) -> bool {
         // The answer of an unreachable home is the exit code 69, which opening a session gives.
         Err(_) => acts,
     }
-}
-
-pub(crate) fn signing_key(config: &Config) -> Result<EvidenceKey, Problem> {
-    let text = config.evidence.signing_key.read()?;
-    EvidenceKey::from_file_text(text.expose_secret()).map_err(|error| {
-        Problem::new("evidence.signing_key", error.to_string(), "make one with `forgetd keys new evidence --out FILE`")
-    })
 }
 
 pub(crate) fn explain(refused: &Refused) -> u8 {
@@ -182,21 +187,7 @@ fn show(report: &Report, json: bool) {
         }
         return;
     }
-    let cause = report.cause.map_or(String::new(), |cause| format!(": {cause}"));
-    let left = report.left.map_or_else(|| "unknown".into(), |left| left.to_string());
-    print(format_args!(
-        "{}: {}{cause}  {} rows {}, {left} left, {} batches, {:.1} s",
-        report.rule, report.verdict, report.changed, report.done, report.batches, report.seconds
-    ));
-    for skipped in &report.skipped {
-        print(format_args!("  {} rows skipped: {}; {}", skipped.n, skipped.cause, skipped.cause.fix()));
-    }
-    if let Some(detail) = &report.detail {
-        print(format_args!("  {detail}"));
-    }
-    if let Some(cause) = report.cause {
-        print(format_args!("  {}", cause.fix()));
-    }
+    print(report.text());
 }
 
 /// The worst verdict's code; 75 where another holder took over, 69 where a database went away; an observing run with rows due is no failure.
@@ -207,9 +198,5 @@ fn exit_code(reports: &[Report]) -> u8 {
     if reports.iter().any(|report| report.verdict == Verdict::Failed && report.cause == Some(Cause::Unreachable)) {
         return UNAVAILABLE;
     }
-    let verdicts = reports.iter().map(|report| match report.cause {
-        Some(Cause::Observe) => Verdict::Clean,
-        _ => report.verdict,
-    });
-    verdicts.fold(Verdict::Clean, Verdict::worse).exit_code()
+    reports.iter().map(Report::verdict).fold(Verdict::Clean, Verdict::worse).exit_code()
 }

@@ -18,7 +18,7 @@ use super::{
 pub(super) const ENV_PREFIX: &str = "FORGETD__";
 
 /// What is layered; everything else in a file is not.
-const LAYERED: &[&str] = &["version", "instance", "coordination", "databases", "evidence", "defaults"];
+const LAYERED: &[&str] = &["version", "instance", "coordination", "databases", "evidence", "http", "defaults"];
 
 /// What changes the meaning of rules, or of the file itself, comes from files.
 const FILES_ONLY: &[&str] = &["rules", "pseudonym_keys", "defaults", "version"];

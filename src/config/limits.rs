@@ -9,11 +9,12 @@ use crate::rules::Period;
 pub(super) const VERSION: u32 = 1;
 
 /// Settings that hold where no layer says otherwise, as they would be written.
-pub(super) const DEFAULTS: [(&str, &str); 3] = [
+pub(super) const DEFAULTS: [(&str, &str); 4] = [
     // Long enough for a pause of some seconds, short enough that a successor is soon there.
     ("coordination.lease", "15s"),
     ("evidence.receipt_keep", "30d"),
     ("evidence.receipts_pending_max", "10000"),
+    ("http.listen", "0.0.0.0:9878"),
 ];
 
 /// Seconds of a lease: renewals every third of it must be possible, and a dead holder must not be missed for long.

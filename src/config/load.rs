@@ -81,6 +81,15 @@ pub fn load(options: &LoadOptions) -> Result<Config, Problems> {
     }
 }
 
+/// The files that loading would read now, the main one first. Whatever is wrong with them is said by loading.
+pub fn files(options: &LoadOptions) -> Vec<PathBuf> {
+    let main = options.main_file();
+    let folder = main.parent().unwrap_or(Path::new("")).to_path_buf();
+    let mut files = vec![main];
+    files.extend(beside(&folder, &mut vec![]));
+    files
+}
+
 /// The files of `conf.d`, in the order of their names.
 fn beside(folder: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
     let conf_d = folder.join("conf.d");

@@ -33,7 +33,7 @@ mod words;
 mod yaml;
 
 pub use fragment::{condition, is_key_name, moment, since};
-pub use load::{LoadOptions, load};
+pub use load::{LoadOptions, files, load};
 pub use problem::{Problem, Problems};
 pub use schema::schema;
 pub use secret::Secret;

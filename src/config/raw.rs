@@ -28,6 +28,8 @@ pub(super) struct RawFile {
     pub(super) databases: Field<ByName<RawDatabase>>,
     /// Where evidence goes and who signs it.
     pub(super) evidence: Field<RawEvidence>,
+    /// What `forgetd serve` shows of itself.
+    pub(super) http: Field<RawHttp>,
     /// The keys that tokens are made with; `forgetd keys new pseudonym` makes one. They come from files only; those of
     /// several files add up.
     pub(super) pseudonym_keys: Field<Vec<Field<RawPseudonymKey>>>,
@@ -121,6 +123,15 @@ pub(super) struct RawEvidence {
     pub(super) receipts_pending_max: Field<u64>,
     /// A place outside every database that remembers the newest checkpoint, so that a restored database is noticed.
     pub(super) remember: Field<RawRemember>,
+}
+
+/// What `forgetd serve` shows of itself: probes, metrics, a status page and the evidence log, all read-only.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Http")]
+pub(super) struct RawHttp {
+    /// The address and port it listens on. Default: `0.0.0.0:9878`.
+    pub(super) listen: Field<String>,
 }
 
 /// Where the evidence log is kept.

@@ -1,7 +1,7 @@
 //! What the daemon was told, resolved: defaults applied, names checked, paths absolute or relative to the working
 //! folder, nothing of the files' form left.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 
@@ -19,6 +19,8 @@ pub struct Config {
     pub databases: Vec<Database>,
     /// Where evidence goes.
     pub evidence: Evidence,
+    /// Where `serve` listens.
+    pub listen: SocketAddr,
     /// The keys that tokens are made with, by domain and then by when they become active.
     pub pseudonym_keys: Vec<PseudonymKey>,
     /// The rules, by name.

@@ -25,6 +25,7 @@ const SHOWN: &[&str] = &[
     "origin",
     "receipt_keep",
     "receipts_pending_max",
+    "listen",
     "schedule",
     "cron",
     "zone",

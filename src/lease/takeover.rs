@@ -5,7 +5,7 @@ use std::time::Duration;
 use forgetd_connector::{Acquired, Control, Fault, FaultClass, Lease, LeaseClaim};
 use tokio::time::{Instant, sleep};
 
-use super::Claim;
+use super::{Claim, serves};
 use crate::config::Coordination;
 
 /// The shortest and longest pause between two looks at a lease that somebody else holds.
@@ -23,7 +23,7 @@ pub enum Refusal {
     Fault(Fault),
 }
 
-/// Takes the instance's lease, waiting up to `wait` for a living holder. Without coordination it is taken by force.
+/// Takes the instance's lease, waiting up to `wait` for a living holder, unless that one serves: it can be asked. Without coordination it is taken by force.
 pub async fn take(
     home: &dyn Control,
     holder: &str,
@@ -53,7 +53,7 @@ pub async fn take(
             Err(fault) => return Err(Refusal::Fault(fault)),
         };
         let left = give_up.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if left.is_zero() || matches!(&refusal, Refusal::Taken(lease) if serves(&lease.holder)) {
             return Err(refusal);
         }
         sleep(Duration::from_millis(pause).min(left)).await;

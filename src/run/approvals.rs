@@ -49,7 +49,7 @@ impl Session<'_> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match home.control.keep_rule(&row, self.claim.term()).await {
+            match home.control.keep_rule(&row, self.tenure.claim.term()).await {
                 Commit::Unknown(_) if tries < KEEP_TRIES_MAX => {}
                 other => return close::committed(other, home.name),
             }

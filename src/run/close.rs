@@ -73,6 +73,15 @@ pub(super) async fn note_skipped(session: &Session<'_>, rule: &Rule, cause: Caus
     }
 }
 
+/// Leaves an entry that a rule that only looks found nothing due. A failure is logged: nothing happened.
+pub(super) async fn note_nothing_due(session: &Session<'_>, site: &Site<'_>, rule: &Rule, report: &Report) {
+    let Some(cutoff) = report.cutoff else { return };
+    let body = EntryBody::Heartbeat { cutoff, rule_digest: rule.digest(), floor: None };
+    if let Err(fault) = session.note(site, &rule.name, &report.run_id, &body).await {
+        tracing::warn!(rule = %rule.name, error = %fault, "the entry that nothing was due could not be written");
+    }
+}
+
 /// Walks the lane, again where that can help, recounts, and closes the run.
 pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut report: Report) -> Report {
     let before = match already_changed(opened).await {

@@ -21,6 +21,7 @@ mod rule;
 mod seals;
 mod session;
 mod site;
+pub mod standing;
 mod sweep;
 mod verdict;
 mod walk;
@@ -33,7 +34,8 @@ pub use pace::Pace;
 pub use progress::{Progress, Quiet};
 pub use report::{Report, Skipped};
 pub(crate) use session::relay;
-pub use session::{KeyDestroyedAt, KeyDestruction, KeyEntry, KeyStopped, Refused, Session};
+pub use session::signing_key;
+pub use session::{Firing, KeyDestroyedAt, KeyDestruction, KeyEntry, KeyStopped, Refused, Session, Tenure, Told, Turn};
 pub use site::{Site, Sites};
 pub use verdict::Verdict;
 

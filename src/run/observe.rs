@@ -40,6 +40,7 @@ async fn look(config: &Config, sites: &Sites<'_>, rule: &Rule, mut report: Repor
     let measure = connector.measure(&step, RowCap(None)).await?;
     report.cutoff = Some(step.selection.terms.cutoff.0);
     (report.due, report.due_exact) = rule::due(&measure)?;
+    report.oldest = measure.oldest;
     report.left = report.due;
     if report.due == Some(0) {
         return Ok(report.ended(Verdict::Clean, None, None));

@@ -1,11 +1,13 @@
 //! Who is told how far a run has come.
 
+use std::time::Duration;
+
 /// A listener. It is called between batches and must not block.
 pub trait Progress {
     /// A run begins, with this many rows due (at least, where counting stopped early).
     fn begin(&self, rule: &str, due: u64, exact: bool);
-    /// A batch was committed; `changed` rows so far.
-    fn batch(&self, rule: &str, changed: u64);
+    /// A batch was committed, `took` after it began; `changed` rows so far.
+    fn batch(&self, rule: &str, changed: u64, took: Duration);
     /// The run ended.
     fn end(&self, rule: &str);
 }
@@ -18,6 +20,6 @@ pub struct Quiet;
 
 impl Progress for Quiet {
     fn begin(&self, _rule: &str, _due: u64, _exact: bool) {}
-    fn batch(&self, _rule: &str, _changed: u64) {}
+    fn batch(&self, _rule: &str, _changed: u64, _took: Duration) {}
     fn end(&self, _rule: &str) {}
 }

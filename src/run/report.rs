@@ -34,6 +34,8 @@ pub struct Report {
     pub due: Option<u64>,
     /// Whether that number is exact; counting stops early where nothing needs the rest.
     pub due_exact: bool,
+    /// The moment that the oldest of them counts from, where it is known.
+    pub oldest: Option<Timestamp>,
     /// Rows changed.
     pub changed: u64,
     /// Due rows recounted at the end.
@@ -75,6 +77,7 @@ impl Report {
             cutoff: None,
             due: None,
             due_exact: false,
+            oldest: None,
             changed: 0,
             left: None,
             skipped: vec![],
@@ -98,6 +101,27 @@ impl Report {
         self.cause = cause;
         self.detail = detail;
         self
+    }
+
+    /// The verdict as exit codes and requests see it: observing with rows due is no failure.
+    pub fn verdict(&self) -> Verdict {
+        if self.cause == Some(Cause::Observe) { Verdict::Clean } else { self.verdict }
+    }
+
+    /// The result for people: one line, and one below it for each thing to know.
+    pub fn text(&self) -> String {
+        let cause = self.cause.map_or(String::new(), |cause| format!(": {cause}"));
+        let left = self.left.map_or_else(|| "unknown".into(), |left| left.to_string());
+        let mut lines = vec![format!(
+            "{}: {}{cause}  {} rows {}, {left} left, {} batches, {:.1} s",
+            self.rule, self.verdict, self.changed, self.done, self.batches, self.seconds
+        )];
+        for skipped in &self.skipped {
+            lines.push(format!("  {} rows skipped: {}; {}", skipped.n, skipped.cause, skipped.cause.fix()));
+        }
+        lines.extend(self.detail.iter().map(|detail| format!("  {detail}")));
+        lines.extend(self.cause.map(|cause| format!("  {}", cause.fix())));
+        lines.join("\n")
     }
 
     /// The skipped rows as a map.

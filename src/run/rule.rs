@@ -57,7 +57,7 @@ pub(super) async fn run(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>) -> 
         Err(blocked) => {
             let report = report.ended(blocked.verdict, Some(blocked.cause), Some(blocked.detail));
             // An evidence log that cannot be trusted takes no entry either.
-            if session.is_sound() && rule.mode == Mode::Enforce {
+            if session.is_sound() {
                 close::note_skipped(session, rule, blocked.cause).await;
             }
             report
@@ -79,6 +79,10 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
         if let Some(fault) = session.stuck(&rule.name) {
             return Err(fault.into());
         }
+        if let Some(paused) = session.paused(&rule.name) {
+            let detail = format!("paused by {} since {}: {}", paused.who, paused.since, paused.reason);
+            return Err(Blocked { verdict: Verdict::Blocked, cause: Cause::Paused, detail });
+        }
         if site.connector.facts().read_only {
             return Err(Fault::new(FaultClass::Blocked(Cause::ReadOnly), "begin run", site.name).into());
         }
@@ -86,6 +90,7 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
     let mut looked = look(session, site, rule, &pace.stop).await?;
     report.cutoff = Some(looked.step.selection.terms.cutoff.0);
     (report.due, report.due_exact) = due(&looked.measure)?;
+    report.oldest = looked.measure.oldest;
     if rule.mode == Mode::Observe {
         return Ok(observed(session, site, rule, report.clone()).await);
     }
@@ -301,6 +306,9 @@ async fn observed(session: &Session<'_>, site: &Site<'_>, rule: &Rule, mut repor
     report.left = report.due;
     let due = report.due.unwrap_or_default();
     if due == 0 {
+        if site.generation().is_ok() && session.is_sound() {
+            close::note_nothing_due(session, site, rule, &report).await;
+        }
         return report.ended(Verdict::Clean, None, None);
     }
     let more = if report.due_exact { "" } else { "at least " };
@@ -334,7 +342,7 @@ async fn act(
         connector: site.connector,
         control: site.control,
         clerk: session.clerk(site)?,
-        claim: &session.claim,
+        claim: &session.tenure.claim,
         step: looked.step.clone(),
         transform: Arc::clone(&looked.transform),
         pseudonyms: &session.pseudonyms,

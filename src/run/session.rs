@@ -4,11 +4,17 @@ mod approvals;
 mod destroy_key;
 mod key_log;
 mod keys;
+mod stand;
+mod tenure;
+mod wave;
 
 pub use destroy_key::{KeyDestroyedAt, KeyDestruction, KeyEntry, KeyStopped};
+pub use tenure::Tenure;
+pub use wave::{Firing, Told, Turn};
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use forgetd_connector::{Atomicity, Cause, Commit, Fault, FaultClass, FenceRaise, Lease};
@@ -19,12 +25,16 @@ use super::clerk::{Clerk, NO_LANE, Subject};
 use super::close;
 use super::pseudonyms::Pseudonyms;
 use super::seals::{self, SealedRule};
+use super::standing::Standing;
 use super::{Pace, Progress, Report, Site, Sites, Verdict};
-use crate::config::{Config, Store};
+use secrecy::ExposeSecret as _;
+
+use crate::clock;
+use crate::config::{Config, Problem, Store};
 use crate::evidence::entry::EntryBody;
 use crate::evidence::{Approval, EvidenceFault, Relay, RelayConfig, StoreAt};
 use crate::keys::EvidenceKey;
-use crate::lease::{self, Claim, Refusal};
+use crate::lease;
 use crate::rules::Rule;
 
 /// How often receipts are relayed while runs go on.
@@ -50,12 +60,13 @@ pub struct Session<'a> {
     pub(super) key: &'a EvidenceKey,
     /// The keys of pseudonyms; where a domain has none, the rules that need it do not act.
     pub(super) pseudonyms: Pseudonyms,
-    pub(super) claim: Claim,
-    relay: Relay,
+    pub(super) tenure: Rc<Tenure>,
     /// What the look at the evidence log found; not set before it was taken.
     sick: OnceCell<Option<EvidenceFault>>,
     /// Rules whose open seals could not be brought to their end, and why.
     stuck: RefCell<BTreeMap<String, Fault>>,
+    /// How the rules stand.
+    standings: RefCell<BTreeMap<String, Standing>>,
     backlog: Cell<u64>,
     stop: watch::Receiver<bool>,
     progress: &'a dyn Progress,
@@ -74,24 +85,29 @@ impl<'a> Session<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Self, Refused> {
         let home = sites.home().map_err(Refused::Unavailable)?;
-        let claim = match lease::take(home.control, &holder(), &config.coordination, wait).await {
-            Ok(claim) => claim,
-            Err(Refusal::Taken(lease)) => return Err(Refused::NotHolder(lease)),
-            Err(Refusal::Locked(fault)) => return Err(Refused::Locked(fault)),
-            Err(Refusal::Fault(fault)) => return Err(Refused::Unavailable(fault)),
-        };
-        tracing::info!(term = claim.term(), "lease taken");
-        let relay = relay(config, key).map_err(Refused::Evidence)?;
+        let tenure = Tenure::take(config, home.control, key, wait, false).await?;
+        Ok(Self::on(config, sites, key, Rc::new(tenure), stop, progress))
+    }
+
+    /// A session on a lease that is held already. Whoever took it renews it, and gives it up.
+    pub fn on(
+        config: &'a Config,
+        sites: &'a Sites<'a>,
+        key: &'a EvidenceKey,
+        tenure: Rc<Tenure>,
+        stop: watch::Receiver<bool>,
+        progress: &'a dyn Progress,
+    ) -> Self {
         let pseudonyms = Pseudonyms::of(config);
-        let (backlog, sick, stuck) = (Cell::new(0), OnceCell::new(), RefCell::default());
-        Ok(Self { config, sites, key, pseudonyms, claim, relay, sick, stuck, backlog, stop, progress })
+        let (backlog, sick, stuck, standings) = (Cell::new(0), OnceCell::new(), RefCell::default(), RefCell::default());
+        Self { config, sites, key, pseudonyms, tenure, sick, stuck, standings, backlog, stop, progress }
     }
 
     /// Raises the fences, checks the evidence log, announces the policy and brings to an end what earlier holders left
     /// open. Until that is done nothing is relayed. New keys are announced last.
     async fn prepare(&self) -> Result<(), Refused> {
         for (database, control) in self.sites.controls() {
-            match control.raise_fence(self.claim.term()).await {
+            match control.raise_fence(self.tenure.claim.term()).await {
                 Ok(FenceRaise::Raised) => {}
                 Ok(FenceRaise::Later(term)) => {
                     let holder = String::from("a later holder");
@@ -99,9 +115,10 @@ impl<'a> Session<'a> {
                 }
                 Err(fault) => return Err(Refused::Unavailable(fault)),
             }
-            tracing::debug!(database, term = self.claim.term(), "fence raised");
+            tracing::debug!(database, term = self.tenure.claim.term(), "fence raised");
         }
-        let sick = self.relay.start(&self.sites.controls()).await.err();
+        self.read_standings().await.map_err(Refused::Unavailable)?;
+        let sick = self.tenure.trust(&self.sites.controls()).await.err();
         if let Some(fault) = &sick {
             tracing::error!(error = %fault, "the evidence log cannot be trusted: no rule acts");
         } else {
@@ -118,7 +135,7 @@ impl<'a> Session<'a> {
     }
 
     /// Why nothing may change at all, if so.
-    pub(super) fn sick(&self) -> Option<&EvidenceFault> {
+    pub fn sick(&self) -> Option<&EvidenceFault> {
         self.sick.get().and_then(Option::as_ref)
     }
 
@@ -138,7 +155,7 @@ impl<'a> Session<'a> {
             instance: &self.config.instance,
             database: site.name,
             generation: site.generation()?.clone(),
-            term: self.claim.term(),
+            term: self.tenure.claim.term(),
             key: self.key,
         })
     }
@@ -149,7 +166,7 @@ impl<'a> Session<'a> {
         let digest = policy.digest();
         let home = self.sites.home()?;
         let controls = self.sites.controls();
-        if self.relay.has_policy(&controls, &digest).await.map_err(evidence_fault)? {
+        if self.tenure.relay.has_policy(&controls, &digest).await.map_err(evidence_fault)? {
             return Ok(());
         }
         let rules = policy.rules.iter().map(|rule| (rule.name.clone(), rule.digest())).collect();
@@ -157,7 +174,7 @@ impl<'a> Session<'a> {
         self.note(home, NO_LANE, "", &body).await?;
         let literals = self.key.commitment_key("policy literals");
         let text = policy.published(&|literal| hex::encode(literals.open(literal).commitment));
-        self.relay.put_policy(&controls, &digest, &text).await.map_err(evidence_fault)
+        self.tenure.relay.put_policy(&controls, &digest, &text).await.map_err(evidence_fault)
     }
 
     /// Appends an entry that is no batch. Fenced is a fault here: somebody else acts.
@@ -187,6 +204,9 @@ impl<'a> Session<'a> {
         }
         for rule in policy.rules.iter().filter(|rule| rule.runs()) {
             let Ok(site) = self.sites.site(&rule.database) else { continue };
+            if self.tenure.is_closed(&rule.name) {
+                continue;
+            }
             if site.generation().is_err() || self.atomicity(site, rule).await?.is_atomic() {
                 continue;
             }
@@ -198,9 +218,12 @@ impl<'a> Session<'a> {
                 pseudonyms: &self.pseudonyms,
                 approved: self.book(rule).await?.approves(&rule.digest()),
             };
-            match seals::take_over(&sealed, &self.config.policy, &self.claim).await {
+            match seals::take_over(&sealed, &self.config.policy, &self.tenure.claim).await {
                 Err(fault) if seals::stays(&fault) => drop(self.stuck.borrow_mut().insert(rule.name.clone(), fault)),
-                taken => taken?,
+                taken => {
+                    taken?;
+                    self.tenure.close(&rule.name);
+                }
             }
         }
         Ok(())
@@ -228,11 +251,11 @@ impl<'a> Session<'a> {
     async fn approve(&self, reason: &str) -> Result<Result<String, EvidenceFault>, Refused> {
         self.prepare().await?;
         let controls = self.sites.controls();
-        let approval = Approval { instance: &self.config.instance, term: self.claim.term(), reason };
+        let approval = Approval { instance: &self.config.instance, term: self.tenure.claim.term(), reason };
         if self.is_sound() {
             return Ok(Ok("nothing was restored: there is nothing to approve".into()));
         }
-        Ok(self.relay.recovery(&controls).go_on(&approval).await.map(|recovered| {
+        Ok(self.tenure.relay.recovery(&controls).go_on(&approval).await.map(|recovered| {
             format!(
                 "going on under {} with {} entries; new generations: {}",
                 recovered.origin,
@@ -244,16 +267,30 @@ impl<'a> Session<'a> {
 
     /// Runs these rules one after another, relaying receipts meanwhile, and releases the lease.
     pub async fn run(self, rules: &[&Rule]) -> Result<Vec<Report>, Refused> {
-        let reports = self.kept(Box::pin(self.run_rules(rules))).await;
+        let reports = self.kept(Box::pin(self.run_rules(rules, false))).await;
         self.release().await;
         reports
     }
 
-    async fn run_rules(&self, rules: &[&Rule]) -> Result<Vec<Report>, Refused> {
+    /// The same for those of the rules that are overdue: a fire time passed since they were last served, or they never
+    /// were.
+    pub async fn run_overdue(self, rules: &[&Rule]) -> Result<Vec<Report>, Refused> {
+        let reports = self.kept(Box::pin(self.run_rules(rules, true))).await;
+        self.release().await;
+        reports
+    }
+
+    async fn run_rules(&self, rules: &[&Rule], overdue: bool) -> Result<Vec<Report>, Refused> {
         self.prepare().await?;
         let mut reports = Vec::with_capacity(rules.len());
         for rule in rules {
-            reports.push(self.run_rule(rule).await);
+            let now = clock::now();
+            if overdue && !self.is_overdue(rule, now) {
+                continue;
+            }
+            let report = self.run_rule(rule).await;
+            self.stand(rule, &report, overdue.then_some(now)).await;
+            reports.push(report);
         }
         if self.is_sound() {
             self.finish(&mut reports).await;
@@ -271,7 +308,7 @@ impl<'a> Session<'a> {
         };
         let keep = async {
             if let Ok(home) = self.sites.home() {
-                lease::keep(home.control, &self.claim, stopped.clone()).await;
+                lease::keep(home.control, &self.tenure.claim, stopped.clone()).await;
             }
         };
         let (done, (), ()) = tokio::join!(work, keep, self.relay_until(stopped.clone()));
@@ -300,7 +337,7 @@ impl<'a> Session<'a> {
     async fn relay_until(&self, mut stopped: watch::Receiver<bool>) {
         while timeout(RELAY_EVERY, stopped.wait_for(|stopped| *stopped)).await.is_err() {
             if self.is_sound()
-                && self.claim.alive()
+                && self.tenure.claim.alive()
                 && let Err(fault) = self.relay_now().await
             {
                 tracing::warn!(error = %fault, "receipts could not be relayed");
@@ -309,12 +346,12 @@ impl<'a> Session<'a> {
     }
 
     async fn relay_now(&self) -> Result<(), EvidenceFault> {
-        if !self.claim.alive() {
+        if !self.tenure.claim.alive() {
             let found = "the lease ran out before the receipts were relayed; the next holder relays them";
             return Err(EvidenceFault::new(Cause::Fenced, &self.config.instance, found));
         }
         let before = self.backlog.get();
-        self.relay.relay(self.claim.term(), &self.sites.controls()).await?;
+        self.tenure.relay.relay(self.tenure.claim.term(), &self.sites.controls()).await?;
         // Batches committed while the relay worked still wait.
         self.backlog.set(self.backlog.get().saturating_sub(before));
         Ok(())
@@ -331,18 +368,26 @@ impl<'a> Session<'a> {
                 report.cause = Some(fault.cause);
                 report.detail = Some(fault.to_string());
             }
-        } else if let Err(fault) = self.relay.prune(&self.sites.controls(), keep.as_secs()).await {
+        } else if let Err(fault) = self.tenure.relay.prune(&self.sites.controls(), keep.as_secs()).await {
             tracing::warn!(error = %fault, "old receipts could not be pruned");
         }
     }
 
     async fn release(&self) {
         if let Ok(home) = self.sites.home()
-            && let Err(fault) = home.control.release(self.claim.holder(), self.claim.term()).await
+            && let Err(fault) = home.control.release(self.tenure.claim.holder(), self.tenure.claim.term()).await
         {
             tracing::warn!(error = %fault, "the lease could not be released; it expires by itself");
         }
     }
+}
+
+/// The key that signs evidence.
+pub fn signing_key(config: &Config) -> Result<EvidenceKey, Problem> {
+    let text = config.evidence.signing_key.read()?;
+    EvidenceKey::from_file_text(text.expose_secret()).map_err(|error| {
+        Problem::new("evidence.signing_key", error.to_string(), "make one with `forgetd keys new evidence --out FILE`")
+    })
 }
 
 /// The relay of a configuration.
@@ -354,12 +399,6 @@ pub(crate) fn relay(config: &Config, key: &EvidenceKey) -> Result<Relay, Evidenc
     };
     let remember = config.evidence.remember.clone();
     Relay::new(RelayConfig { origin: config.evidence.origin.clone(), home, store, remember }, key.clone())
-}
-
-/// A name unique to this process: where it runs, and when it began.
-fn holder() -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into());
-    format!("{host}/{}/{}", std::process::id(), ulid::Ulid::generate())
 }
 
 fn evidence_fault(fault: EvidenceFault) -> Fault {

@@ -218,7 +218,8 @@ impl<'a, 'j> Walk<'a, 'j> {
             self.done.batch_rows_max = self.done.batch_rows_max.max(batched.changed);
             self.done.longest_tx = self.done.longest_tx.max(batched.open);
             self.pace.backlog.set(self.pace.backlog.get() + 1);
-            self.pace.progress.batch(&self.job.rule.name, changed_before + self.done.changed);
+            let changed = changed_before + self.done.changed;
+            self.pace.progress.batch(&self.job.rule.name, changed, batched.open);
         }
         batched.next
     }

@@ -1,3 +1,4 @@
 //! What forgetd says about itself.
 
 pub mod logging;
+pub mod metrics;

@@ -29,6 +29,7 @@ mod races;
 mod replica;
 mod restore;
 mod sealed;
+mod serve;
 mod shop;
 mod silent_zero;
 mod ties;

@@ -142,6 +142,10 @@ causes! {
     Superseded = "superseded", "nothing to do: a new run replaces it";
     /// The run was asked to stop and ended at a batch's boundary.
     Interrupted = "interrupted", "nothing to do: the next run goes on";
+    /// A person wants the rule to rest.
+    Paused = "paused", "`forgetd resume RULE` when it may run again";
+    /// Its fire time came while it still ran.
+    Overlap = "overlap", "nothing to do, if it is rare; else let the rule fire less often or raise its limits";
     /// An error of forgetd itself or of the server that has no better name.
     Internal = "internal", "report it with the log lines around it";
 }

@@ -6,13 +6,12 @@ use forgetd_connector::{Cause, Control};
 
 use super::say;
 use crate::app;
-use crate::cli::run::signing_key;
 use crate::cli::{UNAVAILABLE, complain, load};
 use crate::config::Config;
 use crate::evidence::store::{Files, Folder};
 use crate::evidence::verify::Url;
 use crate::evidence::{EvidenceFault, Relay};
-use crate::run::{Sites, relay};
+use crate::run::{Sites, relay, signing_key};
 
 /// The configured log, connected.
 pub(super) struct Configured<'a> {

@@ -13,12 +13,12 @@ use serde_json::json;
 
 use super::log::{Configured, Stop};
 use crate::cli::complain;
-use crate::cli::run::signing_key;
 use crate::evidence::each;
 use crate::evidence::log::merkle::{Hash, leaf_hash};
 use crate::evidence::log::proof;
 use crate::evidence::log::tile::subtree;
 use crate::keys::{LABEL, Opening, RowIds};
+use crate::run::signing_key;
 
 /// The parts of a batch's entry that a row proof needs.
 #[derive(Debug, Deserialize)]

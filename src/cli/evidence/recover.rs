@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use super::log::{self, Configured, Stop};
 use super::{print, say};
 use crate::cli::complain;
-use crate::cli::run::{explain, signing_key};
+use crate::cli::run::explain;
 use crate::evidence::Loss;
 use crate::evidence::store::Folder;
-use crate::run::{Quiet, Session};
+use crate::run::{Quiet, Session, signing_key};
 use crate::shutdown;
 
 /// Options of `evidence recover`.

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::log;
 use super::print;
+use crate::cli::keys::written;
 use crate::evidence::each;
 
 /// Options of `evidence show`.
@@ -23,6 +25,14 @@ pub(super) struct Args {
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
 
+    /// List fire times of the policy's schedules that left no entry instead. The exit code is 3 if there are any.
+    #[arg(long, conflicts_with_all = ["target", "kind"])]
+    missing: bool,
+
+    /// With --missing: fire times from then on, for example 2026-01-01; else from the first entry of each rule.
+    #[arg(long, value_name = "DATE", requires = "missing", value_parser = written::moment)]
+    since: Option<(Timestamp, String)>,
+
     /// Print each entry as it stands in the log, one JSON object a line.
     #[arg(long)]
     json: bool,
@@ -30,6 +40,10 @@ pub(super) struct Args {
 
 /// Lists. Nothing is verified here; `verify` does that.
 pub(super) async fn run(file: &Path, args: &Args) -> u8 {
+    if args.missing {
+        let since = args.since.as_ref().map(|(since, _)| *since);
+        return super::missing::run(file, args.rule.as_deref(), since, args.json).await;
+    }
     let shown = log::files(file, args.target.as_deref(), async |files| {
         each(files, &mut |index, entry| {
             if let Ok(json) = serde_json::from_slice::<Json>(entry) {

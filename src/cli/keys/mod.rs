@@ -6,7 +6,7 @@ mod list;
 mod new;
 mod rotate;
 mod rows;
-mod written;
+pub(super) mod written;
 
 use std::path::Path;
 

@@ -59,7 +59,7 @@ pub(super) fn name(text: &str) -> Result<String, &'static str> {
 }
 
 /// Reads a date or a time from the command line; what was written is kept beside it.
-pub(super) fn moment(text: &str) -> Result<(jiff::Timestamp, String), &'static str> {
+pub(in crate::cli) fn moment(text: &str) -> Result<(jiff::Timestamp, String), &'static str> {
     let moment = config::moment(text).ok_or("write a date such as 2026-01-31, or a time of RFC 3339 with its zone")?;
     Ok((moment, text.into()))
 }

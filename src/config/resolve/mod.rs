@@ -12,6 +12,7 @@ mod schedule;
 mod since;
 mod transform;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use forgetd_connector::{Predicate, Since};
@@ -48,6 +49,7 @@ pub(super) fn config(
     let coordination = coordination(raw, &mut say);
     let databases = databases::databases(&raw.databases, folder, &mut say);
     let evidence = evidence::evidence(raw, databases.as_deref(), coordination, folder, &mut say);
+    let listen = listen(raw, &mut say);
     let pseudonym_keys = pseudonym_keys::keys(lists.keys, folder, &mut say);
     let domains = pseudonym_keys.as_ref().map(|keys| keys.iter().map(|key| key.domain.as_str()).collect::<Vec<_>>());
     let policy = rules::policy(lists.rules, &raw.defaults, databases.as_deref(), domains.as_deref(), &mut say);
@@ -56,6 +58,7 @@ pub(super) fn config(
         coordination: coordination?,
         databases: databases?.into_iter().map(|(database, _)| database).collect(),
         evidence: evidence?,
+        listen: listen?,
         pseudonym_keys: pseudonym_keys?,
         policy,
         files,
@@ -90,6 +93,15 @@ fn coordination(raw: &RawFile, say: &mut Say<'_>) -> Option<Coordination> {
         return None;
     }
     Some(Coordination::Lease(duration))
+}
+
+fn listen(raw: &RawFile, say: &mut Say<'_>) -> Option<SocketAddr> {
+    let listen = raw.http.get()?.value.listen.get()?;
+    let address = listen.value.parse().ok();
+    if address.is_none() {
+        say.at(listen.place, "`listen` is no address with a port", "write for example `listen: 0.0.0.0:9878`");
+    }
+    address
 }
 
 /// A condition that stands alone.

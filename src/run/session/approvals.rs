@@ -18,7 +18,8 @@ impl Session<'_> {
         done
     }
 
-    async fn write_approvals(
+    /// The same on a lease that stays.
+    pub async fn write_approvals(
         &self,
         approvals: &[&RuleApproval<'_>],
         by: Approver<'_>,

@@ -92,7 +92,7 @@ impl Session<'_> {
         if !matches!(file, KeyFile::Plain(_)) {
             wrapped(&file, what.key, &log)?;
         }
-        if !self.claim.alive() {
+        if !self.tenure.claim.alive() {
             return Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "destroy key", &self.config.instance).into());
         }
         fault_point::before("key.destroy")?;

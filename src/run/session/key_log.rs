@@ -96,8 +96,8 @@ impl Session<'_> {
     /// Reads what the log says about keys, with everything that waits to be written into it.
     pub(super) async fn key_log(&self) -> Result<KeyLog, Fault> {
         let controls = self.sites.controls();
-        self.relay.relay(self.claim.term(), &controls).await.map_err(evidence_fault)?;
-        let files = self.relay.files(&controls).await.map_err(evidence_fault)?;
+        self.tenure.relay.relay(self.tenure.claim.term(), &controls).await.map_err(evidence_fault)?;
+        let files = self.tenure.relay.files(&controls).await.map_err(evidence_fault)?;
         let mut log = KeyLog::default();
         each(&*files, &mut |_, entry| {
             log.enter(entry);
@@ -110,12 +110,12 @@ impl Session<'_> {
 
     /// What was noted beside the log.
     pub(super) async fn noted(&self, path: &str) -> Result<Option<String>, Fault> {
-        self.relay.announced(&self.sites.controls(), path).await.map_err(evidence_fault)
+        self.tenure.relay.announced(&self.sites.controls(), path).await.map_err(evidence_fault)
     }
 
     /// Notes beside the log what it says.
     pub(super) async fn put_note(&self, path: &str, said: &str) -> Result<(), Fault> {
-        self.relay.put_announced(&self.sites.controls(), path, said).await.map_err(evidence_fault)
+        self.tenure.relay.put_announced(&self.sites.controls(), path, said).await.map_err(evidence_fault)
     }
 
     /// Notes every time at which the log says that the key was destroyed.

@@ -1,0 +1,142 @@
+//! Sessions of a process that holds its lease for long: one wave of firings, and the lease stays.
+
+use std::collections::BTreeMap;
+
+use forgetd_connector::Cause;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::{Refused, Session};
+use crate::clock;
+use crate::rules::Rule;
+use crate::run::standing::Standing;
+use crate::run::{Report, Verdict, close};
+
+/// So many fire times of one rule that passed while it ran are told one by one.
+const OVERLAPS_MAX: usize = 100;
+
+/// What is done about a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It runs.
+    Run,
+    /// It does not, for this cause; an entry says so.
+    Skip(Cause),
+}
+
+/// Who hears how a wave goes. Called between batches; must not block.
+pub trait Told {
+    /// It ended, and the rule stands like this now.
+    fn ended(&self, rule: &Rule, report: &Report, standing: &Standing);
+    /// A fire time of it passed without a run.
+    fn skipped(&self, rule: &Rule, cause: Cause);
+}
+
+/// A rule and what is done about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Firing<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// What is done.
+    pub turn: Turn,
+    /// The fire time it is about; nothing where a person asked.
+    pub fire: Option<Timestamp>,
+}
+
+impl Session<'_> {
+    /// Brings everything in order and serves these firings: those of one database one after another, databases side by
+    /// side. Receipts are relayed meanwhile and at the end. `told` hears each run's result as soon as it is known; what is
+    /// returned says it again, after the relay.
+    pub async fn wave(&self, firings: &[Firing<'_>], told: &dyn Told) -> Result<Vec<Report>, Refused> {
+        let (stop, stopped) = watch::channel(false);
+        let work = async {
+            let reports = self.serve(firings, told).await;
+            stop.send_replace(true);
+            reports
+        };
+        let (reports, ()) = tokio::join!(Box::pin(work), self.relay_until(stopped));
+        reports
+    }
+
+    async fn serve(&self, firings: &[Firing<'_>], told: &dyn Told) -> Result<Vec<Report>, Refused> {
+        self.prepare().await?;
+        let mut databases: BTreeMap<&str, Vec<&Firing<'_>>> = BTreeMap::new();
+        for firing in firings {
+            databases.entry(&firing.rule.database).or_default().push(firing);
+        }
+        let reports = join_all(databases.values().map(|firings| self.serve_database(firings, told))).await;
+        let mut reports: Vec<Report> = reports.into_iter().flatten().collect();
+        if self.is_sound() {
+            let before = reports.clone();
+            self.finish(&mut reports).await;
+            for (report, _) in reports.iter().zip(&before).filter(|(after, before)| after != before) {
+                // Its evidence could not be relayed.
+                self.amend(report).await;
+            }
+        } else {
+            self.tenure.doubt();
+        }
+        Ok(reports)
+    }
+
+    async fn serve_database(&self, firings: &[&Firing<'_>], told: &dyn Told) -> Vec<Report> {
+        let mut reports = vec![];
+        for firing in firings {
+            match firing.turn {
+                Turn::Run => {
+                    let began = clock::now();
+                    let report = self.run_rule(firing.rule).await;
+                    if !matches!(report.verdict, Verdict::Clean | Verdict::Partial) {
+                        self.tenure.reopen(&firing.rule.name);
+                    }
+                    for _ in 0..overlapped(firing.rule, began, clock::now()) {
+                        told.skipped(firing.rule, Cause::Overlap);
+                        self.skip(firing.rule, Cause::Overlap).await;
+                    }
+                    let standing = self.stand(firing.rule, &report, firing.fire.map(|fire| fire.max(began))).await;
+                    told.ended(firing.rule, &report, &standing);
+                    reports.push(report);
+                }
+                Turn::Skip(cause) => {
+                    told.skipped(firing.rule, cause);
+                    self.skip(firing.rule, cause).await;
+                    self.passed(firing.rule, firing.fire).await;
+                }
+            }
+        }
+        reports
+    }
+
+    /// Leaves an entry that a fire time passed without a run; a log that cannot be trusted takes none.
+    async fn skip(&self, rule: &Rule, cause: Cause) {
+        if self.is_sound() {
+            close::note_skipped(self, rule, cause).await;
+        }
+    }
+}
+
+/// How many fire times passed while a run went on, from its begin to its end.
+fn overlapped(rule: &Rule, began: Timestamp, ended: Timestamp) -> usize {
+    let Some(schedule) = &rule.schedule else { return 0 };
+    schedule.fires(began).take_while(|fire| *fire <= ended).take(OVERLAPS_MAX).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{Timestamp, tz::TimeZone};
+
+    use super::overlapped;
+    use crate::rules::testing::rule;
+    use crate::rules::{Rule, Schedule};
+
+    #[test]
+    fn fire_times_that_pass_while_a_run_goes_on_are_counted() {
+        let at = |text: &str| -> Timestamp { format!("2026-06-01T{text}Z").parse().unwrap() };
+        let hourly = Rule { schedule: Some(Schedule::parse("0 * * * *", TimeZone::UTC).unwrap()), ..rule("old", "t") };
+        assert_eq!(overlapped(&hourly, at("03:00:00"), at("03:59:59")), 0);
+        assert_eq!(overlapped(&hourly, at("03:00:00"), at("05:00:00")), 2);
+        assert_eq!(overlapped(&hourly, "2025-06-01T03:00:00Z".parse().unwrap(), at("05:00:00")), 100);
+        assert_eq!(overlapped(&rule("old", "t"), at("03:00:00"), at("05:00:00")), 0);
+    }
+}

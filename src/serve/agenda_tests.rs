@@ -1,0 +1,159 @@
+//! When something is done about a rule, over made-up moments.
+
+use std::time::Duration;
+
+use forgetd_connector::Cause;
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{Next, drained, next, retry};
+use crate::rules::testing::rule;
+use crate::rules::{Rule, Schedule};
+use crate::run::standing::{Paused, Standing};
+use crate::run::{Report, Turn, Verdict};
+
+fn at(text: &str) -> Timestamp {
+    format!("2026-06-01T{text}Z").parse().unwrap()
+}
+
+fn nightly() -> Rule {
+    Rule { schedule: Some(Schedule::parse("0 3 * * *", TimeZone::UTC).unwrap()), ..rule("old", "t") }
+}
+
+fn ended(rule: &Rule, verdict: Verdict, cause: Option<Cause>) -> Report {
+    Report { left: Some(0), ..Report::new(rule, "run".into()).ended(verdict, cause, None) }
+}
+
+fn standing(served: &str) -> Standing {
+    Standing { served: Some(at(served)), ..Standing::default() }
+}
+
+#[test]
+fn a_rule_fires_at_its_time_and_catches_up_once_where_nobody_was_there() {
+    let rule = nightly();
+    let seen = at("02:00:00");
+    let run = |fire, at| Some(Next { fire, at, turn: Turn::Run });
+    let before = standing("01:00:00");
+    assert_eq!(next(&rule, &before, seen, at("02:30:00"), 0.5), run(at("03:00:00"), at("03:00:00")));
+    assert_eq!(next(&rule, &before, seen, at("03:00:00"), 0.5), run(at("03:00:00"), at("03:00:00")));
+    // Started at five: the fire time of three is caught up, half a minute after the start by this process's share.
+    let late = at("05:00:00");
+    assert_eq!(next(&rule, &before, late, late, 0.5), run(at("03:00:00"), at("05:00:30")));
+    assert_eq!(next(&rule, &before, late, at("05:00:31"), 0.5), run(at("03:00:00"), at("05:00:30")));
+    // Served, however late: the next one is tomorrow's.
+    let tomorrow = "2026-06-02T03:00:00Z".parse().unwrap();
+    assert_eq!(next(&rule, &standing("05:00:30"), late, at("05:01:00"), 0.5), run(tomorrow, tomorrow));
+    // Several missed ones are caught up by one run.
+    let week = Standing { served: Some("2026-05-24T03:00:00Z".parse().unwrap()), ..Standing::default() };
+    let missed = next(&rule, &week, late, at("05:01:00"), 0.0).unwrap();
+    let mut after = week;
+    after.ran(&ended(&rule, Verdict::Clean, None), Some(missed.fire.max(at("05:01:00"))), at("05:02:00"));
+    assert_eq!(next(&rule, &after, late, at("05:03:00"), 0.0).unwrap().fire, tomorrow);
+}
+
+#[test]
+fn a_rule_that_nobody_served_counts_from_when_it_was_seen() {
+    let (rule, new) = (nightly(), Standing::default());
+    assert_eq!(next(&rule, &new, at("02:00:00"), at("02:00:00"), 0.0).unwrap().fire, at("03:00:00"));
+    let unscheduled = Rule { schedule: None, ..nightly() };
+    assert_eq!(next(&unscheduled, &new, at("02:00:00"), at("02:00:00"), 0.0), None);
+}
+
+#[test]
+fn a_failed_run_is_tried_again_later_each_time_and_a_blocked_one_at_the_next_fire_time() {
+    let rule = nightly();
+    let seen = at("02:00:00");
+    let mut stands = standing("01:00:00");
+    let failed = ended(&rule, Verdict::Failed, Some(Cause::Unreachable));
+    stands.ran(&failed, Some(at("03:00:00")), at("03:00:01"));
+    let again = next(&rule, &stands, seen, at("03:00:02"), 1.0).unwrap();
+    assert_eq!((again.fire, again.at), (at("03:00:00"), at("03:00:11")));
+    stands.ran(&failed, Some(at("03:00:11")), at("03:00:12"));
+    assert_eq!(next(&rule, &stands, seen, at("03:00:13"), 1.0).unwrap().at, at("03:00:32"));
+    stands.ran(&ended(&rule, Verdict::Blocked, Some(Cause::CoolOff)), Some(at("03:00:32")), at("03:00:33"));
+    assert_eq!(stands.failures, 0);
+    assert_eq!(stands.blocked.unwrap().since, at("03:00:33"));
+    assert_eq!(next(&rule, &stands, seen, at("03:01:00"), 1.0).unwrap().fire, "2026-06-02T03:00:00Z".parse().unwrap());
+}
+
+#[test]
+fn a_cause_that_stays_keeps_its_beginning_and_another_one_begins_anew() {
+    let rule = nightly();
+    let mut stands = Standing::default();
+    for (cause, time, since) in [
+        (Cause::CoolOff, "03:00:00", "03:00:00"),
+        (Cause::CoolOff, "04:00:00", "03:00:00"),
+        (Cause::WholeTableDue, "05:00:00", "05:00:00"),
+    ] {
+        stands.ran(&ended(&rule, Verdict::Blocked, Some(cause)), Some(at(time)), at(time));
+        assert_eq!(stands.blocked.unwrap().since, at(since), "{cause}");
+    }
+    // A failure says nothing about the block; a run that worked ends it.
+    stands.ran(&ended(&rule, Verdict::Failed, Some(Cause::Unreachable)), None, at("06:00:00"));
+    assert!(stands.blocked.is_some());
+    stands.ran(&ended(&rule, Verdict::Clean, None), None, at("07:00:00"));
+    assert_eq!((stands.blocked, stands.last_clean), (None, Some(at("07:00:00"))));
+}
+
+#[test]
+fn an_interrupted_run_goes_on_at_once() {
+    let rule = nightly();
+    let mut stands = standing("01:00:00");
+    stands.ran(&ended(&rule, Verdict::Partial, Some(Cause::Interrupted)), Some(at("03:00:00")), at("03:00:20"));
+    let again = next(&rule, &stands, at("02:00:00"), at("03:00:21"), 1.0).unwrap();
+    assert_eq!((again.fire, again.at), (at("03:00:00"), at("03:00:00")));
+}
+
+#[test]
+fn a_paused_rule_leaves_each_fire_time_out_and_says_so() {
+    let paused = Paused { since: at("01:00:00"), who: "a".into(), reason: String::new() };
+    let stands = Standing { paused: Some(paused), ..standing("01:00:00") };
+    let skipped = next(&nightly(), &stands, at("02:00:00"), at("03:00:00"), 1.0).unwrap();
+    assert_eq!((skipped.turn, skipped.at), (Turn::Skip(Cause::Paused), at("03:00:00")));
+}
+
+#[test]
+fn pauses_between_tries_double_up_to_half_an_hour() {
+    let pauses = [1, 2, 3, 8, 9, 64, 65, u32::MAX].map(|failures| retry(failures).as_secs());
+    assert_eq!(pauses, [10, 20, 40, 1280, 1800, 1800, 1800, 1800]);
+    assert_eq!(retry(0), Duration::from_secs(10));
+}
+
+#[test]
+fn a_backlog_ends_when_its_course_says_and_never_where_it_grows() {
+    let course = |points: &[(&str, u64)]| Standing {
+        course: points.iter().map(|(time, left)| (at(time), *left)).collect(),
+        ..Standing::default()
+    };
+    assert_eq!(drained(&course(&[("01:00:00", 300), ("03:00:00", 100)])), Some(at("04:00:00")));
+    assert_eq!(drained(&course(&[("01:00:00", 100), ("03:00:00", 100)])), None);
+    assert_eq!(drained(&course(&[("01:00:00", 100), ("03:00:00", 300)])), None);
+    assert_eq!(drained(&course(&[("01:00:00", 100), ("03:00:00", 0)])), None);
+    assert_eq!(drained(&Standing::default()), None);
+}
+
+/// One point an hour, at most ninety, the newest always there.
+#[test]
+fn the_course_of_a_backlog_stays_short() {
+    let rule = nightly();
+    let mut stands = Standing::default();
+    for minute in 0..10_000_u64 {
+        let time = Timestamp::from_second(i64::try_from(minute * 60).unwrap()).unwrap();
+        let report = Report { left: Some(minute), ..ended(&rule, Verdict::Partial, Some(Cause::Cap)) };
+        stands.ran(&report, Some(time), time);
+    }
+    assert_eq!(stands.course.len(), 90);
+    assert_eq!(stands.course.last().unwrap().1, 9_999);
+    assert!(stands.course.windows(2).all(|pair| pair[1].0 > pair[0].0));
+}
+
+/// What another version wrote is read as far as it is understood.
+#[test]
+fn a_standing_survives_json() {
+    let rule = nightly();
+    let mut stands = standing("01:00:00");
+    stands.ran(&ended(&rule, Verdict::Blocked, Some(Cause::CoolOff)), Some(at("03:00:00")), at("03:00:01"));
+    let text = serde_json::to_string(&stands).unwrap();
+    assert_eq!(Standing::read(&text), stands);
+    assert_eq!(Standing::read(&text.replacen('{', "{\"newer\":1,", 1)), stands);
+    assert_eq!(Standing::read("no JSON"), Standing::default());
+}

@@ -1,0 +1,196 @@
+//! The holder's side of requests: what is read, done and answered.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use forgetd_connector::{Commit, Fault, RequestState};
+use tokio::time::sleep;
+
+use super::hold::{Held, written};
+use super::home::Home;
+use super::request::{Answer, Approved, Ask, Request};
+use super::wave::{self, Served};
+use crate::clock;
+use crate::config::Config;
+use crate::keys::EvidenceKey;
+use crate::run::standing::Paused;
+use crate::run::{Approver, Report, RuleApproval, Tenure, Turn, Verdict};
+
+/// How often requests are looked for.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Done requests are kept this long, for whoever asked to read the answer.
+const KEEP_SECS: u64 = 86_400;
+
+/// Requests for runs that are under way, by id: the rules that each asked for.
+pub(super) type Asked = BTreeMap<String, Vec<String>>;
+
+impl Held<'_> {
+    /// Reads what was asked; does and answers at once what is no run. What is left is for the next wave.
+    pub(super) async fn requests(&mut self, config: &Config, key: &EvidenceKey) -> Result<Asked, Fault> {
+        let rows = self.home.get().await?.control().requests().await?;
+        let mut asked = Asked::new();
+        for row in rows {
+            let Some(request) = Request::read(&row.body) else {
+                self.answer(&row.id, RequestState::Done, &Answer::said("the holder does not know this request", 64))
+                    .await?;
+                continue;
+            };
+            if row.state == RequestState::Open && request.until < clock::now() {
+                self.answer(&row.id, RequestState::Done, &Answer::said("it came too late", 75)).await?;
+                continue;
+            }
+            if let Some(answer) = self.unknown(config, &request.ask) {
+                self.answer(&row.id, RequestState::Done, &answer).await?;
+                continue;
+            }
+            let answer = match &request.ask {
+                Ask::Run { rules } => {
+                    if row.state == RequestState::Open {
+                        self.answer(&row.id, RequestState::Taken, &Answer::default()).await?;
+                    }
+                    asked.insert(row.id, rules.clone());
+                    continue;
+                }
+                Ask::Pause { rules, reason } => {
+                    let paused = Paused { since: clock::now(), who: request.who.clone(), reason: reason.clone() };
+                    self.rest(config, rules, Some(&paused)).await?
+                }
+                Ask::Resume { rules } => self.rest(config, rules, None).await?,
+                Ask::Approve { rules, reason } => {
+                    let by = Approver { who: &request.who, reason };
+                    self.approve(config, key, rules, by).await?
+                }
+            };
+            self.answer(&row.id, RequestState::Done, &answer).await?;
+        }
+        Ok(asked)
+    }
+
+    /// Why nothing is done, where a rule of the request is not one of the policy in force.
+    fn unknown(&self, config: &Config, ask: &Ask) -> Option<Answer> {
+        let known = |name: &str| config.policy.rule(name).is_some_and(|rule| rule.runs());
+        let missing = match ask {
+            Ask::Run { rules } | Ask::Pause { rules, .. } | Ask::Resume { rules } => {
+                rules.iter().find(|name| !known(name))
+            }
+            Ask::Approve { rules, .. } => rules.iter().map(|approved| &approved.rule).find(|name| !known(name)),
+        };
+        missing.map(|name| Answer::said(format!("the holder's policy has no rule {name:?} that runs"), 64))
+    }
+
+    /// Lets rules rest, or work again.
+    async fn rest(&mut self, config: &Config, rules: &[String], paused: Option<&Paused>) -> Result<Answer, Fault> {
+        let mut answer = Answer::default();
+        for rule in rules {
+            let standing = self.standings.entry(rule.clone()).or_default();
+            let said = standing.rest(rule, paused.cloned(), clock::now());
+            tracing::info!(who = paused.map_or("", |paused| paused.who.as_str()), "rule {said}");
+            self.save(rule).await?;
+            self.show(config, rule);
+            answer.lines.push(said);
+        }
+        Ok(answer)
+    }
+
+    async fn approve(
+        &mut self,
+        config: &Config,
+        key: &EvidenceKey,
+        shown: &[Approved],
+        by: Approver<'_>,
+    ) -> Result<Answer, Fault> {
+        let mut approvals = vec![];
+        for approved in shown {
+            let Some(rule) = config.policy.rule(&approved.rule) else { continue };
+            if rule.digest() != approved.digest {
+                let line =
+                    format!("{}: the holder has another definition of the rule; nothing was approved", rule.name);
+                return Ok(Answer::said(line, 4));
+            }
+            approvals.push(RuleApproval {
+                rule,
+                causes: approved.causes.clone(),
+                catalog: approved.catalog.clone(),
+                due: approved.due,
+                cutoff: approved.cutoff,
+            });
+        }
+        match wave::approve(self, config, key, &approvals, by).await {
+            Ok(()) => {
+                let lines = approvals.iter().map(|approval| format!("{}: approved by {}", approval.rule.name, by.who));
+                Ok(Answer { lines: lines.collect(), ..Answer::default() })
+            }
+            Err((line, code)) => Ok(Answer::said(line, code)),
+        }
+    }
+
+    /// Answers the requests whose runs ended. One whose run was interrupted is taken again.
+    pub(super) async fn ran(&self, asked: &Asked, reports: &[Report]) -> Result<(), Fault> {
+        for (id, rules) in asked {
+            let own: Vec<&Report> = reports.iter().filter(|report| rules.contains(&report.rule)).collect();
+            let interrupted = |report: &&Report| report.cause == Some(forgetd_connector::Cause::Interrupted);
+            if own.len() < rules.len() || own.iter().any(interrupted) {
+                continue;
+            }
+            let worst = own.iter().fold(Verdict::Clean, |worst, report| worst.worse(report.verdict()));
+            let answer = Answer {
+                reports: own.iter().filter_map(|report| serde_json::to_value(report).ok()).collect(),
+                lines: own.iter().map(|report| report.text()).collect(),
+                code: worst.exit_code(),
+                ..Answer::default()
+            };
+            self.answer(id, RequestState::Done, &answer).await?;
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, id: &str, state: RequestState, answer: &Answer) -> Result<(), Fault> {
+        written(tell(self.home, self.tenure, id, state, answer).await?)
+    }
+
+    /// Removes requests that nobody waits for.
+    pub(super) async fn forget_requests(&self) -> Result<(), Fault> {
+        self.home.get().await?.control().forget_requests(KEEP_SECS).await.map(drop)
+    }
+}
+
+async fn tell(home: &Home, tenure: &Tenure, id: &str, state: RequestState, answer: &Answer) -> Result<Commit, Fault> {
+    let text = serde_json::to_string(answer).unwrap_or_default();
+    Ok(home.get().await?.control().answer(id, state, &text, tenure.claim().term()).await)
+}
+
+/// Tells those who wait how far their runs have come, and returns when something else is asked: the runs under way end
+/// at their next batch then, and go on when it was heard.
+pub(super) async fn listen(home: &Home, tenure: &Tenure, asked: &Asked, progress: impl Fn(&str) -> Option<u64>) {
+    loop {
+        sleep(LOOK_EVERY).await;
+        let Ok(connector) = home.get().await else { continue };
+        match connector.control().requests().await {
+            Ok(rows) if rows.iter().any(|row| !asked.contains_key(&row.id)) => return,
+            Ok(_) => {}
+            Err(fault) => {
+                tracing::warn!(error = %fault, "requests cannot be read");
+                home.close().await;
+                continue;
+            }
+        }
+        for (id, rules) in asked {
+            let progress = rules.iter().filter_map(|rule| Some((rule.clone(), progress(rule)?))).collect();
+            let answer = Answer { progress, ..Answer::default() };
+            // Progress that is not told is told next time.
+            drop(tell(home, tenure, id, RequestState::Taken, &answer).await);
+        }
+    }
+}
+
+/// The firings of a wave: what is due, and what was asked for.
+pub(super) fn with_asked(mut due: Vec<Served>, asked: &Asked) -> Vec<Served> {
+    for rule in asked.values().flatten() {
+        match due.iter_mut().find(|served| served.rule == *rule) {
+            Some(served) => served.turn = Turn::Run,
+            None => due.push(Served { rule: rule.clone(), fire: None, turn: Turn::Run }),
+        }
+    }
+    due
+}

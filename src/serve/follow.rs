@@ -1,0 +1,104 @@
+//! Who acts: one look at the lease, and what follows from it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use forgetd_connector::{ControlState, Fault};
+
+use super::daemon::Daemon;
+use super::home::Home;
+use super::{hold, observe};
+use crate::board::Role;
+use crate::config::{Config, Coordination};
+use crate::keys::EvidenceKey;
+use crate::run::{Refused, Tenure, signing_key};
+
+/// The first and the longest pause between tries to reach the home database; it doubles with each.
+const AWAY_SECS: std::ops::RangeInclusive<u64> = 1..=60;
+
+/// How long to wait where something must be mended by hand.
+const MEND: Duration = Duration::from_secs(30);
+
+/// One look at the lease. Returns when there is reason for another one: after a pause, or when acting ended.
+pub(super) async fn follow(daemon: &Daemon, config: Rc<Config>) {
+    let home = Home::new(Rc::clone(&config));
+    let key = match signing_key(&config) {
+        Ok(key) => key,
+        Err(problem) => {
+            tracing::error!(%problem, "nothing runs: the evidence key cannot be read");
+            daemon.broken(problem.to_string());
+            daemon.pause(MEND).await;
+            return;
+        }
+    };
+    let pause = match look(daemon, &config, &home, &key).await {
+        Ok(Looked::Acted) => Duration::ZERO,
+        Ok(Looked::Wait(pause)) => pause,
+        Err(fault) => {
+            let name = config.home().map_or("", |home| home.name.as_str());
+            tracing::warn!(error = %fault, fix = fault.cause().fix(), "the home database cannot be worked with");
+            daemon.database_fault(name, &fault);
+            daemon.away_pause()
+        }
+    };
+    home.close().await;
+    daemon.pause(pause).await;
+}
+
+/// What a look came to.
+enum Looked {
+    /// This process acted, and does no more.
+    Acted,
+    /// Look again after this.
+    Wait(Duration),
+}
+
+async fn look(daemon: &Daemon, config: &Rc<Config>, home: &Home, key: &EvidenceKey) -> Result<Looked, Fault> {
+    let connector = home.get().await?;
+    let state = connector.control().inspect().await?;
+    daemon.database_up(config.home().map_or("", |home| home.name.as_str()), connector.as_ref());
+    if !matches!(state, ControlState::Ready(_)) {
+        daemon.role(Role::Observer);
+        return Ok(Looked::Wait(observe::round(daemon, config).await));
+    }
+    // Looked at first: a follower changes nothing, and waits for no lock.
+    if let Coordination::Lease(_) = config.coordination
+        && let Some(lease) = connector.control().lease().await?.filter(|lease| lease.alive)
+    {
+        daemon.role(Role::Follower { holder: lease.holder.clone(), term: lease.term });
+        return Ok(Looked::Wait(daemon.spread_pause(Duration::from_millis(lease.left_ms))));
+    }
+    match Tenure::take(config, connector.control(), key, Duration::ZERO, true).await {
+        Ok(tenure) => {
+            drop(connector);
+            hold::hold(daemon, Rc::clone(config), home, key, Rc::new(tenure)).await?;
+            Ok(Looked::Acted)
+        }
+        Err(Refused::NotHolder(lease)) => {
+            daemon.role(Role::Follower { holder: lease.holder, term: lease.term });
+            Ok(Looked::Wait(daemon.spread_pause(Duration::from_millis(lease.left_ms))))
+        }
+        Err(Refused::Locked(fault) | Refused::Unavailable(fault)) => Err(fault),
+        Err(Refused::Evidence(fault)) => {
+            tracing::error!(error = %fault, "nothing runs: the evidence log cannot be named");
+            daemon.broken(fault.to_string());
+            Ok(Looked::Wait(MEND))
+        }
+    }
+}
+
+impl Daemon {
+    /// How long to wait for a home database that is away; longer each time.
+    fn away_pause(&self) -> Duration {
+        let tries = self.away.get();
+        self.away.set(tries.saturating_add(1));
+        let doubled = AWAY_SECS.start().saturating_mul(1_u64.checked_shl(tries).unwrap_or(u64::MAX));
+        self.spread_pause(Duration::from_secs(doubled.min(*AWAY_SECS.end())))
+    }
+
+    /// A pause and up to a third more, by this process's share: those who wait for the same do not come together.
+    fn spread_pause(&self, pause: Duration) -> Duration {
+        let pause = pause.max(Duration::from_millis(100));
+        pause + pause.mul_f64(self.spread / 3.0)
+    }
+}

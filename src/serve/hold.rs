@@ -1,0 +1,253 @@
+//! Acting: the lease is renewed, and what is due is done, until the lease, the process or its configuration ends.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use forgetd_connector::{Cause, Commit, Fault, FaultClass, FenceRaise, LeaseClaim, StandingRow};
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::agenda::{self, Next};
+use super::answer;
+use super::daemon::{Daemon, Woken};
+use super::home::Home;
+use super::wave::{self, Served};
+use crate::board::Role;
+use crate::clock;
+use crate::config::Config;
+use crate::keys::EvidenceKey;
+use crate::lease::Claim;
+use crate::run::Tenure;
+use crate::run::standing::Standing;
+
+/// The longest the holder waits before it looks at everything again.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// The pause after a renewal that met an error.
+const RENEW_AGAIN: Duration = Duration::from_secs(1);
+
+/// How the rules stand, as the holder knows it: nobody else writes.
+pub(super) type Standings = BTreeMap<String, Standing>;
+
+/// Acts for the instance until something ends that, and gives the lease up. An error: the home database's; whoever
+/// tries again waits first.
+pub(super) async fn hold(
+    daemon: &Daemon,
+    config: Rc<Config>,
+    home: &Home,
+    key: &EvidenceKey,
+    tenure: Rc<Tenure>,
+) -> Result<(), Fault> {
+    daemon.role(Role::Holder { term: tenure.claim().term(), since: clock::now() });
+    let (end, ended) = watch::channel(false);
+    let work = async {
+        let acted = Box::pin(act(daemon, &config, home, key, &tenure)).await;
+        end.send_replace(true);
+        acted
+    };
+    let (acted, ()) = tokio::join!(work, keep(home, tenure.claim(), ended));
+    daemon.role(Role::Starting);
+    if let Ok(connector) = home.get().await
+        && let Err(fault) = connector.control().release(tenure.claim().holder(), tenure.claim().term()).await
+    {
+        tracing::warn!(error = %fault, "the lease could not be released; it expires by itself");
+    }
+    acted
+}
+
+/// Nothing is written before this holds: a holder of an older term can write no more then.
+async fn raise_fence(home: &Home, claim: &Claim) -> Result<(), Fault> {
+    match home.get().await?.control().raise_fence(claim.term()).await? {
+        FenceRaise::Raised => Ok(()),
+        FenceRaise::Later(_) => Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "raise fence", "home database")),
+    }
+}
+
+/// Renews the lease every third of its time, over a new connection after every error.
+async fn keep(home: &Home, claim: &Claim, mut end: watch::Receiver<bool>) {
+    let Some(lasts) = claim.lasts() else { return };
+    let wish =
+        LeaseClaim { holder: claim.holder().into(), duration_ms: lasts.as_millis().try_into().unwrap_or(u64::MAX) };
+    let mut pause = lasts / 3;
+    loop {
+        if timeout(pause, end.wait_for(|ended| *ended)).await.is_ok() || !claim.alive() {
+            return;
+        }
+        let asked = Instant::now();
+        // A connection that says nothing is as good as none: the call's own limit is longer than the lease.
+        let renewed = timeout(lasts / 3, async { home.get().await?.control().renew(&wish, claim.term()).await }).await;
+        pause = match renewed {
+            Ok(Ok(true)) => {
+                claim.renewed(asked);
+                lasts / 3
+            }
+            Ok(Ok(false)) => {
+                tracing::warn!(term = claim.term(), "the lease names another holder");
+                claim.lose();
+                return;
+            }
+            Ok(Err(fault)) => {
+                tracing::warn!(error = %fault, "the lease could not be renewed");
+                home.close().await;
+                RENEW_AGAIN
+            }
+            Err(_) => {
+                tracing::warn!("the lease could not be renewed: no answer");
+                home.close().await;
+                RENEW_AGAIN
+            }
+        };
+    }
+}
+
+async fn act(
+    daemon: &Daemon,
+    config: &Rc<Config>,
+    home: &Home,
+    key: &EvidenceKey,
+    tenure: &Rc<Tenure>,
+) -> Result<(), Fault> {
+    let mut held = Held { daemon, home, tenure, standings: Standings::new(), seen: clock::now() };
+    let mut config = Rc::clone(config);
+    raise_fence(home, tenure.claim()).await?;
+    held.read().await?;
+    held.greet(&config).await?;
+    loop {
+        daemon.turn();
+        daemon.away.set(0);
+        if daemon.stopped() || !tenure.claim().alive() {
+            return Ok(());
+        }
+        if let Some(newer) = daemon.config().filter(|newer| !Rc::ptr_eq(newer, &config)) {
+            if !same_footing(&config, &newer) {
+                tracing::info!("the lease is given up: the new configuration stands on other ground");
+                return Ok(());
+            }
+            config = newer;
+            // Which lanes are sealed, and under which rules, follows from the configuration.
+            tenure.doubt();
+            held.greet(&config).await?;
+        }
+        let asked = held.requests(&config, key).await?;
+        let (due, pause) = held.due(&config);
+        let due = answer::with_asked(due, &asked);
+        if due.is_empty() {
+            if daemon.pause(pause.min(answer::LOOK_EVERY)).await == Woken::Stop {
+                return Ok(());
+            }
+            continue;
+        }
+        let reports = Box::pin(wave::wave(&mut held, &config, key, &due, &asked)).await?;
+        held.ran(&asked, &reports).await?;
+        held.forget_requests().await?;
+    }
+}
+
+/// What acting works on.
+pub(super) struct Held<'a> {
+    pub(super) daemon: &'a Daemon,
+    pub(super) home: &'a Home,
+    pub(super) tenure: &'a Rc<Tenure>,
+    pub(super) standings: Standings,
+    /// Since when this process acts.
+    seen: Timestamp,
+}
+
+/// Whether the lease and the log are the same under both.
+fn same_footing(before: &Config, after: &Config) -> bool {
+    let home = |config: &Config| config.home().map(|home| (home.name.clone(), home.url.clone(), home.control.clone()));
+    before.instance == after.instance
+        && before.coordination == after.coordination
+        && home(before) == home(after)
+        && before.evidence.store == after.evidence.store
+        && before.evidence.origin == after.evidence.origin
+        && before.evidence.signing_key == after.evidence.signing_key
+        && before.evidence.remember == after.evidence.remember
+}
+
+// === impl Held ===
+
+impl Held<'_> {
+    /// Reads how every rule stands: sessions write it too.
+    pub(super) async fn read(&mut self) -> Result<(), Fault> {
+        let rows = self.home.get().await?.control().standings().await?;
+        self.standings = rows.into_iter().map(|row| (row.rule, Standing::read(&row.body))).collect();
+        Ok(())
+    }
+
+    /// Begins to count for rules that nobody has served, forgets those that are gone, and shows all of them.
+    async fn greet(&mut self, config: &Config) -> Result<(), Fault> {
+        let gone: Vec<String> =
+            self.standings.keys().filter(|name| config.policy.rule(name).is_none()).cloned().collect();
+        for name in gone {
+            let connector = self.home.get().await?;
+            written(connector.control().drop_standing(&name, self.tenure.claim().term()).await)?;
+            self.standings.remove(&name);
+        }
+        self.daemon.board.send_modify(|board| board.rules.retain(|name, _| config.policy.rule(name).is_some()));
+        for rule in config.policy.rules.iter().filter(|rule| rule.runs()) {
+            let standing = self.standings.entry(rule.name.clone()).or_default();
+            if standing.served.is_none() {
+                // Written down: a process that is started anew every hour still comes to its next fire time.
+                standing.served = Some(clock::now());
+                self.save(&rule.name).await?;
+            }
+            self.show(config, &rule.name);
+        }
+        Ok(())
+    }
+
+    /// What is to be done now; and how long there is nothing to do, if nothing is.
+    fn due(&self, config: &Config) -> (Vec<Served>, Duration) {
+        let now = clock::now();
+        let mut due = vec![];
+        let mut pause = LOOK_EVERY;
+        for rule in config.policy.rules.iter().filter(|rule| rule.runs()) {
+            let Some(next) = self.next(config, &rule.name, now) else { continue };
+            if next.at <= now {
+                due.push(Served { rule: rule.name.clone(), fire: Some(next.fire), turn: next.turn });
+            } else {
+                pause = pause.min(next.at.duration_since(now).try_into().unwrap_or(pause));
+            }
+        }
+        (due, pause)
+    }
+
+    fn next(&self, config: &Config, rule: &str, now: Timestamp) -> Option<Next> {
+        let standing = self.standings.get(rule)?;
+        agenda::next(config.policy.rule(rule)?, standing, self.seen, now, self.daemon.spread)
+    }
+
+    /// Writes down how a rule stands.
+    pub(super) async fn save(&self, rule: &str) -> Result<(), Fault> {
+        let Some(standing) = self.standings.get(rule) else { return Ok(()) };
+        let row = StandingRow { rule: rule.into(), body: standing.text() };
+        let connector = self.home.get().await?;
+        let done = written(connector.control().keep_standing(&row, self.tenure.claim().term()).await);
+        if done.is_err() {
+            self.home.close().await;
+        }
+        done
+    }
+
+    /// Shows how a rule stands.
+    pub(super) fn show(&self, config: &Config, rule: &str) {
+        let now = clock::now();
+        let next = self.next(config, rule, now).map(|next| next.at);
+        let standing = self.standings.get(rule).cloned().unwrap_or_default();
+        if let Some(rule) = config.policy.rule(rule) {
+            self.daemon.show_rule(rule, standing, next, now);
+        }
+    }
+}
+
+/// The same row again changes nothing, so an unknown outcome is an error like others: it is written again next time.
+pub(super) fn written(commit: Commit) -> Result<(), Fault> {
+    match commit {
+        Commit::Committed => Ok(()),
+        Commit::Fenced => Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "keep standing", "home database")),
+        Commit::RolledBack(fault) | Commit::Unknown(fault) => Err(fault),
+    }
+}

@@ -1,0 +1,148 @@
+//! Puts what happens on the board.
+
+use std::time::Duration;
+
+use forgetd_connector::{Connector, Fault};
+use jiff::Timestamp;
+
+use super::agenda;
+use super::daemon::Daemon;
+use crate::board::{RuleState, Running};
+use crate::clock;
+use crate::config::Config;
+use crate::evidence::EvidenceFault;
+use crate::rules::Rule;
+use crate::run::standing::Standing;
+use crate::run::{Report, Tenure, Verdict};
+use crate::telemetry::metrics::BatchResult;
+
+impl Daemon {
+    /// Something that must be mended by hand, and is no fault of a database.
+    pub(super) fn broken(&self, problem: String) {
+        self.board.send_modify(|board| {
+            board.config.valid = false;
+            board.config.problems = vec![problem];
+        });
+    }
+
+    /// A database answered.
+    pub(super) fn database_up(&self, name: &str, connector: &dyn Connector) {
+        let facts = connector.facts();
+        self.board.send_modify(|board| {
+            let state = board.databases.entry(name.to_owned()).or_default();
+            state.up = Some(true);
+            state.server = format!("{} {}", facts.product, facts.version);
+            state.problem = None;
+        });
+    }
+
+    /// A database did not answer.
+    pub(super) fn database_fault(&self, name: &str, fault: &Fault) {
+        self.metrics.database_error(name, fault.class);
+        self.board.send_modify(|board| {
+            let state = board.databases.entry(name.to_owned()).or_default();
+            state.up = Some(false);
+            state.problem = Some(fault.to_string());
+        });
+    }
+
+    /// How a rule stands, and when it is served next.
+    pub(super) fn show_rule(&self, rule: &Rule, standing: Standing, next: Option<Timestamp>, now: Timestamp) {
+        self.board.send_modify(|board| {
+            let server = board.databases.get(&rule.database).map_or("", |database| database.server.as_str());
+            let engine = server.split(' ').next().unwrap_or_default().to_lowercase();
+            let running = board.rules.get(&rule.name).and_then(|state| state.running);
+            let state = RuleState {
+                database: rule.database.clone(),
+                engine,
+                table: rule.table.to_string(),
+                action: rule.action.word(),
+                mode: rule.mode,
+                keep_for: rule.keep_for.to_string(),
+                schedule: rule.schedule.as_ref().map(ToString::to_string),
+                interval_secs: rule.schedule.as_ref().and_then(|s| s.interval(now)).map(|long| long.as_secs()),
+                next,
+                running,
+                drained: agenda::drained(&standing),
+                standing,
+            };
+            board.rules.insert(rule.name.clone(), state);
+        });
+    }
+
+    /// How far a rule's run has come; nothing when it ended.
+    pub(super) fn running(&self, rule: &str, running: Option<Running>) {
+        self.board.send_modify(|board| {
+            if let Some(state) = board.rules.get_mut(rule) {
+                state.running = running;
+            }
+        });
+    }
+
+    /// A batch was committed.
+    pub(super) fn batch(&self, rule: &str, changed: u64, took: Duration) {
+        let database = self.board.borrow().rules.get(rule).map(|state| state.database.clone());
+        if let Some(database) = database {
+            self.metrics.batch(&database, took.as_secs_f64(), BatchResult::Committed);
+        }
+        self.board.send_modify(|board| {
+            if let Some(running) = board.rules.get_mut(rule).and_then(|state| state.running.as_mut()) {
+                running.changed = changed;
+            }
+        });
+    }
+
+    /// How many rows a run under way has changed.
+    pub(super) fn changed_rows(&self, rule: &str) -> Option<u64> {
+        self.board.borrow().rules.get(rule)?.running.map(|running| running.changed)
+    }
+
+    /// A run ended.
+    pub(super) fn ran(&self, report: &Report) {
+        self.metrics.ran(report);
+        let cause = report.cause.map_or("", |cause| cause.id());
+        let fix = report.cause.map_or("", |cause| cause.fix());
+        let detail = report.detail.as_deref().unwrap_or_default();
+        let Report { rule, run_id, verdict, due, changed, left, seconds, .. } = report;
+        match verdict {
+            Verdict::Clean => {
+                tracing::info!(%rule, run_id, %verdict, ?due, changed, ?left, seconds, "run ended");
+            }
+            Verdict::Partial | Verdict::Blocked | Verdict::Blind | Verdict::Failed => {
+                tracing::warn!(%rule, run_id, %verdict, cause, ?due, changed, ?left, seconds, detail, fix, "run ended");
+            }
+        }
+    }
+
+    /// Shows the evidence log as the holder knows it after a session: its head, how many receipts wait for it, and why it
+    /// cannot be extended, if so.
+    pub(super) async fn evidence(&self, tenure: &Tenure, pending: u64, sick: Option<&EvidenceFault>) {
+        let head = tenure.relay().head().await;
+        let now = clock::now();
+        self.board.send_modify(|board| {
+            let evidence = &mut board.evidence;
+            if let Some(head) = head {
+                let before = evidence.size.replace(head.size);
+                if before != Some(head.size) {
+                    evidence.checkpoint = Some(now);
+                    // What was there before this process acted was appended by others.
+                    self.metrics.appended(before.map_or(0, |before| head.size.saturating_sub(before)));
+                }
+                evidence.root = Some(hex::encode(head.root));
+            }
+            evidence.pending = pending;
+            evidence.problem = sick.map(ToString::to_string);
+            evidence.sound = Some(sick.is_none());
+            evidence.verified = tenure.trusted_at().or(evidence.verified);
+        });
+        if sick.is_some() {
+            self.metrics.append_failed();
+        }
+    }
+
+    /// Rules of a configuration, for who has nothing written down.
+    pub(super) fn forget_others(&self, config: &Config) {
+        self.observed.borrow_mut().retain(|name, _| config.policy.rule(name).is_some());
+        self.board.send_modify(|board| board.rules.retain(|name, _| config.policy.rule(name).is_some()));
+    }
+}

@@ -1,0 +1,228 @@
+//! One wave: everything is connected anew, what is due runs, and the connections go.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Duration;
+
+use forgetd_connector::{Cause, Fault, FaultClass};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::answer::{self, Asked};
+use super::daemon::Daemon;
+use super::hold::Held;
+use crate::board::Running;
+use crate::config::Config;
+use crate::keys::EvidenceKey;
+use crate::rules::Rule;
+use crate::run::standing::Standing;
+use crate::run::{
+    Approver, Databases, Firing, Progress, Quiet, Refused, Report, RuleApproval, Session, Sites, Tenure, Told, Turn,
+};
+use crate::{app, clock, preflight};
+
+/// One rule of a wave.
+#[derive(Clone, Debug)]
+pub(super) struct Served {
+    /// The rule.
+    pub(super) rule: String,
+    /// The fire time it is about; nothing where a person asked.
+    pub(super) fire: Option<Timestamp>,
+    /// What is done.
+    pub(super) turn: Turn,
+}
+
+/// Serves what is due, and what was asked for. An error is one of the home database: the wave cannot even be written
+/// down.
+pub(super) async fn wave(
+    held: &mut Held<'_>,
+    config: &Config,
+    key: &EvidenceKey,
+    due: &[Served],
+    asked: &Asked,
+) -> Result<Vec<Report>, Fault> {
+    // Each rule of the wave ends once.
+    let (daemon, home, tenure) = (held.daemon, held.home, held.tenure);
+    let hearing = Hearing { daemon };
+    let (stop, stopped) = watch::channel(false);
+    let run = Box::pin(run(daemon, config, key, tenure, due, &hearing, stopped));
+    let asked = answer::listen(home, tenure, asked, |rule| daemon.changed_rows(rule));
+    let ran = Box::pin(ending(&stop, run, daemon.to_end(), asked, daemon)).await;
+    held.read().await?;
+    let reports = match ran {
+        Ok(reports) => reports,
+        Err(Refused::Unavailable(fault) | Refused::Locked(fault)) => held.refused(config, due, &fault).await,
+        Err(Refused::NotHolder(lease)) => {
+            tracing::warn!(holder = lease.holder, term = lease.term, "another process acts");
+            tenure.claim().lose();
+            return Ok(vec![]);
+        }
+        Err(Refused::Evidence(fault)) => {
+            tracing::error!(error = %fault, "the evidence log cannot be named");
+            vec![]
+        }
+    };
+    for served in due {
+        held.show(config, &served.rule);
+    }
+    Ok(reports)
+}
+
+impl Held<'_> {
+    /// No session could be opened: every rule of the wave failed, and is tried again later.
+    async fn refused(&mut self, config: &Config, due: &[Served], fault: &Fault) -> Vec<Report> {
+        self.tenure.doubt();
+        let mut reports = vec![];
+        for served in due.iter().filter(|served| served.turn == Turn::Run) {
+            let Some(rule) = config.policy.rule(&served.rule) else { continue };
+            let report = Report::refused(rule, fault);
+            self.daemon.ran(&report);
+            self.standings.entry(rule.name.clone()).or_default().ran(&report, served.fire, clock::now());
+            if let Err(fault) = self.save(&rule.name).await {
+                tracing::warn!(rule = %rule.name, error = %fault, "how the rule stands could not be written down");
+            }
+            reports.push(report);
+        }
+        reports
+    }
+}
+
+async fn run(
+    daemon: &Daemon,
+    config: &Config,
+    key: &EvidenceKey,
+    tenure: &Rc<Tenure>,
+    due: &[Served],
+    hearing: &Hearing<'_>,
+    stopped: watch::Receiver<bool>,
+) -> Result<Vec<Report>, Refused> {
+    let databases = match app::connect(config).await {
+        Ok(databases) => databases,
+        Err(problems) => {
+            let fault = Fault::new(FaultClass::Unreachable, "connect", "databases");
+            return Err(Refused::Unavailable(fault.with_detail(problems.to_string())));
+        }
+    };
+    let away = daemon.databases(&databases);
+    let sites = Sites::survey(config, &databases).await;
+    let session = Session::on(config, &sites, key, Rc::clone(tenure), stopped, hearing);
+    let firings = firings(config, &sites, due).await;
+    let reports = session.wave(&firings, hearing).await;
+    if away {
+        // What comes back may have been put back.
+        tenure.doubt();
+    }
+    let mut pending = 0;
+    for (_, control) in sites.controls() {
+        pending += control.pending_count().await.unwrap_or(0);
+    }
+    let sick = match &reports {
+        Err(Refused::Evidence(fault)) => Some(fault),
+        _ => session.sick(),
+    };
+    daemon.evidence(tenure, pending, sick).await;
+    databases.close().await;
+    reports
+}
+
+/// Lets the work end at its next batch when something else is to be done first.
+async fn ending<T>(
+    stop: &watch::Sender<bool>,
+    work: impl Future<Output = T>,
+    changed: impl Future<Output = ()>,
+    asked: impl Future<Output = ()>,
+    daemon: &Daemon,
+) -> T {
+    let end = async {
+        tokio::select! {
+            () = changed => {}
+            () = asked => {}
+        }
+        stop.send_replace(true);
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        done = work => done,
+        never = end => match never {},
+        never = daemon.turning() => match never {},
+    }
+}
+
+/// Writes down what a person approved. The error: what to say, and the exit code of who asked.
+pub(super) async fn approve(
+    held: &Held<'_>,
+    config: &Config,
+    key: &EvidenceKey,
+    approvals: &[RuleApproval<'_>],
+    by: Approver<'_>,
+) -> Result<(), (String, u8)> {
+    let databases = app::connect(config).await.map_err(|problems| (problems.to_string(), 78))?;
+    let sites = Sites::survey(config, &databases).await;
+    let (_stop, stopped) = watch::channel(false);
+    let session = Session::on(config, &sites, key, Rc::clone(held.tenure), stopped, &Quiet);
+    let approvals: Vec<&RuleApproval<'_>> = approvals.iter().collect();
+    let done = session.write_approvals(&approvals, by).await;
+    databases.close().await;
+    match done {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(fault)) => Err((format!("{fault}; {}", fault.cause().fix()), app::exit_code(&fault))),
+        Err(Refused::Unavailable(fault) | Refused::Locked(fault)) => Err((fault.to_string(), app::exit_code(&fault))),
+        Err(Refused::Evidence(fault)) => Err((fault.to_string(), 78)),
+        Err(Refused::NotHolder(_)) => Err(("another process acts for this instance".into(), 75)),
+    }
+}
+
+/// The rules of a wave, in the order in which rules of one table run.
+async fn firings<'a>(config: &'a Config, sites: &Sites<'_>, due: &[Served]) -> Vec<Firing<'a>> {
+    let rules: Vec<&Rule> = due.iter().filter_map(|served| config.policy.rule(&served.rule)).collect();
+    let rules = preflight::ordered(&rules, |name| sites.site(name).ok().map(|site| site.connector)).await;
+    let served = |rule: &Rule| due.iter().find(|served| served.rule == rule.name);
+    rules.into_iter().filter_map(|rule| served(rule).map(|s| Firing { rule, turn: s.turn, fire: s.fire })).collect()
+}
+
+/// Hears how far runs have come, and shows it.
+struct Hearing<'a> {
+    daemon: &'a Daemon,
+}
+
+impl Told for Hearing<'_> {
+    fn ended(&self, rule: &Rule, report: &Report, standing: &Standing) {
+        self.daemon.ran(report);
+        self.daemon.show_rule(rule, standing.clone(), None, clock::now());
+    }
+
+    fn skipped(&self, rule: &Rule, cause: Cause) {
+        self.daemon.metrics.skipped(&rule.name, cause);
+    }
+}
+
+impl Progress for Hearing<'_> {
+    fn begin(&self, rule: &str, due: u64, exact: bool) {
+        self.daemon.running(rule, Some(Running { due, exact, changed: 0 }));
+    }
+
+    fn batch(&self, rule: &str, changed: u64, took: Duration) {
+        self.daemon.batch(rule, changed, took);
+    }
+
+    fn end(&self, rule: &str) {
+        self.daemon.running(rule, None);
+    }
+}
+
+impl Daemon {
+    /// Shows which databases answer. Whether one does not.
+    pub(super) fn databases(&self, databases: &Databases) -> bool {
+        let mut away = false;
+        for (name, connector) in databases.iter() {
+            match connector {
+                Ok(connector) => self.database_up(name, connector),
+                Err(fault) => {
+                    away = true;
+                    self.database_fault(name, fault);
+                }
+            }
+        }
+        away
+    }
+}

@@ -1,0 +1,105 @@
+//! What Prometheus, Kubernetes, people and auditors see of it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use serde_json::Value;
+
+use super::{DUE, FRESH, SELDOM, open_shop, until_held};
+use crate::harness::{Postgres, Process, Program, Sqlite, until};
+use crate::shop;
+
+/// A process that serves, and where.
+struct Watched {
+    process: Process,
+    port: u16,
+}
+
+impl Watched {
+    fn start(program: &Program) -> Self {
+        // Free now, and nobody else takes ports by number here.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = program.start(&["serve", "--listen", &format!("127.0.0.1:{port}")]);
+        until("it listens", 30, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Self { process, port }
+    }
+
+    /// Status and body.
+    fn get(&self, path: &str, accept: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: t\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut bytes = vec![];
+        stream.read_to_end(&mut bytes).unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        (head.split(' ').nth(1).unwrap_or_default().parse().unwrap_or(0), body.to_owned())
+    }
+
+    fn board(&self) -> Value {
+        serde_json::from_str(&self.get("/status", "application/json").1).expect("JSON")
+    }
+
+    /// The value of the series that begins so; nothing where there is none.
+    fn metric(&self, series: &str) -> Option<f64> {
+        let text = self.get("/metrics", "*/*").1;
+        let line = text.lines().find(|line| line.starts_with(series))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+}
+
+#[test]
+fn probes_metrics_page_and_log_tell_of_a_holder_and_its_follower() {
+    let database = Postgres::database();
+    let program = open_shop(&database, SELDOM);
+    let holder = Watched::start(&program);
+    until_held(&program);
+    let follower = Watched::start(&program);
+    until("the second one follows", 30, || follower.board()["role"]["follower"].is_object());
+    for watched in [&holder, &follower] {
+        for probe in ["/livez", "/readyz", "/startupz"] {
+            assert_eq!(watched.get(probe, "*/*").0, 200, "{probe}");
+        }
+    }
+    assert_eq!(holder.metric("forgetd_rule_last_clean_timestamp_seconds{"), Some(0.0), "it never ran");
+    program.call(&["run"]).expect(0);
+    let clean = holder.metric("forgetd_rule_last_clean_timestamp_seconds{").unwrap();
+    assert!(clean > 1.7e9, "{clean}");
+    assert_eq!(holder.metric("forgetd_rows_changed_total{"), Some(DUE as f64));
+    assert_eq!(holder.metric("forgetd_holder "), Some(1.0));
+    assert_eq!((follower.metric("forgetd_holder "), follower.metric("forgetd_rows_changed_total{")), (Some(0.0), None));
+    let board = holder.board();
+    assert_eq!(board["rules"]["web-sessions"]["standing"]["last"]["verdict"], "clean", "{board}");
+    assert_eq!(board["databases"]["main"]["up"], true);
+    let page = holder.get("/status", "text/html").1;
+    assert!(page.contains("web-sessions") && page.contains("clean"), "{page}");
+    // An auditor needs nobody's configuration, and any process will do.
+    let address = format!("http://127.0.0.1:{}/", follower.port);
+    let outside = program.call(&["evidence", "verify", &address, "--json"]).expect(0);
+    assert_eq!(outside.object()["entries"].as_u64(), Some(program.evidence().len() as u64), "{}", outside.stdout);
+    assert_eq!(shop::rows(&database), FRESH);
+    for watched in [holder, follower] {
+        watched.process.signal("TERM");
+        watched.process.wait().expect(0);
+    }
+}
+
+/// A rule that is blocked, and a database that is away: both are seen, with what to do about them.
+#[test]
+fn what_needs_a_person_is_seen() {
+    let database = Sqlite::database();
+    shop::create(&database, DUE, 0);
+    let program = Program::installed(&shop::ruled_by(&database, super::LEASE, &shop::rule().with(SELDOM)));
+    let watched = Watched::start(&program);
+    until_held(&program);
+    program.call(&["run"]).expect(4);
+    let blocked = "forgetd_rule_blocked{cause=\"whole_table_due\",rule=\"web-sessions\"}";
+    assert_eq!(watched.metric(blocked), Some(1.0), "{}", watched.get("/metrics", "*/*").1);
+    let page = watched.get("/status", "text/html").1;
+    assert!(page.contains("forgetd approve"), "{page}");
+    program.approve("web-sessions");
+    program.call(&["run"]).expect(0);
+    assert_eq!(watched.metric(blocked), Some(0.0));
+    watched.process.signal("TERM");
+    watched.process.wait().expect(0);
+}
