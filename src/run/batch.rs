@@ -15,13 +15,9 @@ use forgetd_connector::{
 
 use tokio::time::Instant;
 
-use super::clerk::{NO_LANE, Subject};
 use super::job::{Account, Job, named};
-use crate::evidence::entry::{EntryBody, EntryError, SealedCounts};
-use crate::run::LANE;
-
-/// How often the late entry is tried: each loss means that the other holder wrote an entry meanwhile.
-const LATE_TRIES_MAX: u32 = 16;
+use super::late::Late;
+use crate::evidence::entry::{EntryError, SealedCounts};
 
 /// A batch that came to its end.
 #[derive(Debug)]
@@ -132,10 +128,19 @@ pub(super) async fn sealed(
     let intent = Account { sealed: Some(counts(announced, &Outcome::default())), ..Account::default() };
     let intent = job.receipt(sequence, intent, &batched.next)?;
     in_time(job)?;
-    settled(job.control.seal(&intent, &picked.keys).await, job, &intent).await?;
+    let deadline = job.claim.deadline();
+    stands(job.control.seal(&intent, &picked.keys, &*deadline).await, job, &intent).await?;
 
     in_time(job)?;
-    let finished = finish(lane, &picked.keys).await.map_err(Stopped::SealOpen)?;
+    let finished = match finish(lane, &picked.keys).await {
+        Ok(finished) => finished,
+        // The deadline passed between two writes. What the first ones did is said beside the seal, which its next holder
+        // brings to its end.
+        Err(Unfinished { fault, changed }) if is_late(&fault) && changed > 0 => {
+            return Err(late(job, sequence, changed).await);
+        }
+        Err(Unfinished { fault, .. }) => return Err(Stopped::SealOpen(fault)),
+    };
     // No deadline here: what was changed must be said, and this write is refused by itself where somebody else adopted
     // the seal.
     let account = Account {
@@ -167,8 +172,22 @@ pub(super) struct Finished {
     pub(super) refused: BTreeMap<Cause, u64>,
 }
 
-/// Steps 3 and 4 for a whole list, halved wherever a row is to blame. Ends after at most `2 * keys` calls.
-pub(super) async fn finish(lane: &mut dyn SealedLane, keys: &[Key]) -> Result<Finished, Fault> {
+/// Why the change of a sealed batch's keys did not come to its end.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    pub(super) fault: Fault,
+    /// Rows that were changed before, as far as the engine confirmed them.
+    pub(super) changed: u64,
+}
+
+/// Whether it says that another holder may act by now.
+pub(super) fn is_late(fault: &Fault) -> bool {
+    fault.class == FaultClass::Blocked(Cause::Fenced)
+}
+
+/// Steps 3 and 4 for a whole list, halved wherever a row is to blame or it takes too long. Ends after at most `2 * keys`
+/// calls.
+pub(super) async fn finish(lane: &mut dyn SealedLane, keys: &[Key]) -> Result<Finished, Unfinished> {
     let mut finished = Finished::default();
     let mut parts = vec![keys];
     while let Some(part) = parts.pop() {
@@ -188,7 +207,7 @@ pub(super) async fn finish(lane: &mut dyn SealedLane, keys: &[Key]) -> Result<Fi
                 }
             }
             Err(fault) => match (fault.class, part.len()) {
-                (FaultClass::Row(_) | FaultClass::Locked, 2..) => {
+                (FaultClass::Row(_) | FaultClass::Locked | FaultClass::Timeout, 2..) => {
                     let (left, right) = part.split_at(part.len() / 2);
                     parts.extend([right, left]);
                 }
@@ -200,7 +219,7 @@ pub(super) async fn finish(lane: &mut dyn SealedLane, keys: &[Key]) -> Result<Fi
                     finished.outcome.kept += 1;
                     finished.locked += 1;
                 }
-                _ => return Err(fault),
+                _ => return Err(Unfinished { fault, changed: finished.outcome.changed + lane.owed() }),
             },
         }
     }
@@ -210,6 +229,21 @@ pub(super) async fn finish(lane: &mut dyn SealedLane, keys: &[Key]) -> Result<Fi
 /// The counts a sealed entry carries; before the change everything announced is kept.
 fn counts(sealed: u64, outcome: &Outcome) -> SealedCounts {
     SealedCounts { sealed, gone: outcome.gone, kept: sealed - outcome.gone.min(sealed), adopted: false }
+}
+
+/// Whether the seal stands as it was sent. What has its place under our own term is an earlier try of ours, which came after
+/// its answer was given up: other keys stand announced there, and they are brought to their end first.
+async fn stands(commit: Commit, job: &Job<'_>, receipt: &Receipt) -> Result<(), Stopped> {
+    match settled(commit, job, receipt).await {
+        Err(Stopped::Fenced) => match job.control.stamp(&receipt.key).await {
+            Ok(Some(stamp)) if stamp.term == receipt.term => {
+                let fault = Fault::new(FaultClass::Transient, "seal", job.clerk.database);
+                Err(Stopped::SealOpen(fault.with_detail("an earlier try of its own came late")))
+            }
+            _ => Err(Stopped::Fenced),
+        },
+        other => other.map(drop),
+    }
 }
 
 /// Turns a commit's answer into "done" (true: the connection was lost on the way) or the reason to stop.
@@ -232,24 +266,10 @@ fn in_time(job: &Job<'_>) -> Result<(), Stopped> {
     if job.claim.alive() { Ok(()) } else { Err(Stopped::Fenced) }
 }
 
-/// Somebody adopted our seal while we changed its rows: our count goes into an entry of its own, and we stop.
+/// Another holder brings the seal to its end: our count goes into an entry of its own, and we stop.
 async fn late(job: &Job<'_>, sealed_sequence: u64, changed: u64) -> Stopped {
-    tracing::warn!(rule = %job.rule.name, lane = LANE, changed, "a sealed batch was adopted by another holder");
-    // The other holder writes into the same lane: whoever comes second with a sequence takes the next.
-    for _ in 0..LATE_TRIES_MAX {
-        let Ok(sequence) = job.control.next_sequence(&job.rule.name, NO_LANE).await else { break };
-        let subject = Subject { rule: &job.rule.name, lane: NO_LANE, sequence, run: &job.run };
-        let Ok(receipt) = job.clerk.receipt(&subject, &EntryBody::Late { sealed_sequence, changed }) else { break };
-        match job.control.append_late(&receipt).await {
-            Commit::Committed => return Stopped::Fenced,
-            Commit::Fenced => {}
-            Commit::RolledBack(fault) | Commit::Unknown(fault) => {
-                tracing::error!(error = %fault, changed, "the late entry could not be written");
-                return Stopped::Fenced;
-            }
-        }
-    }
-    tracing::error!(rule = %job.rule.name, changed, "the late entry could not be written");
+    let late = Late { rule: &job.rule.name, run: &job.run, sealed_sequence, changed };
+    late.say(job.control, &job.clerk).await;
     Stopped::Fenced
 }
 

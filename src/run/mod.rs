@@ -10,6 +10,7 @@ mod close;
 mod databases;
 mod job;
 mod keyed;
+mod late;
 #[cfg(feature = "faults")]
 mod naive;
 mod observe;

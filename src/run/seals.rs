@@ -6,15 +6,16 @@
 
 use forgetd_connector::{
     Atomicity, Cause, Commit, Connector, Control, Fault, FaultClass, Lane, LaneClaim, OpenSeal, Outcome, Receipt,
-    SealEnd, Step,
+    ReceiptKey, SealEnd, Step,
 };
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::batch::{self, Finished};
+use super::batch::{self, Finished, Unfinished, is_late};
 use super::clerk::{Clerk, Subject};
 use super::job::{Job, named};
 use super::keyed;
+use super::late::Late;
 use super::pseudonyms::Pseudonyms;
 use crate::evidence::entry::{Batch, EntryBody, SealedCounts};
 use crate::lease::Claim;
@@ -137,14 +138,31 @@ async fn settle(
     let Lane::Sealed(mut lane) = sealed.connector.lane(&step, &claim, transform).await? else {
         return Ok((everything_gone(open), None));
     };
-    let mut refused = None;
+    let (mut refused, mut changed) = (None, 0);
     if sealed.approved && sealed.rule.digest() == intent.rule_digest {
         match batch::finish(lane.as_mut(), &open.keys).await {
-            Err(fault) if forbids(&fault) || fault.class == FaultClass::Internal => refused = Some(fault),
-            finished => return finished.map(|finished| (finished, None)),
+            Ok(finished) => return Ok((finished, None)),
+            Err(unfinished) if forbids(&unfinished.fault) || unfinished.fault.class == FaultClass::Internal => {
+                changed = unfinished.changed;
+                refused = Some(unfinished.fault);
+            }
+            Err(Unfinished { fault, changed }) => {
+                if is_late(&fault) && changed > 0 {
+                    late(open, Some(intent), changed).say(sealed.control, &sealed.clerk).await;
+                }
+                return Err(fault);
+            }
         }
     }
-    Ok((Finished { outcome: lane.look(&open.keys).await?, ..Finished::default() }, refused))
+    let mut outcome = lane.look(&open.keys).await?;
+    outcome.changed = changed.min(outcome.gone);
+    Ok((Finished { outcome, ..Finished::default() }, refused))
+}
+
+/// What is said where a later holder adopts the seal too.
+fn late<'a>(open: &'a OpenSeal, intent: Option<&'a Intent>, changed: u64) -> Late<'a> {
+    let ReceiptKey { rule, sequence, .. } = &open.receipt.key;
+    Late { rule, run: intent.map_or(&open.receipt.run, |intent| &intent.run), sealed_sequence: *sequence, changed }
 }
 
 /// Whether the change was taken back and would be again, whoever repeats it: what a trigger does, a missing privilege.
@@ -213,8 +231,14 @@ async fn unseal(
     let mut receipt = receipt(clerk, &subject, &body)?;
     receipt.cursor.clone_from(&open.receipt.cursor);
     match control.unseal(&receipt).await {
-        // Adopted by a still later holder: its count stands, and our next write is refused.
-        SealEnd::Done | SealEnd::Adopted => Ok(()),
+        SealEnd::Done => Ok(()),
+        // By a still later holder: its count stands, and our next write is refused.
+        SealEnd::Adopted => {
+            if finished.outcome.changed > 0 {
+                late(open, intent, finished.outcome.changed).say(control, clerk).await;
+            }
+            Ok(())
+        }
         SealEnd::Failed(fault) => Err(fault),
     }
 }

@@ -234,7 +234,7 @@ impl<'a, 'j> Walk<'a, 'j> {
                 let fault = Fault::new(FaultClass::Internal, "make receipt", self.job.clerk.database);
                 return Err(Halt::Fault(fault.with_detail(error.to_string())));
             }
-            Stopped::SealOpen(fault) if fault.class == FaultClass::Blocked(Cause::Fenced) => return Err(Halt::Fenced),
+            Stopped::SealOpen(fault) if batch::is_late(&fault) => return Err(Halt::Fenced),
             Stopped::SealOpen(fault) => return self.adopt(fault).await.map(|()| None),
         };
         match fault.class {

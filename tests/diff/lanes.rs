@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use forgetd_connector::{
-    AtomicLane, Atomicity, Cause, Commit, Compare, Effect, FaultClass, Key, Lane, LockWait, Next, Order, SealEnd,
-    SealedLane, Step, Transform,
+    AtomicLane, Atomicity, Cause, Commit, Compare, Effect, Endless, FaultClass, Key, Lane, LockWait, Next, Order,
+    SealEnd, SealedLane, Step, Transform,
 };
 use forgetd_testkit::Arena;
 
@@ -110,7 +110,7 @@ impl Walk<'_> {
             if !picked.keys.is_empty() {
                 let mut receipt = self.arena.receipt("0", sequence, picked.next.cursor().cloned());
                 receipt.key.rule.clone_from(&self.step.rule);
-                assert_eq!(control.seal(&receipt, &picked.keys).await, Commit::Committed);
+                assert_eq!(control.seal(&receipt, &picked.keys, &Endless).await, Commit::Committed);
                 self.finish(&mut *lane, &picked.keys).await;
                 assert_eq!(control.unseal(&receipt).await, SealEnd::Done);
             }

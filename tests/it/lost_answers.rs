@@ -319,3 +319,60 @@ async fn a_cap_holds_over_adopted_seals() {
         assert_eq!(world.count("id <= 1000"), ROWS - 25, "{} runs", scripts.len());
     }
 }
+
+/// Of one batch, the counts in its entry.
+fn sealed(entries: &[Value]) -> Vec<&Value> {
+    entries.iter().filter(|entry| entry["type"] == "batch").map(|entry| &entry["sealed"]).collect()
+}
+
+/// A seal whose answer was given up, and which is inserted when the next one is sent, is no other holder's.
+#[tokio::test]
+async fn a_seal_that_comes_late_is_ended_by_its_own_run() {
+    let world = World::new(true).await;
+    let reports = world.run(&Script::default().on(Operation::Seal, 2, Ending::Delayed)).await.unwrap();
+    assert_eq!((reports[0].verdict, reports[0].left), (Verdict::Clean, Some(0)), "{:?}", reports[0]);
+    let entries = world.entries().await;
+    let batches = sealed(&entries);
+    assert_eq!(batches.iter().filter(|counts| counts["adopted"] == true).count(), 1, "{batches:?}");
+    assert!(batches.iter().all(|counts| counts["gone"] == counts["sealed"]), "{batches:?}");
+    assert_eq!(world.count("id <= 1000"), 0);
+}
+
+/// The lease ends between two writes of one batch: by its own holder, and by one who adopted it.
+#[tokio::test]
+async fn what_was_changed_before_the_deadline_is_said_late() {
+    let (row, fenced) = (FaultClass::Row(Cause::ForeignKey), FaultClass::Blocked(Cause::Fenced));
+    let halved = |script: Script, n| script.fails(Operation::Finish, n, row).fails(Operation::Finish, n + 2, fenced);
+    for script in
+        [halved(Script::default(), 1), halved(Script::default().fails(Operation::Finish, 1, FaultClass::Transient), 2)]
+    {
+        let world = World::new(true).await;
+        let reports = world.run(&script).await.unwrap();
+        assert_eq!((reports[0].verdict, reports[0].cause), (Verdict::Failed, Some(Cause::Fenced)));
+        assert_eq!(world.count("id <= 1000"), ROWS - 5, "half of the first batch went");
+        assert_eq!(world.run(&Script::default()).await.unwrap()[0].verdict, Verdict::Clean);
+        let entries = world.entries().await;
+        let late: Vec<_> = entries.iter().filter(|entry| entry["type"] == "late").collect();
+        assert_eq!(late.len(), 1, "{entries:?}");
+        assert_eq!((&late[0]["sealed_sequence"], &late[0]["changed"]), (&json!(2), &json!(5)));
+        let changed = |name: &'static str| {
+            entries.iter().filter(move |entry| entry["type"] == name).filter_map(|entry| entry["changed"].as_u64())
+        };
+        assert_eq!(changed("batch").sum::<u64>() + changed("late").sum::<u64>(), ROWS, "nothing is said twice");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_takes_too_long_is_halved() {
+    let world = World::new(true).await;
+    let script = Script::default().fails(Operation::Finish, 1, FaultClass::Timeout);
+    let reports = world.run(&script).await.unwrap();
+    assert_eq!((reports[0].verdict, reports[0].changed), (Verdict::Clean, ROWS), "{:?}", reports[0]);
+    let entries = world.entries().await;
+    let batches = sealed(&entries);
+    assert_eq!(script.calls(Operation::Finish), batches.len() as u64 + 2);
+    assert!(
+        batches.iter().all(|counts| counts["adopted"] == false && counts["gone"] == counts["sealed"]),
+        "{batches:?}"
+    );
+}

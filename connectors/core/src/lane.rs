@@ -23,6 +23,9 @@ pub struct LaneClaim {
     pub deadline: Arc<dyn Deadline>,
 }
 
+/// One part in so many of what is left is not spent on a write: it is for the way there, and for stopping it.
+const MARGIN: u32 = 10;
+
 /// How long a holder may still write.
 pub trait Deadline: fmt::Debug + Send + Sync {
     /// What is left of the time in which a write may be sent; absent: none may be sent any more.
@@ -42,12 +45,18 @@ impl Deadline for Endless {
 // === impl LaneClaim ===
 
 impl LaneClaim {
-    /// What is left for the write that is sent next. A fault says that another holder may act by now: a sealed lane asks
+    /// How long the write that is sent next may take. A fault says that another holder may act by now: a sealed lane asks
     /// right before each write, since no fence meets what it writes.
     pub fn in_time(&self, operation: &'static str, place: &str) -> Result<Duration, Fault> {
-        let late = || Fault::new(FaultClass::Blocked(Cause::Fenced), operation, place);
-        self.deadline.left().ok_or_else(|| late().with_detail("the lease ran out before the write was sent"))
+        in_time(&*self.deadline, operation, place)
     }
+}
+
+/// How long a write may take that is sent now; a fault says that none may be sent any more.
+pub fn in_time(deadline: &dyn Deadline, operation: &'static str, place: &str) -> Result<Duration, Fault> {
+    let late = || Fault::new(FaultClass::Blocked(Cause::Fenced), operation, place);
+    let left = deadline.left().ok_or_else(|| late().with_detail("the lease ran out before the write was sent"))?;
+    Ok(left - left / MARGIN)
 }
 
 /// A lane of one step, by how its effect and its receipt belong together.
@@ -100,11 +109,18 @@ pub trait SealedLane: Send {
     async fn pick(&mut self, order: &Order) -> Result<Picked, Fault>;
 
     /// Steps 3 and 4: changes `key in list and predicate`, then reads which of the keys still match. Safe to repeat. Each
-    /// write asks the deadline right before it is sent; behind it nothing is changed any more.
-    /// On a [`crate::FaultClass::Row`] fault what remains of this call is safe to repeat too, so the caller can halve the
-    /// list; what the engine had already changed counts as gone and not as changed. An engine that names each row it refuses
-    /// says so in [`Outcome::unfit`] instead.
+    /// write asks the deadline right before it is sent, and is stopped before that is over as far as the engine lets it be;
+    /// behind it nothing is changed any more.
+    /// On a [`crate::FaultClass::Row`] or a [`crate::FaultClass::Timeout`] what remains of this call is safe to repeat too, so
+    /// the caller can halve the list; what the engine had already changed counts as gone, and as [`SealedLane::owed`] where
+    /// that is known. An engine that names each row it refuses says so in [`Outcome::unfit`] instead.
     async fn finish(&mut self, keys: &[Key]) -> Result<Outcome, Fault>;
+
+    /// Rows that calls of `finish` changed and then failed, since keys were picked last, as far as the engine confirmed them
+    /// and no outcome said them. They are said once.
+    fn owed(&mut self) -> u64 {
+        0
+    }
 
     /// Step 4 alone: reads which of the keys still match and changes nothing (`changed` is 0), for a seal whose rule
     /// is no longer in force.

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Commit, Cursor, Fault, Key};
+use crate::{Commit, Cursor, Deadline, Fault, Key};
 
 /// The random name of one set of control tables. A restored or rebuilt set is a new generation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -167,8 +167,9 @@ pub trait Receipts: Send + Sync {
     /// What the receipt at a place was stamped with, whatever its state; absent where there is none.
     async fn stamp(&self, key: &ReceiptKey) -> Result<Option<Stamp>, Fault>;
 
-    /// Sealed lane, step 2: inserts the receipt in state sealed with its private key list.
-    async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit;
+    /// Sealed lane, step 2: inserts the receipt in state sealed with its private key list. Where that and the look at the
+    /// fence are not one transaction, the deadline is asked in between.
+    async fn seal(&self, receipt: &Receipt, keys: &[Key], deadline: &dyn Deadline) -> Commit;
 
     /// Sealed lane, step 5: body, MAC, rows and cursor of `receipt` replace the sealed ones, the state becomes done,
     /// the key list goes; only while the state is sealed under `receipt.term`.

@@ -15,6 +15,7 @@ mod requests;
 mod rulebook;
 mod runs;
 mod seals;
+mod settle;
 mod standings;
 
 use std::sync::Arc;

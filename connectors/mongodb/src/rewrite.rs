@@ -243,19 +243,23 @@ fn written(value: &Value) -> Bson {
 // === impl Ground ===
 
 impl Ground {
-    /// Transforms those of the keys that are due; says how many, and which cannot be. Of large documents few are held at
-    /// once.
-    pub(crate) async fn rewrite(&self, rewriting: &Rewriting, keys: &[Bson]) -> Result<Rewritten, Failure> {
+    /// Transforms those of the keys that are due; adds how many, and which cannot be, also where it comes no further. Of large
+    /// documents few are held at once.
+    pub(crate) async fn rewrite(
+        &self,
+        rewriting: &Rewriting,
+        keys: &[Bson],
+        done: &mut Rewritten,
+    ) -> Result<(), Failure> {
         let mut stages = self.scope.stages(Some(among(keys)));
         let beside = self.shard.iter().flat_map(ShardKey::beside_id);
         stages.push(doc! { "$project": rewriting.projection_beside(beside) });
         let mut cursor = self.link().open("finish", &self.step.table.name, &self.scope, stages, READ_AT_ONCE).await?;
-        let mut done = Rewritten::default();
         loop {
             let (documents, more) = self.some(&mut cursor, &mut done.unfit).await?;
-            self.rewrite_some(rewriting, documents, &mut done).await?;
+            self.rewrite_some(rewriting, documents, done).await?;
             if !more {
-                return Ok(done);
+                return Ok(());
             }
         }
     }
@@ -335,8 +339,12 @@ impl Ground {
                 None => return Err(Failure::of_code(*code, "finish", &self.place)),
             }
         }
+        // What no majority has may be rolled back.
+        if let Some(code) = written.unconfirmed {
+            return Err(Failure::of_code(code, "finish", &self.place));
+        }
         done.changed += written.modified;
-        written.unconfirmed.map_or(Ok(()), |code| Err(Failure::of_code(code, "finish", &self.place)))
+        Ok(())
     }
 }
 

@@ -28,6 +28,8 @@ use crate::walk;
 pub(crate) struct SealedKeys {
     ground: Ground,
     walk: Option<Walk>,
+    /// Documents that calls changed which failed later, and that no outcome said yet.
+    owed: u64,
 }
 
 /// What every statement of a lane works on.
@@ -78,6 +80,7 @@ impl SealedKeys {
                 shard,
             },
             walk: None,
+            owed: 0,
         })
     }
 }
@@ -102,41 +105,38 @@ impl Ground {
         self.link().count(operation, &self.step.table.name, &self.scope, stages, None).await
     }
 
-    /// Deletes those of the keys that are due; says how many.
-    async fn delete(&self, keys: &[Bson]) -> Result<u64, Failure> {
+    /// Deletes those of the keys that are due; adds how many, also where it comes no further.
+    async fn delete(&self, keys: &[Bson], deleted: &mut u64) -> Result<(), Failure> {
         if let Some(shard) = &self.shard {
-            return self.delete_apart(shard, keys).await;
+            return self.delete_apart(shard, keys, deleted).await;
         }
         // What lies in another collection is judged right before: activity of this very moment can be missed.
         let judged = if self.scope.lookups.is_empty() { keys.to_vec() } else { self.due("finish", keys).await? };
         if judged.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let statement = self.deletion(0, among(&judged));
-        self.send_deletions(vec![statement]).await
+        self.send_deletions(vec![statement], deleted).await
     }
 
     /// The same where the collection lies in shards: each document by its own statement, to the shard that it lies in.
-    async fn delete_apart(&self, shard: &ShardKey, keys: &[Bson]) -> Result<u64, Failure> {
+    async fn delete_apart(&self, shard: &ShardKey, keys: &[Bson], deleted: &mut u64) -> Result<(), Failure> {
         let mut project = doc! { "_id": 1 };
         project.extend(shard.beside_id().map(|field| (field.dotted(), Bson::Int32(1))));
         let mut stages = self.scope.stages(Some(among(keys)));
         stages.push(doc! { "$project": project });
         let due = self.link().read("finish", &self.step.table.name, &self.scope, stages).await?;
-        let (mut deleted, mut bytes, mut statements) = (0, 0, vec![]);
+        let (mut bytes, mut statements) = (0, vec![]);
         for document in &due {
             let statement = self.deletion(1, shard.holds(document));
             bytes += statement.to_vec().map_or(0, |bytes| bytes.len());
             statements.push(statement);
             if bytes >= COMMAND_BYTES_MAX || statements.len() >= STATEMENTS_MAX {
-                deleted += self.send_deletions(std::mem::take(&mut statements)).await?;
+                self.send_deletions(std::mem::take(&mut statements), deleted).await?;
                 bytes = 0;
             }
         }
-        if !statements.is_empty() {
-            deleted += self.send_deletions(statements).await?;
-        }
-        Ok(deleted)
+        if statements.is_empty() { Ok(()) } else { self.send_deletions(statements, deleted).await }
     }
 
     /// The statement that deletes what is due among some documents: one of them, or with a limit of 0 all.
@@ -148,12 +148,15 @@ impl Ground {
         self.statement(statement, among)
     }
 
-    async fn send_deletions(&self, statements: Vec<Document>) -> Result<u64, Failure> {
+    async fn send_deletions(&self, statements: Vec<Document>, deleted: &mut u64) -> Result<(), Failure> {
         let command = doc! { "delete": &self.step.table.name.name, "deletes": statements, "ordered": false };
         let written = self.write(command).await?;
         match Failure::of_written(&written, "finish", &self.place) {
             Some(failure) => Err(failure),
-            None => Ok(written.n),
+            None => {
+                *deleted += written.n;
+                Ok(())
+            }
         }
     }
 
@@ -177,11 +180,13 @@ impl Ground {
         self.link().write("finish", &self.place, &self.link().database_of(&self.step.table.name), command).await
     }
 
-    async fn finished(&self, keys: &[Bson]) -> Result<Outcome, Failure> {
-        let Rewritten { changed, unfit } = match &self.rewriting {
-            Some(rewriting) => self.rewrite(rewriting, keys).await?,
-            None => Rewritten { changed: self.delete(keys).await?, ..Rewritten::default() },
-        };
+    /// Changes the keys' documents and looks at them; `done` says what was done also where it comes no further.
+    async fn finished(&self, keys: &[Bson], done: &mut Rewritten) -> Result<Outcome, Failure> {
+        match &self.rewriting {
+            Some(rewriting) => self.rewrite(rewriting, keys, done).await?,
+            None => self.delete(keys, &mut done.changed).await?,
+        }
+        let (changed, unfit) = (done.changed, std::mem::take(&mut done.unfit));
         // In shards two documents may have one key, so that as many changes as keys say nothing.
         let all = self.shard.is_none() && changed == keys.len() as u64;
         let kept = if all { 0 } else { self.left("finish", keys).await? };
@@ -205,6 +210,7 @@ pub(crate) fn among(keys: &[Bson]) -> Document {
 impl SealedLane for SealedKeys {
     async fn pick(&mut self, order: &Order) -> Result<Picked, Fault> {
         fault_point::before("pick")?;
+        self.owed = 0;
         let from = match &order.from {
             None => None,
             Some(cursor) => Some(walk::position(cursor).ok_or_else(|| {
@@ -228,9 +234,19 @@ impl SealedLane for SealedKeys {
         }
         let ids = self.ground.ids("finish", keys)?;
         fault_point::before("finish")?;
-        let outcome = self.ground.finished(&ids).await?;
+        let mut done = Rewritten::default();
+        let finished = self.ground.finished(&ids, &mut done).await;
+        if finished.is_err() {
+            self.owed += done.changed;
+        }
+        let mut outcome = finished?;
         fault_point::after("finish")?;
+        outcome.changed = (outcome.changed + std::mem::take(&mut self.owed)).min(outcome.gone);
         Ok(outcome)
+    }
+
+    fn owed(&mut self) -> u64 {
+        std::mem::take(&mut self.owed)
     }
 
     async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {

@@ -3,6 +3,7 @@
 //! A session is set up once, and keeps nothing else of ours. Whoever takes one out of its slot and does not give it back
 //! closes it, so a dropped future leaves an open transaction to the server, which rolls it back.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -156,11 +157,20 @@ impl Link {
 
     /// Ends a session by another one. Does nothing where another server answers: there the number is somebody else's.
     pub(crate) async fn end(self: &Arc<Self>, known: &Known) -> Result<(), Fault> {
+        self.kill("kill", known).await
+    }
+
+    /// Ends the statement that a session is at, and lets it answer. As little is done where another server answers.
+    async fn stop(self: &Arc<Self>, known: &Known) -> Result<(), Fault> {
+        self.kill("kill query", known).await
+    }
+
+    async fn kill(self: &Arc<Self>, what: &str, known: &Known) -> Result<(), Fault> {
         let mut session = self.open().await?;
         if session.variables().server() != known.server {
             return Ok(());
         }
-        let kill = format!("kill {}", known.id);
+        let kill = format!("{what} {}", known.id);
         let place = &self.context.database;
         for answer in session.turn("end session", &[Ask::Say(&kill)]).await? {
             match answer {
@@ -226,6 +236,17 @@ impl Session {
         operation: &'static str,
         asks: &[Ask<'_>],
     ) -> Result<Vec<Result<Answer, Error>>, Fault> {
+        self.turn_within(operation, asks, Duration::MAX).await
+    }
+
+    /// The same, of which the server does no more once it took so long: the statement that it is at then is stopped, and
+    /// answers with an error what it came to.
+    pub(crate) async fn turn_within(
+        &mut self,
+        operation: &'static str,
+        asks: &[Ask<'_>],
+        limit: Duration,
+    ) -> Result<Vec<Result<Answer, Error>>, Fault> {
         let place = self.link.context.database.clone();
         let Some((text, counts)) = packet(asks) else { return Err(odd(&place)) };
         if text.len() > self.packet_max() {
@@ -235,11 +256,23 @@ impl Session {
         }
         // Until every answer was read.
         self.broken = true;
-        let exchange = turn::exchange(&mut self.conn, text, &counts);
-        let answers = match timeout(self.link.call_timeout(), exchange).await {
+        let (link, call) = (Arc::clone(&self.link), self.link.call_timeout());
+        let stopped = (limit < call).then(|| self.known());
+        let answers = {
+            let mut exchange = pin!(turn::exchange(&mut self.conn, text, &counts));
+            match (timeout(limit.min(call), exchange.as_mut()).await, stopped) {
+                (Err(_), Some(known)) => {
+                    // A session that still answers says how far the statement came.
+                    drop(timeout(END_TIMEOUT, Box::pin(link.stop(&known))).await);
+                    timeout(END_TIMEOUT, exchange).await
+                }
+                (answers, _) => answers,
+            }
+        };
+        let answers = match answers {
             Ok(Ok(answers)) => answers,
             Ok(Err(Lost)) => return Err(Fault::new(FaultClass::Disconnected, operation, &place)),
-            Err(_) => return Err(self.give_up(operation, &place).await),
+            Err(_) => return Err(self.give_up(operation, &place, limit.min(call)).await),
         };
         self.broken = false;
         self.used = Instant::now();
@@ -290,9 +323,9 @@ impl Session {
     }
 
     /// The server would go on, holding its locks: it is asked to end the session. Whether it did is not known here.
-    async fn give_up(&self, operation: &'static str, place: &str) -> Fault {
+    async fn give_up(&self, operation: &'static str, place: &str, limit: Duration) -> Fault {
         drop(timeout(END_TIMEOUT, Box::pin(self.link.end(&self.known()))).await);
-        let detail = format!("no answer in {} ms", self.link.context.call_timeout_ms);
+        let detail = format!("no answer in {} ms", limit.as_millis());
         Fault::new(FaultClass::Disconnected, operation, place).with_detail(detail)
     }
 

@@ -125,6 +125,12 @@ impl Flavour {
         self.product == Product::MariaDb
     }
 
+    /// Whether a statement that changes rows can be given a time after which the server ends it by itself. The other product
+    /// has one for reads alone.
+    pub(crate) fn limits_writes(self) -> bool {
+        self.product == Product::MariaDb
+    }
+
     /// Whether rows of JSON_TABLE are other rows each time they are read in a statement, so that one which was met is not
     /// known again.
     pub(crate) fn rereads_documents(self) -> bool {

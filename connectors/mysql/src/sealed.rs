@@ -4,6 +4,7 @@
 //! changes rows judges them too, and a transform compares the old values while it writes: nothing holds a row in between.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use forgetd_connector::walk::{Position, aim};
@@ -77,10 +78,14 @@ impl SealedKeys {
         let mut held = self.shared.lanes.take().await?;
         let mut tally = Tally::default();
         match self.change_in(&mut held, keys, locks, &mut tally).await {
-            Ok(computed) => {
-                let commit = held.answers("commit", &self.place, &[Ask::Say("commit")]).await;
+            Ok((computed, limit)) => {
+                let commit = held.turn_within("commit", &[Ask::Say("commit")], limit).await;
                 held.give_back();
-                commit?;
+                if self.guard == Guard::Locked {
+                    for answer in commit? {
+                        answer.map_err(|error| stopped(error.fault("commit", &self.place)))?;
+                    }
+                }
                 Ok((tally, computed))
             }
             Err(fault) => {
@@ -106,13 +111,14 @@ impl SealedKeys {
         Ok(if self.query.rewrites() { updated } else { deleted })
     }
 
+    /// Everything but the commit, and how long that may take.
     async fn change_in(
         &self,
         held: &mut Held,
         keys: &[Key],
         locks: LockWait,
         tally: &mut Tally,
-    ) -> Result<Computed, Fault> {
+    ) -> Result<(Computed, Duration), Fault> {
         let about = About {
             shared: &self.shared,
             place: &self.place,
@@ -123,19 +129,36 @@ impl SealedKeys {
         };
         let mut computed = Computed::default();
         let packet = self.first(keys, locks)?;
-        self.claim.in_time("finish", &self.place)?;
-        packet.read(held.turn("finish", &packet.asks()).await?, &about, tally)?;
+        self.send(held, packet, &about, tally).await?;
         if let Some(rewrite) = self.step.rewrite().filter(|_| self.reads()) {
             let rows = std::mem::take(&mut tally.read);
             computed = compute(&self.query, rewrite, &self.transform, &rows, &self.place).await?;
             let packet = self.second(&computed)?;
-            self.claim.in_time("finish", &self.place)?;
-            packet.read(held.turn("finish", &packet.asks()).await?, &about, tally)?;
+            self.send(held, packet, &about, tally).await?;
         }
         agree(tally, self.query.rewrites(), self.query.reaches_others(), &self.place)?;
-        // The commit follows.
-        self.claim.in_time("finish", &self.place)?;
-        Ok(computed)
+        let limit = match self.guard {
+            Guard::Locked => self.claim.in_time("finish", &self.place)?,
+            // All is done, and has to be told: the commit says nothing about it.
+            Guard::Compared => Duration::MAX,
+        };
+        Ok((computed, limit))
+    }
+
+    /// Sends a packet that is over before the lease is.
+    async fn send(
+        &self,
+        held: &mut Held,
+        mut packet: Packet,
+        about: &About<'_>,
+        tally: &mut Tally,
+    ) -> Result<(), Fault> {
+        let limit = self.claim.in_time("finish", &self.place)?;
+        if limit < self.shared.link.call_timeout() {
+            packet.limit(self.query.flavour(), limit);
+        }
+        let answers = held.turn_within("finish", &packet.asks(), limit).await?;
+        packet.read(answers, about, tally).map_err(stopped)
     }
 
     /// Whether rows are read before they are written.
@@ -212,10 +235,14 @@ impl SealedKeys {
         if self.guard == Guard::Locked || matches!(fault.class, FaultClass::Disconnected | FaultClass::Blocked(_)) {
             return Err(fault);
         }
-        let Ok(kept) = self.kept(keys).await else { return Err(fault) };
+        let Ok(kept) = self.kept(keys).await else {
+            self.owed += done;
+            return Err(fault);
+        };
         let gone = (keys.len() as u64).saturating_sub(kept);
         self.owed += done.min(gone);
-        let halved = matches!(fault.class, FaultClass::Row(_) | FaultClass::Locked) && kept > 0;
+        let parts = matches!(fault.class, FaultClass::Row(_) | FaultClass::Locked | FaultClass::Timeout);
+        let halved = parts && kept > 0;
         if halved || gone == 0 {
             return Err(fault);
         }
@@ -239,6 +266,12 @@ impl SealedKeys {
         let (cascaded, references_set) = tally.along();
         Outcome { changed: tally.rows, gone, kept, cascaded, references_set, unfit: computed.unfit }
     }
+}
+
+/// A statement that was ended from another session, as it is done where the server keeps no time: a shorter list may pass.
+fn stopped(fault: Fault) -> Fault {
+    let interrupted = fault.code.as_deref().is_some_and(|code| code.starts_with("1317 "));
+    if interrupted { Fault { class: FaultClass::Timeout, ..fault } } else { fault }
 }
 
 // === impl Failed ===
@@ -299,6 +332,10 @@ impl SealedLane for SealedKeys {
         fault_point::after("finish")?;
         let kept = self.kept(keys).await?;
         Ok(self.outcome(keys, kept, tally, computed))
+    }
+
+    fn owed(&mut self) -> u64 {
+        std::mem::take(&mut self.owed)
     }
 
     async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {

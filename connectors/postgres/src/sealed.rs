@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use forgetd_connector::walk::{Position, aim};
@@ -20,6 +21,9 @@ use crate::preflight;
 use crate::query::{Among, Query, Returning, Sql};
 use crate::survey::{get, odd};
 use crate::walk::{Counted, Walker, read_key};
+
+/// The longest time that the server takes for a statement.
+const LIMIT_MS_MAX: u128 = i32::MAX as u128;
 
 /// How often a span that turned out too large is planned again.
 const OVERFLOWS_MAX: u32 = 8;
@@ -91,22 +95,23 @@ impl SealedKeys {
 
     async fn change_in(&self, held: &Held, keys: &[Key], locks: LockWait) -> Result<Finished, Fault> {
         let context = &self.shared.link.context;
-        let begin = format!(
-            "{}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {}; \
-             set constraints all immediate{}",
-            self.shared.link.begin(),
-            context.lock_wait_ms.max(1),
-            self.claim.idle_ms_max.max(1),
-            self.query.pins(),
-        );
         let survey = &self.walker.survey;
         let mut counters = Sql::default();
         let counting = Counting::new(Compare::All, survey.oid, &survey.announced, &context.control_name, &mut counters);
         let counters = counters.say(format!("select current_setting('track_counts') = 'on', {}", counting.columns()));
         let first = self.first(keys, locks);
+        let limit = self.claim.in_time("finish", &self.place)?;
+        let begin = format!(
+            "{}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {}; {}; \
+             set constraints all immediate{}",
+            self.shared.link.begin(),
+            context.lock_wait_ms.max(1),
+            self.claim.idle_ms_max.max(1),
+            limited(limit),
+            self.query.pins(),
+        );
         let mut asks = vec![Ask::Batch(&begin), Ask::Query(&counters), Ask::Query(&first)];
         asks.extend(self.in_one().then_some(Ask::Query(&counters)));
-        self.claim.in_time("finish", &self.place)?;
         let mut answers = held.turn("finish", &asks).await?.into_iter();
         let mut next = |operation| self.next(&mut answers, operation, locks);
         next("begin")?;
@@ -157,10 +162,12 @@ impl SealedKeys {
         locks: LockWait,
     ) -> Result<(Finished, Answer), Fault> {
         let (second, unfit) = self.second(first).await?;
-        let mut asks: Vec<Ask<'_>> = second.iter().map(Ask::Query).collect();
+        let limit = limited(self.claim.in_time("finish", &self.place)?);
+        let mut asks = vec![Ask::Batch(&limit)];
+        asks.extend(second.iter().map(Ask::Query));
         asks.push(Ask::Query(counters));
-        self.claim.in_time("finish", &self.place)?;
         let mut answers = held.turn("finish", &asks).await?.into_iter();
+        self.next(&mut answers, "finish", locks)?;
         let mut changed = 0;
         if second.is_some() {
             let answer = self.next(&mut answers, "finish", locks)?;
@@ -227,6 +234,15 @@ impl SealedKeys {
         let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(&self.place))?;
         Ok(get::<i64>(row, 0, &self.place)?.unsigned_abs())
     }
+}
+
+/// Lets no statement of the transaction take longer than this. A shorter time that the role or the database was given stays.
+fn limited(limit: Duration) -> String {
+    let ms = limit.as_millis().clamp(1, LIMIT_MS_MAX);
+    format!(
+        "select set_config('statement_timeout', '{ms}', true) where current_setting('statement_timeout') = '0' \
+         or current_setting('statement_timeout')::interval > interval '{ms} milliseconds'"
+    )
 }
 
 #[async_trait]

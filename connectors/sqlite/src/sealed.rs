@@ -96,12 +96,14 @@ impl SealedLane for SqliteSealedLane {
 fn finish(session: &mut Session, ground: &Ground, claim: &LaneClaim, keys: &[Key]) -> Result<Outcome, Fault> {
     fault_point::before("finish")?;
     let recorder = session.listened("finish")?.1.clone();
-    let changed = session.transact("finish", |connection| {
-        let in_time = || claim.in_time("finish", &ground.place).map_err(Refusal::Fault);
-        // The lock may have been waited for; and before what was done is committed.
-        in_time()?;
-        let changed = change(connection, &recorder, ground, keys)?;
-        in_time().map(|_| changed)
+    let in_time = || claim.in_time("finish", &ground.place);
+    let changed = session.within(in_time()?, |session| {
+        session.transact("finish", |connection| {
+            // The lock may have been waited for; and before what was done is committed.
+            in_time().map_err(Refusal::Fault)?;
+            let changed = change(connection, &recorder, ground, keys)?;
+            in_time().map(|_| changed).map_err(Refusal::Fault)
+        })
     });
     let changed = changed.into_result("finish", &ground.place).map_err(|fault| whole(ground.at_table(fault)))?;
     fault_point::after("finish")?;

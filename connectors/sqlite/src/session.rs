@@ -50,6 +50,14 @@ impl Session {
         self.deadline.set(at);
     }
 
+    /// Does something whose statements end once it took so long, if not before that.
+    pub(crate) fn within<T>(&mut self, limit: Duration, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.deadline.earlier(Instant::now().checked_add(limit));
+        let done = work(self);
+        self.deadline.restore(before);
+        done
+    }
+
     /// The connection. Opens it anew where there is none, or where another file took the old one's place: a replaced
     /// file must not leave us deleting from a ghost.
     pub(crate) fn connection(&mut self, operation: &'static str) -> Result<&Connection, Fault> {

@@ -262,7 +262,7 @@ impl Arena {
     /// Seals these keys with this receipt, changes their rows, halving where a row is to blame, and ends the seal.
     async fn sealed(&self, lane: &mut dyn SealedLane, keys: &[Key], receipt: &Receipt) -> Drained {
         let control = self.connector.control();
-        assert_eq!(control.seal(receipt, keys).await, Commit::Committed);
+        assert_eq!(control.seal(receipt, keys, &Endless).await, Commit::Committed);
         let mut done = Drained::default();
         let mut parts = vec![keys];
         while let Some(part) = parts.pop() {

@@ -12,6 +12,7 @@
 )]
 
 mod arena;
+mod deadline;
 pub mod faulty;
 mod fixture;
 pub mod generator;
@@ -23,6 +24,7 @@ mod tagger;
 mod wanted;
 
 pub use arena::{Arena, Drained, HOLDER, RULE};
+pub use deadline::{Ends, Looks};
 pub use fixture::{ColumnSql, Fixture, Held, Keeps, Snare, TestDatabase};
 pub use table::{Cell, ColumnSpec, KeySpec, Kind, LABELS, MARKS, Reference, Row, TableSpec, in_zone, literal};
 pub use tagger::{TAG, Tagger};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Acquired, Append, Commit, Control, ControlState, Cursor, Fault, FaultClass, FenceRaise, Generation, Head,
+    Acquired, Append, Commit, Control, ControlState, Cursor, Deadline, Fault, FaultClass, FenceRaise, Generation, Head,
     HeadState, Installed, Key, LeafKey, LeafRow, Lease, LeaseClaim, Leases, LogStore, OpenSeal, Pending, Published,
     Receipt, ReceiptKey, Receipts, RequestRow, RequestState, Requests, Rulebook, RulebookRow, RunRow, Runs, SealEnd,
     Settled, Stamp, StandingRow, Standings,
@@ -124,7 +124,7 @@ impl Receipts for Double {
     async fn stamp(&self, key: &ReceiptKey) -> Result<Option<Stamp>, Fault> {
         Ok(self.there()?.receipts.get(key).map(|(receipt, _)| receipt.stamp()))
     }
-    async fn seal(&self, _: &Receipt, _: &[Key]) -> Commit {
+    async fn seal(&self, _: &Receipt, _: &[Key], _: &dyn Deadline) -> Commit {
         Commit::RolledBack(self.not_asked())
     }
     async fn unseal(&self, _: &Receipt) -> SealEnd {

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Commit, Cursor, CursorMove, Fault, Generation, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd,
-    Settled, Stamp,
+    Commit, Cursor, CursorMove, Deadline, Fault, Generation, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts,
+    SealEnd, Settled, Stamp,
 };
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::options::{FindOptions, ReadConcern};
 
-use super::{MongoControl, Refusal};
+use super::{MongoControl, Refusal, settle};
 use crate::codec::{Fields as _, binary, signed};
 use crate::error::Failure;
 use crate::facts;
@@ -64,7 +64,7 @@ impl Receipts for MongoControl {
     async fn settle(&self, key: &ReceiptKey) -> Settled {
         // A receipt is one document, so there is no transaction to be waited for. One that was sent and still comes meets
         // whatever stands at its sequence by then, or stands there itself.
-        self.looked_up(key).await
+        settle::settled(|| self.looked_up(key)).await
     }
 
     async fn stamp(&self, key: &ReceiptKey) -> Result<Option<Stamp>, Fault> {
@@ -73,8 +73,8 @@ impl Receipts for MongoControl {
         found.map(|receipt| stamp(&receipt).ok_or_else(|| self.odd(OPERATION))).transpose()
     }
 
-    async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit {
-        self.insert_sealed(receipt, keys).await
+    async fn seal(&self, receipt: &Receipt, keys: &[Key], deadline: &dyn Deadline) -> Commit {
+        self.insert_sealed(receipt, keys, deadline).await
     }
 
     async fn unseal(&self, receipt: &Receipt) -> SealEnd {
@@ -202,8 +202,7 @@ impl MongoControl {
         document
     }
 
-    /// What stands at a receipt's place. Only what a majority has can be built on: a primary that steps down takes the rest
-    /// with it.
+    /// What stands at a receipt's place, as one look tells.
     async fn looked_up(&self, key: &ReceiptKey) -> Settled {
         const OPERATION: &str = "settle";
         let (collection, filter) = (self.own("receipt"), doc! { "_id": self.receipt_id(key) });
@@ -234,8 +233,13 @@ impl MongoControl {
         receipt: &Receipt,
         document: Document,
     ) -> Result<(), Refusal> {
-        self.check_fence(operation, receipt.term, Some(&receipt.key.generation)).await.map_err(unwritten)?;
+        self.check_receipt(operation, receipt).await?;
         self.insert_receipt(operation, document).await
+    }
+
+    /// Whether the fence lets this receipt be written.
+    pub(super) async fn check_receipt(&self, operation: &'static str, receipt: &Receipt) -> Result<(), Refusal> {
+        self.check_fence(operation, receipt.term, Some(&receipt.key.generation)).await.map_err(unwritten)
     }
 
     /// Moves the lane's cursor as the receipt says, never back. One that is not moved lags, which is safe.

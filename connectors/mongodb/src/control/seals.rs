@@ -1,7 +1,7 @@
 //! Receipts that are sealed first and done later. The seal carries its holder's term, so who adopts it takes it away.
 
 use forgetd_connector::{
-    Cause, Commit, Cursor, Fault, FaultClass, Key, OpenSeal, Pending, Receipt, SealEnd, fault_point,
+    Cause, Commit, Cursor, Deadline, Fault, FaultClass, Key, OpenSeal, Pending, Receipt, SealEnd, fault_point, in_time,
 };
 use mongodb::bson::{Document, doc};
 use mongodb::options::FindOptions;
@@ -14,7 +14,7 @@ use crate::codec::{self, Fields as _, binary, signed};
 
 impl MongoControl {
     /// Step 2: the receipt in state sealed, with its private key list and the position that counts once it is done.
-    pub(super) async fn insert_sealed(&self, receipt: &Receipt, keys: &[Key]) -> Commit {
+    pub(super) async fn insert_sealed(&self, receipt: &Receipt, keys: &[Key], deadline: &dyn Deadline) -> Commit {
         const OPERATION: &str = "seal receipt";
         let Some(keys) = codec::keys_to_bson(keys) else { return Commit::RolledBack(self.odd(OPERATION)) };
         let mut document = self.receipt(receipt, "sealed");
@@ -25,11 +25,24 @@ impl MongoControl {
         if let Err(fault) = fault_point::before("seal") {
             return Commit::Unknown(fault);
         }
-        let done = self.insert_fenced(OPERATION, receipt, document).await;
+        let done = self.announce(OPERATION, receipt, document, deadline).await;
         match fault_point::after("seal") {
             Ok(()) => done.map_or_else(Refusal::commit, |()| Commit::Committed),
             Err(fault) => Commit::Unknown(fault),
         }
+    }
+
+    /// The look at the fence may have taken until the lease is over.
+    async fn announce(
+        &self,
+        operation: &'static str,
+        receipt: &Receipt,
+        document: Document,
+        deadline: &dyn Deadline,
+    ) -> Result<(), Refusal> {
+        self.check_receipt(operation, receipt).await?;
+        in_time(deadline, operation, &self.place())?;
+        self.insert_receipt(operation, document).await
     }
 
     /// Step 5: the outcome replaces what was sealed, unless somebody adopted it. Repeating it is answered with done.

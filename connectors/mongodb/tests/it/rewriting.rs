@@ -1,14 +1,12 @@
 //! Transforms of documents: what is written, where, and what stays.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use forgetd_connector::{
-    Action, Cause, Deadline, FaultClass, Key, Lane, LaneClaim, Marker, NewRow, OldRow, Path, Place, Put, Rewrite,
-    Shape, Step, Transform, Undone, Value,
+    Action, Cause, FaultClass, Key, Lane, LaneClaim, Marker, NewRow, OldRow, Path, Place, Put, Rewrite, Shape, Step,
+    Transform, Undone, Value,
 };
-use forgetd_testkit::{Arena, Tagger};
+use forgetd_testkit::{Arena, Looks, Tagger};
 use mongodb::IndexModel;
 use mongodb::bson::{RawDocumentBuf, doc};
 use mongodb::options::IndexOptions;
@@ -180,17 +178,7 @@ async fn a_document_with_bytes_that_are_no_text_costs_itself_alone() {
     assert_eq!((drained.changed, drained.unfit), (1, 1));
 }
 
-/// A deadline that is there for one look.
-#[derive(Debug, Default)]
-struct Once(AtomicBool);
-
-impl Deadline for Once {
-    fn left(&self) -> Option<Duration> {
-        (!self.0.swap(true, Ordering::SeqCst)).then_some(Duration::from_secs(10))
-    }
-}
-
-/// Of several writes of one batch none is sent once the lease is over.
+/// Of several writes of one batch none is sent once the lease is over, and what the earlier ones did is known.
 #[tokio::test]
 async fn each_write_of_a_batch_asks_the_deadline() {
     let Some(_) = server::url() else { return };
@@ -200,7 +188,7 @@ async fn each_write_of_a_batch_asks_the_deadline() {
         (1..=6).map(|id| json!({ "_id": id, "at": old(), "p": { "mail": format!("m{id}"), "rest": rest } })).collect();
     database.fill(&large).await;
     let step = step(&arena, &[("p.mail", Put::Computed, Some(Tagger::shape()))], None).await;
-    let claim = LaneClaim { deadline: Arc::new(Once::default()), ..arena.claim() };
+    let claim = LaneClaim { deadline: Arc::new(Looks::new(1)), ..arena.claim() };
     let tagger = Arc::new(Tagger::new(step.rewrite().unwrap()));
     let Lane::Sealed(mut lane) = arena.connector.lane(&step, &claim, tagger).await.unwrap() else {
         panic!("no sealed lane")
@@ -211,6 +199,7 @@ async fn each_write_of_a_batch_asks_the_deadline() {
     let items = database.collection("item").await;
     let done = items.count_documents(doc! { "p.mail": { "$regex": "^p1\\.m" } }).await.unwrap();
     assert!((1..6).contains(&done), "{done} of 6");
+    assert_eq!((lane.owed(), lane.owed()), (done, 0), "what was done is said, and once");
 }
 
 /// Documents of several slices are all written, each once.

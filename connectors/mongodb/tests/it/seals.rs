@@ -1,7 +1,7 @@
 //! Sealed receipts: the conformance suite's area without a lane.
 
-use forgetd_connector::{Commit, Cursor, Key, Receipt, SealEnd, Value};
-use forgetd_testkit::RULE;
+use forgetd_connector::{Cause, Commit, Cursor, Endless, Key, Receipt, SealEnd, Value};
+use forgetd_testkit::{Looks, RULE};
 use mongodb::bson::{Document, doc};
 
 use crate::fixture::arena;
@@ -23,7 +23,7 @@ async fn seal_and_unseal() {
     let (arena, database) = arena().await;
     let control = arena.connector.control();
     let sealed = arena.receipt("0", 1, at("p1"));
-    assert_eq!(control.seal(&sealed, &keys()).await, Commit::Committed);
+    assert_eq!(control.seal(&sealed, &keys(), &Endless).await, Commit::Committed);
     assert_eq!(control.pending_count().await.unwrap(), 0, "a sealed receipt is not relayed");
     assert_eq!(control.cursor(RULE, "0").await.unwrap(), None, "the position counts once it is done");
     let done = Receipt { body: b"{\"done\":1}".to_vec(), mac: [7; 32], ..sealed.clone() };
@@ -40,7 +40,7 @@ async fn seal_and_unseal() {
     assert!(!stored.to_string().contains("marker") && !stored.contains_key("keys"), "{stored}");
 
     let gone = arena.receipt("0", 2, None);
-    assert_eq!(control.seal(&gone, &keys()).await, Commit::Committed);
+    assert_eq!(control.seal(&gone, &keys(), &Endless).await, Commit::Committed);
     assert_eq!(control.unseal(&gone).await, SealEnd::Done);
     assert_eq!(control.cursor(RULE, "0").await.unwrap(), None, "the lane is at its end");
 }
@@ -52,7 +52,7 @@ async fn an_adopted_seal_is_lost_to_its_holder() {
     let (arena, _database) = arena().await;
     let control = arena.connector.control();
     let sealed = arena.receipt("0", 1, at("p1"));
-    assert_eq!(control.seal(&sealed, &keys()).await, Commit::Committed);
+    assert_eq!(control.seal(&sealed, &keys(), &Endless).await, Commit::Committed);
     let successor = arena.database.connect("conformance").await;
     let term = arena.term + 1;
     successor.control().raise_fence(term).await.unwrap();
@@ -73,12 +73,23 @@ async fn a_seal_has_one_writer() {
     let (arena, _database) = arena().await;
     let control = arena.connector.control();
     let first = arena.receipt("0", 1, None);
-    assert_eq!(control.seal(&first, &keys()).await, Commit::Committed);
-    assert_eq!(control.seal(&Receipt { body: b"{}".to_vec(), ..first.clone() }, &keys()).await, Commit::Fenced);
+    assert_eq!(control.seal(&first, &keys(), &Endless).await, Commit::Committed);
+    assert_eq!(
+        control.seal(&Receipt { body: b"{}".to_vec(), ..first.clone() }, &keys(), &Endless).await,
+        Commit::Fenced
+    );
     let takeover = Receipt { body: b"{\"type\":\"takeover\"}".to_vec(), ..first };
     assert_eq!(control.append(&takeover).await, Commit::Fenced, "a takeover meets the open seal");
     assert_eq!(control.adopt(arena.term).await.unwrap().len(), 1);
+    assert_eq!(control.seal(&arena.receipt("0", 2, None), &keys(), &Looks::new(1)).await, Commit::Committed);
+    let late = control.seal(&arena.receipt("0", 3, None), &keys(), &Looks::new(0)).await;
+    assert!(matches!(&late, Commit::RolledBack(fault) if fault.cause() == Cause::Fenced), "{late:?}");
+    assert_eq!(
+        control.next_sequence(RULE, "0").await.unwrap(),
+        3,
+        "the lease was over when the fence had been looked at"
+    );
     control.raise_fence(arena.term + 1).await.unwrap();
-    assert_eq!(control.seal(&arena.receipt("0", 2, None), &keys()).await, Commit::Fenced);
-    assert_eq!(control.next_sequence(RULE, "0").await.unwrap(), 2);
+    assert_eq!(control.seal(&arena.receipt("0", 3, None), &keys(), &Endless).await, Commit::Fenced);
+    assert_eq!(control.next_sequence(RULE, "0").await.unwrap(), 3);
 }

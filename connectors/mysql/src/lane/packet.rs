@@ -1,6 +1,7 @@
 //! What goes to the server in one packet, and what its answers say together.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use forgetd_connector::{Cause, Fault, FaultClass, LockWait, TableRef};
 use mysql_async::Row;
@@ -10,6 +11,7 @@ use crate::answer::{Answer, get, odd};
 use crate::connect::Ask;
 use crate::connector::Shared;
 use crate::error::{Error, gone};
+use crate::flavour::Flavour;
 use crate::query::{Query, Referring, Sql};
 
 /// What a statement is for.
@@ -143,6 +145,15 @@ impl Packet {
     pub(crate) fn push_follow(&mut self, follow: Vec<Referring>) {
         for Referring { table, count, .. } in follow {
             self.push(Part::Follow(table), count);
+        }
+    }
+
+    /// Gives each statement that changes rows no longer than this, where the server can be told so.
+    pub(crate) fn limit(&mut self, flavour: Flavour, limit: Duration) {
+        for (part, sql) in &mut self.parts {
+            if matches!(part, Part::Child(_) | Part::Change) {
+                *sql = std::mem::take(sql).within(flavour, limit);
+            }
         }
     }
 

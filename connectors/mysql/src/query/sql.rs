@@ -4,9 +4,13 @@
 //! literal that no setting of the session can make mean anything else: see [`crate::codec`].
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::codec;
-use crate::flavour::AT_ONCE;
+use crate::flavour::{AT_ONCE, Flavour};
+
+/// The shortest time that a statement is given.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Stands around the number of a placeholder. No identifier of the engine and no condition that we take can contain it.
 const MARK: char = '\0';
@@ -143,6 +147,22 @@ impl Sql {
         Self { text: format!("explain {text}"), params: self.params.clone() }
     }
 
+    /// The same statement, which the server ends with an error once it took so long, where it can be told so.
+    pub(crate) fn within(self, flavour: Flavour, limit: Duration) -> Self {
+        if !flavour.limits_writes() {
+            return self;
+        }
+        // Zero would be no limit.
+        let seconds = limit.max(SHORTEST).as_secs_f64();
+        let (others, text) = match self.text.strip_prefix(AT_ONCE) {
+            Some(text) => (AT_ONCE.trim_end_matches(" for "), text),
+            None => ("set statement", self.text.as_str()),
+        };
+        let comma = if text.len() == self.text.len() { "" } else { "," };
+        let text = format!("{others}{comma} max_statement_time = {seconds:.3} for {text}");
+        self.say(text)
+    }
+
     /// The text as it is shown: `?1` for the first value, and never the value.
     pub(crate) fn text(&self) -> String {
         shown(&self.text)
@@ -183,7 +203,10 @@ fn placeholder(n: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Param, Sql, may_stand};
+    use crate::flavour::{AT_ONCE, Flavour};
 
     fn rendered(sql: &Sql) -> Option<String> {
         let mut out = String::new();
@@ -231,6 +254,30 @@ mod tests {
         for text in ["\u{0}1\u{0}", "\u{0}0\u{0}", "\u{0}x\u{0}", "a\u{0}b"] {
             assert_eq!(rendered(&Sql::plain(text)), None);
             assert!(!may_stand(text));
+        }
+    }
+
+    #[test]
+    fn a_statement_is_given_its_time_where_the_product_can_tell() {
+        let limit = Duration::from_micros(1_234_600);
+        for (version, text, limit, told) in [
+            ("10.6.18-MariaDB", "delete 1".to_owned(), limit, "set statement max_statement_time = 1.235 for delete 1"),
+            (
+                "10.6.18-MariaDB",
+                format!("{AT_ONCE}delete 1"),
+                limit,
+                "set statement innodb_lock_wait_timeout = 0, max_statement_time = 1.235 for delete 1",
+            ),
+            (
+                "11.4.2-MariaDB",
+                "delete 1".into(),
+                Duration::ZERO,
+                "set statement max_statement_time = 0.001 for delete 1",
+            ),
+            ("8.0.36", "delete 1".into(), limit, "delete 1"),
+        ] {
+            let flavour = Flavour::read(version, "").unwrap();
+            assert_eq!(rendered(&Sql::plain(text).within(flavour, limit)).as_deref(), Some(told), "{version}");
         }
     }
 

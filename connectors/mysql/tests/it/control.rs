@@ -1,8 +1,8 @@
 //! Control tables: installation, privileges, memory against restores, sessions of holders that are frozen.
 
 use forgetd_connector::{
-    Acquired, Append, Cause, Commit, Connector, ControlState, Cursor, FaultClass, FenceRaise, Head, Installed, LeafRow,
-    LeaseClaim, Published, Receipt, RequestState, RulebookRow, RunRow, SealEnd, Settled, StandingRow,
+    Acquired, Append, Cause, Commit, Connector, ControlState, Cursor, Endless, FaultClass, FenceRaise, Head, Installed,
+    LeafRow, LeaseClaim, Published, Receipt, RequestState, RulebookRow, RunRow, SealEnd, Settled, StandingRow,
 };
 use forgetd_testkit::{RULE, TestDatabase as _};
 use mysql_async::prelude::Queryable as _;
@@ -146,7 +146,7 @@ async fn everything(connector: &dyn Connector, first: &Receipt) {
     };
     assert_eq!(control.open(&row, &receipt("-", 3)).await, Commit::Committed);
     let sealed = Receipt { cursor: Some(Cursor::from_text("here")).into(), ..receipt("0", 1) };
-    assert_eq!(control.seal(&sealed, &[]).await, Commit::Committed);
+    assert_eq!(control.seal(&sealed, &[], &Endless).await, Commit::Committed);
     assert_eq!(control.adopt(term).await.unwrap().len(), 1);
     assert_eq!(control.unseal(&sealed).await, SealEnd::Done);
     assert_eq!(control.cursor(RULE, "0").await.unwrap(), Some(Cursor::from_text("here")));

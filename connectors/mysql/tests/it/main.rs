@@ -12,6 +12,7 @@ mod due;
 mod faults;
 mod fixture;
 mod keys;
+mod late;
 mod locking;
 mod looking;
 mod lost;

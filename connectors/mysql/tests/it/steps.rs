@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use forgetd_connector::{
-    Action, Atomicity, Lane, Marker, Next, Path, Place, Put, Rewrite, SealedLane, Step, Transform, Undone, Untouched,
-    Value,
+    Action, Atomicity, Deadline, Endless, Lane, LaneClaim, Marker, Next, Path, Place, Put, Rewrite, SealedLane, Step,
+    Transform, Undone, Untouched, Value,
 };
 use forgetd_testkit::{Arena, Tagger};
 
@@ -25,12 +25,18 @@ pub(crate) async fn tagging(arena: &Arena, table: &str, marker: Option<&str>) ->
 
 /// The sealed lane of a step.
 pub(crate) async fn sealed(arena: &Arena, step: &Step) -> Box<dyn SealedLane> {
+    sealed_until(arena, step, Arc::new(Endless)).await
+}
+
+/// The sealed lane of a step, for a holder whose lease ends.
+pub(crate) async fn sealed_until(arena: &Arena, step: &Step, deadline: Arc<dyn Deadline>) -> Box<dyn SealedLane> {
+    let claim = LaneClaim { deadline, ..arena.claim() };
     let step = Step { atomicity: Atomicity::Sealed, ..step.clone() };
     let transform: Arc<dyn Transform> = match step.rewrite() {
         Some(rewrite) => Arc::new(Tagger::new(rewrite)),
         None => Arc::new(Untouched),
     };
-    match arena.connector.lane(&step, &arena.claim(), transform).await.unwrap() {
+    match arena.connector.lane(&step, &claim, transform).await.unwrap() {
         Lane::Sealed(lane) => lane,
         Lane::Atomic(_) => panic!("a sealed step opened an atomic lane"),
     }

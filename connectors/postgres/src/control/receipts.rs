@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Commit, Cursor, CursorMove, Fault, Generation, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd,
-    Settled, Stamp,
+    Commit, Cursor, CursorMove, Deadline, Fault, Generation, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts,
+    SealEnd, Settled, Stamp,
 };
 use tokio_postgres::Row;
 
@@ -206,7 +206,7 @@ impl Receipts for PgControl {
         rows.first().map(stamp).transpose()
     }
 
-    async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit {
+    async fn seal(&self, receipt: &Receipt, keys: &[Key], _deadline: &dyn Deadline) -> Commit {
         self.insert_sealed(receipt, keys).await
     }
 

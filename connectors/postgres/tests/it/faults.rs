@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use forgetd_connector::{Acquired, Commit, FaultClass, FenceRaise, LeaseClaim, RunRow, SealEnd, Settled};
+use forgetd_connector::{Acquired, Commit, Endless, FaultClass, FenceRaise, LeaseClaim, RunRow, SealEnd, Settled};
 
 use crate::fixture::{arena, order, step};
 
@@ -130,7 +130,7 @@ async fn lost_answers_of_the_control_tables_are_asked_again() {
     assert_eq!(control.settle(&opened.key).await, Settled::Present);
     assert_eq!(control.unfinished().await.unwrap(), [row.clone()]);
     let sealed = stamp(arena.receipt("0", 1, None));
-    assert!(matches!(control.seal(&sealed, &[]).await, Commit::Unknown(_)));
+    assert!(matches!(control.seal(&sealed, &[], &Endless).await, Commit::Unknown(_)));
     assert_eq!(control.settle(&sealed.key).await, Settled::Present);
     assert!(matches!(control.unseal(&sealed).await, SealEnd::Failed(_)));
     assert_eq!(control.unseal(&sealed).await, SealEnd::Done);

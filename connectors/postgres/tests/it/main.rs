@@ -12,6 +12,7 @@ mod fit;
 mod fixture;
 mod json;
 mod judging;
+mod late;
 mod looking;
 mod native;
 mod others;

@@ -5,7 +5,8 @@ mod write;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Commit, Cursor, Fault, FaultClass, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd, Settled, Stamp,
+    Commit, Cursor, Deadline, Fault, FaultClass, Key, OpenSeal, Pending, Receipt, ReceiptKey, Receipts, SealEnd,
+    Settled, Stamp,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
@@ -110,7 +111,7 @@ impl Receipts for SqliteControl {
         .await
     }
 
-    async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit {
+    async fn seal(&self, receipt: &Receipt, keys: &[Key], _deadline: &dyn Deadline) -> Commit {
         let (receipt, keys) = (receipt.clone(), codec::keys_to_json(keys));
         let work = move |connection: &Connection, tables: &Tables, place: &str| {
             let internal = || Refusal::Fault(Fault::new(FaultClass::Internal, "seal", place));

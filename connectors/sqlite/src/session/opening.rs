@@ -144,6 +144,22 @@ impl Deadline {
         self.at_ms.store(u64::try_from(ms).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
     }
 
+    /// Sets it to a moment, if that is an earlier one, and gives back what it was.
+    pub(super) fn earlier(&self, at: Option<Instant>) -> u64 {
+        let before = self.at_ms.load(Ordering::Relaxed);
+        if let Some(at) = at {
+            self.set(at);
+            if before != 0 {
+                self.at_ms.fetch_min(before, Ordering::Relaxed);
+            }
+        }
+        before
+    }
+
+    pub(super) fn restore(&self, before: u64) {
+        self.at_ms.store(before, Ordering::Relaxed);
+    }
+
     fn passed(&self) -> bool {
         let at = self.at_ms.load(Ordering::Relaxed);
         at != 0 && self.base.elapsed().as_millis() > u128::from(at)

@@ -1,6 +1,6 @@
 //! Control tables: made once, looked at without a trace, and nothing private in them after a run.
 
-use forgetd_connector::{Cause, Commit, ControlState, FaultClass, Installed, Key, Receipt, SealEnd, Value};
+use forgetd_connector::{Cause, Commit, ControlState, Endless, FaultClass, Installed, Key, Receipt, SealEnd, Value};
 
 use crate::fixture::{File, arena, connect, context, dated};
 
@@ -70,7 +70,7 @@ async fn no_key_stays_behind() {
     assert_eq!(lane.commit(&receipt).await, Commit::Committed);
     let keys = [Key(vec![Value::Text("marker-b@x".into())])];
     let sealed = arena.receipt("s", 1, receipt.cursor.position().cloned());
-    assert_eq!(control.seal(&sealed, &keys).await, Commit::Committed);
+    assert_eq!(control.seal(&sealed, &keys, &Endless).await, Commit::Committed);
     assert!(dump(&file).contains("marker-b@x"), "the open seal announces its keys");
     assert_eq!(control.unseal(&Receipt { cursor: forgetd_connector::CursorMove::Gone, ..sealed }).await, SealEnd::Done);
     let run = forgetd_connector::RunRow {

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use forgetd_connector::{Commit, FaultClass, SealEnd, Settled};
+use forgetd_connector::{Commit, Endless, FaultClass, SealEnd, Settled};
 
 use crate::fixture::{File, dated, ids, installed, order};
 
@@ -99,7 +99,7 @@ async fn a_lost_answer_to_unseal_is_asked_again() {
     let arena = installed(&file).await;
     let control = arena.connector.control();
     let receipt = arena.receipt("0", 1, None);
-    assert!(matches!(control.seal(&receipt, &[]).await, Commit::Unknown(_)));
+    assert!(matches!(control.seal(&receipt, &[], &Endless).await, Commit::Unknown(_)));
     assert_eq!(control.settle(&receipt.key).await, Settled::Present);
     assert!(matches!(control.unseal(&receipt).await, SealEnd::Failed(_)));
     assert_eq!(control.unseal(&receipt).await, SealEnd::Done);

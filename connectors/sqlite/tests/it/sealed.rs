@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use forgetd_connector::{Atomicity, Cause, FaultClass, Key, Lane, Outcome, SealedLane, Untouched, Value};
-use forgetd_testkit::Arena;
+use forgetd_connector::{Atomicity, Cause, FaultClass, Key, Lane, LaneClaim, Outcome, SealedLane, Untouched, Value};
+use forgetd_testkit::{Arena, Ends};
 
 use crate::fixture::{File, arena, dated, order};
 
@@ -77,6 +77,32 @@ async fn a_cancelled_row_is_kept_and_counted() {
     .await;
     let keys = lane.pick(&order(10)).await.unwrap().keys;
     assert_eq!(lane.finish(&keys).await.unwrap(), Outcome { changed: 1, gone: 1, kept: 1, ..Outcome::default() });
+}
+
+/// The statement is stopped where it would outlast the lease, and not only what it did taken back.
+#[tokio::test]
+async fn a_statement_ends_before_the_lease_does() {
+    let (mut lane, arena, file) = lane(
+        "create table item (id integer primary key, at date);
+         insert into item (at) values ('2024-01-01'), ('2024-01-02'), ('2024-01-03'), ('2024-01-04');
+         create table work (n integer);
+         with recursive c(n) as (select 1 union all select n + 1 from c where n < 120) insert into work select n from c;
+         create trigger slow before delete on item begin
+           select count(*) from work a, work b, work c where a.n + b.n + c.n > 5;
+         end",
+    )
+    .await;
+    let keys = lane.pick(&order(10)).await.unwrap().keys;
+    let mut step = dated(&arena, "item").await;
+    step.atomicity = Atomicity::Sealed;
+    let claim = LaneClaim { deadline: Arc::new(Ends::in_ms(100)), ..arena.claim() };
+    let Lane::Sealed(mut lane) = arena.connector.lane(&step, &claim, Arc::new(Untouched)).await.unwrap() else {
+        panic!("atomic")
+    };
+    let fault = lane.finish(&keys).await.unwrap_err();
+    assert_eq!((fault.class, lane.owed()), (FaultClass::Timeout, 0), "{fault}");
+    assert_eq!(crate::fixture::ids(&file, "item"), [1, 2, 3, 4]);
+    assert_eq!(lane.look(&keys).await.unwrap().kept, 4, "what comes later has its time again");
 }
 
 #[tokio::test]

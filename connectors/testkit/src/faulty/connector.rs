@@ -26,7 +26,7 @@ impl Faulty {
     /// Wraps a connector.
     pub fn new(inner: Box<dyn Connector>, script: Script) -> Self {
         let inner: Arc<dyn Connector> = Arc::from(inner);
-        let control = FaultyControl { inner: Arc::clone(&inner), script: script.clone() };
+        let control = FaultyControl::new(Arc::clone(&inner), script.clone());
         Self { inner, control, script }
     }
 }

@@ -1,23 +1,28 @@
 //! The wrapper around control tables.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Acquired, Append, Commit, Connector, Control, ControlState, Cursor, Fault, FenceRaise, Generation, Head, HeadState,
-    Installed, Key, LeafKey, LeafRow, Lease, LeaseClaim, Leases, LogStore, OpenSeal, Pending, Published, Receipt,
-    ReceiptKey, Receipts, RequestRow, RequestState, Requests, Rulebook, RulebookRow, RunRow, Runs, SealEnd, Settled,
-    Stamp, StandingRow, Standings,
+    Acquired, Append, Commit, Connector, Control, ControlState, Cursor, Deadline, Fault, FenceRaise, Generation, Head,
+    HeadState, Installed, Key, LeafKey, LeafRow, Lease, LeaseClaim, Leases, LogStore, OpenSeal, Pending, Published,
+    Receipt, ReceiptKey, Receipts, RequestRow, RequestState, Requests, Rulebook, RulebookRow, RunRow, Runs, SealEnd,
+    Settled, Stamp, StandingRow, Standings,
 };
 
 use super::script::{Ending, Operation, Script, lost, scripted, scripted_commit};
 
 pub(super) struct FaultyControl {
-    pub(super) inner: Arc<dyn Connector>,
-    pub(super) script: Script,
+    inner: Arc<dyn Connector>,
+    script: Script,
+    delayed: Mutex<Option<(Receipt, Vec<Key>)>>,
 }
 
 impl FaultyControl {
+    pub(super) fn new(inner: Arc<dyn Connector>, script: Script) -> Self {
+        Self { inner, script, delayed: Mutex::default() }
+    }
+
     fn inner(&self) -> &dyn Control {
         self.inner.control()
     }
@@ -105,15 +110,25 @@ impl Receipts for FaultyControl {
         self.inner().stamp(key).await
     }
 
-    async fn seal(&self, receipt: &Receipt, keys: &[Key]) -> Commit {
-        scripted_commit!(self.script, Seal, self.inner().seal(receipt, keys).await)
+    async fn seal(&self, receipt: &Receipt, keys: &[Key], deadline: &dyn Deadline) -> Commit {
+        let delayed = self.delayed.lock().unwrap().take();
+        if let Some((receipt, keys)) = delayed {
+            self.inner().seal(&receipt, &keys, deadline).await;
+        }
+        match self.script.call(Operation::Seal) {
+            Some(Ending::Delayed) => {
+                *self.delayed.lock().unwrap() = Some((receipt.clone(), keys.to_vec()));
+                Commit::Unknown(lost())
+            }
+            ending => scripted_commit!(ending, self.inner().seal(receipt, keys, deadline).await),
+        }
     }
 
     async fn unseal(&self, receipt: &Receipt) -> SealEnd {
         match self.script.call(Operation::Unseal) {
             None => self.inner().unseal(receipt).await,
             Some(Ending::Fails(fault)) => SealEnd::Failed(fault),
-            Some(Ending::NeverSent) => SealEnd::Failed(lost()),
+            Some(Ending::NeverSent | Ending::Delayed) => SealEnd::Failed(lost()),
             Some(Ending::Lost) => match self.inner().unseal(receipt).await {
                 SealEnd::Done => SealEnd::Failed(lost()),
                 other => other,
@@ -236,7 +251,7 @@ impl LogStore for FaultyControl {
         match self.script.call(Operation::Publish) {
             None => self.inner().publish(append, term).await,
             Some(Ending::Fails(fault)) => Published::Failed(fault),
-            Some(Ending::NeverSent) => Published::Unknown(lost()),
+            Some(Ending::NeverSent | Ending::Delayed) => Published::Unknown(lost()),
             Some(Ending::Lost) => match self.inner().publish(append, term).await {
                 Published::Done => Published::Unknown(lost()),
                 other => other,

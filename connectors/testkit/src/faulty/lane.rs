@@ -67,6 +67,10 @@ impl SealedLane for FaultySealed {
         scripted!(self.script, Finish, self.inner.finish(keys).await)
     }
 
+    fn owed(&mut self) -> u64 {
+        self.inner.owed()
+    }
+
     async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
         scripted!(self.script, Look, self.inner.look(keys).await)
     }

@@ -62,6 +62,8 @@ pub enum Ending {
     Lost,
     /// A commit alone: it is not done, and nobody says so.
     NeverSent,
+    /// A seal alone: nobody says that it is not done yet, and it is done when the next one is asked for, before that.
+    Delayed,
 }
 
 /// The breaks of one connector and everything it opened. Clones share it, so a test can look while a run works.
@@ -124,7 +126,9 @@ macro_rules! scripted {
         match $script.call($crate::faulty::Operation::$operation) {
             None => $call,
             Some($crate::faulty::Ending::Fails(fault)) => Err(fault),
-            Some($crate::faulty::Ending::NeverSent) => Err($crate::faulty::script::lost()),
+            Some($crate::faulty::Ending::NeverSent | $crate::faulty::Ending::Delayed) => {
+                Err($crate::faulty::script::lost())
+            }
             Some($crate::faulty::Ending::Lost) => match $call {
                 Ok(_) => Err($crate::faulty::script::lost()),
                 Err(fault) => Err(fault),
@@ -133,13 +137,16 @@ macro_rules! scripted {
     };
 }
 
-/// Passes a call that answers [`forgetd_connector::Commit`] through the script.
+/// Passes a call that answers [`forgetd_connector::Commit`] through the script, or lets it end like this.
 macro_rules! scripted_commit {
     ($script:expr, $operation:ident, $call:expr) => {
-        match $script.call($crate::faulty::Operation::$operation) {
+        $crate::faulty::script::scripted_commit!($script.call($crate::faulty::Operation::$operation), $call)
+    };
+    ($ending:expr, $call:expr) => {
+        match $ending {
             None => $call,
             Some($crate::faulty::Ending::Fails(fault)) => forgetd_connector::Commit::RolledBack(fault),
-            Some($crate::faulty::Ending::NeverSent) => {
+            Some($crate::faulty::Ending::NeverSent | $crate::faulty::Ending::Delayed) => {
                 forgetd_connector::Commit::Unknown($crate::faulty::script::lost())
             }
             Some($crate::faulty::Ending::Lost) => match $call {

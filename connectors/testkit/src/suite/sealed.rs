@@ -1,18 +1,16 @@
 //! The sealed lane: data in one database, receipts in another.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use forgetd_connector::{
-    Atomicity, Cause, Commit, Compare, Deadline, FaultClass, Key, Lane, LaneClaim, LockWait, Next, Order, Receipt,
+    Atomicity, Cause, Commit, Compare, Endless, FaultClass, Key, Lane, LaneClaim, LockWait, Next, Order, Receipt,
     SealEnd, SealedLane, Step, Untouched,
 };
 
 use super::effect::id;
 use super::fence::{day, late, order, ten};
 use crate::arena::step_on;
-use crate::{Arena, Cell, Fixture, Kind, RULE, TableSpec, TestDatabase, Wanted};
+use crate::{Arena, Cell, Fixture, Kind, Looks, RULE, TableSpec, TestDatabase, Wanted};
 
 /// A database with rows and no control tables, and an arena that holds its receipts.
 struct Pair {
@@ -47,7 +45,7 @@ impl Pair {
 
     async fn seal(&self, sequence: u64, keys: &[Key]) -> Receipt {
         let receipt = self.control.receipt("0", sequence, None);
-        assert_eq!(self.control.connector.control().seal(&receipt, keys).await, Commit::Committed);
+        assert_eq!(self.control.connector.control().seal(&receipt, keys, &Endless).await, Commit::Committed);
         receipt
     }
 }
@@ -138,7 +136,7 @@ pub async fn a_stale_holder_seals_nothing(fixture: &dyn Fixture) {
     let keys = pair.pick(3).await;
     let control = pair.control.connector.control();
     control.raise_fence(pair.control.term + 1).await.unwrap();
-    assert_eq!(control.seal(&pair.control.receipt("0", 1, None), &keys).await, Commit::Fenced);
+    assert_eq!(control.seal(&pair.control.receipt("0", 1, None), &keys, &Endless).await, Commit::Fenced);
     assert_eq!(control.adopt(pair.control.term + 1).await.unwrap(), []);
     assert_eq!(control.next_sequence(RULE, "0").await.unwrap(), 1);
 }
@@ -149,7 +147,7 @@ pub async fn a_sealed_sequence_has_one_writer(fixture: &dyn Fixture) {
     let keys = pair.pick(3).await;
     let first = pair.seal(1, &keys).await;
     let control = pair.control.connector.control();
-    assert_eq!(control.seal(&Receipt { body: b"{}".to_vec(), ..first.clone() }, &keys).await, Commit::Fenced);
+    assert_eq!(control.seal(&Receipt { body: b"{}".to_vec(), ..first.clone() }, &keys, &Endless).await, Commit::Fenced);
     let takeover = Receipt { body: b"{\"type\":\"takeover\"}".to_vec(), ..first };
     assert_eq!(control.append(&takeover).await, Commit::Fenced, "a takeover meets the open seal");
     assert_eq!(control.adopt(pair.control.term).await.unwrap().len(), 1);
@@ -179,22 +177,10 @@ pub async fn picking_walks_ties_to_the_end(fixture: &dyn Fixture) {
     panic!("picking does not end");
 }
 
-/// A deadline that is there for so many looks.
-#[derive(Debug)]
-struct Looks(AtomicU32);
-
-impl Deadline for Looks {
-    fn left(&self) -> Option<Duration> {
-        let one_less = |left: u32| left.checked_sub(1);
-        let looked = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
-        looked.ok().map(|_| Duration::from_secs(30))
-    }
-}
-
 /// A holder whose lease ran out changes nothing more, and goes on once it was renewed.
 pub async fn nothing_is_changed_behind_the_deadline(fixture: &dyn Fixture) {
     let mut pair = Pair::new(fixture, &ten()).await;
-    let looks = Arc::new(Looks(AtomicU32::new(0)));
+    let looks = Arc::new(Looks::new(0));
     let claim = LaneClaim { deadline: Arc::<Looks>::clone(&looks), ..pair.control.claim() };
     let connector = pair.data.connect("conformance").await;
     let Lane::Sealed(mut lane) = connector.lane(&pair.step, &claim, Arc::new(Untouched)).await.unwrap() else {
@@ -204,9 +190,9 @@ pub async fn nothing_is_changed_behind_the_deadline(fixture: &dyn Fixture) {
     pair.seal(1, &keys).await;
     let late = lane.finish(&keys).await.unwrap_err();
     assert_eq!(late.class, FaultClass::Blocked(Cause::Fenced), "{late}");
-    assert_eq!(pair.left().await, 10);
+    assert_eq!((pair.left().await, lane.owed()), (10, 0));
     assert_eq!(lane.look(&keys).await.unwrap().kept, 4, "looking is no write");
-    looks.0.store(100, Ordering::SeqCst);
-    assert_eq!(lane.finish(&keys).await.unwrap().changed, 4);
-    assert!(looks.0.load(Ordering::SeqCst) < 100);
+    looks.renew(100);
+    assert_eq!((lane.finish(&keys).await.unwrap().changed, lane.owed()), (4, 0));
+    assert!(looks.left() < 100);
 }
