@@ -32,6 +32,14 @@ pub(crate) fn get<T: FromValue>(row: &Row, n: usize, place: &str) -> Result<T, F
     }
 }
 
+/// The same, taken out of the row.
+pub(crate) fn take<T: FromValue>(row: &mut Row, n: usize, place: &str) -> Result<T, Fault> {
+    match row.take_opt(n) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(_)) | None => Err(odd(place)),
+    }
+}
+
 /// The server answered in another shape than it was asked to.
 pub(crate) fn odd(place: &str) -> Fault {
     Fault::new(FaultClass::Internal, "read answer", place).with_detail("an answer of another shape")

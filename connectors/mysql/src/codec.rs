@@ -12,10 +12,19 @@ pub(crate) fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-/// Writes a text as its bytes in UTF-8: neither `sql_mode` nor the connection's character set reads anything into them.
+/// Writes a text so that neither `sql_mode` nor the connection's character set reads anything else into it: in quotes where it
+/// has no letter that could mean something there, else as the digits of its bytes, which are twice as many.
 pub(crate) fn write_text(out: &mut String, text: &str) {
     out.push_str("_utf8mb4 ");
-    write_hex(out, text.as_bytes());
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'\\');
+    if text.bytes().all(plain) {
+        out.reserve(text.len() + 2);
+        out.push('\'');
+        out.push_str(text);
+        out.push('\'');
+    } else {
+        write_hex(out, text.as_bytes());
+    }
 }
 
 /// Writes bytes.

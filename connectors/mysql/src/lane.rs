@@ -34,11 +34,12 @@ use tokio::time::Instant;
 use crate::answer::{get, odd};
 use crate::connect::Held;
 use crate::connector::Shared;
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::survey::{Survey, keyed};
 use crate::walk::{Counted, Planned, Walker, read_key, whole};
 use packet::{Packet, Tally};
 use reach::Reach;
+use write::Wanted;
 
 /// How often a batch that turned out too large is planned again.
 const OVERFLOWS_MAX: u32 = 8;
@@ -238,15 +239,13 @@ impl Atomic {
         if self.reads(order) {
             let Some(rewrite) = self.step.rewrite() else { return Err(odd(&self.place)) };
             let rows = std::mem::take(&mut tally.read);
-            let computed = write::compute(&self.query, rewrite, &self.transform, &rows, &self.place).await?;
-            drop(rows);
-            let packet = self.write_turn(order, planned, &computed.rows)?;
+            let stands = query::Beside { since: self.checks(order), old: false };
+            let wanted = Wanted { beside: stands, keys: order.want_keys };
+            let computed = write::compute(&self.query, rewrite, &self.transform, rows, wanted, &self.place).await?;
+            (beside.unfit, beside.keys) = (computed.unfit, computed.keys);
+            let packet = self.write_turn(order, planned, computed.rows);
             let answers = held.turn("change", &packet.asks()).await?;
             packet.read(answers, &self.about(order), &mut tally)?;
-            beside.unfit = computed.unfit;
-            if order.want_keys {
-                beside.keys = computed.rows.into_iter().map(|row| row.row.key).collect();
-            }
         } else if order.want_keys {
             let keys = tally.keys.iter().map(|row| read_key(&self.query, row, 0, &self.place));
             beside.keys = keys.filter_map(Result::transpose).collect::<Result<_, _>>()?;

@@ -3,13 +3,14 @@
 //! For rows whose receipts lie in another database, and for tables without transactions. On those the statement that
 //! changes rows judges them too, and a transform compares the old values while it writes: nothing holds a row in between.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use forgetd_connector::walk::{Position, aim};
 use forgetd_connector::{
-    Atomicity, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, Transform,
+    Atomicity, Cause, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, Transform,
     fault_point,
 };
 
@@ -18,13 +19,16 @@ use crate::connect::{Ask, Held};
 use crate::connector::Shared;
 use crate::lane::effect::{Handled, agree, handled};
 use crate::lane::packet::{About, Packet, Part, Tally};
-use crate::lane::write::{Computed, compute};
-use crate::query::{Carrier, Guard, Query, Sql};
+use crate::lane::write::{Wanted, compute};
+use crate::query::{Beside, Carrier, Guard, Query, RowsToWrite, Sql};
 use crate::survey::{Survey, keyed};
 use crate::walk::{Counted, Walker, read_key, whole};
 
 /// How often a span that turned out too large is planned again.
 const OVERFLOWS_MAX: u32 = 8;
+
+/// Rows that cannot be transformed, by cause.
+type Unfit = BTreeMap<Cause, u64>;
 
 /// One lane of one step.
 struct SealedKeys {
@@ -74,11 +78,11 @@ pub(crate) async fn open(
 
 impl SealedKeys {
     /// Changes the keys' rows, in one transaction where the table has them.
-    async fn change(&self, keys: &[Key], locks: LockWait) -> Result<(Tally, Computed), Failed> {
+    async fn change(&self, keys: &[Key], locks: LockWait) -> Result<(Tally, Unfit), Failed> {
         let mut held = self.shared.lanes.take().await?;
         let mut tally = Tally::default();
         match self.change_in(&mut held, keys, locks, &mut tally).await {
-            Ok((computed, limit)) => {
+            Ok((unfit, limit)) => {
                 let commit = held.turn_within("commit", &[Ask::Say("commit")], limit).await;
                 held.give_back();
                 if self.guard == Guard::Locked {
@@ -86,7 +90,7 @@ impl SealedKeys {
                         answer.map_err(|error| stopped(error.fault("commit", &self.place)))?;
                     }
                 }
-                Ok((tally, computed))
+                Ok((tally, unfit))
             }
             Err(fault) => {
                 let mut done = 0;
@@ -118,7 +122,7 @@ impl SealedKeys {
         keys: &[Key],
         locks: LockWait,
         tally: &mut Tally,
-    ) -> Result<(Computed, Duration), Fault> {
+    ) -> Result<(Unfit, Duration), Fault> {
         let about = About {
             shared: &self.shared,
             place: &self.place,
@@ -127,14 +131,16 @@ impl SealedKeys {
             rows_max: u32::try_from(keys.len()).unwrap_or(u32::MAX),
             rewrites: self.query.rewrites(),
         };
-        let mut computed = Computed::default();
+        let mut unfit = BTreeMap::new();
         let packet = self.first(keys, locks)?;
         self.send(held, packet, &about, tally).await?;
         if let Some(rewrite) = self.step.rewrite().filter(|_| self.reads()) {
             let rows = std::mem::take(&mut tally.read);
-            computed = compute(&self.query, rewrite, &self.transform, &rows, &self.place).await?;
-            let packet = self.second(&computed)?;
-            self.send(held, packet, &about, tally).await?;
+            let beside = Beside { since: self.survey.watched, old: self.guard == Guard::Compared };
+            let wanted = Wanted { beside, keys: false };
+            let computed = compute(&self.query, rewrite, &self.transform, rows, wanted, &self.place).await?;
+            unfit = computed.unfit;
+            self.send(held, self.second(computed.rows), &about, tally).await?;
         }
         agree(tally, self.query.rewrites(), self.query.reaches_others(), &self.place)?;
         let limit = match self.guard {
@@ -142,7 +148,7 @@ impl SealedKeys {
             // All is done, and has to be told: the commit says nothing about it.
             Guard::Compared => Duration::MAX,
         };
-        Ok((computed, limit))
+        Ok((unfit, limit))
     }
 
     /// Sends a packet that is over before the lease is.
@@ -212,19 +218,23 @@ impl SealedKeys {
     }
 
     /// Writes what was computed.
-    fn second(&self, computed: &Computed) -> Result<Packet, Fault> {
+    fn second(&self, rows: RowsToWrite) -> Packet {
         let mut packet = Packet::default();
-        if !computed.rows.is_empty() {
-            if self.guard == Guard::Locked {
-                packet.push_follow(self.query.follow_rows(&computed.rows, &self.survey.indexes)?);
-            }
-            packet.push(Part::Change, self.query.write_rows(&computed.rows, self.guard, &self.survey.clocked)?);
+        if rows.is_empty() {
+            packet.push(Part::After, handled());
+            return packet;
         }
+        let beside = rows.beside();
+        packet.push(Part::Gather, rows.carry());
+        if self.guard == Guard::Locked {
+            packet.push_follow(self.query.follow_rows(beside, &self.survey.indexes));
+        }
+        packet.push(Part::Change, self.query.write_rows(beside, self.guard, &self.survey.clocked));
         packet.push(Part::After, handled());
-        if self.survey.watched && !computed.rows.is_empty() {
-            packet.push(Part::Check, self.query.check_rows(&computed.rows)?);
+        if self.survey.watched {
+            packet.push(Part::Check, self.query.check_rows(beside));
         }
-        Ok(packet)
+        packet
     }
 
     /// What a change that failed came to. Without transactions, what was done before the error stays: nobody may take the
@@ -247,7 +257,7 @@ impl SealedKeys {
             return Err(fault);
         }
         let tally = Tally { rows: std::mem::take(&mut self.owed), ..Tally::default() };
-        Ok(self.outcome(keys, kept, tally, Computed::default()))
+        Ok(self.outcome(keys, kept, tally, Unfit::new()))
     }
 
     async fn kept(&self, keys: &[Key]) -> Result<u64, Fault> {
@@ -261,10 +271,10 @@ impl SealedKeys {
         get(row, 0, &self.place)
     }
 
-    fn outcome(&self, keys: &[Key], kept: u64, mut tally: Tally, computed: Computed) -> Outcome {
+    fn outcome(&self, keys: &[Key], kept: u64, mut tally: Tally, unfit: Unfit) -> Outcome {
         let gone = (keys.len() as u64).saturating_sub(kept);
         let (cascaded, references_set) = tally.along();
-        Outcome { changed: tally.rows, gone, kept, cascaded, references_set, unfit: computed.unfit }
+        Outcome { changed: tally.rows, gone, kept, cascaded, references_set, unfit }
     }
 }
 
@@ -324,14 +334,14 @@ impl SealedLane for SealedKeys {
             Err(failed) if failed.fault.class == FaultClass::Locked => self.change(keys, LockWait::Skip).await,
             other => other,
         };
-        let (mut tally, computed) = match changed {
+        let (mut tally, unfit) = match changed {
             Ok(changed) => changed,
             Err(failed) => return self.failed(keys, failed).await,
         };
         tally.rows += std::mem::take(&mut self.owed);
         fault_point::after("finish")?;
         let kept = self.kept(keys).await?;
-        Ok(self.outcome(keys, kept, tally, computed))
+        Ok(self.outcome(keys, kept, tally, unfit))
     }
 
     fn owed(&mut self) -> u64 {
@@ -340,6 +350,6 @@ impl SealedLane for SealedKeys {
 
     async fn look(&mut self, keys: &[Key]) -> Result<Outcome, Fault> {
         let kept = self.kept(keys).await?;
-        Ok(self.outcome(keys, kept, Tally::default(), Computed::default()))
+        Ok(self.outcome(keys, kept, Tally::default(), Unfit::new()))
     }
 }

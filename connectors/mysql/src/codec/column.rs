@@ -356,7 +356,7 @@ mod tests {
             (Bool, "tinyint(1)", "1", "1"),
             (Text, "varchar(9)", "a'b", "_utf8mb4 x'612762'"),
             (Other, "binary(2)", "00FF", "_binary x'00ff'"),
-            (Other, "uuid", "0-f", "_utf8mb4 x'302d66'"),
+            (Other, "uuid", "0-f", "_utf8mb4 '0-f'"),
         ] {
             let (column, mut sql) = (column(kind, type_name), Sql::default());
             let text = bind(&column, &value(&column, read.into()), &mut sql);
@@ -409,7 +409,7 @@ mod tests {
             (Date, "date", text("soon"), None),
             (Number, "float", Value::Real(0.1), Some("1.0000000149011612e-1")),
             (Number, "double", Value::Int(5), Some("5e0")),
-            (Json, "json", text("{}"), Some("cast(_utf8mb4 x'7b7d' as json)")),
+            (Json, "json", text("{}"), Some("cast(_utf8mb4 '{}' as json)")),
             (Date, "date", Value::Null, Some("null")),
         ] {
             let mut sql = Sql::default();

@@ -2,12 +2,12 @@
 //! locked, it ends with the locks; where new values are computed here, or what is written has to be looked at, with the
 //! rows as they were read.
 
-use forgetd_connector::{Compare, Fault, LockWait, Order};
+use forgetd_connector::{Compare, LockWait, Order};
 
 use super::Atomic;
 use super::effect::handled;
 use super::packet::{About, Packet, Part};
-use crate::query::{Carrier, Guard, Query, RowToWrite, Sql};
+use crate::query::{Carrier, Guard, Query, RowsToWrite, Sql};
 use crate::walk::Planned;
 
 impl Atomic {
@@ -81,19 +81,21 @@ impl Atomic {
     }
 
     /// The packet of a batch whose rows were read.
-    pub(super) fn write_turn(&self, order: &Order, planned: &Planned, rows: &[RowToWrite]) -> Result<Packet, Fault> {
+    pub(super) fn write_turn(&self, order: &Order, planned: &Planned, rows: RowsToWrite) -> Packet {
         let mut packet = Packet::default();
         packet.push(Part::Still, Sql::default());
         if !rows.is_empty() {
-            packet.push_follow(self.query.follow_rows(rows, &self.survey.indexes)?);
-            let write = self.query.write_rows(rows, Guard::Locked, &self.survey.clocked)?;
+            let beside = rows.beside();
+            packet.push(Part::Gather, rows.carry());
+            packet.push_follow(self.query.follow_rows(beside, &self.survey.indexes));
+            let write = self.query.write_rows(beside, Guard::Locked, &self.survey.clocked);
             self.counted(order, &mut packet, |packet| packet.push(Part::Change, write));
             if self.checks(order) {
-                packet.push(Part::Check, self.query.check_rows(rows)?);
+                packet.push(Part::Check, self.query.check_rows(beside));
             }
         }
         self.exit(order, planned, &mut packet);
-        Ok(packet)
+        packet
     }
 
     /// Reads the session's counters right before and right behind what `change` adds, where they are compared: a statement

@@ -3,13 +3,14 @@
 //! Rows are locked before they are read, so what is written back meets them as they were. Where a table has no locks that
 //! last, the old values stand beside the new ones and are compared in the statement that writes.
 
-use forgetd_connector::{Column, ColumnKind, Fault, Key, LockWait, Place, Put, Rewrite, Shape, Value, WhenNull};
+use forgetd_connector::{Column, ColumnKind, Fault, LockWait, Place, Put, Rewrite, Shape, Value, WhenNull};
 
 use super::along::{Indexes, Referring};
 use super::carried::Carrier;
+use super::rows::Beside;
 use super::selection::Compiler;
 use super::undone::Look;
-use super::{Param, Query, Sql, of};
+use super::{Query, Sql, of};
 use crate::codec;
 use crate::flavour::Flavour;
 use crate::kind::TypeName;
@@ -30,21 +31,6 @@ pub(super) struct Writes {
     bound: Sql,
 }
 
-/// A row as it was read.
-pub(crate) struct RowRead {
-    pub(crate) key: Key,
-    /// The columns that the period counts from, as texts.
-    pub(crate) since: Vec<Option<String>>,
-    /// The columns whose new values are computed, as texts.
-    pub(crate) old: Vec<Option<String>>,
-}
-
-/// A row and the texts that its computed columns shall hold.
-pub(crate) struct RowToWrite {
-    pub(crate) row: RowRead,
-    pub(crate) values: Vec<Option<String>>,
-}
-
 /// What keeps others from changing a row between reading and writing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guard {
@@ -52,16 +38,6 @@ pub(crate) enum Guard {
     Locked,
     /// Nothing: predicate and old values are compared when it is written.
     Compared,
-}
-
-/// What stands beside the keys and the new values of rows that are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beside {
-    Nothing,
-    /// What the period counted from.
-    Since,
-    /// What the new values were computed from.
-    Old,
 }
 
 // === impl Writes ===
@@ -204,12 +180,10 @@ impl Query {
         Some(writes.bound.clone().say(text))
     }
 
-    /// Writes the computed values, and what goes with them.
-    pub(crate) fn write_rows(&self, rows: &[RowToWrite], guard: Guard, kept: &[String]) -> Result<Sql, Fault> {
-        let Some(writes) = self.writes() else { return Ok(Sql::default()) };
-        let mut sql = writes.bound.clone();
-        let beside = if guard == Guard::Compared { Beside::Old } else { Beside::Nothing };
-        let from = self.rows_to_write(rows, beside, &mut sql)?;
+    /// Writes the computed values of the rows that were carried, and what goes with them.
+    pub(crate) fn write_rows(&self, beside: Beside, guard: Guard, kept: &[String]) -> Sql {
+        let Some(writes) = self.writes() else { return Sql::default() };
+        let from = self.rows_to_write(beside, Beside { since: false, old: guard == Guard::Compared });
         let compared = match guard {
             Guard::Locked => String::new(),
             Guard::Compared => {
@@ -225,7 +199,7 @@ impl Query {
         };
         let at_once = self.flavour().at_once();
         let text = format!("{at_once}update {from} set {}{compared}", writes.assignments(self.computed(), kept));
-        Ok(sql.say(text))
+        writes.bound.clone().say(text)
     }
 
     /// What follows the carried rows when [`Query::write_carried`] writes them.
@@ -238,16 +212,14 @@ impl Query {
         self.following().map(follow).collect()
     }
 
-    /// What follows these rows when [`Query::write_rows`] writes them.
-    pub(crate) fn follow_rows(&self, rows: &[RowToWrite], indexes: &Indexes) -> Result<Vec<Referring>, Fault> {
-        let Some(writes) = self.writes() else { return Ok(vec![]) };
-        let mut follow = vec![];
-        for key in self.following() {
-            let mut sql = writes.bound.clone();
-            let from = self.rows_to_write(rows, Beside::Nothing, &mut sql)?;
-            follow.push(self.followed(sql, key, &from, &self.renamed(key), indexes));
-        }
-        Ok(follow)
+    /// What follows the rows when [`Query::write_rows`] writes them.
+    pub(crate) fn follow_rows(&self, beside: Beside, indexes: &Indexes) -> Vec<Referring> {
+        let Some(writes) = self.writes() else { return vec![] };
+        let rows = self.rows_to_write(beside, Beside::default());
+        let follow = |key: &forgetd_connector::ForeignKey| {
+            self.followed(writes.bound.clone(), key, &rows, &self.renamed(key), indexes)
+        };
+        self.following().map(follow).collect()
     }
 
     /// Whether a row will get another value in a column that this foreign key points at.
@@ -265,10 +237,9 @@ impl Query {
 
     /// Looks at rows that were written: how many count from another moment than before, and how many hold something else
     /// than was written; the form that a column itself gives a value is no difference.
-    pub(crate) fn check_rows(&self, rows: &[RowToWrite]) -> Result<Sql, Fault> {
-        let Some(writes) = self.writes() else { return Ok(Sql::default()) };
-        let mut sql = Sql::default();
-        let from = self.rows_to_write(rows, Beside::Since, &mut sql)?;
+    pub(crate) fn check_rows(&self, beside: Beside) -> Sql {
+        let Some(writes) = self.writes() else { return Sql::default() };
+        let from = self.rows_to_write(beside, Beside { since: true, old: false });
         let moved = writes.since.iter().enumerate().map(|(n, column)| {
             format!("not ({} <=> forgetd_keys.forgetd_s{n})", codec::read(column, &of(&column.name)))
         });
@@ -280,65 +251,20 @@ impl Query {
             any(moved.collect()),
             any(altered.collect())
         );
-        Ok(sql.say(text))
-    }
-
-    /// Rows with their new values as a table, joined to the table itself.
-    fn rows_to_write(&self, rows: &[RowToWrite], beside: Beside, sql: &mut Sql) -> Result<String, Fault> {
-        let texts = |texts: &[Option<String>]| {
-            texts.iter().map(|text| serde_json::to_string(text).unwrap_or_else(|_| "null".into())).collect::<Vec<_>>()
-        };
-        let mut array = String::from("[");
-        for row in rows {
-            let mut elements = self.key_written(&row.row.key)?;
-            elements.extend(texts(&row.values));
-            match beside {
-                Beside::Nothing => {}
-                Beside::Since => elements.extend(texts(&row.row.since)),
-                Beside::Old => elements.extend(texts(&row.row.old)),
-            }
-            if array.len() > 1 {
-                array.push(',');
-            }
-            array.push('[');
-            array.push_str(&elements.join(","));
-            array.push(']');
-        }
-        array.push(']');
-        let array = sql.bind(Param::Text(Some(array)));
-        let mut columns = self.key_declared(false);
-        let mut at = self.key().len();
-        let computed = self.computed().len();
-        let beside = match beside {
-            Beside::Nothing => ("", 0),
-            Beside::Since => ("s", self.since_width()),
-            Beside::Old => ("o", computed),
-        };
-        for (name, width) in [("c", computed), beside] {
-            for n in 0..width {
-                columns.push_str(&format!(
-                    ", forgetd_{name}{n} longtext character set utf8mb4 collate utf8mb4_bin path '$[{at}]' error on error"
-                ));
-                at += 1;
-            }
-        }
-        Ok(self.rows_beside(&format!("json_table({array}, '$[*]' columns ({columns}))")))
+        Sql::plain(text)
     }
 
     /// The statements that write rows, for whoever looks at them.
     pub(super) fn written(&self) -> Vec<Sql> {
         let computed = !self.computed().is_empty();
         if computed && !self.looks_elsewhere() {
-            return [self.read_locked(LockWait::Wait)]
-                .into_iter()
-                .chain(self.write_rows(&[], Guard::Locked, &[]))
-                .collect();
+            return vec![self.read_locked(LockWait::Wait), self.write_rows(Beside::default(), Guard::Locked, &[])];
         }
         let mut written = vec![self.lock(LockWait::Wait)];
         written.extend(self.looks_elsewhere().then(|| self.judge_held()));
         if computed {
             written.push(self.read_rows(self.chosen()));
-            written.extend(self.write_rows(&[], Guard::Locked, &[]));
+            written.push(self.write_rows(Beside::default(), Guard::Locked, &[]));
         } else {
             written.extend(self.write_carried(self.chosen(), &[]));
         }
