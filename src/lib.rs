@@ -6,6 +6,7 @@
 //! together, `cli` speaks with people. ARCHITECTURE.md tells the whole.
 
 pub mod app;
+pub mod approval;
 pub mod board;
 pub mod cli;
 pub mod clock;

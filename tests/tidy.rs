@@ -15,13 +15,14 @@ const NAMES_BANNED: &[&str] = &["util", "utils", "common", "helper", "helpers", 
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("shutdown", &[]),
-    ("rules", &["evidence", "transform"]),
+    ("approval", &["evidence"]),
+    ("rules", &["approval", "evidence", "transform"]),
     ("plan", &["rules", "transform"]),
-    ("guard", &["rules", "plan", "transform"]),
+    ("guard", &["approval", "rules", "plan", "transform"]),
     ("transform", &["keys"]),
     ("keys", &["evidence", "config"]),
-    ("evidence", &["rules", "keys", "run", "clock"]),
-    ("config", &["rules", "transform"]),
+    ("evidence", &["approval", "rules", "keys", "run", "clock"]),
+    ("config", &["approval", "rules", "transform"]),
     ("telemetry", &["board", "rules", "run", "clock"]),
     ("board", &["rules", "run"]),
     ("http", &["board", "telemetry", "evidence", "rules", "run", "clock"]),
@@ -29,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
+            "approval",
             "config",
             "rules",
             "plan",
@@ -65,6 +67,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "serve",
         &[
             "app",
+            "approval",
             "board",
             "http",
             "config",
@@ -83,6 +86,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app",
+            "approval",
             "serve",
             "config",
             "rules",

@@ -1,8 +1,10 @@
 //! `forgetd approve`: a person's word where forgetd must not go on by itself.
 
+mod restored;
 mod shown;
+mod signed;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -34,36 +36,66 @@ pub struct Args {
     pub(crate) restored: bool,
 
     /// Why, in words that name no person; it becomes part of the evidence.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "signed")]
     pub(crate) reason: Option<String>,
+
+    /// Print what an approver of the policy signs with `ssh-keygen -Y sign -n forgetd -f KEY FILE`, and nothing else. It
+    /// can be used for an hour.
+    #[arg(long)]
+    pub(crate) statement: bool,
+
+    /// What was signed, as --statement printed it.
+    #[arg(long, value_name = "FILE", requires = "signature", conflicts_with = "statement")]
+    pub(crate) signed: Option<PathBuf>,
+
+    /// The signature of an approver; as often as approvers have signed. Where more are needed, others can give theirs
+    /// later.
+    #[arg(long, value_name = "FILE", requires = "signed")]
+    pub(crate) signature: Vec<PathBuf>,
 
     /// Answer the question that is asked on a terminal.
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
-/// Approves. The exit code is the command's: 4 where something stops a rule that nobody can approve.
+/// Approves. The exit code is the command's: 4 where something stops a rule all the same.
 pub async fn run(file: &Path, args: &Args) -> u8 {
-    if args.restored && args.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+    let reason = args.reason.as_deref().is_some_and(|reason| !reason.trim().is_empty());
+    if args.restored && !reason && args.signed.is_none() {
         say("--restored needs --reason TEXT: it becomes part of the evidence");
+        return USAGE;
+    }
+    if (args.statement || args.signed.is_some()) && args.rule.is_none() && !args.restored {
+        say("a statement is of one rule: name it, or give --restored");
         return USAGE;
     }
     let config = match load(file) {
         Ok(config) => config,
         Err(code) => return code,
     };
+    if (args.statement || args.signed.is_some()) && config.policy.approvers.is_empty() {
+        say("the policy names no approvers, so nobody can sign; approve without, or name them under `approvers`");
+        return USAGE;
+    }
     let rules = match rules(&config, args) {
         Ok(rules) => rules,
+        Err(code) => return code,
+    };
+    let given = match args.signed.as_deref().map(|statement| signed::read(statement, &args.signature)).transpose() {
+        Ok(given) => given,
         Err(code) => return code,
     };
     let databases = match app::connect(&config).await {
         Ok(databases) => databases,
         Err(problems) => return complain(&problems),
     };
-    let code = if args.restored {
-        restored(&config, &databases, args).await
-    } else {
-        Box::pin(look_and_approve(&config, &databases, &rules, args)).await
+    let reason = args.reason.as_deref().unwrap_or_default();
+    let code = match (args.restored, args.statement, &given) {
+        (true, true, _) => restored::statement(&config, &databases, reason).await,
+        (true, false, given) => Box::pin(restored::approve(&config, &databases, reason, given.as_ref())).await,
+        (false, true, _) => signed::statement(&config, &databases, &rules, reason).await,
+        (false, false, Some(given)) => Box::pin(signed::approve(&config, &databases, &rules, given)).await,
+        (false, false, None) => Box::pin(look_and_approve(&config, &databases, &rules, args)).await,
     };
     databases.close().await;
     code
@@ -100,7 +132,8 @@ async fn look_and_approve(config: &Config, databases: &Databases, rules: &[&Rule
     if approvals.is_empty() {
         return stuck;
     }
-    if !prompt::agreed("approve?", args.yes).await {
+    let question = if config.policy.approvers.is_empty() { "approve?" } else { "note that you would, unsigned?" };
+    if !prompt::agreed(question, args.yes).await {
         say("nothing was approved");
         return 1;
     }
@@ -113,19 +146,16 @@ async fn look_and_approve(config: &Config, databases: &Databases, rules: &[&Rule
     let sites = Sites::survey(config, databases).await;
     let done = match Session::open(config, &sites, &key, Duration::ZERO, stop, &Quiet).await {
         Ok(session) => session.approve_rules(&approvals, by).await,
-        Err(Refused::NotHolder(lease)) if lease::serves(&lease.holder) => {
+        Err(refused) => {
             let rules = approvals.iter().map(|approval| Approved::of(approval)).collect();
             let ask = Ask::Approve { rules, reason: by.reason.into() };
-            return ask::and_show(&sites, ask, false).await.max(stuck);
+            return elsewhere(&sites, &refused, ask).await.max(stuck);
         }
-        Err(refused) => Err(refused),
     };
     match done {
-        Ok(Ok(())) => {
-            for approval in approvals {
-                print(format_args!("{}: approved by {who}", approval.rule.name));
-            }
-            stuck
+        Ok(Ok(outcomes)) => {
+            outcomes.iter().for_each(|(rule, outcome)| print(outcome.said(rule)));
+            outcomes.iter().map(|(_, outcome)| outcome.exit_code()).fold(stuck, u8::max)
         }
         Ok(Err(fault)) => {
             say(format_args!("{fault}; {}", fault.cause().fix()));
@@ -135,27 +165,11 @@ async fn look_and_approve(config: &Config, databases: &Databases, rules: &[&Rule
     }
 }
 
-async fn restored(config: &Config, databases: &Databases, args: &Args) -> u8 {
-    let (key, stop) = match tools(config) {
-        Ok(tools) => tools,
-        Err(code) => return code,
-    };
-    let sites = Sites::survey(config, databases).await;
-    let reason = args.reason.as_deref().unwrap_or_default();
-    let approved = match Session::open(config, &sites, &key, Duration::ZERO, stop, &Quiet).await {
-        Ok(session) => session.approve_restored(reason).await,
-        Err(refused) => Err(refused),
-    };
-    match approved {
-        Ok(Ok(said)) => {
-            print(said);
-            0
-        }
-        Ok(Err(fault)) => {
-            say(&fault);
-            4
-        }
-        Err(refused) => explain(&refused),
+/// What the holder of the lease makes of it, if it serves; else why nothing was done. The exit code.
+async fn elsewhere(sites: &Sites<'_>, refused: &Refused, ask: Ask) -> u8 {
+    match refused {
+        Refused::NotHolder(lease) if lease::serves(&lease.holder) => ask::and_show(sites, ask, false).await,
+        refused => explain(refused),
     }
 }
 

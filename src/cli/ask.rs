@@ -17,7 +17,10 @@ use crate::{app, clock};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How long a holder may take to begin.
-const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
+
+/// A holder does nothing about a request that is older, by its own clock: clocks differ.
+const VALID_FOR: SignedDuration = SignedDuration::from_mins(5);
 
 /// How long nobody may hold the lease while a request is under way.
 const ALONE_MAX: Duration = Duration::from_secs(120);
@@ -53,6 +56,9 @@ pub(super) async fn and_show(sites: &Sites<'_>, ask: Ask, json: bool) -> u8 {
 fn show(answer: &Answer, json: bool) -> u8 {
     if json {
         answer.reports.iter().for_each(print);
+        if answer.reports.is_empty() {
+            answer.lines.iter().for_each(say);
+        }
     } else {
         answer.lines.iter().for_each(print);
     }
@@ -62,8 +68,7 @@ fn show(answer: &Answer, json: bool) -> u8 {
 async fn post_and_wait(control: &dyn Control, ask: Ask) -> Result<Option<Answer>, Fault> {
     let serves = |lease: &Lease| lease.alive && lease::serves(&lease.holder);
     let Some(lease) = control.lease().await?.filter(serves) else { return Ok(None) };
-    let within = SignedDuration::try_from(TAKEN_WITHIN).unwrap_or(SignedDuration::ZERO);
-    let until = clock::now().checked_add(within).unwrap_or(jiff::Timestamp::MAX);
+    let until = clock::now().checked_add(VALID_FOR).unwrap_or(jiff::Timestamp::MAX);
     let request = Request { who: actor(), until, ask };
     let id = ulid::Ulid::generate().to_string();
     control.post(&id, &serde_json::to_string(&request).unwrap_or_default()).await?;
@@ -82,9 +87,9 @@ async fn wait(control: &dyn Control, id: &str) -> Result<Answer, Fault> {
         let answer: Answer = serde_json::from_str(&row.answer).unwrap_or_default();
         match row.state {
             RequestState::Done => return Ok(answer),
-            // The holder answers late ones itself; here one that hangs is given up.
-            RequestState::Open if posted.elapsed() > TAKEN_WITHIN * 2 => {
-                return Ok(Answer::said("the holder did not take the request", NOT_HOLDER));
+            RequestState::Open if posted.elapsed() > TAKEN_WITHIN => {
+                let line = "the holder did not take the request so far; it may within five minutes";
+                return Ok(Answer::said(line, NOT_HOLDER));
             }
             RequestState::Open => {}
             RequestState::Taken => {

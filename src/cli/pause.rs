@@ -97,7 +97,7 @@ async fn write(control: &dyn Control, term: u64, ask: &Ask) -> Result<(), Fault>
     let (rules, reason) = match ask {
         Ask::Pause { rules, reason } => (rules, Some(reason)),
         Ask::Resume { rules } => (rules, None),
-        Ask::Run { .. } | Ask::Approve { .. } => return Ok(()),
+        _ => return Ok(()),
     };
     for rule in rules {
         let paused = reason.map(|reason| Paused { since: clock::now(), who: actor(), reason: reason.clone() });

@@ -23,12 +23,13 @@ pub struct Args {
     #[arg(conflicts_with = "overdue")]
     pub(crate) rule: Option<String>,
 
-    /// Only rules whose fire time passed since they were last served, and those never served: for a CronJob beside an
-    /// application that is not always there.
+    /// Only rules whose fire time passed since they were last served, those never served, and those without a schedule:
+    /// for a CronJob beside an application that is not always there.
     #[arg(long)]
     pub(crate) overdue: bool,
 
-    /// Wait this long for a living holder to go, for example 30s or 5m; without it, exit 75 at once.
+    /// Wait this long for a living holder to go, for example 30s or 5m; without it, exit 75 at once. One that serves is
+    /// not waited for: it is asked, and does the run itself.
     #[arg(long, value_name = "DURATION")]
     pub(crate) wait: Option<String>,
 
@@ -108,6 +109,10 @@ async fn act(config: &Config, databases: &Databases, rules: &[&Rule], wait: Dura
         let ran = match Session::open(config, &sites, &key, wait, stop, &bar).await {
             Ok(session) if args.overdue => session.run_overdue(&rules).await,
             Ok(session) => session.run(&rules).await,
+            Err(Refused::NotHolder(lease)) if lease::serves(&lease.holder) && args.overdue => {
+                say(format_args!("{} serves fire times itself: there is nothing to do", lease.holder));
+                return 0;
+            }
             Err(Refused::NotHolder(lease)) if lease::serves(&lease.holder) => {
                 let names = rules.iter().map(|rule| rule.name.clone()).collect();
                 return ask::and_show(&sites, Ask::Run { rules: names }, args.json).await;
@@ -121,7 +126,11 @@ async fn act(config: &Config, databases: &Databases, rules: &[&Rule], wait: Dura
                 if let (Refused::Unavailable(fault), true) = (&refused, args.json) {
                     rules.iter().for_each(|rule| show(&Report::refused(rule, fault), true));
                 }
-                return explain(&refused);
+                let code = explain(&refused);
+                if matches!(refused, Refused::NotHolder(_) | Refused::Locked(_)) {
+                    say("wait for it with --wait DURATION");
+                }
+                return code;
             }
         }
     } else {
@@ -147,14 +156,12 @@ fn needs_lease(sites: &Sites<'_>, rules: &[&Rule]) -> bool {
 pub(crate) fn explain(refused: &Refused) -> u8 {
     match refused {
         Refused::NotHolder(lease) => {
-            say(format_args!(
-                "another process acts for this instance: {} (term {}); wait for it with --wait DURATION",
-                lease.holder, lease.term
-            ));
+            let until = if lease::serves(&lease.holder) { ", and serves until it is ended" } else { "" };
+            say(format_args!("another process acts for this instance: {} (term {}){until}", lease.holder, lease.term));
             NOT_HOLDER
         }
         Refused::Locked(fault) => {
-            say(format_args!("{fault}: another process keeps the database locked; wait for it with --wait DURATION"));
+            say(format_args!("{fault}: another process keeps the database locked"));
             NOT_HOLDER
         }
         Refused::Unavailable(fault) => {

@@ -52,6 +52,10 @@ fn summary(config: &Config) -> String {
     ];
     lines.extend(config.databases.iter().map(|database| format!("{database:?}")));
     lines.extend(config.pseudonym_keys.iter().map(|key| format!("{key:?}")));
+    let approvers = &config.policy.approvers;
+    if !approvers.is_empty() {
+        lines.push(format!("approvers {} of {:?}", approvers.required, approvers.fingerprints()));
+    }
     lines.extend(config.policy.rules.iter().map(rule));
     lines.join("\n")
 }

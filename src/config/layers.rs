@@ -18,10 +18,11 @@ use super::{
 pub(super) const ENV_PREFIX: &str = "FORGETD__";
 
 /// What is layered; everything else in a file is not.
-const LAYERED: &[&str] = &["version", "instance", "coordination", "databases", "evidence", "http", "defaults"];
+const LAYERED: &[&str] =
+    &["version", "instance", "coordination", "databases", "evidence", "http", "approvals_required", "defaults"];
 
 /// What changes the meaning of rules, or of the file itself, comes from files.
-const FILES_ONLY: &[&str] = &["rules", "pseudonym_keys", "defaults", "version"];
+const FILES_ONLY: &[&str] = &["rules", "pseudonym_keys", "approvers", "approvals_required", "defaults", "version"];
 
 /// Settings that are replaced as a whole: two layers must not be mixed inside one choice.
 const WHOLE: &[&str] = &["coordination", "url", "control", "store", "signing_key", "schedule", "when_null"];

@@ -55,6 +55,9 @@ pub(super) const NATIVE_BYTES_MAX: usize = 10_000;
 /// Entries of `pseudonym_keys`: every epoch is looked for in every sweep.
 pub(super) const PSEUDONYM_KEYS_MAX: usize = 200;
 
+/// Entries of `approvers`.
+pub(super) const APPROVERS_MAX: usize = 50;
+
 /// Files in `conf.d`.
 pub(super) const FILES_MAX: usize = 1000;
 

@@ -72,8 +72,13 @@ pub fn load(options: &LoadOptions) -> Result<Config, Problems> {
     let (settings, found) = read::read::<RawFile>(&merged, &sources);
     problems.extend(found);
     let config = settings.and_then(|settings| {
-        let (rules, keys) = raws.into_iter().map(|file| (file.rules, file.pseudonym_keys)).unzip();
-        resolve::config(&settings, Lists { rules, keys }, &folder, files, &sources, &mut problems)
+        let mut lists = Lists::default();
+        for file in raws {
+            lists.rules.push(file.rules);
+            lists.keys.push(file.pseudonym_keys);
+            lists.approvers.push(file.approvers);
+        }
+        resolve::config(&settings, lists, &folder, files, &sources, &mut problems)
     });
     match config {
         Some(config) if problems.is_empty() => Ok(config),

@@ -31,6 +31,8 @@ evidence:
 pseudonym_keys:
   - { id: k1, domain: crm-people, file: /run/secrets/of/the/whole/shop/MARKER0123456789, active_from: 2026-01-01 }
   - { id: k2, domain: crm-people, file: k2, kek: { file: /run/secrets/of/the/whole/shop/MARKER0123456789 } }
+approvers: [{ name: dpo, ssh_key: MARKER0123456789 }]
+approvals_required: 1
 defaults: { schedule: \"15 3 * * *\", guard: { share_max: 0.2, cool_off: 24h } }
 rules:
   - name: leads

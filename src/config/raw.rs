@@ -33,6 +33,11 @@ pub(super) struct RawFile {
     /// The keys that tokens are made with; `forgetd keys new pseudonym` makes one. They come from files only; those of
     /// several files add up.
     pub(super) pseudonym_keys: Field<Vec<Field<RawPseudonymKey>>>,
+    /// Who may approve what stops a rule, by their SSH keys. With any of them, an approval that is not signed approves
+    /// nothing. They come from files only; those of several files add up.
+    pub(super) approvers: Field<Vec<Field<RawApprover>>>,
+    /// How many of the approvers must sign the same statement. It comes from files only. Default: 1.
+    pub(super) approvals_required: Field<u32>,
     /// What holds for every rule that does not say otherwise.
     pub(super) defaults: Field<RawDefaults>,
     /// The rules. They come from files only, never from the environment.
@@ -130,7 +135,7 @@ pub(super) struct RawEvidence {
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Http")]
 pub(super) struct RawHttp {
-    /// The address and port it listens on. Default: `0.0.0.0:9878`.
+    /// The address and port it listens on, from the next start on. Default: `0.0.0.0:9878`.
     pub(super) listen: Field<String>,
 }
 
@@ -172,6 +177,17 @@ pub(super) struct RawPseudonymKey {
     /// From when new tokens are made with it, until a later key of the domain is active: a date (its midnight in UTC)
     /// or a time of RFC 3339. Default: since ever.
     pub(super) active_from: Field<String>,
+}
+
+/// Somebody who may approve.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Approver", extend("required" = ["name", "ssh_key"]))]
+pub(super) struct RawApprover {
+    /// The name that evidence shows. Lower case letters, digits, `-` and `_`.
+    pub(super) name: Field<String>,
+    /// The SSH public key, as in a .pub file: Ed25519, ECDSA P-256 or RSA. What follows the key in the line is ignored.
+    pub(super) ssh_key: Field<String>,
 }
 
 /// A period as text: `30d`, `6mo`, `2y`, `15s`, `P30D`.

@@ -48,6 +48,14 @@ fn the_least_that_is_needed_loads_with_defaults() {
 }
 
 #[test]
+fn nobody_becomes_an_approver_by_the_environment() {
+    for (name, value) in [("FORGETD__APPROVERS", "[]"), ("FORGETD__APPROVALS_REQUIRED", "0")] {
+        let said = load_text(GOOD, &[(name, value)], &[]).unwrap_err().to_string();
+        assert!(said.contains("come from files only"), "{said}");
+    }
+}
+
+#[test]
 fn later_layers_replace_single_settings() {
     let text = GOOD.replace("url: { env: CRM_URL }", "url: { env: CRM_URL }\n    lock_wait_ms: 100\n    region: eu");
     let env = [

@@ -53,6 +53,7 @@ const SHOWN: &[&str] = &[
     "id",
     "domain",
     "active_from",
+    "approvals_required",
 ];
 
 /// Mappings and lists whose keys may be shown, and, below keys of [`SHOWN`], their values. `where` is not among them:
@@ -70,6 +71,7 @@ const ENTERED: &[&str] = &[
     "remember",
     "pseudonym_keys",
     "kek",
+    "approvers",
 ];
 
 /// Every key and value of a tree, with what may be shown. The values of duplicate keys are not known, so not shown.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::account_approvals::{self, Signers};
 use super::account_keys::KeyAccount;
 use super::canonical_check::is_canonical;
 use super::walk::{PROBLEMS_MAX, Problem, ProblemKind};
@@ -43,6 +44,8 @@ pub(super) struct Account {
     lanes: BTreeMap<[String; 4], Lane>,
     runs: BTreeMap<String, Run>,
     keys: KeyAccount,
+    /// Whose good signatures there are.
+    pub(super) signers: Signers,
     problems: Vec<Problem>,
 }
 
@@ -83,6 +86,9 @@ impl Account {
             self.problem(ProblemKind::Tampered, place(), "its sequence is in the log already");
         }
         if let Some(found) = self.keys.enter(&view.kind, entry) {
+            self.problem(ProblemKind::Tampered, place(), &found);
+        }
+        if let Some(found) = account_approvals::enter(&mut self.signers, &view.kind, entry) {
             self.problem(ProblemKind::Tampered, place(), &found);
         }
         self.continued |= index == 0 && view.kind == "recovery";

@@ -60,6 +60,9 @@ pub enum EntryBody {
     RunSkipped {
         /// Why.
         cause: Cause,
+        /// The fire time that passed without a run, where it is one of a schedule.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fire: Option<Timestamp>,
     },
     /// A rule may act: under this definition from now on, or past these guards in its next run.
     #[serde(rename = "approval")]
@@ -102,6 +105,9 @@ pub enum EntryBody {
         /// The last known checkpoint, where one is known.
         #[serde(skip_serializing_if = "String::is_empty")]
         checkpoint: String,
+        /// The approvers who signed that, by name.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        signed: BTreeMap<String, Signature>,
     },
 }
 
@@ -160,25 +166,44 @@ pub struct Approval {
     pub rule_digest: String,
     /// Digest of what the rule depends on in the described tables.
     pub catalog_digest: String,
-    /// `approved` by a person; `waited` until its cool-off was over; `narrower`: it makes no more rows due than before.
+    /// `approved` by a person, or by the last of several who were needed; `waited` until its cool-off was over; `narrower`:
+    /// it makes no more rows due than before. And what approves nothing yet: `signed` by one of several who are needed;
+    /// `unsigned`, where the policy names approvers.
     pub how: &'static str,
     /// What would have stopped the next run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Cause>,
-    /// Who, as that person's environment says.
+    /// Who: the approver whose signature it is, else as that person's environment says.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub who: String,
     /// Why, in that person's words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// Whether it was made sure that it is that person. Never, so far.
+    /// Whether it was made sure that it is that person: by a signature.
     pub authenticated: bool,
+    /// That signature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signature>,
+    /// How many approvers must sign, where the policy names any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required: Option<u32>,
     /// Rows that were due when it was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<u64>,
     /// The cutoff then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cutoff: Option<Timestamp>,
+}
+
+/// The signature of an approver, and everything that is needed to verify it with tools that are not ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Signature {
+    /// The fingerprint of the SSH key.
+    pub key: String,
+    /// The text that was signed.
+    pub statement: String,
+    /// The SSH signature, as `ssh-keygen -Y sign` makes it: base64, without the lines around it.
+    pub signature: String,
 }
 
 /// A key of pseudonyms, as evidence names it.

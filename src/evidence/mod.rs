@@ -3,6 +3,7 @@
 //! [`Relay`] is what the rest of forgetd calls: [`Relay::start`] once, then [`Relay::relay`] whenever receipts wait.
 
 mod account;
+mod account_approvals;
 mod account_keys;
 mod assess;
 pub mod canonical;

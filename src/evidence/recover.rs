@@ -10,7 +10,7 @@ use forgetd_connector::{Cause, Commit, Control, ControlState, Generation, Head, 
 
 use super::EvidenceFault;
 use super::assess::{self, Assessment, PAGE, Site, anchor, assess};
-use super::entry::{self, EntryBody, EntryHead};
+use super::entry::{self, EntryBody, EntryHead, Signature};
 use super::log::merkle::leaf_hash;
 use super::log::{Checkpoint, Tail, tile};
 use super::memory::{self, Databases};
@@ -48,6 +48,8 @@ pub struct Approval<'a> {
     pub term: u64,
     /// Why it is right to go on, in the person's words.
     pub reason: &'a str,
+    /// The approvers who signed that, by name.
+    pub signed: BTreeMap<String, Signature>,
 }
 
 /// How it went on.
@@ -59,6 +61,17 @@ pub struct Recovered {
     pub renewed: Vec<String>,
     /// What was relayed, the recovery entries included.
     pub relayed: Relayed,
+}
+
+// === impl Loss ===
+
+impl Loss {
+    /// What was found, as the entry of going on says it.
+    pub fn words(&self) -> String {
+        let mut found: Vec<&EvidenceFault> = self.found.iter().collect();
+        found.dedup();
+        in_words(found)
+    }
 }
 
 // === impl Recovery ===
@@ -122,8 +135,7 @@ impl<'a> Recovery<'a> {
             ));
         }
         wrong.dedup();
-        let words =
-            wrong.iter().map(|fault| format!("{}: {}", fault.place, fault.found)).collect::<Vec<_>>().join("; ");
+        let words = in_words(wrong);
         let anchor = anchor(&self.relay.config);
         let mut renewed: Vec<&str> = found.restored.iter().map(|fault| fault.place.as_str()).collect();
         let put_back = found.moved.is_some() || found.lost.as_ref().is_some_and(|fault| fault.cause == Cause::Restored);
@@ -207,8 +219,12 @@ impl<'a> Recovery<'a> {
         let key = ReceiptKey { generation, rule: "-".into(), lane: "-".into(), sequence };
         let head =
             EntryHead { instance: approval.instance, database, at: crate::clock::now(), term: approval.term, run: "" };
-        let body =
-            EntryBody::Recovery { reason: approval.reason.into(), found: found.into(), checkpoint: checkpoint.into() };
+        let body = EntryBody::Recovery {
+            reason: approval.reason.into(),
+            found: found.into(),
+            checkpoint: checkpoint.into(),
+            signed: approval.signed.clone(),
+        };
         let body = entry::encode(&key, &head, &body)
             .map_err(|error| EvidenceFault::new(Cause::Evidence, database, format!("the recovery entry: {error}")))?;
         let mac = self.relay.key.mac(&key, &body);
@@ -265,6 +281,11 @@ impl<'a> Recovery<'a> {
         }
         Ok(())
     }
+}
+
+/// What was found, as an entry says it.
+fn in_words<'a>(faults: impl IntoIterator<Item = &'a EvidenceFault>) -> String {
+    faults.into_iter().map(|fault| format!("{}: {}", fault.place, fault.found)).collect::<Vec<_>>().join("; ")
 }
 
 /// Only the files are gone: the head row stands, and nobody remembers more than it says.

@@ -6,6 +6,8 @@ use forgetd_connector::{ApprovedRow, Cause, LastRow, PendingRow, RulebookRow};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Kept;
+
 /// How many runs tell what is usual.
 const RECENT_MAX: usize = 20;
 
@@ -26,6 +28,8 @@ pub struct Book {
     pub clean: Option<Clean>,
     /// What the marker of a transform stands for, once a run set it.
     pub marked: Option<Marked>,
+    /// Signatures of a statement that not enough approvers have signed yet.
+    pub signatures: Kept,
 }
 
 /// The last run of a transform that ended clean: where the next one may begin.
@@ -52,6 +56,8 @@ struct History {
     clean: Option<Clean>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     marked: Option<Marked>,
+    #[serde(default, skip_serializing_if = "Kept::is_empty")]
+    signatures: Kept,
 }
 
 /// What the marker of a transform stands for in the rows that have it.
@@ -100,7 +106,7 @@ impl Book {
     /// Reads a row. A part that cannot be read is not there: nothing is approved by damage.
     pub fn read(row: Option<RulebookRow>) -> Self {
         let Some(row) = row else { return Self::default() };
-        let History { runs, clean, marked } = History::read(&row.recent);
+        let History { runs, clean, marked, signatures } = History::read(&row.recent);
         Self {
             approved: row.approved,
             pending: row.pending,
@@ -109,6 +115,7 @@ impl Book {
             recent: runs,
             clean,
             marked,
+            signatures,
         }
     }
 
@@ -125,7 +132,12 @@ impl Book {
     }
 
     fn history(&self) -> History {
-        History { runs: self.recent.clone(), clean: self.clean.clone(), marked: self.marked.clone() }
+        History {
+            runs: self.recent.clone(),
+            clean: self.clean.clone(),
+            marked: self.marked.clone(),
+            signatures: self.signatures.clone(),
+        }
     }
 
     /// Whether a definition with this digest may act.
@@ -166,6 +178,7 @@ mod tests {
     use forgetd_connector::{Cause, RulebookRow};
 
     use super::{Book, Once};
+    use crate::approval::testing;
 
     #[test]
     fn usual_is_the_middle_of_the_last_runs_that_changed_anything() {
@@ -202,6 +215,9 @@ mod tests {
         };
         let mut book = Book { once: Some(once), ..Book::default() };
         book.ran(3, 0.5);
+        let (approvers, expires) = (testing::approvers(&["ann", "ben"], 2), "2026-01-01T00:00:00Z".parse().unwrap());
+        let signed = approvers.judge("text", &testing::sign("ann", "text")).unwrap();
+        book.signatures.take("text", expires, vec![signed], &approvers, expires).unwrap();
         assert_eq!(Book::read(Some(book.row("r"))), book);
         let damaged = RulebookRow { once: Some("{".into()), recent: "{\"runs\":[[1]]}".into(), ..book.row("r") };
         assert_eq!(Book::read(Some(damaged)), Book::default());

@@ -163,7 +163,7 @@ mod tests {
 
     fn of(rule: &Rule, table: Table) -> String {
         let now = "2026-06-30T12:00:00Z".parse().unwrap();
-        let policy = Policy { rules: vec![crate::plan::testing::rule("calls", "call")] };
+        let policy = Policy { rules: vec![crate::plan::testing::rule("calls", "call")], ..Policy::default() };
         let tables = vec![table, self::table("call", ColumnKind::Instant)];
         depends(&step(rule, &Catalog { tables }, "crm", now, Atomicity::Atomic, &policy).unwrap())
     }
@@ -212,7 +212,7 @@ mod tests {
             let mut lead = table("lead", ColumnKind::Instant);
             lead.referenced_by.push(reference("call", "lead", OnDelete::Cascade));
             let now = "2026-06-30T12:00:00Z".parse().unwrap();
-            let policy = Policy { rules: vec![rule("calls", "call"), rule("leads", "lead")] };
+            let policy = Policy { rules: vec![rule("calls", "call"), rule("leads", "lead")], ..Policy::default() };
             let catalog = Catalog { tables: vec![lead, call.clone()] };
             step(&policy.rules[1], &catalog, "crm", now, Atomicity::Atomic, &policy).unwrap()
         };

@@ -94,7 +94,7 @@ fn people() -> Table {
 fn said(rule: &Rule, table: Table) -> Vec<String> {
     let now = "2026-06-30T12:00:00Z".parse().unwrap();
     let catalog = Catalog { tables: vec![table] };
-    let policy = Policy { rules: vec![rule.clone()] };
+    let policy = Policy { rules: vec![rule.clone()], ..Policy::default() };
     match step(rule, &catalog, "crm", now, Atomicity::Atomic, &policy) {
         Ok(_) => vec![],
         Err(findings) => findings
@@ -374,7 +374,7 @@ fn references_follow_where_the_rule_and_the_foreign_key_say_so() {
     assert_eq!(said(&follows, people()).len(), 1, "the foreign key does not follow");
     let now = "2026-06-30T12:00:00Z".parse().unwrap();
     let catalog = Catalog { tables: vec![following] };
-    let policy = Policy { rules: vec![follows.clone()] };
+    let policy = Policy { rules: vec![follows.clone()], ..Policy::default() };
     let step = step(&follows, &catalog, "crm", now, Atomicity::Atomic, &policy).unwrap();
     assert_eq!(step.rewrite().unwrap().follows, [TableRef::parse("main.trip")]);
 }
@@ -397,7 +397,7 @@ fn a_step_says_what_is_written_and_what_shows_that_it_is_not() {
     ]);
     let rule = with(rule, Transform { marker: Some("marker".into()), ..transform });
     let now = "2026-06-30T12:00:00Z".parse().unwrap();
-    let policy = Policy { rules: vec![rule.clone()] };
+    let policy = Policy { rules: vec![rule.clone()], ..Policy::default() };
     let catalog = Catalog { tables: vec![people()] };
     let step = step(&rule, &catalog, "crm", now, Atomicity::Atomic, &policy).unwrap();
     let rewrite = step.rewrite().unwrap();

@@ -132,13 +132,14 @@ fn a_cascade_needs_a_rule_that_deletes_there() {
         table.referenced_by.push(reference("note", "lead", OnDelete::Refuse));
         table
     };
-    let with = |mode: Mode| Policy { rules: vec![Rule { mode, ..rule("calls", "call") }] };
+    let with = |mode: Mode| Policy { rules: vec![Rule { mode, ..rule("calls", "call") }], ..Policy::default() };
     let plan_with = |policy: &Policy| plan_in(&rule("leads", "lead"), parent(), Atomicity::Atomic, policy);
     assert_eq!(plan_with(&Policy::default()), Err(vec![Cause::Cascade]));
     assert_eq!(plan_with(&with(Mode::Observe)), Err(vec![Cause::Cascade]));
     let step = plan_with(&with(Mode::Enforce)).unwrap();
     assert_eq!(step.may_cascade.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["call"]);
-    let elsewhere = Policy { rules: vec![Rule { database: "other".into(), ..rule("calls", "call") }] };
+    let elsewhere =
+        Policy { rules: vec![Rule { database: "other".into(), ..rule("calls", "call") }], ..Policy::default() };
     assert_eq!(plan_with(&elsewhere), Err(vec![Cause::Cascade]));
 }
 

@@ -95,7 +95,7 @@ fn rules_overlap_unless_a_column_tells_them_apart() {
         (of("a", "lead", &["open"]), rule("b", "lead"), true),
         (rule("a", "lead"), Rule { database: "other".into(), ..rule("b", "lead") }, false),
     ] {
-        let found = overlaps(&Policy { rules: vec![a.clone(), b.clone()] });
+        let found = overlaps(&Policy { rules: vec![a.clone(), b.clone()], ..Policy::default() });
         assert_eq!(found.len(), usize::from(overlap), "{:?} {:?}", a.predicate, b.predicate);
     }
 }

@@ -57,11 +57,16 @@ impl Rule {
 }
 
 impl Policy {
-    /// SHA-256 of the canonical JSON of the rules' digests by name, hex.
+    /// SHA-256 of the canonical JSON of the rules' digests by name, hex; with who may approve them, where somebody is named.
     pub fn digest(&self) -> String {
         let rules: serde_json::Map<String, Json> =
             self.rules.iter().map(|rule| (rule.name.clone(), Json::String(rule.digest()))).collect();
-        sha256_hex(&Json::Object(rules))
+        if self.approvers.is_empty() {
+            return sha256_hex(&Json::Object(rules));
+        }
+        let required = self.approvers.required.to_string();
+        let approvers = json!({ "keys": self.approvers.fingerprints(), "required": required });
+        sha256_hex(&json!({ "approvers": approvers, "rules": rules }))
     }
 }
 

@@ -1,18 +1,21 @@
 //! The set of rules.
 
 use super::{Action, Rule};
+use crate::approval::Approvers;
 
-/// All rules of an instance, in the order of their names.
+/// All rules of an instance, in the order of their names, and who approves them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     /// The rules.
     pub rules: Vec<Rule>,
+    /// Who may approve.
+    pub approvers: Approvers,
 }
 
 // === impl Policy ===
 
 impl Policy {
-    /// A policy of these rules; each rule that changes rows learns which rules keep rows of its table.
+    /// A policy of these rules that names no approvers; each rule that changes rows learns which rules keep rows of its table.
     pub fn new(mut rules: Vec<Rule>) -> Self {
         rules.sort_by(|a, b| a.name.cmp(&b.name));
         let keepers: Vec<Rule> = rules.iter().filter(|rule| rule.action == Action::Keep).cloned().collect();
@@ -23,7 +26,7 @@ impl Policy {
             };
             rule.kept_by = keepers.iter().filter(same).map(|keeper| (keeper.name.clone(), keeper.digest())).collect();
         }
-        Self { rules }
+        Self { rules, approvers: Approvers::default() }
     }
 
     /// The rule called `name`.

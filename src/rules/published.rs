@@ -10,7 +10,11 @@ impl Policy {
     /// equal for equal literals, that nobody without the key can test guesses against.
     pub fn published(&self, digest: &dyn Fn(&[u8]) -> String) -> String {
         let rules: Vec<Json> = self.rules.iter().map(|rule| published(rule, digest)).collect();
-        let policy = json!({ "policy_digest": self.digest(), "rules": rules });
+        let mut policy = json!({ "policy_digest": self.digest(), "rules": rules });
+        if let (false, Some(policy)) = (self.approvers.is_empty(), policy.as_object_mut()) {
+            policy.insert("approvers".into(), json!(self.approvers.fingerprints()));
+            policy.insert("approvals_required".into(), json!(self.approvers.required));
+        }
         serde_saphyr::to_string(&policy).unwrap_or_default()
     }
 }

@@ -3,7 +3,7 @@
 use forgetd_connector::{ApprovedRow, Cause, Commit, Fault, PendingRow};
 use jiff::Timestamp;
 
-use super::{Session, Site, close};
+use super::{Outcome, Session, Site, close};
 use crate::evidence::canonical;
 use crate::evidence::entry::{Approval, EntryBody};
 use crate::guard::{self, Book, HOLDS, Once, Standing};
@@ -105,6 +105,8 @@ impl Session<'_> {
             who: String::new(),
             reason: String::new(),
             authenticated: false,
+            signed: None,
+            required: None,
             due: None,
             cutoff: None,
         };
@@ -122,50 +124,69 @@ impl Session<'_> {
         self.keep_book(rule, book).await
     }
 
-    /// Writes one approval: into the evidence first.
-    pub(super) async fn approve_rule(&self, approval: &RuleApproval<'_>, by: Approver<'_>) -> Result<(), Fault> {
-        let RuleApproval { rule, causes, catalog, due, cutoff } = approval;
+    /// Writes one approval that nobody signed: into the evidence first. It approves nothing where the policy names
+    /// approvers.
+    pub(super) async fn approve_rule(&self, approval: &RuleApproval<'_>, by: Approver<'_>) -> Result<Outcome, Fault> {
+        let (rule, approvers) = (approval.rule, &self.config.policy.approvers);
         let site = self.sites.site(&rule.database)?;
         let now = self.sites.home()?.connector.now().await?;
-        let digest = rule.digest();
+        let mut entry = entry(approval, by);
+        if !approvers.is_empty() {
+            (entry.how, entry.required) = ("unsigned", Some(approvers.required));
+        }
+        self.note(site, &rule.name, "", &EntryBody::Approval(Box::new(entry))).await?;
+        if !approvers.is_empty() {
+            return Ok(Outcome::Noted { who: by.who.into(), required: approvers.required });
+        }
         let mut book = self.book(rule).await?;
-        let entry = Approval {
-            rule_digest: digest.clone(),
+        approve(&mut book, approval, by, now);
+        self.keep_book(rule, &book).await?;
+        Ok(Outcome::Approved { who: by.who.into() })
+    }
+}
+
+/// The entry of a person's word that nobody signed.
+pub(super) fn entry(approval: &RuleApproval<'_>, by: Approver<'_>) -> Approval {
+    Approval {
+        rule_digest: approval.rule.digest(),
+        catalog_digest: approval.catalog.clone(),
+        how: "approved",
+        causes: approval.causes.clone(),
+        who: by.who.into(),
+        reason: by.reason.into(),
+        authenticated: false,
+        signed: None,
+        required: None,
+        due: Some(approval.due),
+        cutoff: Some(approval.cutoff),
+    }
+}
+
+/// Writes into the book that the rule may act: for good, and past what stops its next run.
+pub(super) fn approve(book: &mut Book, approval: &RuleApproval<'_>, by: Approver<'_>, now: Timestamp) {
+    let RuleApproval { rule, causes, catalog, due, cutoff } = approval;
+    let digest = rule.digest();
+    let as_approved =
+        book.approved.as_ref().is_some_and(|approved| approved.digest == digest && approved.catalog_digest == *catalog);
+    if !as_approved {
+        book.approved = Some(ApprovedRow {
+            digest: digest.clone(),
+            definition: definition(rule),
             catalog_digest: catalog.clone(),
-            how: "approved",
-            causes: causes.clone(),
+            how: "approved".into(),
             who: by.who.into(),
             reason: by.reason.into(),
-            authenticated: false,
-            due: Some(*due),
-            cutoff: Some(*cutoff),
-        };
-        self.note(site, &rule.name, "", &EntryBody::Approval(Box::new(entry))).await?;
-        let as_approved = book
-            .approved
-            .as_ref()
-            .is_some_and(|approved| approved.digest == digest && approved.catalog_digest == *catalog);
-        if !as_approved {
-            book.approved = Some(ApprovedRow {
-                digest: digest.clone(),
-                definition: definition(rule),
-                catalog_digest: catalog.clone(),
-                how: "approved".into(),
-                who: by.who.into(),
-                reason: by.reason.into(),
-                at: now,
-            });
-        }
-        book.pending = None;
-        let causes: Vec<Cause> = causes.iter().copied().filter(|cause| !cause.is_approved_for_good()).collect();
-        book.once = if causes.is_empty() {
-            None
-        } else {
-            let expires = now.checked_add(HOLDS).unwrap_or(Timestamp::MAX);
-            Some(Once { causes, digest, catalog: catalog.clone(), due: *due, cutoff: *cutoff, expires })
-        };
-        self.keep_book(rule, &book).await
+            at: now,
+        });
     }
+    book.pending = None;
+    let causes: Vec<Cause> = causes.iter().copied().filter(|cause| !cause.is_approved_for_good()).collect();
+    book.once = if causes.is_empty() {
+        None
+    } else {
+        let expires = now.checked_add(HOLDS).unwrap_or(Timestamp::MAX);
+        Some(Once { causes, digest, catalog: catalog.clone(), due: *due, cutoff: *cutoff, expires })
+    };
 }
 
 /// The very bytes that the digest is taken of.

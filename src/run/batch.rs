@@ -126,7 +126,9 @@ pub(super) async fn sealed(
     }
     let announced = picked.keys.len() as u64;
     let intent = Account { sealed: Some(counts(announced, &Outcome::default())), ..Account::default() };
-    let intent = job.receipt(sequence, intent, &batched.next)?;
+    // Whoever adopts the seal leaves the cursor right behind it.
+    let cursor = batched.next.cursor().cloned().into();
+    let intent = Receipt { cursor, ..job.receipt(sequence, intent, &batched.next)? };
     in_time(job)?;
     let deadline = job.claim.deadline();
     stands(job.control.seal(&intent, &picked.keys, &*deadline).await, job, &intent).await?;

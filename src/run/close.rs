@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use forgetd_connector::{Cause, Commit, Count, Fault, FaultClass, Finding, ForeignKey, LockWait, OnDelete, RunRow};
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::clerk::{NO_LANE, Subject};
@@ -63,12 +64,12 @@ pub(super) async fn supersede(session: &Session<'_>, site: &Site<'_>, mut row: R
 }
 
 /// Leaves an entry that the rule did not act. A failure is logged: the verdict says why already.
-pub(super) async fn note_skipped(session: &Session<'_>, rule: &Rule, cause: Cause) {
+pub(super) async fn note_skipped(session: &Session<'_>, rule: &Rule, cause: Cause, fire: Option<Timestamp>) {
     let Ok(site) = session.sites.site(&rule.database) else { return };
     if site.generation().is_err() {
         return;
     }
-    if let Err(fault) = session.note(site, &rule.name, "", &EntryBody::RunSkipped { cause }).await {
+    if let Err(fault) = session.note(site, &rule.name, "", &EntryBody::RunSkipped { cause, fire }).await {
         tracing::warn!(rule = %rule.name, error = %fault, "the entry about the skipped run could not be written");
     }
 }

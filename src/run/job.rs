@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forgetd_connector::{
-    Atomicity, Connector, Control, CursorMove, Key, LaneClaim, Next, Receipt, Step, TableRef, Transform,
-};
+use forgetd_connector::{Connector, Control, CursorMove, Key, LaneClaim, Next, Receipt, Step, TableRef, Transform};
 use jiff::Timestamp;
 
 use super::clerk::{Clerk, Subject};
@@ -15,7 +13,7 @@ use crate::lease::Claim;
 use crate::rules::{Policy, RowEvidence, Rule};
 use crate::{clock, run::LANE};
 
-/// An atomic lane's cursor moves with every so many batches.
+/// A lane's cursor moves with every so many batches.
 const CURSOR_EVERY: u64 = 16;
 
 /// What the batches of one run have in common.
@@ -74,17 +72,16 @@ impl Job<'_> {
             sealed: account.sealed,
         });
         let subject = Subject { rule: &self.rule.name, lane: LANE, sequence, run: &self.run };
-        let cursor = self.cursor(sequence, next);
+        let cursor = Self::cursor(sequence, next);
         self.clerk.receipt_at(now, &subject, &body, commitments.map(|rows| rows.sorted), cursor)
     }
 
-    /// Every batch's cursor where a seal must be found again exactly, one of several elsewhere: a crashed run walks the
-    /// spans of a few batches again.
-    fn cursor(&self, sequence: u64, next: &Next) -> CursorMove {
-        match (next, self.step.atomicity) {
-            (Next::End, _) => CursorMove::Gone,
-            (Next::At(_), Atomicity::Atomic) if !sequence.is_multiple_of(CURSOR_EVERY) => CursorMove::Keep,
-            (Next::At(cursor), _) => CursorMove::To(cursor.clone()),
+    /// One of several batches' cursors: a crashed run walks the spans of a few batches again.
+    fn cursor(sequence: u64, next: &Next) -> CursorMove {
+        match next {
+            Next::End => CursorMove::Gone,
+            Next::At(_) if !sequence.is_multiple_of(CURSOR_EVERY) => CursorMove::Keep,
+            Next::At(cursor) => CursorMove::To(cursor.clone()),
         }
     }
 
@@ -101,6 +98,27 @@ impl Job<'_> {
             lane: LANE.into(),
             idle_ms_max: self.claim.idle_ms_max(),
             deadline: self.claim.deadline(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use forgetd_connector::{Cursor, CursorMove, Next};
+
+    use super::Job;
+
+    #[test]
+    fn one_of_several_batches_moves_the_cursor_and_the_last_one_takes_it_away() {
+        let at = Cursor::from_text("p");
+        for (sequence, next, moves) in [
+            (1, Next::At(at.clone()), CursorMove::Keep),
+            (15, Next::At(at.clone()), CursorMove::Keep),
+            (16, Next::At(at.clone()), CursorMove::To(at.clone())),
+            (32, Next::At(at.clone()), CursorMove::To(at)),
+            (17, Next::End, CursorMove::Gone),
+        ] {
+            assert_eq!(Job::cursor(sequence, &next), moves, "{sequence}");
         }
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn run(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>) -> 
             let report = report.ended(blocked.verdict, Some(blocked.cause), Some(blocked.detail));
             // An evidence log that cannot be trusted takes no entry either.
             if session.is_sound() {
-                close::note_skipped(session, rule, blocked.cause).await;
+                close::note_skipped(session, rule, blocked.cause, None).await;
             }
             report
         }
@@ -315,7 +315,7 @@ async fn observed(session: &Session<'_>, site: &Site<'_>, rule: &Rule, mut repor
     let detail = format!("observing: would have {} {more}{due} rows; set mode: enforce", rule.action.done());
     tracing::warn!(rule = %rule.name, due, "{detail}");
     if site.generation().is_ok() && session.is_sound() {
-        close::note_skipped(session, rule, Cause::Observe).await;
+        close::note_skipped(session, rule, Cause::Observe, None).await;
     }
     report.ended(Verdict::Partial, Some(Cause::Observe), Some(detail))
 }

@@ -32,7 +32,7 @@ use secrecy::ExposeSecret as _;
 use crate::clock;
 use crate::config::{Config, Problem, Store};
 use crate::evidence::entry::EntryBody;
-use crate::evidence::{Approval, EvidenceFault, Relay, RelayConfig, StoreAt};
+use crate::evidence::{EvidenceFault, Relay, RelayConfig, StoreAt};
 use crate::keys::EvidenceKey;
 use crate::lease;
 use crate::rules::Rule;
@@ -238,31 +238,6 @@ impl<'a> Session<'a> {
         let catalog = site.connector.describe(std::slice::from_ref(&rule.table)).await?;
         let own = catalog.table(&rule.table).map_or(Atomicity::Atomic, |table| table.atomicity);
         Ok(site.atomicity.and(own))
-    }
-
-    /// A person says that going on after a restore is right: a new generation where a database was put back, and an
-    /// entry that says what was found and why.
-    pub async fn approve_restored(self, reason: &str) -> Result<Result<String, EvidenceFault>, Refused> {
-        let said = self.kept(Box::pin(self.approve(reason))).await;
-        self.release().await;
-        said
-    }
-
-    async fn approve(&self, reason: &str) -> Result<Result<String, EvidenceFault>, Refused> {
-        self.prepare().await?;
-        let controls = self.sites.controls();
-        let approval = Approval { instance: &self.config.instance, term: self.tenure.claim.term(), reason };
-        if self.is_sound() {
-            return Ok(Ok("nothing was restored: there is nothing to approve".into()));
-        }
-        Ok(self.tenure.relay.recovery(&controls).go_on(&approval).await.map(|recovered| {
-            format!(
-                "going on under {} with {} entries; new generations: {}",
-                recovered.origin,
-                recovered.relayed.size,
-                recovered.renewed.join(", ")
-            )
-        }))
     }
 
     /// Runs these rules one after another, relaying receipts meanwhile, and releases the lease.

@@ -125,7 +125,12 @@ impl Standing {
             self.last_clean = Some(at);
         }
         if let Some(left) = report.left {
-            self.measured = Some(Measured { at, due: left, capped: false, oldest: report.oldest.filter(|_| left > 0) });
+            self.measured = Some(Measured {
+                at,
+                due: left,
+                capped: report.cause == Some(Cause::Observe) && !report.due_exact,
+                oldest: report.oldest.filter(|_| left > 0),
+            });
             self.note_course(at, left);
         } else if let Some(due) = report.due {
             self.measured = Some(Measured { at, due, capped: !report.due_exact, oldest: report.oldest });

@@ -6,10 +6,11 @@ use std::time::Duration;
 use forgetd_connector::{Commit, Fault, RequestState};
 use tokio::time::sleep;
 
+use super::approve;
 use super::hold::{Held, written};
 use super::home::Home;
-use super::request::{Answer, Approved, Ask, Request};
-use super::wave::{self, Served};
+use super::request::{Answer, Approved, Ask, Request, Signed};
+use super::wave::Served;
 use crate::clock;
 use crate::config::Config;
 use crate::keys::EvidenceKey;
@@ -61,6 +62,10 @@ impl Held<'_> {
                     let by = Approver { who: &request.who, reason };
                     self.approve(config, key, rules, by).await?
                 }
+                Ask::ApproveSigned { signed } => self.approve_signed(config, key, signed).await,
+                Ask::ApproveRestored { reason, signed } => {
+                    self.approve_restored(config, key, reason, signed.as_ref()).await
+                }
             };
             self.answer(&row.id, RequestState::Done, &answer).await?;
         }
@@ -75,6 +80,8 @@ impl Held<'_> {
                 rules.iter().find(|name| !known(name))
             }
             Ask::Approve { rules, .. } => rules.iter().map(|approved| &approved.rule).find(|name| !known(name)),
+            // What is signed says itself what it is about.
+            Ask::ApproveSigned { .. } | Ask::ApproveRestored { .. } => None,
         };
         missing.map(|name| Answer::said(format!("the holder's policy has no rule {name:?} that runs"), 64))
     }
@@ -116,12 +123,43 @@ impl Held<'_> {
                 cutoff: approved.cutoff,
             });
         }
-        match wave::approve(self, config, key, &approvals, by).await {
-            Ok(()) => {
-                let lines = approvals.iter().map(|approval| format!("{}: approved by {}", approval.rule.name, by.who));
-                Ok(Answer { lines: lines.collect(), ..Answer::default() })
-            }
+        match approve::rules(self, config, key, &approvals, by).await {
+            Ok(outcomes) => Ok(Answer {
+                lines: outcomes.iter().map(|(rule, outcome)| outcome.said(rule)).collect(),
+                code: outcomes.iter().map(|(_, outcome)| outcome.exit_code()).max().unwrap_or(0),
+                ..Answer::default()
+            }),
             Err((line, code)) => Ok(Answer::said(line, code)),
+        }
+    }
+
+    /// Verifies signatures here, whatever was verified where they were given, and writes down what they approve.
+    async fn approve_signed(&self, config: &Config, key: &EvidenceKey, signed: &Signed) -> Answer {
+        let given = match signed.given() {
+            Ok(given) => given,
+            Err(error) => return Answer::said(error.to_string(), 4),
+        };
+        match approve::signed(self, config, key, &given).await {
+            Ok((rule, outcome)) => Answer::said(outcome.said(&rule), outcome.exit_code()),
+            Err((line, code)) => Answer::said(line, code),
+        }
+    }
+
+    /// Goes on after a restore, as a person says it is right.
+    async fn approve_restored(
+        &self,
+        config: &Config,
+        key: &EvidenceKey,
+        reason: &str,
+        signed: Option<&Signed>,
+    ) -> Answer {
+        let given = match signed.map(Signed::given).transpose() {
+            Ok(given) => given,
+            Err(error) => return Answer::said(error.to_string(), 4),
+        };
+        match approve::restored(self, config, key, reason, given.as_ref()).await {
+            Ok(line) => Answer::said(line, 0),
+            Err((line, code)) => Answer::said(line, code),
         }
     }
 

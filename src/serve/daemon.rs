@@ -24,6 +24,9 @@ use crate::{clock, http, shutdown};
 /// Where it listens while no configuration says.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9878);
 
+/// How long ending may take. A batch under way is a transaction, or sealed: dropping it loses nothing.
+const END_WITHIN: Duration = Duration::from_millis(4_500);
+
 /// The pause before an address is tried again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(10);
 
@@ -73,6 +76,8 @@ pub(super) struct Daemon {
     pub(super) stop: watch::Receiver<bool>,
     /// How often in a row the home database did not answer.
     pub(super) away: Cell<u32>,
+    /// Whether something must be mended by hand that is no fault of the files.
+    pub(super) broke: Cell<bool>,
     /// How the rules stand where nothing is written down.
     pub(super) observed: RefCell<Standings>,
     /// When it started.
@@ -81,7 +86,7 @@ pub(super) struct Daemon {
     pub(super) spread: f64,
 }
 
-/// Serves until the process is asked to end. The exit code: 0, or 78 where it did not even start.
+/// Serves until the process is asked to end. An error: why it did not start.
 pub async fn serve(options: Options) -> Result<(), Start> {
     let stop = shutdown::listen().map_err(Start::Signals)?;
     let (source, loaded) = Source::open(options.load);
@@ -100,11 +105,12 @@ pub async fn serve(options: Options) -> Result<(), Start> {
         }
     };
     tokio::select! {
-        () = daemon.live() => {}
+        () = async { tokio::join!(daemon.live(), daemon.listen(address, listener)); } => tracing::info!("ended"),
+        () = daemon.overtime() => {
+            tracing::warn!("ended without waiting any longer: a database does not answer; what is open there is rolled back");
+        }
         never = source::watch(source, &daemon) => match never {},
-        never = daemon.listen(address, listener) => match never {},
     }
-    tracing::info!("ended");
     Ok(())
 }
 
@@ -133,6 +139,7 @@ impl Daemon {
             metrics,
             stop,
             away: Cell::new(0),
+            broke: Cell::new(false),
             observed: RefCell::default(),
             started: clock::now(),
             spread: share(),
@@ -179,8 +186,9 @@ impl Daemon {
         }
     }
 
-    /// Serves over HTTP as long as the process lives; an address that cannot be listened on is tried again.
-    async fn listen(&self, address: SocketAddr, mut listener: Option<TcpListener>) -> Infallible {
+    /// Serves over HTTP until the process is to end and the answers under way are sent; an address that cannot be
+    /// listened on is tried again.
+    async fn listen(&self, address: SocketAddr, mut listener: Option<TcpListener>) {
         let objects = Objects::new(self);
         loop {
             if let Some(listener) = listener.take() {
@@ -188,12 +196,19 @@ impl Daemon {
                     tracing::info!(%address, "listening");
                 }
                 http::serve(listener, self.board.subscribe(), &self.metrics, &objects, self.stop.clone()).await;
-                if self.stopped() {
-                    std::future::pending::<()>().await;
-                }
             }
-            sleep(LISTEN_AGAIN).await;
+            if self.stopped() || self.pause(LISTEN_AGAIN).await == Woken::Stop {
+                return;
+            }
             listener = TcpListener::bind(address).await.ok();
+        }
+    }
+
+    /// Returns when the process was asked to end and should have.
+    async fn overtime(&self) {
+        let mut stop = self.stop.clone();
+        if stop.wait_for(|stopped| *stopped).await.is_ok() {
+            sleep(END_WITHIN).await;
         }
     }
 
@@ -201,7 +216,11 @@ impl Daemon {
         while !self.stopped() {
             self.turn();
             match self.config() {
-                Some(config) => follow::follow(self, config).await,
+                // However long a database takes to answer, the loop turns.
+                Some(config) => tokio::select! {
+                    () = follow::follow(self, config) => {}
+                    never = self.turning() => match never {},
+                },
                 None => drop(self.pause(Duration::from_secs(30)).await),
             }
         }
@@ -253,7 +272,6 @@ impl Daemon {
             tokio::select! {
                 _ = stop.wait_for(|stopped| *stopped) => Woken::Stop,
                 _ = changed.changed() => Woken::Config,
-                never = self.turning() => match never {},
             }
         };
         timeout(long, woken).await.unwrap_or(Woken::Time)

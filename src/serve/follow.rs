@@ -31,9 +31,13 @@ pub(super) async fn follow(daemon: &Daemon, config: Rc<Config>) {
             return;
         }
     };
+    daemon.mended();
     let pause = match look(daemon, &config, &home, &key).await {
         Ok(Looked::Acted) => Duration::ZERO,
-        Ok(Looked::Wait(pause)) => pause,
+        Ok(Looked::Wait(pause)) => {
+            daemon.away.set(0);
+            pause
+        }
         Err(fault) => {
             let name = config.home().map_or("", |home| home.name.as_str());
             tracing::warn!(error = %fault, fix = fault.cause().fix(), "the home database cannot be worked with");

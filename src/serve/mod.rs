@@ -10,6 +10,7 @@
 
 pub mod agenda;
 mod answer;
+mod approve;
 mod daemon;
 mod follow;
 mod hold;

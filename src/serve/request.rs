@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::approval::{Given, SignatureError, SshSignature};
 use crate::run::RuleApproval;
 
 /// A request as it is posted.
@@ -12,7 +13,7 @@ use crate::run::RuleApproval;
 pub struct Request {
     /// Who asks, as the environment says.
     pub who: String,
-    /// A holder that reads it later than this leaves it alone: nobody waits for it any more.
+    /// A holder that reads it later than this, by its own clock, does nothing and says that it came too late.
     pub until: Timestamp,
     /// What.
     pub ask: Ask,
@@ -46,6 +47,27 @@ pub enum Ask {
         /// Why, in the person's words.
         reason: String,
     },
+    /// Verify signatures of a statement about one rule, and approve what it says.
+    ApproveSigned {
+        /// What was signed.
+        signed: Signed,
+    },
+    /// Go on after a database or the evidence was put back to an earlier state.
+    ApproveRestored {
+        /// Why, in the person's words.
+        reason: String,
+        /// Who signed that, where the policy names approvers.
+        signed: Option<Signed>,
+    },
+}
+
+/// A statement and its signatures, as they are posted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Signed {
+    /// The text.
+    pub statement: String,
+    /// The signatures, base64.
+    pub signatures: Vec<String>,
 }
 
 /// One rule as it was shown to who approves it.
@@ -85,6 +107,22 @@ impl Request {
     /// A request that another version wrote and this one does not know is none.
     pub fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
+    }
+}
+
+// === impl Signed ===
+
+impl Signed {
+    /// As it is posted.
+    pub fn of(given: &Given) -> Self {
+        let signatures = given.signatures.iter().map(SshSignature::base64).collect();
+        Self { statement: given.statement.clone(), signatures }
+    }
+
+    /// As it was given.
+    pub fn given(&self) -> Result<Given, SignatureError> {
+        let signatures: Result<_, _> = self.signatures.iter().map(|one| SshSignature::from_base64(one)).collect();
+        Ok(Given { statement: self.statement.clone(), signatures: signatures? })
     }
 }
 

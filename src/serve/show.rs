@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forgetd_connector::{Connector, Fault};
+use forgetd_connector::{Connector, Fault, FaultClass};
 use jiff::Timestamp;
 
 use super::agenda;
@@ -19,10 +19,21 @@ use crate::telemetry::metrics::BatchResult;
 impl Daemon {
     /// Something that must be mended by hand, and is no fault of a database.
     pub(super) fn broken(&self, problem: String) {
+        self.broke.set(true);
         self.board.send_modify(|board| {
             board.config.valid = false;
             board.config.problems = vec![problem];
         });
+    }
+
+    /// What was to be mended by hand was mended.
+    pub(super) fn mended(&self) {
+        if self.broke.take() {
+            self.board.send_modify(|board| {
+                board.config.valid = true;
+                board.config.problems.clear();
+            });
+        }
     }
 
     /// A database answered.
@@ -36,12 +47,12 @@ impl Daemon {
         });
     }
 
-    /// A database did not answer.
+    /// A database did not answer, or not as it should.
     pub(super) fn database_fault(&self, name: &str, fault: &Fault) {
         self.metrics.database_error(name, fault.class);
         self.board.send_modify(|board| {
             let state = board.databases.entry(name.to_owned()).or_default();
-            state.up = Some(false);
+            state.up = Some(!matches!(fault.class, FaultClass::Unreachable | FaultClass::Disconnected));
             state.problem = Some(fault.to_string());
         });
     }
@@ -50,7 +61,7 @@ impl Daemon {
     pub(super) fn show_rule(&self, rule: &Rule, standing: Standing, next: Option<Timestamp>, now: Timestamp) {
         self.board.send_modify(|board| {
             let server = board.databases.get(&rule.database).map_or("", |database| database.server.as_str());
-            let engine = server.split(' ').next().unwrap_or_default().to_lowercase();
+            let engine = engine(server).to_owned();
             let running = board.rules.get(&rule.name).and_then(|state| state.running);
             let state = RuleState {
                 database: rule.database.clone(),
@@ -144,5 +155,17 @@ impl Daemon {
     pub(super) fn forget_others(&self, config: &Config) {
         self.observed.borrow_mut().retain(|name, _| config.policy.rule(name).is_some());
         self.board.send_modify(|board| board.rules.retain(|name, _| config.policy.rule(name).is_some()));
+    }
+}
+
+/// The engine of a server that says this of itself; nothing where it said nothing yet.
+fn engine(server: &str) -> &'static str {
+    let product = server.split(' ').next().unwrap_or_default().to_lowercase();
+    match product.as_str() {
+        "" => "",
+        "mariadb" | "mysql" => "mysql",
+        "sqlite" => "sqlite",
+        "mongodb" | "ferretdb" | "amazon" | "documentdb" => "mongodb",
+        _ => "postgresql",
     }
 }

@@ -16,9 +16,7 @@ use crate::config::Config;
 use crate::keys::EvidenceKey;
 use crate::rules::Rule;
 use crate::run::standing::Standing;
-use crate::run::{
-    Approver, Databases, Firing, Progress, Quiet, Refused, Report, RuleApproval, Session, Sites, Tenure, Told, Turn,
-};
+use crate::run::{Databases, Firing, Progress, Refused, Report, Session, Sites, Tenure, Told, Turn};
 use crate::{app, clock, preflight};
 
 /// One rule of a wave.
@@ -41,13 +39,12 @@ pub(super) async fn wave(
     due: &[Served],
     asked: &Asked,
 ) -> Result<Vec<Report>, Fault> {
-    // Each rule of the wave ends once.
     let (daemon, home, tenure) = (held.daemon, held.home, held.tenure);
     let hearing = Hearing { daemon };
     let (stop, stopped) = watch::channel(false);
     let run = Box::pin(run(daemon, config, key, tenure, due, &hearing, stopped));
     let asked = answer::listen(home, tenure, asked, |rule| daemon.changed_rows(rule));
-    let ran = Box::pin(ending(&stop, run, daemon.to_end(), asked, daemon)).await;
+    let ran = Box::pin(ending(&stop, run, daemon.to_end(), asked)).await;
     held.read().await?;
     let reports = match ran {
         Ok(reports) => reports,
@@ -131,7 +128,6 @@ async fn ending<T>(
     work: impl Future<Output = T>,
     changed: impl Future<Output = ()>,
     asked: impl Future<Output = ()>,
-    daemon: &Daemon,
 ) -> T {
     let end = async {
         tokio::select! {
@@ -144,31 +140,6 @@ async fn ending<T>(
     tokio::select! {
         done = work => done,
         never = end => match never {},
-        never = daemon.turning() => match never {},
-    }
-}
-
-/// Writes down what a person approved. The error: what to say, and the exit code of who asked.
-pub(super) async fn approve(
-    held: &Held<'_>,
-    config: &Config,
-    key: &EvidenceKey,
-    approvals: &[RuleApproval<'_>],
-    by: Approver<'_>,
-) -> Result<(), (String, u8)> {
-    let databases = app::connect(config).await.map_err(|problems| (problems.to_string(), 78))?;
-    let sites = Sites::survey(config, &databases).await;
-    let (_stop, stopped) = watch::channel(false);
-    let session = Session::on(config, &sites, key, Rc::clone(held.tenure), stopped, &Quiet);
-    let approvals: Vec<&RuleApproval<'_>> = approvals.iter().collect();
-    let done = session.write_approvals(&approvals, by).await;
-    databases.close().await;
-    match done {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(fault)) => Err((format!("{fault}; {}", fault.cause().fix()), app::exit_code(&fault))),
-        Err(Refused::Unavailable(fault) | Refused::Locked(fault)) => Err((fault.to_string(), app::exit_code(&fault))),
-        Err(Refused::Evidence(fault)) => Err((fault.to_string(), 78)),
-        Err(Refused::NotHolder(_)) => Err(("another process acts for this instance".into(), 75)),
     }
 }
 

@@ -34,7 +34,7 @@ fn policy(block: &str) -> String {
     };
     match block.split(':').next().unwrap() {
         "version" => block.into(),
-        "defaults" => format!("{HEAD}{block}{}", rule("")),
+        "defaults" | "approvers" => format!("{HEAD}{block}{}", rule("")),
         "pseudonym_keys" => {
             let head: Vec<&str> = HEAD.lines().filter(|line| !line.starts_with("pseudonym_keys")).collect();
             format!("{}\n{block}{}", head.join("\n"), rule(""))

@@ -31,6 +31,7 @@ mod restore;
 mod sealed;
 mod serve;
 mod shop;
+mod signed;
 mod silent_zero;
 mod ties;
 mod transforms;

@@ -86,6 +86,12 @@ pub trait Connector: Send + Sync {
     /// Counts what is due, with the very predicate the lanes use.
     async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault>;
 
+    /// The same for guards, which ask for numbers alone: where the oldest is found only by reading all that is due, it is
+    /// not looked for.
+    async fn count_due(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
+        self.measure(step, cap).await
+    }
+
     /// Counts what is still due once lanes have worked: `Exact` or `Blind`. Not through an index that is full of scattered
     /// dead entries then; nothing is looked for beside the number.
     async fn survivors(&self, step: &Step) -> Result<Count, Fault>;

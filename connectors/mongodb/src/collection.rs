@@ -108,6 +108,23 @@ impl Link {
         self.call(operation, &self.place_of(table), collection.find(filter).with_options(options)).await
     }
 
+    /// One key of those that meet a filter: the first along the index of keys, or where `along` says.
+    pub(crate) async fn key(
+        &self,
+        operation: &'static str,
+        table: &TableRef,
+        filter: Document,
+        along: Along,
+    ) -> Result<Option<Bson>, Failure> {
+        let mut found = self.keys(operation, table, filter, Along { limit: 1, ..along }).await?;
+        let place = self.place_of(table);
+        if !self.call(operation, &place, found.advance()).await? {
+            return Ok(None);
+        }
+        let found = found.deserialize_current().map_err(|error| Failure::of(&error, operation, &place))?;
+        Ok(found.get("_id").cloned())
+    }
+
     /// How many documents the stages leave.
     pub(crate) async fn count(
         &self,

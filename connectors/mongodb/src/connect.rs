@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::time::Duration;
 
 use forgetd_connector::{ConnectContext, Fault};
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Document, RawDocumentBuf, cstr, doc, rawdoc};
 use mongodb::{Client, Collection, Database};
 use tokio::time::timeout;
 
@@ -58,6 +58,8 @@ impl Link {
     ) -> Result<Written, Failure> {
         let command = doc! { "update": collection.name(), "updates": statements, "ordered": false };
         let database = self.client.database(&collection.namespace().db);
+        let command =
+            RawDocumentBuf::try_from(&command).map_err(|error| Failure::of(&error.into(), operation, place))?;
         self.write(operation, place, &database, command).await
     }
 
@@ -67,11 +69,11 @@ impl Link {
         operation: &'static str,
         place: &str,
         database: &Database,
-        mut command: Document,
+        mut command: RawDocumentBuf,
     ) -> Result<Written, Failure> {
         let patience = i64::try_from(self.context.call_timeout_ms).unwrap_or(i64::MAX);
-        command.insert("writeConcern", doc! { "w": "majority", "j": true, "wtimeout": patience });
-        let reply = self.call(operation, place, database.run_command(command)).await?;
+        command.append(cstr!("writeConcern"), &rawdoc! { "w": "majority", "j": true, "wtimeout": patience });
+        let reply = self.call(operation, place, database.run_raw_command(command)).await?;
         Written::read(&reply).ok_or_else(|| Failure::odd(operation, place))
     }
 

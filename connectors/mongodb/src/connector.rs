@@ -52,6 +52,12 @@ impl Shared {
     pub(crate) fn joins_by_field(&self) -> bool {
         flavour::joins_by_field(&self.facts)
     }
+
+    /// Whether documents of a scope are read along the index of their keys: then nothing is looked up for them, and the
+    /// index orders texts as they are.
+    pub(crate) fn reads_along(&self, scope: &Scope) -> bool {
+        flavour::pages_by_hint(&self.facts) && !scope.collated && scope.lookups.is_empty()
+    }
 }
 
 // === impl Mongo ===
@@ -89,7 +95,11 @@ impl Connector for Mongo {
     }
 
     async fn measure(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
-        measure::measure(&self.shared.link, step, &self.scope(step).await?, cap).await
+        measure::measure(&self.shared, step, &self.scope(step).await?, cap).await
+    }
+
+    async fn count_due(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
+        measure::count_due(&self.shared, step, &self.scope(step).await?, cap).await
     }
 
     async fn survivors(&self, step: &Step) -> Result<Count, Fault> {

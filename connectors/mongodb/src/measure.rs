@@ -4,15 +4,24 @@ use forgetd_connector::{Count, Fault, Measure, Outside, Path, RowCap, Shape, Ste
 use jiff::Timestamp;
 use mongodb::bson::{Document, doc};
 
+use crate::collection::Along;
 use crate::connect::Link;
+use crate::connector::Shared;
 use crate::error::Failure;
 use crate::moment;
 use crate::query::{Scope, Written, shaped, written};
 
+/// Counts, and looks for the oldest.
+pub(crate) async fn measure(shared: &Shared, step: &Step, scope: &Scope, cap: RowCap) -> Result<Measure, Fault> {
+    let counted = count_due(shared, step, scope, cap).await?;
+    let oldest = if counted.due.rows() == Some(0) { None } else { oldest(&shared.link, step, scope).await? };
+    Ok(Measure { oldest, ..counted })
+}
+
 /// Counts.
-pub(crate) async fn measure(link: &Link, step: &Step, scope: &Scope, cap: RowCap) -> Result<Measure, Fault> {
+pub(crate) async fn count_due(shared: &Shared, step: &Step, scope: &Scope, cap: RowCap) -> Result<Measure, Fault> {
     const OPERATION: &str = "measure";
-    let table = &step.table.name;
+    let (link, table) = (&shared.link, &step.table.name);
     let limit = cap.0.map(|cap| cap.saturating_add(1));
     let due = capped(link.count(OPERATION, table, scope, scope.stages(None), limit).await?, cap);
     let every = scope.with(Document::new(), vec![]);
@@ -23,12 +32,11 @@ pub(crate) async fn measure(link: &Link, step: &Step, scope: &Scope, cap: RowCap
         },
         count => count,
     };
-    let oldest = if due.rows() == Some(0) { None } else { oldest(link, step, scope).await? };
     let outside = match Outside::by_counts(due, total) {
         Some(outside) => outside,
-        None => Outside::found(outside(link, step, scope).await?),
+        None => Outside::found(outside(shared, step, scope).await?),
     };
-    Ok(Measure { due, oldest, total, outside })
+    Ok(Measure { due, oldest: None, total, outside })
 }
 
 /// Counts all that is due and nothing else.
@@ -44,11 +52,17 @@ pub(crate) fn capped(rows: u64, cap: RowCap) -> Count {
     }
 }
 
-/// Whether there is a document that is not due.
-async fn outside(link: &Link, step: &Step, scope: &Scope) -> Result<bool, Failure> {
+/// Whether there is a document that is not due. The last keys are mostly the newest documents', which are due last.
+async fn outside(shared: &Shared, step: &Step, scope: &Scope) -> Result<bool, Failure> {
+    let (link, table) = (&shared.link, &step.table.name);
+    let other = doc! { "$nor": [scope.filter.clone()] };
+    if shared.reads_along(scope) {
+        let along = Along { descending: true, ..Along::default() };
+        return Ok(link.key("measure", table, other, along).await?.is_some());
+    }
     let mut stages = scope.lookups.clone();
-    stages.push(doc! { "$match": { "$nor": [scope.filter.clone()] } });
-    Ok(link.count("measure", &step.table.name, scope, stages, Some(1)).await? > 0)
+    stages.push(doc! { "$match": other });
+    Ok(link.count("measure", table, scope, stages, Some(1)).await? > 0)
 }
 
 /// The earliest moment among what is due.

@@ -15,7 +15,7 @@ mod selection;
 mod since;
 mod undone;
 
-use forgetd_connector::{Cause, Fault, FaultClass, Statements, Step, TableKind};
+use forgetd_connector::{Cause, Fault, FaultClass, Selection, Statements, Step, TableKind};
 use mongodb::bson::{Bson, Document, doc};
 
 pub(crate) use account::{Asked, Reason, Why, by_type, missing};
@@ -122,6 +122,13 @@ impl Scope {
             Ok(Self { lookups: all.lookups, filter, own, collated: false })
         };
         made().map_err(|refused| refused.into_fault(place))
+    }
+
+    /// What the document alone tells, without the signs that it is not done.
+    pub(crate) fn own_without_signs(step: &Step, joins_by_field: bool, place: &str) -> Result<Document, Fault> {
+        let selection = Selection { undone: vec![], ..step.selection.clone() };
+        let own = Composer::new(Reach::Own, Literals::Written, joins_by_field).selection(&selection);
+        own.map_err(|refused| refused.into_fault(place))
     }
 
     /// The scope of another filter on the same collection.

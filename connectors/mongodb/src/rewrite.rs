@@ -10,27 +10,28 @@ use std::sync::Arc;
 use forgetd_connector::{
     Cause, Fault, FaultClass, Grain, Marker, NewRow, OldRow, Place, Put, Rewrite, Transform, Undone, Value,
 };
-use mongodb::bson::{Bson, DateTime, Document, RawDocument, doc};
+use mongodb::bson::{Bson, DateTime, Document, RawArrayBuf, RawDocument, cstr, doc, rawdoc};
 
 use crate::coarse;
 use crate::codec;
 use crate::error::{self, Failure};
+use crate::pins::{Pins, holds};
 use crate::query::Field;
 use crate::sealed::{Ground, among};
 use crate::shard::ShardKey;
 use crate::values::{self, Change};
 
-/// A command ends where its statements make this many bytes: what a server takes is three times as much.
-pub(crate) const COMMAND_BYTES_MAX: usize = 5_000_000;
+/// A command ends where its statements make this many bytes.
+pub(crate) const COMMAND_BYTES_MAX: usize = 1_000_000;
 
 /// The most statements of one command.
 pub(crate) const STATEMENTS_MAX: usize = 1_000;
 
 /// Documents of so many bytes are read, worked out and written before the next ones are read.
-const SLICE_BYTES_MAX: usize = 2_000_000;
+const SLICE_BYTES_MAX: usize = 500_000;
 
 /// Documents of one answer: each can be as large as the server takes.
-const READ_AT_ONCE: u32 = 50;
+const READ_AT_ONCE: u32 = 200;
 
 /// What is written, resolved to names of fields.
 pub(crate) struct Rewriting {
@@ -43,6 +44,7 @@ pub(crate) struct Rewriting {
     version: Option<Field>,
     /// A marker from before the moment here says nothing.
     since: Option<Field>,
+    pins: Pins,
     transform: Arc<dyn Transform>,
 }
 
@@ -109,7 +111,8 @@ impl Rewriting {
             Undone::MarkedBefore { since, .. } => Some(field(since)),
             _ => None,
         });
-        Ok(Self { computed, constants, coarser, marker, version, since: since.transpose()?, transform })
+        let pins = Pins::new(signs).map_err(|refused| refused.into_fault(place))?;
+        Ok(Self { computed, constants, coarser, marker, version, since: since.transpose()?, pins, transform })
     }
 
     /// What of a document has to be read. What lies inside of something that is read comes with it, and a server refuses
@@ -201,13 +204,6 @@ impl Rewriting {
 /// What one document must hold to be changed, beside its key, and how it is changed. Elements of arrays are named by their
 /// numbers.
 fn one(rewriting: &Rewriting, document: &Document, changes: &[Change]) -> (Vec<Document>, Document) {
-    let holds = |path: String, value: Bson| {
-        let mut same = doc! { "$eq": value.clone() };
-        if !matches!(value, Bson::Array(_)) {
-            same.insert("$not", doc! { "$type": "array" });
-        }
-        doc! { path: same }
-    };
     let version = rewriting.version.as_ref();
     let version = version.and_then(|field| Some((field.dotted(), values::at(document, field.names())?.clone())));
     let mut sets = Document::new();
@@ -220,12 +216,9 @@ fn one(rewriting: &Rewriting, document: &Document, changes: &[Change]) -> (Vec<D
     match version {
         Some((path, read)) => {
             let counted = doc! { &path: 1_i32 };
-            (vec![holds(path, read)], doc! { "$set": sets, "$inc": counted })
+            (vec![holds(path, &read)], doc! { "$set": sets, "$inc": counted })
         }
-        None => (
-            changes.iter().map(|change| holds(change.path.clone(), change.old.clone())).collect(),
-            doc! { "$set": sets },
-        ),
+        None => (changes.iter().map(|change| holds(change.path.clone(), &change.old)).collect(), doc! { "$set": sets }),
     }
 }
 
@@ -298,23 +291,22 @@ impl Ground {
         if answers.len() != documents.len() {
             return Err(odd());
         }
-        let mut statements = vec![];
-        let mut bytes = 0;
+        // As they are sent: a tree of names and values takes many times as much.
+        let (mut statements, mut number) = (RawArrayBuf::new(), 0);
         for ((document, old), answer) in documents.iter().zip(&old).zip(answers) {
             match rewriting.fate(document, old, answer).ok_or_else(odd)? {
                 Fate::Unfit(cause) => *done.unfit.entry(cause).or_default() += 1,
                 Fate::Write(changes) => {
-                    let statement = self.change(rewriting, document, &changes);
-                    bytes += statement.to_vec().map_or(0, |bytes| bytes.len());
-                    statements.push(statement);
+                    statements.push(&self.raw(&self.change(rewriting, document, &changes))?);
+                    number += 1;
                 }
             }
-            if bytes >= COMMAND_BYTES_MAX || statements.len() >= STATEMENTS_MAX {
+            if statements.as_bytes().len() >= COMMAND_BYTES_MAX || number >= STATEMENTS_MAX {
                 self.send(std::mem::take(&mut statements), done).await?;
-                bytes = 0;
+                number = 0;
             }
         }
-        if statements.is_empty() { Ok(()) } else { self.send(statements, done).await }
+        if number == 0 { Ok(()) } else { self.send(statements, done).await }
     }
 
     /// The statement that changes one document, if it is still as it was read.
@@ -325,13 +317,20 @@ impl Ground {
         };
         let (others, update) = one(rewriting, document, changes);
         holds.extend(others);
-        let statement = doc! { "u": update, "multi": false };
-        self.statement(statement, doc! { "$and": holds })
+        // A version that stands still says that nothing was written, whatever the document holds.
+        let pins = if rewriting.version.is_some() { Some(vec![]) } else { rewriting.pins.of(document, changes) };
+        let signs_hold = pins.is_some();
+        holds.extend(pins.into_iter().flatten());
+        let own = if signs_hold { &self.own_without_signs } else { &self.scope.own };
+        holds.extend((!own.is_empty()).then(|| own.clone()));
+        self.filtered(doc! { "u": update, "multi": false }, doc! { "$and": holds })
     }
 
     /// Sends one command; adds how many documents it changed, and those that the server refused.
-    async fn send(&self, statements: Vec<Document>, done: &mut Rewritten) -> Result<(), Failure> {
-        let command = doc! { "update": &self.step.table.name.name, "updates": statements, "ordered": false };
+    async fn send(&self, statements: RawArrayBuf, done: &mut Rewritten) -> Result<(), Failure> {
+        let mut command = rawdoc! { "update": self.step.table.name.name.as_str() };
+        command.append(cstr!("updates"), &statements);
+        command.append(cstr!("ordered"), false);
         let written = self.write(command).await?;
         for (_, code) in &written.errors {
             match error::refusal(*code) {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use forgetd_connector::{
     Cause, Fault, FaultClass, Key, LaneClaim, Next, Order, Outcome, Picked, SealedLane, Step, Transform, fault_point,
 };
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, cstr, doc};
 
 use crate::catalog;
 use crate::codec;
@@ -26,7 +26,7 @@ use crate::walk;
 
 /// A lane of one step.
 pub(crate) struct SealedKeys {
-    ground: Ground,
+    ground: Arc<Ground>,
     walk: Option<Walk>,
     /// Documents that calls changed which failed later, and that no outcome said yet.
     owed: u64,
@@ -42,6 +42,8 @@ pub(crate) struct Ground {
     /// No statement of the lane runs longer on the server: below the lease time.
     patience: Duration,
     rewriting: Option<Rewriting>,
+    /// What else must hold of a document that is not done.
+    pub(crate) own_without_signs: Document,
     /// Where the collection lies in shards.
     pub(crate) shard: Option<ShardKey>,
 }
@@ -62,6 +64,7 @@ impl SealedKeys {
             Some(rewrite) => Some(Rewriting::new(rewrite, &step.selection.undone, transform, &place)?),
             None => None,
         };
+        let own_without_signs = Scope::own_without_signs(step, shared.joins_by_field(), &place)?;
         let shard = match shard::of(&shared, &step.table.name, &place).await? {
             Lies::Together => None,
             Lies::Apart(key) => Some(key),
@@ -69,7 +72,7 @@ impl SealedKeys {
         };
         let patience = Duration::from_millis(claim.idle_ms_max).min(shared.link.call_timeout());
         Ok(Self {
-            ground: Ground {
+            ground: Arc::new(Ground {
                 shared,
                 step: step.clone(),
                 scope,
@@ -77,8 +80,9 @@ impl SealedKeys {
                 claim: claim.clone(),
                 patience,
                 rewriting,
+                own_without_signs,
                 shard,
-            },
+            }),
             walk: None,
             owed: 0,
         })
@@ -90,6 +94,11 @@ impl SealedKeys {
 impl Ground {
     pub(crate) fn link(&self) -> &Link {
         &self.shared.link
+    }
+
+    /// What failed while keys were picked.
+    pub(crate) fn failed(&self, error: &mongodb::error::Error) -> Failure {
+        Failure::of(error, "pick", &self.place)
     }
 
     /// Which of the keys are due.
@@ -150,7 +159,7 @@ impl Ground {
 
     async fn send_deletions(&self, statements: Vec<Document>, deleted: &mut u64) -> Result<(), Failure> {
         let command = doc! { "delete": &self.step.table.name.name, "deletes": statements, "ordered": false };
-        let written = self.write(command).await?;
+        let written = self.write(self.raw(&command)?).await?;
         match Failure::of_written(&written, "finish", &self.place) {
             Some(failure) => Err(failure),
             None => {
@@ -161,8 +170,13 @@ impl Ground {
     }
 
     /// A statement on what is due among some documents.
-    pub(crate) fn statement(&self, mut statement: Document, among: Document) -> Document {
-        statement.insert("q", guarded(among, &self.scope.own));
+    fn statement(&self, statement: Document, among: Document) -> Document {
+        self.filtered(statement, guarded(among, &self.scope.own))
+    }
+
+    /// A statement with a filter of its own.
+    pub(crate) fn filtered(&self, mut statement: Document, filter: Document) -> Document {
+        statement.insert("q", filter);
         if self.scope.collated {
             statement.insert("collation", doc! { "locale": "simple" });
         }
@@ -170,14 +184,19 @@ impl Ground {
     }
 
     /// Sends a write command that ends before the lease does, or none where that is over.
-    pub(crate) async fn write(&self, mut command: Document) -> Result<crate::reply::Written, Failure> {
+    pub(crate) async fn write(&self, mut command: RawDocumentBuf) -> Result<crate::reply::Written, Failure> {
         let left = self.claim.in_time("finish", &self.place).map_err(Failure::unsent)?;
         let patience = i64::try_from(self.patience.min(left).as_millis()).unwrap_or(i64::MAX).max(1);
-        command.insert("maxTimeMS", patience);
+        command.append(cstr!("maxTimeMS"), patience);
         if flavour::takes_hints(&self.shared.facts) {
-            command.insert("comment", format!("forgetd {}", self.step.rule));
+            command.append(cstr!("comment"), format!("forgetd {}", self.step.rule));
         }
         self.link().write("finish", &self.place, &self.link().database_of(&self.step.table.name), command).await
+    }
+
+    /// A document as it is sent.
+    pub(crate) fn raw(&self, document: &Document) -> Result<RawDocumentBuf, Failure> {
+        RawDocumentBuf::try_from(document).map_err(|error| Failure::of(&error.into(), "finish", &self.place))
     }
 
     /// Changes the keys' documents and looks at them; `done` says what was done also where it comes no further.

@@ -3,6 +3,7 @@
 use forgetd_connector::{Cause, Count, Fault, FaultClass, Finding, Measure, RowCap, Severity};
 use jiff::Timestamp;
 
+use crate::approval::{Approvers, RuleStatement, Statement, VERSION};
 use crate::cli::check::{atomicity, open, reach};
 use crate::cli::home::Home;
 use crate::cli::report;
@@ -22,15 +23,23 @@ pub(super) struct Shown<'a> {
     measured: Option<(Timestamp, Measure)>,
     stops: Vec<Stop>,
     approval: Option<RuleApproval<'a>>,
+    /// The home database's clock.
+    now: Timestamp,
+    /// Who may approve.
+    approvers: &'a Approvers,
+    /// Who has signed, where not enough have.
+    signed: Option<String>,
 }
 
 /// Looks at each rule. Changes nothing.
-pub(super) async fn look<'a>(config: &Config, databases: &Databases, rules: &[&'a Rule]) -> Vec<Shown<'a>> {
+pub(super) async fn look<'a>(config: &'a Config, databases: &Databases, rules: &[&'a Rule]) -> Vec<Shown<'a>> {
     let opened = open(config, databases);
     let home = Home::look(config, &opened).await;
     let mut shown = vec![];
     for rule in rules {
-        let mut one = Shown { rule, stuck: vec![], code: 0, measured: None, stops: vec![], approval: None };
+        let (now, approvers) = (home.now, &config.policy.approvers);
+        let (measured, approval, signed) = (None, None, None);
+        let mut one = Shown { rule, stuck: vec![], code: 0, measured, stops: vec![], approval, now, approvers, signed };
         let connector = reach(&opened, &rule.database);
         let looked = match (connector, config.database(&rule.database)) {
             (Ok(connector), Some(database)) => one.look(config, connector, atomicity(database, connector), &home).await,
@@ -84,9 +93,35 @@ impl<'a> Shown<'a> {
             let causes = guard::tripped(&seen).into_iter().map(|(cause, _)| cause).collect();
             let due = measure.due.rows().unwrap_or_default();
             self.approval = Some(RuleApproval { rule: self.rule, causes, catalog, due, cutoff });
+            self.signed = book.signatures.waiting(home.now).map(|(by, until)| {
+                format!("by {}; others can sign the same statement until {until}", by.join(" and "))
+            });
         }
         self.measured = Some((cutoff, measure));
         Ok(())
+    }
+
+    /// The rule.
+    pub(super) fn rule(&self) -> &'a Rule {
+        self.rule
+    }
+
+    /// What an approver signs; nothing where there is nothing to approve.
+    pub(super) fn statement(&self, config: &Config, reason: &str) -> Option<RuleStatement> {
+        let RuleApproval { rule, causes, catalog, due, cutoff } = self.approval.clone()?;
+        Some(RuleStatement {
+            v: VERSION,
+            instance: config.instance.clone(),
+            rule: rule.name.clone(),
+            rule_digest: rule.digest(),
+            causes,
+            catalog_digest: catalog,
+            due,
+            cutoff,
+            policy_digest: config.policy.digest(),
+            reason: reason.trim().into(),
+            until: Statement::until(self.now),
+        })
     }
 
     /// What is approved if the answer is yes.
@@ -125,6 +160,14 @@ impl<'a> Shown<'a> {
             row(cause.id(), text.clone());
         }
         row("approving", self.approving());
+        if let Some(signed) = &self.signed {
+            row("signed", signed.clone());
+        }
+        if self.approval.is_some() && !self.approvers.is_empty() {
+            let Approvers { required, .. } = self.approvers;
+            let names = self.approvers.names();
+            row("needs", format!("signatures of {required} of {names}, of what `--statement` prints"));
+        }
         if let Some(column) = table.column_mut(0) {
             column.set_constraint(comfy_table::ColumnConstraint::ContentWidth);
         }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{log, print, say};
-use crate::cli::load;
+use crate::cli::{USAGE, load};
 use crate::clock;
 use crate::evidence::each;
 use crate::rules::{Rule, Schedule};
@@ -27,23 +27,29 @@ struct Said<'a> {
     at: Timestamp,
     #[serde(default)]
     rule: &'a str,
+    /// The fire time it is about, where it says so: it may have been written later.
+    fire: Option<Timestamp>,
 }
 
 /// Lists fire times of the policy's schedules, as they are now, that no entry answers: from the first entry of each
 /// rule on, or from `since`. The newest fire time is left out while it may still be answered. The exit code: 0 where
-/// there is none, 3 else.
+/// there is none, 3 where there are some, another one where the log or the policy cannot be read.
 pub(super) async fn run(file: &Path, rule: Option<&str>, since: Option<Timestamp>, json: bool) -> u8 {
     let config = match load(file) {
         Ok(config) => config,
         Err(code) => return code,
     };
+    if let Some(rule) = rule.filter(|rule| config.policy.rule(rule).is_none()) {
+        say(format_args!("there is no rule called {rule} in {}", file.display()));
+        return USAGE;
+    }
     let mut answers: BTreeMap<String, Vec<Timestamp>> = BTreeMap::new();
     let read = log::files(file, None, async |files| {
         each(files, &mut |_, entry| {
             if let Ok(said) = serde_json::from_slice::<Said<'_>>(entry)
                 && ANSWERS.contains(&said.kind)
             {
-                answers.entry(said.rule.to_owned()).or_default().push(said.at);
+                answers.entry(said.rule.to_owned()).or_default().push(said.fire.unwrap_or(said.at));
             }
             true
         })
@@ -67,8 +73,8 @@ fn show(rule: &Rule, mut answers: Vec<Timestamp>, since: Option<Timestamp>, json
     let Some(schedule) = &rule.schedule else { return 0 };
     answers.sort_unstable();
     let Some(from) = since.or_else(|| answers.first().copied()) else {
-        say(format_args!("{}: no entry yet", rule.name));
-        return 0;
+        say(format_args!("{}: there is no entry at all", rule.name));
+        return 1;
     };
     let missing = missing(schedule, &answers, from, clock::now());
     for fire in &missing {

@@ -65,7 +65,7 @@ async fn go_on(log: &Configured<'_>, reason: &str) -> Result<u8, Stop> {
     let wait = std::time::Duration::ZERO;
     let session = Session::open(log.config, log.sites, &key, wait, stop, &Quiet).await;
     let said = match session {
-        Ok(session) => session.approve_restored(reason).await,
+        Ok(session) => session.approve_restored(reason, None).await,
         Err(refused) => Err(refused),
     };
     match said {

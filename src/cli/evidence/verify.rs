@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{log, print, say};
+use crate::approval::Approvers;
 use crate::cli::USAGE;
 use crate::evidence::log::VerifierKey;
 use crate::evidence::store::Folder;
@@ -35,13 +36,18 @@ pub(super) async fn run(file: &Path, args: &Args) -> u8 {
         Ok(knowledge) => knowledge,
         Err(code) => return code,
     };
+    let mut approvers = None;
     let found = match &args.target {
         Some(target) => {
             let files = log::outside(target);
             verify(&*files, &knowledge).await.map_err(|fault| log::Stop::from(fault).code())
         }
         None => {
-            log::configured(file, async |log| Ok(log.relay.verify(&log.controls, knowledge.since.clone()).await?)).await
+            log::configured(file, async |log| {
+                approvers = Some(log.config.policy.approvers.clone());
+                Ok(log.relay.verify(&log.controls, knowledge.since.clone()).await?)
+            })
+            .await
         }
     };
     let found = match found {
@@ -51,7 +57,7 @@ pub(super) async fn run(file: &Path, args: &Args) -> u8 {
     if args.json {
         print(found.to_json());
     } else {
-        tell(&found, args.target.as_deref(), args.since.is_some());
+        tell(&found, args.target.as_deref(), args.since.is_some(), approvers.as_ref());
     }
     found.verdict.exit_code()
 }
@@ -60,7 +66,7 @@ pub(super) async fn run(file: &Path, args: &Args) -> u8 {
 pub(super) async fn folder(dir: &Path) -> u8 {
     match verify(&Folder::new(dir), &Knowledge::default()).await {
         Ok(found) => {
-            tell(&found, Some(&dir.display().to_string()), false);
+            tell(&found, Some(&dir.display().to_string()), false, None);
             found.verdict.exit_code()
         }
         Err(fault) => log::Stop::from(fault).code(),
@@ -84,7 +90,7 @@ fn knowledge(args: &Args) -> Result<Knowledge, u8> {
     Ok(Knowledge { key: key.transpose()?, since, remembered: Vec::new() })
 }
 
-fn tell(found: &Verification, target: Option<&str>, since: bool) {
+fn tell(found: &Verification, target: Option<&str>, since: bool, approvers: Option<&Approvers>) {
     let verdict = match found.verdict {
         LogVerdict::Ok => "ok",
         LogVerdict::Tampered => "TAMPERED",
@@ -102,6 +108,9 @@ fn tell(found: &Verification, target: Option<&str>, since: bool) {
     if !kinds.is_empty() {
         print(format_args!("  entries  {}", kinds.join(", ")));
     }
+    for ((who, key), entries) in &found.signers {
+        print(format_args!("  signed   {entries} by {who} with {key}: {}", whose(who, key, approvers)));
+    }
     for problem in &found.problems {
         print(format_args!("  {}: {}: {}", problem.kind.id(), problem.place, problem.found));
     }
@@ -116,6 +125,15 @@ fn tell(found: &Verification, target: Option<&str>, since: bool) {
     if let Some(dir) = target.filter(|target| !target.contains("://")) {
         let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.into());
         print(independent(&absolute.display().to_string()));
+    }
+}
+
+/// What is known of an approver's key.
+fn whose(who: &str, key: &str, approvers: Option<&Approvers>) -> &'static str {
+    match approvers {
+        None => "compare it with that person's key",
+        Some(approvers) if approvers.fingerprints().get(who).is_some_and(|own| own == key) => "as the policy says",
+        Some(_) => "the policy names another key, or none",
     }
 }
 

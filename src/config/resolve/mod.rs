@@ -1,6 +1,7 @@
 //! From what was written to what it means: defaults, bounds, names that must exist, and what belongs together. Says
 //! everything that is wrong; knows no file and opens nothing.
 
+mod approvers;
 mod condition;
 mod databases;
 mod evidence;
@@ -20,7 +21,7 @@ use forgetd_connector::{Predicate, Since};
 use super::{
     Config, Coordination, Problem, limits,
     place::Sources,
-    raw::{RawCoordination, RawFile, RawPseudonymKey},
+    raw::{RawApprover, RawCoordination, RawFile, RawPseudonymKey},
     raw_rule::RawRule,
     raw_since::RawSince,
     raw_where::RawWhere,
@@ -30,9 +31,11 @@ pub(super) use pseudonym_keys::{is_key_name, parse_moment};
 use say::Say;
 
 /// What adds up over files instead of being layered.
+#[derive(Default)]
 pub(super) struct Lists {
     pub(super) rules: Vec<Field<Vec<Field<RawRule>>>>,
     pub(super) keys: Vec<Field<Vec<Field<RawPseudonymKey>>>>,
+    pub(super) approvers: Vec<Field<Vec<Field<RawApprover>>>>,
 }
 
 /// The configuration; nothing where a part is too broken to stand for anything. It counts only while `problems` is empty.
@@ -52,7 +55,8 @@ pub(super) fn config(
     let listen = listen(raw, &mut say);
     let pseudonym_keys = pseudonym_keys::keys(lists.keys, folder, &mut say);
     let domains = pseudonym_keys.as_ref().map(|keys| keys.iter().map(|key| key.domain.as_str()).collect::<Vec<_>>());
-    let policy = rules::policy(lists.rules, &raw.defaults, databases.as_deref(), domains.as_deref(), &mut say);
+    let mut policy = rules::policy(lists.rules, &raw.defaults, databases.as_deref(), domains.as_deref(), &mut say);
+    policy.approvers = approvers::approvers(&lists.approvers, &raw.approvals_required, &mut say);
     Some(Config {
         instance: instance?,
         coordination: coordination?,

@@ -1,5 +1,7 @@
 //! Ways on after a loss: rebuilt exactly, or under a new origin, and always with a reason.
 
+use std::collections::BTreeMap;
+
 use forgetd_connector::{Append, Cause, Head, LeafRow, Published, Receipts as _};
 
 use super::double::Double;
@@ -9,7 +11,8 @@ use crate::evidence::log::Tail;
 use crate::evidence::store::{Folder, FolderStore, Store as _};
 use crate::evidence::verify::{Knowledge, LogVerdict, verify};
 
-const APPROVAL: Approval<'static> = Approval { instance: "test", term: 1, reason: "the volume broke" };
+const APPROVAL: Approval<'static> =
+    Approval { instance: "test", term: 1, reason: "the volume broke", signed: BTreeMap::new() };
 
 async fn check(folder: &std::path::Path) {
     let found = verify(&Folder::new(folder), &Knowledge::default()).await.unwrap();

@@ -67,6 +67,9 @@ pub struct Verification {
     pub entries: u64,
     /// How many of each type.
     pub kinds: std::collections::BTreeMap<String, u64>,
+    /// Who signed approvals, by name and fingerprint of the SSH key, and how many: every one of them is a good signature
+    /// of what its entry says. Whose key it is must be known from elsewhere.
+    pub signers: std::collections::BTreeMap<(String, String), u64>,
     /// Where the key came from.
     pub key_from: KeyFrom,
     /// What is wrong.
@@ -81,6 +84,7 @@ pub async fn verify(files: &dyn Files, knowledge: &Knowledge) -> Result<Verifica
         checkpoint: None,
         entries: 0,
         kinds: std::collections::BTreeMap::new(),
+        signers: std::collections::BTreeMap::new(),
         key_from: KeyFrom::Nowhere,
         problems: Vec::new(),
     };
@@ -190,6 +194,7 @@ impl Verification {
         .await?;
         self.entries = entries;
         self.kinds.clone_from(&account.kinds);
+        self.signers.clone_from(&account.signers);
         self.problems.extend(walked.problems);
         if walked.root.is_some_and(|root| root != checkpoint.root) {
             self.problem(ProblemKind::Tampered, "checkpoint", "its root is not that of the entries");
@@ -222,12 +227,18 @@ impl Verification {
             .iter()
             .map(|problem| serde_json::json!({ "kind": problem.kind.id(), "place": problem.place, "found": problem.found }))
             .collect();
+        let signers: Vec<_> = self
+            .signers
+            .iter()
+            .map(|((who, key), entries)| serde_json::json!({ "who": who, "key": key, "entries": entries }))
+            .collect();
         serde_json::json!({
             "verdict": self.verdict.id(),
             "origin": self.checkpoint.as_ref().map(|checkpoint| checkpoint.origin.as_str()),
             "size": self.checkpoint.as_ref().map(|checkpoint| checkpoint.size),
             "root": self.checkpoint.as_ref().map(|checkpoint| STANDARD.encode(checkpoint.root)),
             "entries": self.entries,
+            "signers": signers,
             "problems": problems,
         })
     }

@@ -90,9 +90,12 @@ impl Session<'_> {
                     if !matches!(report.verdict, Verdict::Clean | Verdict::Partial) {
                         self.tenure.reopen(&firing.rule.name);
                     }
-                    for _ in 0..overlapped(firing.rule, began, clock::now()) {
+                    // What a person asked for serves no fire time: those that pass meanwhile are still to be served.
+                    let passed =
+                        if firing.fire.is_some() { overlapped(firing.rule, began, clock::now()) } else { vec![] };
+                    for fire in passed {
                         told.skipped(firing.rule, Cause::Overlap);
-                        self.skip(firing.rule, Cause::Overlap).await;
+                        self.skip(firing.rule, Cause::Overlap, Some(fire)).await;
                     }
                     let standing = self.stand(firing.rule, &report, firing.fire.map(|fire| fire.max(began))).await;
                     told.ended(firing.rule, &report, &standing);
@@ -100,7 +103,7 @@ impl Session<'_> {
                 }
                 Turn::Skip(cause) => {
                     told.skipped(firing.rule, cause);
-                    self.skip(firing.rule, cause).await;
+                    self.skip(firing.rule, cause, firing.fire).await;
                     self.passed(firing.rule, firing.fire).await;
                 }
             }
@@ -109,17 +112,17 @@ impl Session<'_> {
     }
 
     /// Leaves an entry that a fire time passed without a run; a log that cannot be trusted takes none.
-    async fn skip(&self, rule: &Rule, cause: Cause) {
+    async fn skip(&self, rule: &Rule, cause: Cause, fire: Option<Timestamp>) {
         if self.is_sound() {
-            close::note_skipped(self, rule, cause).await;
+            close::note_skipped(self, rule, cause, fire).await;
         }
     }
 }
 
-/// How many fire times passed while a run went on, from its begin to its end.
-fn overlapped(rule: &Rule, began: Timestamp, ended: Timestamp) -> usize {
-    let Some(schedule) = &rule.schedule else { return 0 };
-    schedule.fires(began).take_while(|fire| *fire <= ended).take(OVERLAPS_MAX).count()
+/// The fire times that passed while a run went on, from its begin to its end.
+fn overlapped(rule: &Rule, began: Timestamp, ended: Timestamp) -> Vec<Timestamp> {
+    let Some(schedule) = &rule.schedule else { return vec![] };
+    schedule.fires(began).take_while(|fire| *fire <= ended).take(OVERLAPS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -134,9 +137,9 @@ mod tests {
     fn fire_times_that_pass_while_a_run_goes_on_are_counted() {
         let at = |text: &str| -> Timestamp { format!("2026-06-01T{text}Z").parse().unwrap() };
         let hourly = Rule { schedule: Some(Schedule::parse("0 * * * *", TimeZone::UTC).unwrap()), ..rule("old", "t") };
-        assert_eq!(overlapped(&hourly, at("03:00:00"), at("03:59:59")), 0);
-        assert_eq!(overlapped(&hourly, at("03:00:00"), at("05:00:00")), 2);
-        assert_eq!(overlapped(&hourly, "2025-06-01T03:00:00Z".parse().unwrap(), at("05:00:00")), 100);
-        assert_eq!(overlapped(&rule("old", "t"), at("03:00:00"), at("05:00:00")), 0);
+        assert_eq!(overlapped(&hourly, at("03:00:00"), at("03:59:59")), []);
+        assert_eq!(overlapped(&hourly, at("03:00:00"), at("05:00:00")), [at("04:00:00"), at("05:00:00")]);
+        assert_eq!(overlapped(&hourly, "2025-06-01T03:00:00Z".parse().unwrap(), at("05:00:00")).len(), 100);
+        assert_eq!(overlapped(&rule("old", "t"), at("03:00:00"), at("05:00:00")), []);
     }
 }

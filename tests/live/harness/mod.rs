@@ -16,6 +16,7 @@ mod process;
 mod program;
 mod server;
 mod sqlite;
+mod ssh;
 
 pub(crate) use clock::Clock;
 pub(crate) use cluster::{Cluster, Flow, Node};
@@ -33,6 +34,7 @@ pub(crate) use process::{Output, Process};
 pub(crate) use program::Program;
 pub(crate) use server::{Server, server_bin};
 pub(crate) use sqlite::Sqlite;
+pub(crate) use ssh::Ssh;
 
 use std::time::{Duration, Instant};
 

@@ -102,11 +102,7 @@ impl Receipts for MongoControl {
     async fn acknowledge(&self, acks: &[(ReceiptKey, u64)]) -> Result<(), Fault> {
         const OPERATION: &str = "acknowledge receipts";
         for acks in acks.chunks(ACKED_AT_ONCE) {
-            let ack = |(key, index): &(ReceiptKey, u64)| {
-                let acked = doc! { "state": "acked", "leaf": signed(*index), "acked_at": "$$NOW" };
-                doc! { "q": { "_id": self.receipt_id(key), "state": "done" }, "u": [{ "$set": acked }] }
-            };
-            let statements = acks.iter().map(ack).collect();
+            let statements = series(acks).map(|acks| self.ack(acks)).collect();
             let (link, place) = (&self.shared.link, self.place());
             let written = link.update(OPERATION, &place, &self.own("receipt"), statements).await;
             if let Some(failure) = Failure::of_written(&written.map_err(Failure::of_control)?, OPERATION, &place) {
@@ -175,6 +171,15 @@ impl MongoControl {
     pub(super) fn receipt_id(&self, key: &ReceiptKey) -> Document {
         let ReceiptKey { generation, rule, lane, sequence } = key;
         doc! { "i": self.instance(), "g": &generation.0, "r": rule, "l": lane, "s": signed(*sequence) }
+    }
+
+    /// The statement that acknowledges receipts of one series.
+    fn ack(&self, acks: &[(ReceiptKey, u64)]) -> Document {
+        let ids: Vec<Document> = acks.iter().map(|(key, _)| self.receipt_id(key)).collect();
+        let ahead = acks.first().map_or(0, |(key, leaf)| signed(*leaf) - signed(key.sequence));
+        let leaf = doc! { "$add": ["$sequence", ahead] };
+        let acked = doc! { "state": "acked", "leaf": leaf, "acked_at": "$$NOW" };
+        doc! { "q": { "_id": { "$in": ids }, "state": "done" }, "u": [{ "$set": acked }], "multi": true }
     }
 
     pub(super) fn lane_id(&self, rule: &str, lane: &str) -> Document {
@@ -295,6 +300,15 @@ impl MongoControl {
         keys.sort();
         Ok(keys)
     }
+}
+
+/// Receipts of one lane that follow each other in the log as in the lane: their leaves are as far from their sequences, so one
+/// statement says them all.
+fn series(acks: &[(ReceiptKey, u64)]) -> impl Iterator<Item = &[(ReceiptKey, u64)]> {
+    acks.chunk_by(|(one, leaf), (other, behind)| {
+        (&one.generation, &one.rule, &one.lane) == (&other.generation, &other.rule, &other.lane)
+            && leaf.checked_add(other.sequence) == behind.checked_add(one.sequence)
+    })
 }
 
 /// A look that was refused or failed left nothing.

@@ -100,7 +100,8 @@ impl Field {
         all(parts)
     }
 
-    fn outside_arrays(&self) -> Vec<Document> {
+    /// That no field on the way is an array.
+    pub(crate) fn outside_arrays(&self) -> Vec<Document> {
         self.above().map(|(name, _)| no_array(&name)).collect()
     }
 

@@ -115,6 +115,38 @@ async fn every_due_key_is_met_once_and_in_order_however_many_lie_between() {
     }
 }
 
+/// The next page is read while a batch of this one's is deleted; what is deleted meanwhile, and what comes, moves nothing.
+#[tokio::test]
+async fn pages_that_are_read_ahead_meet_every_key_once() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    let old = json!({ "$date": "2024-01-01T00:00:00Z" });
+    let documents: Vec<Json> = (1..=5_300).map(|n| json!({ "_id": n * 10, "at": old })).collect();
+    database.fill(&documents).await;
+    let items = database.collection("item").await;
+    let step = arena.step(due_by("at", None, None)).await;
+    let mut walked = lane(&arena, &step).await;
+    let (mut from, mut met) = (None, vec![]);
+    loop {
+        let picked = walked.pick(&order(from.clone(), 300)).await.unwrap();
+        let keys = picked.keys.len() as u64;
+        // One that was picked already, and comes back behind the walk.
+        if let Some([Value::Int(first)]) = picked.keys.first().map(|key| key.0.as_slice()) {
+            items.delete_one(mongodb::bson::doc! { "_id": first + 10 }).await.unwrap();
+            let moment = mongodb::bson::DateTime::from_millis(1_704_067_200_000);
+            items.insert_one(mongodb::bson::doc! { "_id": first - 5, "at": moment }).await.unwrap();
+        }
+        let outcome = walked.finish(&picked.keys).await.unwrap();
+        assert_eq!((outcome.gone, outcome.kept), (keys, 0));
+        met.extend(picked.keys.into_iter().map(|key| key.0[0].clone()));
+        match picked.next {
+            Next::End => break,
+            Next::At(cursor) => from = Some(cursor),
+        }
+    }
+    assert!(met == (1..=5_300).map(|n| Value::Int(n * 10)).collect::<Vec<_>>(), "{} keys were met", met.len());
+}
+
 #[tokio::test]
 async fn what_the_application_took_back_stays_and_is_not_gone() {
     let Some(_) = server::url() else { return };

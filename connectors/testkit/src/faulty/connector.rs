@@ -61,6 +61,10 @@ impl Connector for Faulty {
         scripted!(self.script, Measure, self.inner.measure(step, cap).await)
     }
 
+    async fn count_due(&self, step: &Step, cap: RowCap) -> Result<Measure, Fault> {
+        scripted!(self.script, Measure, self.inner.count_due(step, cap).await)
+    }
+
     async fn survivors(&self, step: &Step) -> Result<Count, Fault> {
         scripted!(self.script, Survivors, self.inner.survivors(step).await)
     }
