@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::{complain, say};
+use super::{NOT_HOLDER, complain, say};
 use crate::config::LoadOptions;
-use crate::serve::{self, Mode, Options, Start};
+use crate::serve::{self, Ended, Mode, Options, Start};
 
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
@@ -20,11 +20,13 @@ pub struct Args {
     pub(crate) listen: Option<SocketAddr>,
 }
 
-/// Serves until TERM or INT. The exit code is 0 then.
+/// Serves until TERM or INT; the exit code is 0 then. 78: the configuration is broken; 1: the address cannot be listened
+/// on; 75: another process took over where nobody coordinates.
 pub async fn run(file: &Path, args: &Args) -> u8 {
     let load = LoadOptions::from_env(Some(file.to_path_buf()));
     match serve::serve(Options { load, mode: args.mode, listen: args.listen }).await {
-        Ok(()) => 0,
+        Ok(Ended::Asked) => 0,
+        Ok(Ended::Fenced) => NOT_HOLDER,
         Err(Start::Config(problems)) => complain(&problems),
         Err(Start::Signals(error)) => {
             say(format_args!("signals cannot be listened to: {error}"));

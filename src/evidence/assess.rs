@@ -101,9 +101,10 @@ pub(super) async fn assess(
     config: &RelayConfig,
     key: &crate::keys::EvidenceKey,
     databases: &Databases<'_>,
+    own: Option<Head>,
 ) -> Result<Assessment, EvidenceFault> {
     let site = current(config, key, databases).await?;
-    let mut found = look(config, site, databases).await?;
+    let mut found = look(config, site, databases, own).await?;
     let (restored, outran) = lanes::restored(config, &found.site, found.head.as_ref(), databases).await?;
     found.restored = restored;
     // Going on from such a log would give a size a second root, so it is lost to its origin.
@@ -142,8 +143,13 @@ async fn heard_of(config: &RelayConfig, site: &Site, databases: &Databases<'_>) 
     Ok(!memories.is_empty())
 }
 
-/// Looks at one origin. `newest` is absent when nobody has heard of it.
-async fn look(config: &RelayConfig, site: Site, databases: &Databases<'_>) -> Result<Assessment, EvidenceFault> {
+/// Looks at one origin; `own` is what this process remembers. `newest` is absent when nobody has heard of it.
+async fn look(
+    config: &RelayConfig,
+    site: Site,
+    databases: &Databases<'_>,
+    own: Option<Head>,
+) -> Result<Assessment, EvidenceFault> {
     let remember = config.remember.as_ref().map(Folder::new);
     let (mut memories, away) =
         memory::recall(&site.origin, anchor(config), databases, remember.as_ref(), &site.key).await?;
@@ -167,6 +173,8 @@ async fn look(config: &RelayConfig, site: Site, databases: &Databases<'_>) -> Re
         Err(fault) if head.is_none() => lost = lost.or(Some(fault)),
         Ok(None) | Err(_) => {}
     }
+    let own = own.filter(|own| own.origin == site.origin);
+    memories.extend(own.map(|head| Memory { head, place: "this process".into() }));
     lost = lost.or_else(|| rolled_back(&memories, head.as_ref(), &place));
     let mut tail = None;
     if let (None, Some(head)) = (&lost, &head) {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use forgetd_connector::{Cause, Commit, Control, ControlState, Generation, Head, Pending, Receipt, ReceiptKey};
 
 use super::EvidenceFault;
-use super::assess::{self, Assessment, PAGE, Site, anchor, assess};
+use super::assess::{self, Assessment, PAGE, Site, anchor};
 use super::entry::{self, EntryBody, EntryHead, Signature};
 use super::log::merkle::leaf_hash;
 use super::log::{Checkpoint, Tail, tile};
@@ -86,7 +86,7 @@ impl<'a> Recovery<'a> {
         let mut open = self.relay.open.lock().await;
         *open = None;
         let _lock = self.relay.lock().await?;
-        let found = assess(&self.relay.config, &self.relay.key, self.databases).await?;
+        let found = self.relay.assess(self.databases).await?;
         let rebuildable = rebuildable(&found);
         Ok(Loss {
             origin: found.site.origin,
@@ -103,7 +103,7 @@ impl<'a> Recovery<'a> {
         let mut open = self.relay.open.lock().await;
         *open = None;
         let _lock = self.relay.lock().await?;
-        let found = assess(&self.relay.config, &self.relay.key, self.databases).await?;
+        let found = self.relay.assess(self.databases).await?;
         let (Some(folder), Some(head), true) = (&found.site.folder, &found.head, rebuildable(&found)) else {
             return Err(EvidenceFault::evidence(
                 &found.site.origin,
@@ -125,7 +125,7 @@ impl<'a> Recovery<'a> {
         let mut open = self.relay.open.lock().await;
         *open = None;
         let lock = self.relay.lock().await?;
-        let found = assess(&self.relay.config, &self.relay.key, self.databases).await?;
+        let found = self.relay.assess(self.databases).await?;
         let mut wrong: Vec<&EvidenceFault> = found.lost.iter().chain(&found.moved).chain(&found.restored).collect();
         if wrong.is_empty() {
             return Err(EvidenceFault::new(

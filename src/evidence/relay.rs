@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use forgetd_connector::{Append, Cause, Head, LeafRow, Pending, fault_point};
 use tokio::sync::Mutex;
@@ -55,7 +56,12 @@ pub struct Relay {
     pub(super) config: RelayConfig,
     pub(super) key: EvidenceKey,
     pub(super) open: Mutex<Option<OpenLog>>,
+    /// The newest head that this process committed or believed; no error takes it away. It is one more memory: whatever is
+    /// put back under a running process is noticed, and no size gets a second root.
+    own: Own,
 }
+
+type Own = std::sync::Mutex<Option<Head>>;
 
 /// The log as this process knows it. Its head is a memory too: the store may not fall behind it.
 pub(super) struct OpenLog {
@@ -103,7 +109,7 @@ impl Relay {
     /// A relay; nothing is read yet.
     pub fn new(config: RelayConfig, key: EvidenceKey) -> Result<Self, EvidenceFault> {
         Site::of(&config, &key, 1)?;
-        Ok(Self { config, key, open: Mutex::new(None) })
+        Ok(Self { config, key, open: Mutex::new(None), own: Own::default() })
     }
 
     /// Re-derives the whole log and compares its head and its leaves with everything that remembers them. Refuses with
@@ -111,6 +117,8 @@ impl Relay {
     /// lost. Writes nothing but what a crash left undone: staged files of a committed head, and its checkpoint.
     pub async fn start(&self, databases: &Databases<'_>) -> Result<Started, EvidenceFault> {
         let mut open = self.open.lock().await;
+        // Closed first: it may hold the folder's lock.
+        *open = None;
         let (log, started) = self.begin(databases).await?;
         *open = Some(log);
         Ok(started)
@@ -198,7 +206,7 @@ impl Relay {
 
     async fn begin(&self, databases: &Databases<'_>) -> Result<(OpenLog, Started), EvidenceFault> {
         let lock = self.lock().await?;
-        let found = assess(&self.config, &self.key, databases).await?;
+        let found = self.assess(databases).await?;
         let refused = found.lost.as_ref().or(found.moved.as_ref()).or(found.restored.first());
         if let Some(fault) = refused {
             return Err(fault.clone());
@@ -213,7 +221,21 @@ impl Relay {
             self.copy(head, databases).await;
         }
         let head = log.head.clone();
+        if let Some(head) = &head {
+            self.believe(head);
+        }
         Ok((log, Started { head, anchored }))
+    }
+
+    /// Compares the log with everything that remembers it, this process too.
+    pub(super) async fn assess(&self, databases: &Databases<'_>) -> Result<Assessment, EvidenceFault> {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        assess(&self.config, &self.key, databases, own).await
+    }
+
+    /// Remembers a head that was committed, or that agreed with every memory.
+    pub(super) fn believe(&self, head: &Head) {
+        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(head.clone());
     }
 
     /// The lock of the folder, if the log lies in one.
@@ -381,6 +403,7 @@ impl Relay {
         };
         publish(store, &append, term).await?;
         store.settle(&append.next).await?;
+        self.believe(&append.next);
         log.tail = tail;
         log.head = Some(append.next.clone());
         Ok((append.next, append.leaves))

@@ -63,6 +63,8 @@ pub struct Session<'a> {
     pub(super) tenure: Rc<Tenure>,
     /// What the look at the evidence log found; not set before it was taken.
     sick: OnceCell<Option<EvidenceFault>>,
+    /// Why the last relay did not work, if it did not.
+    unrelayed: RefCell<Option<EvidenceFault>>,
     /// Rules whose open seals could not be brought to their end, and why.
     stuck: RefCell<BTreeMap<String, Fault>>,
     /// How the rules stand.
@@ -100,7 +102,8 @@ impl<'a> Session<'a> {
     ) -> Self {
         let pseudonyms = Pseudonyms::of(config);
         let (backlog, sick, stuck, standings) = (Cell::new(0), OnceCell::new(), RefCell::default(), RefCell::default());
-        Self { config, sites, key, pseudonyms, tenure, sick, stuck, standings, backlog, stop, progress }
+        let unrelayed = RefCell::default();
+        Self { config, sites, key, pseudonyms, tenure, sick, unrelayed, stuck, standings, backlog, stop, progress }
     }
 
     /// Raises the fences, checks the evidence log, announces the policy and brings to an end what earlier holders left
@@ -137,6 +140,11 @@ impl<'a> Session<'a> {
     /// Why nothing may change at all, if so.
     pub fn sick(&self) -> Option<&EvidenceFault> {
         self.sick.get().and_then(Option::as_ref)
+    }
+
+    /// Why the evidence log cannot be extended, as far as this session found out.
+    pub fn evidence_problem(&self) -> Option<EvidenceFault> {
+        self.sick().cloned().or_else(|| self.unrelayed.borrow().clone())
     }
 
     /// Why this rule may not change anything, if so.
@@ -338,6 +346,8 @@ impl<'a> Session<'a> {
         let keep = self.config.evidence.receipt_keep;
         if let Err(fault) = self.relay_now().await {
             tracing::error!(error = %fault, "receipts could not be relayed");
+            self.tenure.doubt();
+            *self.unrelayed.borrow_mut() = Some(fault.clone());
             for report in reports.iter_mut().filter(|report| report.verdict == Verdict::Clean) {
                 report.verdict = Verdict::Partial;
                 report.cause = Some(fault.cause);

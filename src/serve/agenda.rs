@@ -36,7 +36,8 @@ pub struct Next {
 /// `seen`, the moment it was first seen.
 pub fn next(rule: &Rule, standing: &Standing, seen: Timestamp, now: Timestamp, spread: f64) -> Option<Next> {
     let schedule = rule.schedule.as_ref()?;
-    let fire = schedule.after(standing.served.unwrap_or(seen))?;
+    // A clock that was once ahead must not silence the rule until it is reached again.
+    let fire = schedule.after(standing.served.unwrap_or(seen).min(now))?;
     let turn = match &standing.paused {
         Some(_) => Turn::Skip(Cause::Paused),
         None => Turn::Run,
@@ -48,7 +49,7 @@ pub fn next(rule: &Rule, standing: &Standing, seen: Timestamp, now: Timestamp, s
             at = at.max(later(seen, Duration::from_secs(CATCH_UP_SECS_MAX).mul_f64(spread.clamp(0.0, 1.0))));
         }
         if let (1.., Some(last)) = (standing.failures, &standing.last) {
-            at = at.max(later(last.at, retry(standing.failures)));
+            at = at.max(later(last.at.min(now), retry(standing.failures)));
         }
     }
     Some(Next { fire, at, turn })

@@ -94,6 +94,19 @@ fn a_cause_that_stays_keeps_its_beginning_and_another_one_begins_anew() {
     assert_eq!((stands.blocked, stands.last_clean), (None, Some(at("07:00:00"))));
 }
 
+/// The node's clock once said 2030; it is right again.
+#[test]
+fn a_clock_that_was_ahead_silences_nothing() {
+    let rule = nightly();
+    let ahead: Timestamp = "2030-01-01T03:00:00Z".parse().unwrap();
+    let stands = Standing { served: Some(ahead), ..Standing::default() };
+    let now = at("02:00:00");
+    assert_eq!(next(&rule, &stands, now, now, 0.0).unwrap().fire, at("03:00:00"));
+    let mut failed = standing("01:00:00");
+    failed.ran(&ended(&rule, Verdict::Failed, Some(Cause::Unreachable)), Some(at("03:00:00")), ahead);
+    assert_eq!(next(&rule, &failed, now, at("03:01:00"), 0.0).unwrap().at, at("03:01:10"));
+}
+
 #[test]
 fn an_interrupted_run_goes_on_at_once() {
     let rule = nightly();

@@ -205,7 +205,15 @@ pub(super) async fn listen(home: &Home, tenure: &Tenure, asked: &Asked, progress
         sleep(LOOK_EVERY).await;
         let Ok(connector) = home.get().await else { continue };
         match connector.control().requests().await {
-            Ok(rows) if rows.iter().any(|row| !asked.contains_key(&row.id)) => return,
+            Ok(rows) if rows.iter().any(|row| !asked.contains_key(&row.id)) => {
+                for row in rows.iter().filter(|row| !asked.contains_key(&row.id)) {
+                    // It was heard in time, however long the batch under way takes.
+                    if Request::read(&row.body).is_some_and(|request| request.until >= clock::now()) {
+                        drop(tell(home, tenure, &row.id, RequestState::Taken, &Answer::default()).await);
+                    }
+                }
+                return;
+            }
             Ok(_) => {}
             Err(fault) => {
                 tracing::warn!(error = %fault, "requests cannot be read");

@@ -76,6 +76,8 @@ pub(super) struct Daemon {
     pub(super) stop: watch::Receiver<bool>,
     /// How often in a row the home database did not answer.
     pub(super) away: Cell<u32>,
+    /// Another process took over where nobody coordinates: this one is done.
+    pub(super) fenced: watch::Sender<bool>,
     /// Whether something must be mended by hand that is no fault of the files.
     pub(super) broke: Cell<bool>,
     /// How the rules stand where nothing is written down.
@@ -87,7 +89,7 @@ pub(super) struct Daemon {
 }
 
 /// Serves until the process is asked to end. An error: why it did not start.
-pub async fn serve(options: Options) -> Result<(), Start> {
+pub async fn serve(options: Options) -> Result<Ended, Start> {
     let stop = shutdown::listen().map_err(Start::Signals)?;
     let (source, loaded) = Source::open(options.load);
     let daemon = Daemon::new(stop, Metrics::new().map_err(Start::Metrics)?);
@@ -104,14 +106,29 @@ pub async fn serve(options: Options) -> Result<(), Start> {
             None
         }
     };
+    let life = async {
+        tokio::join!(daemon.live(), daemon.listen(address, listener));
+    };
     tokio::select! {
-        () = async { tokio::join!(daemon.live(), daemon.listen(address, listener)); } => tracing::info!("ended"),
+        () = life => tracing::info!("ended"),
+        () = daemon.until_fenced() => {
+            tracing::error!("ended: another process acts, and `coordination: none` promises that there is only one");
+        }
         () = daemon.overtime() => {
             tracing::warn!("ended without waiting any longer: a database does not answer; what is open there is rolled back");
         }
         never = source::watch(source, &daemon) => match never {},
     }
-    Ok(())
+    Ok(if *daemon.fenced.borrow() { Ended::Fenced } else { Ended::Asked })
+}
+
+/// Why the daemon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to.
+    Asked,
+    /// Another process took over, and nobody coordinates who acts.
+    Fenced,
 }
 
 /// Why the daemon did not start.
@@ -139,6 +156,7 @@ impl Daemon {
             metrics,
             stop,
             away: Cell::new(0),
+            fenced: watch::Sender::new(false),
             broke: Cell::new(false),
             observed: RefCell::default(),
             started: clock::now(),
@@ -204,6 +222,13 @@ impl Daemon {
         }
     }
 
+    /// Returns when another process took over where nobody coordinates.
+    async fn until_fenced(&self) {
+        if self.fenced.subscribe().wait_for(|fenced| *fenced).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Returns when the process was asked to end and should have.
     async fn overtime(&self) {
         let mut stop = self.stop.clone();
@@ -231,12 +256,13 @@ impl Daemon {
         *self.stop.borrow()
     }
 
-    /// Waits until the process is to end or the configuration changes.
-    pub(super) async fn to_end(&self) {
+    /// Waits until the process is to end, or another configuration than this one is in force.
+    pub(super) async fn to_end(&self, config: &Rc<Config>) {
         let (mut stop, mut changed) = (self.stop.clone(), self.changed.subscribe());
+        let other = || self.config().is_none_or(|newer| !Rc::ptr_eq(&newer, config));
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => {}
-            _ = changed.changed() => {}
+            _ = changed.wait_for(|_| other()) => {}
         }
     }
 

@@ -75,8 +75,17 @@ async fn look(daemon: &Daemon, config: &Rc<Config>, home: &Home, key: &EvidenceK
     match Tenure::take(config, connector.control(), key, Duration::ZERO, true).await {
         Ok(tenure) => {
             drop(connector);
-            hold::hold(daemon, Rc::clone(config), home, key, Rc::new(tenure)).await?;
-            Ok(Looked::Acted)
+            let tenure = Rc::new(tenure);
+            hold::hold(daemon, Rc::clone(config), home, key, Rc::clone(&tenure)).await?;
+            match (tenure.claim().alive(), tenure.claim().lasts()) {
+                (true, _) => Ok(Looked::Acted),
+                (false, Some(lasts)) => Ok(Looked::Wait(lasts / 3)),
+                // Whoever took over by force does not wait for us, and must not be fenced in turn.
+                (false, None) => {
+                    daemon.fenced.send_replace(true);
+                    Ok(Looked::Wait(MEND))
+                }
+            }
         }
         Err(Refused::NotHolder(lease)) => {
             daemon.role(Role::Follower { holder: lease.holder, term: lease.term });

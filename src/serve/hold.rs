@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use forgetd_connector::{Cause, Commit, Fault, FaultClass, FenceRaise, LeaseClaim, StandingRow};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -24,6 +24,12 @@ use crate::run::standing::Standing;
 
 /// The longest the holder waits before it looks at everything again.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// How long what is known of a rule outlives it.
+const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// Waves follow each other no closer than this, whatever goes wrong.
+const WAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// The pause after a renewal that met an error.
 const RENEW_AGAIN: Duration = Duration::from_secs(1);
@@ -139,8 +145,12 @@ async fn act(
             }
             continue;
         }
+        let began = Instant::now();
         let reports = Box::pin(wave::wave(&mut held, &config, key, &due, &asked)).await?;
         held.ran(&asked, &reports).await?;
+        if daemon.pause(WAVE_EVERY.saturating_sub(began.elapsed())).await == Woken::Stop {
+            return Ok(());
+        }
         held.forget_requests().await?;
     }
 }
@@ -179,8 +189,19 @@ impl Held<'_> {
 
     /// Begins to count for rules that nobody has served, forgets those that are gone, and shows all of them.
     async fn greet(&mut self, config: &Config) -> Result<(), Fault> {
-        let gone: Vec<String> =
-            self.standings.keys().filter(|name| config.policy.rule(name).is_none()).cloned().collect();
+        let now = clock::now();
+        // A rule that only this process's files do not have is another one's, or comes back: what is known of it, a person's
+        // wish that it rests above all, must still be there then.
+        let old = |standing: &Standing| {
+            standing.paused.is_none()
+                && standing.last.as_ref().is_some_and(|last| now.duration_since(last.at) > FORGET_AFTER)
+        };
+        let gone: Vec<String> = self
+            .standings
+            .iter()
+            .filter(|(name, standing)| config.policy.rule(name).is_none() && old(standing))
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in gone {
             let connector = self.home.get().await?;
             written(connector.control().drop_standing(&name, self.tenure.claim().term()).await)?;

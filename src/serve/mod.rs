@@ -22,4 +22,4 @@ mod show;
 mod source;
 mod wave;
 
-pub use daemon::{Mode, Options, Start, serve};
+pub use daemon::{Ended, Mode, Options, Start, serve};

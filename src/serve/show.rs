@@ -10,7 +10,6 @@ use super::daemon::Daemon;
 use crate::board::{RuleState, Running};
 use crate::clock;
 use crate::config::Config;
-use crate::evidence::EvidenceFault;
 use crate::rules::Rule;
 use crate::run::standing::Standing;
 use crate::run::{Report, Tenure, Verdict};
@@ -127,7 +126,7 @@ impl Daemon {
 
     /// Shows the evidence log as the holder knows it after a session: its head, how many receipts wait for it, and why it
     /// cannot be extended, if so.
-    pub(super) async fn evidence(&self, tenure: &Tenure, pending: u64, sick: Option<&EvidenceFault>) {
+    pub(super) async fn evidence(&self, tenure: &Tenure, pending: u64, problem: Option<String>) {
         let head = tenure.relay().head().await;
         let now = clock::now();
         self.board.send_modify(|board| {
@@ -142,11 +141,11 @@ impl Daemon {
                 evidence.root = Some(hex::encode(head.root));
             }
             evidence.pending = pending;
-            evidence.problem = sick.map(ToString::to_string);
-            evidence.sound = Some(sick.is_none());
+            evidence.sound = Some(problem.is_none());
+            evidence.problem.clone_from(&problem);
             evidence.verified = tenure.trusted_at().or(evidence.verified);
         });
-        if sick.is_some() {
+        if problem.is_some() {
             self.metrics.append_failed();
         }
     }

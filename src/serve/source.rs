@@ -11,12 +11,14 @@ use super::daemon::Daemon;
 use crate::config::{self, Config, LoadOptions, Problems};
 
 /// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 /// Where the configuration comes from, and what the files held when they were last loaded.
 pub(super) struct Source {
     options: LoadOptions,
     seen: Option<[u8; 32]>,
+    /// What they held at the last look.
+    newer: Option<[u8; 32]>,
 }
 
 // === impl Source ===
@@ -24,7 +26,7 @@ pub(super) struct Source {
 impl Source {
     /// Loads the configuration for the first time.
     pub(super) fn open(options: LoadOptions) -> (Self, Result<Config, Problems>) {
-        let mut source = Self { options, seen: None };
+        let mut source = Self { options, seen: None, newer: None };
         let loaded = source.load();
         (source, loaded)
     }
@@ -35,9 +37,13 @@ impl Source {
         config::load(&self.options)
     }
 
-    /// Whether the files hold something else than when they were loaded.
-    fn is_stale(&self) -> bool {
-        self.fingerprint() != self.seen
+    /// Whether the files hold something else than when they were loaded, and the same as at the look before: a file that
+    /// is still being written is not read.
+    fn is_settled(&mut self) -> bool {
+        let now = self.fingerprint();
+        let settled = now != self.seen && now == self.newer;
+        self.newer = now;
+        settled
     }
 
     /// A hash of every file's name and bytes; nothing where one cannot be read, which loading will say.
@@ -65,7 +71,7 @@ pub(super) async fn watch(mut source: Source, daemon: &Daemon) -> Infallible {
             }
         };
         let by_signal = timeout(LOOK_EVERY, hup).await.is_ok();
-        if by_signal || source.is_stale() {
+        if by_signal || source.is_settled() {
             daemon.take(source.load());
         }
     }

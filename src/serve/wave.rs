@@ -34,7 +34,7 @@ pub(super) struct Served {
 /// down.
 pub(super) async fn wave(
     held: &mut Held<'_>,
-    config: &Config,
+    config: &Rc<Config>,
     key: &EvidenceKey,
     due: &[Served],
     asked: &Asked,
@@ -44,7 +44,7 @@ pub(super) async fn wave(
     let (stop, stopped) = watch::channel(false);
     let run = Box::pin(run(daemon, config, key, tenure, due, &hearing, stopped));
     let asked = answer::listen(home, tenure, asked, |rule| daemon.changed_rows(rule));
-    let ran = Box::pin(ending(&stop, run, daemon.to_end(), asked)).await;
+    let ran = Box::pin(ending(&stop, run, daemon.to_end(config), asked)).await;
     held.read().await?;
     let reports = match ran {
         Ok(reports) => reports,
@@ -100,24 +100,24 @@ async fn run(
             return Err(Refused::Unavailable(fault.with_detail(problems.to_string())));
         }
     };
-    let away = daemon.databases(&databases);
+    if daemon.databases(&databases) {
+        // What comes back may have been put back.
+        tenure.doubt();
+    }
     let sites = Sites::survey(config, &databases).await;
     let session = Session::on(config, &sites, key, Rc::clone(tenure), stopped, hearing);
     let firings = firings(config, &sites, due).await;
     let reports = session.wave(&firings, hearing).await;
-    if away {
-        // What comes back may have been put back.
-        tenure.doubt();
-    }
     let mut pending = 0;
     for (_, control) in sites.controls() {
         pending += control.pending_count().await.unwrap_or(0);
     }
-    let sick = match &reports {
-        Err(Refused::Evidence(fault)) => Some(fault),
-        _ => session.sick(),
+    let problem = match &reports {
+        Err(Refused::Evidence(fault)) => Some(fault.to_string()),
+        Err(Refused::Unavailable(fault) | Refused::Locked(fault)) => Some(fault.to_string()),
+        Err(Refused::NotHolder(_)) | Ok(_) => session.evidence_problem().map(|fault| fault.to_string()),
     };
-    daemon.evidence(tenure, pending, sick).await;
+    daemon.evidence(tenure, pending, problem).await;
     databases.close().await;
     reports
 }
@@ -182,18 +182,18 @@ impl Progress for Hearing<'_> {
 }
 
 impl Daemon {
-    /// Shows which databases answer. Whether one does not.
+    /// Shows which databases answer. Whether one does again that did not.
     pub(super) fn databases(&self, databases: &Databases) -> bool {
-        let mut away = false;
+        let mut back = false;
         for (name, connector) in databases.iter() {
             match connector {
-                Ok(connector) => self.database_up(name, connector),
-                Err(fault) => {
-                    away = true;
-                    self.database_fault(name, fault);
+                Ok(connector) => {
+                    back |= self.board.borrow().databases.get(name).is_some_and(|state| state.up == Some(false));
+                    self.database_up(name, connector);
                 }
+                Err(fault) => self.database_fault(name, fault),
             }
         }
-        away
+        back
     }
 }

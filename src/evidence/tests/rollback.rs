@@ -51,6 +51,37 @@ async fn a_restored_home_is_noticed_by_the_remembering_folder() {
     world.start().await.unwrap();
 }
 
+/// Nobody else remembers, but the process that wrote the log does, and goes on remembering after it refused.
+#[tokio::test]
+async fn a_home_put_back_under_a_running_process_is_refused_again_and_again() {
+    let world = World::in_database(&["crm"]);
+    world.run("crm", "r1", 3).await;
+    world.relay().await.unwrap();
+    let dump = world.database("crm").dump();
+    world.run("crm", "r2", 3).await;
+    world.relay().await.unwrap();
+    world.database("crm").restore(dump);
+    world.run("crm", "r3", 2).await;
+    for _ in 0..3 {
+        assert_eq!(world.relay().await.unwrap_err().cause, Cause::Restored);
+    }
+    let fault = world.relay.start(&world.controls()).await.unwrap_err();
+    assert!(fault.found.contains("this process remembers 8"), "{fault}");
+    assert_eq!(world.database("crm").dump().heads[super::ORIGIN].size, 4, "nothing was written");
+}
+
+/// A process that holds its own folder's lock looks at everything anew.
+#[tokio::test]
+async fn a_folder_is_looked_at_again_by_the_process_that_holds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::in_folder(&["crm"], folder.path());
+    for run in ["r1", "r2"] {
+        world.run("crm", run, 3).await;
+        world.relay.start(&world.controls()).await.unwrap();
+        world.relay().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_restored_database_beside_the_home_is_named() {
     let mut world = World::in_database(&["crm", "shop"]);

@@ -30,7 +30,7 @@ impl Session<'_> {
     pub(super) fn is_overdue(&self, rule: &Rule, now: Timestamp) -> bool {
         let served = self.standings.borrow().get(&rule.name).and_then(|standing| standing.served);
         match (&rule.schedule, served) {
-            (Some(schedule), Some(served)) => schedule.after(served).is_some_and(|fire| fire <= now),
+            (Some(schedule), Some(served)) => schedule.after(served.min(now)).is_some_and(|fire| fire <= now),
             _ => true,
         }
     }
@@ -68,7 +68,8 @@ impl Session<'_> {
         let standing = {
             let mut standings = self.standings.borrow_mut();
             let standing = standings.entry(rule.name.clone()).or_default();
-            standing.served = standing.served.max(fire);
+            // Fire times that passed meanwhile passed with it.
+            standing.served = standing.served.max(fire.map(|fire| fire.max(clock::now())));
             standing.clone()
         };
         self.keep_standing(&rule.name, &standing).await;

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::{Refused, Session};
 use crate::clock;
 use crate::rules::Rule;
-use crate::run::standing::Standing;
+use crate::run::standing::{self, Standing};
 use crate::run::{Report, Verdict, close};
 
 /// So many fire times of one rule that passed while it ran are told one by one.
@@ -85,14 +85,20 @@ impl Session<'_> {
         for firing in firings {
             match firing.turn {
                 Turn::Run => {
+                    if *self.stop.borrow() {
+                        // It never began: nothing is to be written down.
+                        let report = Report::new(firing.rule, String::new());
+                        reports.push(report.ended(Verdict::Partial, Some(Cause::Interrupted), None));
+                        continue;
+                    }
                     let began = clock::now();
                     let report = self.run_rule(firing.rule).await;
-                    if !matches!(report.verdict, Verdict::Clean | Verdict::Partial) {
+                    if !is_whole(&report) {
                         self.tenure.reopen(&firing.rule.name);
                     }
                     // What a person asked for serves no fire time: those that pass meanwhile are still to be served.
-                    let passed =
-                        if firing.fire.is_some() { overlapped(firing.rule, began, clock::now()) } else { vec![] };
+                    let served = firing.fire.is_some() && !standing::will_go_on(&report);
+                    let passed = if served { overlapped(firing.rule, began, clock::now()) } else { vec![] };
                     for fire in passed {
                         told.skipped(firing.rule, Cause::Overlap);
                         self.skip(firing.rule, Cause::Overlap, Some(fire)).await;
@@ -116,6 +122,16 @@ impl Session<'_> {
         if self.is_sound() {
             close::note_skipped(self, rule, cause, fire).await;
         }
+    }
+}
+
+/// Whether nothing of the run can have been left open in its lane.
+fn is_whole(report: &Report) -> bool {
+    let stopped = [Cause::Cap, Cause::Observe, Cause::EvidenceBacklog, Cause::Interrupted];
+    match report.verdict {
+        Verdict::Clean => true,
+        Verdict::Partial => report.cause.is_some_and(|cause| stopped.contains(&cause)),
+        Verdict::Blocked | Verdict::Blind | Verdict::Failed => false,
     }
 }
 
