@@ -5,8 +5,8 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging. The level comes from `FORGETD_LOG` (`info` unless set); lines are JSON where standard error is no
-/// terminal and `FORGETD_LOG_FORMAT` is `json`.
+/// Starts logging. The level comes from `FORGETD_LOG` (`info` unless set); lines are JSON where
+/// `FORGETD_LOG_FORMAT` is `json`.
 pub fn start() {
     let filter = EnvFilter::try_from_env("FORGETD_LOG").unwrap_or_else(|_| EnvFilter::new("warn,forgetd=info"));
     let json = std::env::var("FORGETD_LOG_FORMAT").is_ok_and(|format| format == "json");
