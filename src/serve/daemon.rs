@@ -147,7 +147,7 @@ pub enum Start {
 // === impl Daemon ===
 
 impl Daemon {
-    fn new(stop: watch::Receiver<bool>, metrics: Metrics) -> Self {
+    pub(super) fn new(stop: watch::Receiver<bool>, metrics: Metrics) -> Self {
         let board = Board { version: env!("CARGO_PKG_VERSION"), ..Board::default() };
         Self {
             config: RefCell::default(),

@@ -236,6 +236,14 @@ impl Held<'_> {
         (due, pause)
     }
 
+    /// When rules that are not in a wave are due, and in which databases.
+    pub(super) fn upcoming(&self, config: &Config, wave: &[Served]) -> Vec<(Timestamp, String)> {
+        let now = clock::now();
+        let rules = config.policy.rules.iter().filter(|rule| rule.runs());
+        let others = rules.filter(|rule| wave.iter().all(|served| served.rule != rule.name));
+        others.filter_map(|rule| Some((self.next(config, &rule.name, now)?.at, rule.database.clone()))).collect()
+    }
+
     fn next(&self, config: &Config, rule: &str, now: Timestamp) -> Option<Next> {
         let standing = self.standings.get(rule)?;
         agenda::next(config.policy.rule(rule)?, standing, self.seen, now, self.daemon.spread)

@@ -102,6 +102,12 @@ impl Daemon {
         });
     }
 
+    /// Whether a run goes on in a database.
+    pub(super) fn is_busy(&self, database: &str) -> bool {
+        let board = self.board.borrow();
+        board.rules.values().any(|state| state.database == database && state.running.is_some())
+    }
+
     /// How many rows a run under way has changed.
     pub(super) fn changed_rows(&self, rule: &str) -> Option<u64> {
         self.board.borrow().rules.get(rule)?.running.map(|running| running.changed)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use forgetd_connector::{Cause, Fault, FaultClass};
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::answer::{self, Asked};
 use super::daemon::Daemon;
@@ -18,6 +19,9 @@ use crate::rules::Rule;
 use crate::run::standing::Standing;
 use crate::run::{Databases, Firing, Progress, Refused, Report, Session, Sites, Tenure, Told, Turn};
 use crate::{app, clock, preflight};
+
+/// How often a wave looks whether rules of other databases are due.
+const LOOK_AT_OTHERS_EVERY: Duration = Duration::from_secs(5);
 
 /// One rule of a wave.
 #[derive(Clone, Debug)]
@@ -44,7 +48,8 @@ pub(super) async fn wave(
     let (stop, stopped) = watch::channel(false);
     let run = Box::pin(run(daemon, config, key, tenure, due, &hearing, stopped));
     let asked = answer::listen(home, tenure, asked, |rule| daemon.changed_rows(rule));
-    let ran = Box::pin(ending(&stop, run, daemon.to_end(config), asked)).await;
+    let others = others(daemon, held.upcoming(config, due));
+    let ran = Box::pin(ending(&stop, run, daemon.to_end(config), asked, others)).await;
     held.read().await?;
     let reports = match ran {
         Ok(reports) => reports,
@@ -122,17 +127,31 @@ async fn run(
     reports
 }
 
+/// Returns when the time of a rule has come that is not in this wave, and no run goes on in its database: a purge of
+/// hours in one database must not keep the others' rules from firing.
+async fn others(daemon: &Daemon, upcoming: Vec<(Timestamp, String)>) {
+    loop {
+        sleep(LOOK_AT_OTHERS_EVERY).await;
+        let now = clock::now();
+        if upcoming.iter().any(|(at, database)| *at <= now && !daemon.is_busy(database)) {
+            return;
+        }
+    }
+}
+
 /// Lets the work end at its next batch when something else is to be done first.
 async fn ending<T>(
     stop: &watch::Sender<bool>,
     work: impl Future<Output = T>,
     changed: impl Future<Output = ()>,
     asked: impl Future<Output = ()>,
+    others: impl Future<Output = ()>,
 ) -> T {
     let end = async {
         tokio::select! {
             () = changed => {}
             () = asked => {}
+            () = others => {}
         }
         stop.send_replace(true);
         std::future::pending::<Infallible>().await
@@ -195,5 +214,40 @@ impl Daemon {
             }
         }
         back
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+    use tokio::sync::watch;
+    use tokio::time::timeout;
+
+    use super::others;
+    use crate::board::Running;
+    use crate::clock;
+    use crate::rules::testing::rule;
+    use crate::run::standing::Standing;
+    use crate::serve::daemon::Daemon;
+    use crate::telemetry::metrics::Metrics;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rule_whose_database_is_idle_is_not_kept_waiting() {
+        let (_asked, stop) = watch::channel(false);
+        let daemon = Daemon::new(stop, Metrics::new().unwrap());
+        let now = clock::now();
+        daemon.show_rule(&rule("old", "t"), Standing::default(), None, now);
+        let hour = SignedDuration::from_hours(1);
+        let (past, future) = (now.checked_sub(hour).unwrap(), now.checked_add(hour).unwrap());
+        let comes = async |at, database: &str| {
+            timeout(Duration::from_secs(600), others(&daemon, vec![(at, database.to_owned())])).await.is_ok()
+        };
+        assert!(comes(past, "crm").await, "nothing runs there");
+        assert!(!comes(future, "crm").await, "its time has not come");
+        daemon.running("old", Some(Running::default()));
+        assert!(!comes(past, "crm").await, "it comes when that run has ended");
+        assert!(comes(past, "shop").await, "another database");
     }
 }
