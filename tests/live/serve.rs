@@ -2,6 +2,7 @@
 
 mod asking;
 mod changing;
+mod rollout;
 mod standing_in;
 mod watching;
 
