@@ -2,6 +2,7 @@
 
 mod asking;
 mod changing;
+mod chaos;
 mod rollout;
 mod standing_in;
 mod watching;
