@@ -208,10 +208,11 @@ impl Ground {
         let (changed, unfit) = (done.changed, std::mem::take(&mut done.unfit));
         // In shards two documents may have one key, so that as many changes as keys say nothing.
         let all = self.shard.is_none() && changed == keys.len() as u64;
-        let kept = if all { 0 } else { self.left("finish", keys).await? };
-        let gone = (keys.len() as u64).saturating_sub(kept);
-        // A document that was changed and became due again is counted once.
-        Ok(Outcome { changed: changed.min(gone), gone, kept, unfit, ..Outcome::default() })
+        let left = if all { 0 } else { self.left("finish", keys).await? };
+        let sealed = keys.len() as u64;
+        // One that was changed and became due again meanwhile was changed all the same.
+        let gone = sealed.saturating_sub(left).max(changed).min(sealed);
+        Ok(Outcome { changed: changed.min(gone), gone, kept: sealed - gone, unfit, ..Outcome::default() })
     }
 
     fn ids(&self, operation: &'static str, keys: &[Key]) -> Result<Vec<Bson>, Fault> {

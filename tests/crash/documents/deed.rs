@@ -28,6 +28,9 @@ pub(super) enum Used {
 pub(super) struct Outcome {
     /// Documents that forgetd deleted, or how often it transformed one.
     pub(super) truth: u64,
+    /// How often the application made a document due again that was transformed. Where that was before whoever sealed it
+    /// had looked, nobody can tell it from one that was not reached yet: its transforms are counted once.
+    pub(super) again: u64,
     pub(super) found: Found,
 }
 

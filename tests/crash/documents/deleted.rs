@@ -72,6 +72,6 @@ impl Used {
         let keys: Vec<i64> = self.keeps.iter().copied().collect();
         let lost = keys.len() as u64 - documents.count("item", doc! { "_id": { "$in": keys } });
         let went = before - there(documents);
-        Outcome { truth: went.saturating_sub(self.deleted), found: Found { lost, ..Found::default() } }
+        Outcome { truth: went.saturating_sub(self.deleted), again: 0, found: Found { lost, ..Found::default() } }
     }
 }

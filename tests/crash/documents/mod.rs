@@ -73,6 +73,7 @@ struct World {
 struct Round {
     from: Timestamp,
     truth: u64,
+    again: u64,
     quiet: bool,
 }
 
@@ -244,10 +245,11 @@ impl World {
         counts.used += operations;
         counts.app_deleted += app_deleted;
         let before = before + (self.seeded - first).unsigned_abs();
-        let Outcome { truth, found } = used.outcome(&self.documents, &(first..self.seeded), before, &at_death)?;
+        let Outcome { truth, again, found } =
+            used.outcome(&self.documents, &(first..self.seeded), before, &at_death)?;
         counts.found.add(found);
         counts.keys_left += self.documents.find_control("receipt", doc! { "keys": { "$exists": true } }).len() as u64;
-        Ok(Round { from, truth, quiet })
+        Ok(Round { from, truth, again, quiet })
     }
 
     fn seed(&mut self) {
@@ -276,7 +278,7 @@ impl World {
             counts.confirmed += confirmed;
             counts.truth += round.truth;
             counts.gone += gone;
-            counts.unannounced += round.truth.saturating_sub(gone);
+            counts.unannounced += round.truth.saturating_sub(gone + round.again);
             let most = if round.quiet { gone.max(confirmed) } else { confirmed };
             counts.overstated += most.saturating_sub(round.truth);
         }

@@ -25,6 +25,8 @@ pub(super) struct Used {
     known: BTreeMap<i64, Option<Value>>,
     /// How often a document was found transformed.
     transformed: u64,
+    /// How often one that was transformed was made due again.
+    again: u64,
     found: Found,
     pub(super) operations: u64,
     pub(super) deleted: u64,
@@ -80,7 +82,7 @@ enum Seen {
 impl Used {
     pub(super) fn new(people: Arc<People>) -> Self {
         let (known, found) = (BTreeMap::new(), Found::default());
-        Self { people, known, transformed: 0, found, operations: 0, deleted: 0 }
+        Self { people, known, transformed: 0, again: 0, found, operations: 0, deleted: 0 }
     }
 
     /// One operation: the server says what the document was right before it, so every write of forgetd's is seen.
@@ -106,7 +108,9 @@ impl Used {
         let Ok(before) = reply.get_document("value") else { return };
         let before = serde_json::to_value(before).expect("JSON");
         self.operations += 1;
+        let transformed = self.transformed;
         self.look(id, &before);
+        let was_done = self.transformed > transformed;
         let after = match change.get_document("update") {
             Err(_) => {
                 self.deleted += 1;
@@ -117,6 +121,9 @@ impl Used {
                 Err(_) => serde_json::to_value(update).expect("JSON"),
             }),
         };
+        let due_again =
+            after.as_ref().is_some_and(|after| is_due(after) && self.done(after) != comparable(after.clone()));
+        self.again += u64::from(was_done && due_again);
         self.known.insert(id, after);
     }
 
@@ -213,7 +220,7 @@ impl Used {
         if left > 0 {
             return Err(format!("{left} due documents are not done after a clean run"));
         }
-        Ok(Outcome { truth: self.transformed, found: self.found })
+        Ok(Outcome { truth: self.transformed, again: self.again, found: self.found })
     }
 }
 
