@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 use tokio::time::{Instant, sleep};
 
 use super::approve::actor;
-use super::{NOT_HOLDER, print, say};
+use super::{NOT_HOLDER, fault_code, print, say};
+use crate::clock;
 use crate::lease;
 use crate::run::Sites;
 use crate::serve::request::{Answer, Ask, Request};
-use crate::{app, clock};
 
 /// How often the answer is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -33,10 +33,7 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 pub(super) async fn holder(control: &dyn Control, ask: Ask, json: bool) -> Option<u8> {
     match post_and_wait(control, ask).await {
         Ok(answer) => Some(show(&answer?, json)),
-        Err(fault) => {
-            say(format_args!("{fault}; {}", fault.cause().fix()));
-            Some(app::exit_code(&fault))
-        }
+        Err(fault) => Some(fault_code(&fault)),
     }
 }
 

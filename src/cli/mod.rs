@@ -140,6 +140,12 @@ pub(crate) fn say(line: impl std::fmt::Display) {
     eprintln!("{line}");
 }
 
+/// Says what went wrong in a database and what to do about it. Returns the exit code.
+pub(crate) fn fault_code(fault: &forgetd_connector::Fault) -> u8 {
+    say(format_args!("{fault}; {}", fault.cause().fix()));
+    crate::app::exit_code(fault)
+}
+
 /// Prints one line to standard output. A reader that went away ends nothing: the work is in the database.
 pub(crate) fn print(line: impl std::fmt::Display) {
     use std::io::Write as _;

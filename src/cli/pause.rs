@@ -8,7 +8,7 @@ use forgetd_connector::{Control, Fault, FenceRaise};
 use super::approve::{actor, tools};
 use super::ask;
 use super::run::explain;
-use super::{NOT_HOLDER, USAGE, complain, load, print, say};
+use super::{NOT_HOLDER, USAGE, complain, fault_code, load, print, say};
 use crate::config::Config;
 use crate::run::Tenure;
 use crate::run::standing::{self, Paused};
@@ -104,9 +104,4 @@ async fn write(control: &dyn Control, term: u64, ask: &Ask) -> Result<(), Fault>
         print(standing::rest(control, term, rule, paused).await?);
     }
     Ok(())
-}
-
-fn fault_code(fault: &Fault) -> u8 {
-    say(format_args!("{fault}; {}", fault.cause().fix()));
-    app::exit_code(fault)
 }

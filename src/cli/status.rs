@@ -6,7 +6,7 @@ use forgetd_connector::{Connector, ControlState, Fault};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{complain, load, print, report, say};
+use super::{complain, fault_code, load, print, report};
 use crate::config::Config;
 use crate::rules::{Mode, Rule};
 use crate::run::standing::Standing;
@@ -129,9 +129,4 @@ fn line(rule: &Rule, standing: &Standing) -> serde_json::Value {
 /// To the minute, in UTC.
 fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M").to_string()
-}
-
-fn fault_code(fault: &Fault) -> u8 {
-    say(format_args!("{fault}; {}", fault.cause().fix()));
-    app::exit_code(fault)
 }

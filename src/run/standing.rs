@@ -204,8 +204,13 @@ pub async fn rest(control: &dyn Control, term: u64, rule: &str, paused: Option<P
         rows.iter().find(|row| row.rule == rule).map(|row| Standing::read(&row.body)).unwrap_or_default();
     let said = standing.rest(rule, paused, clock::now());
     let row = StandingRow { rule: rule.into(), body: standing.text() };
-    match control.keep_standing(&row, term).await {
-        Commit::Committed => Ok(said),
+    written(control.keep_standing(&row, term).await).map(|()| said)
+}
+
+/// The same row again changes nothing, so an unknown outcome is an error like others: it is written again next time.
+pub(crate) fn written(commit: Commit) -> Result<(), Fault> {
+    match commit {
+        Commit::Committed => Ok(()),
         Commit::Fenced => Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "keep standing", "home database")),
         Commit::RolledBack(fault) | Commit::Unknown(fault) => Err(fault),
     }

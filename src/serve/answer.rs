@@ -7,14 +7,14 @@ use forgetd_connector::{Commit, Fault, RequestState};
 use tokio::time::sleep;
 
 use super::approve;
-use super::hold::{Held, written};
+use super::hold::Held;
 use super::home::Home;
 use super::request::{Answer, Approved, Ask, Request, Signed};
 use super::wave::Served;
 use crate::clock;
 use crate::config::Config;
 use crate::keys::EvidenceKey;
-use crate::run::standing::Paused;
+use crate::run::standing::{Paused, written};
 use crate::run::{Approver, Report, RuleApproval, Tenure, Turn, Verdict};
 
 /// How often requests are looked for.

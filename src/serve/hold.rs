@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use forgetd_connector::{Cause, Commit, Fault, FaultClass, FenceRaise, LeaseClaim, StandingRow};
+use forgetd_connector::{Cause, Fault, FaultClass, FenceRaise, LeaseClaim, StandingRow};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::keys::EvidenceKey;
 use crate::lease::Claim;
 use crate::run::Tenure;
-use crate::run::standing::Standing;
+use crate::run::standing::{Standing, written};
 
 /// The longest the holder waits before it looks at everything again.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -269,14 +269,5 @@ impl Held<'_> {
         if let Some(rule) = config.policy.rule(rule) {
             self.daemon.show_rule(rule, standing, next, now);
         }
-    }
-}
-
-/// The same row again changes nothing, so an unknown outcome is an error like others: it is written again next time.
-pub(super) fn written(commit: Commit) -> Result<(), Fault> {
-    match commit {
-        Commit::Committed => Ok(()),
-        Commit::Fenced => Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "keep standing", "home database")),
-        Commit::RolledBack(fault) | Commit::Unknown(fault) => Err(fault),
     }
 }
