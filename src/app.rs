@@ -86,7 +86,7 @@ async fn connect_one(
         control_name,
         lock_wait_ms: database.lock_wait_ms,
         call_timeout_ms: CALL_TIMEOUT_MS,
-        batch_rows_max: database.batch_rows_max,
+        batch_rows_max: database.throttle.delete_rows_max,
         application: format!("forgetd {instance}"),
     };
     connect_by_scheme(url, context).await

@@ -23,4 +23,5 @@ pub mod run;
 pub mod serve;
 pub mod shutdown;
 pub mod telemetry;
+pub mod throttle;
 pub mod transform;

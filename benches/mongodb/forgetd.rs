@@ -42,8 +42,8 @@ impl Run {
     }
 }
 
-/// Runs this build, or another.
-pub(crate) async fn run(program: Option<&Path>, url: &str, deed: Deed, batch: u32) -> Run {
+/// Runs this build, or another; without a size of its batches by default settings.
+pub(crate) async fn run(program: Option<&Path>, url: &str, deed: Deed, batch: Option<u32>) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("forgetd.yaml");
     let action = match deed {
@@ -56,8 +56,9 @@ pub(crate) async fn run(program: Option<&Path>, url: &str, deed: Deed, batch: u3
             )
         }
     };
+    let throttle = batch.map_or("{}".into(), |rows| format!("{{ batch_rows_max: {rows}, batch_ms_target: 10000 }}"));
     let policy = format!(
-        "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {{ file: url }}\n    throttle: {{ batch_rows_max: {batch} }}\n\
+        "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {{ file: url }}\n    throttle: {throttle}\n\
          evidence:\n  origin: example.com/forgetd/bench\n  signing_key: {{ file: key }}\n\
          pseudonym_keys: [{{ id: k1, domain: people, file: people.key }}]\n\
          rules:\n  - name: bench\n    table: {COLLECTION}\n    keep_for: {DAYS}d\n    since: at\n    when_null: keep\n    \

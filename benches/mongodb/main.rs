@@ -110,15 +110,17 @@ async fn measure(options: &Options, scene: Scene) {
             times.note(&naked(batch), methods::sealed(&server, scene.deed, batch).await, round);
             drop(server);
             let server = base.start().await;
-            times.forgetd(None, &server, scene.deed, batch, round).await;
+            times.forgetd(None, &server, scene.deed, Some(batch), round).await;
             drop(server);
             if options.beside.is_some() {
                 let server = base.start().await;
-                times.forgetd(options.beside.as_deref(), &server, scene.deed, batch, round).await;
+                times.forgetd(options.beside.as_deref(), &server, scene.deed, Some(batch), round).await;
             }
         }
+        let server = base.start().await;
+        times.forgetd(None, &server, scene.deed, None, round).await;
     }
-    for batch in BATCHES {
+    for batch in BATCHES.map(Some).into_iter().chain([None]) {
         let server = base.start().await;
         let counter = turns::Counter::start(server.address());
         let run = forgetd::run(None, &server.url_at(counter.address()), scene.deed, batch).await;
@@ -132,8 +134,9 @@ fn naked(batch: u32) -> String {
     format!("sealed steps naked, {batch} a batch")
 }
 
-fn whole(program: Option<&Path>, batch: u32) -> String {
-    format!("{}, {batch} a batch", program.map_or("forgetd", |_| "the build beside it"))
+fn whole(program: Option<&Path>, batch: Option<u32>) -> String {
+    let size = batch.map_or("default settings".into(), |batch| format!("{batch} a batch"));
+    format!("{}, {size}", program.map_or("forgetd", |_| "the build beside it"))
 }
 
 // === impl Scene ===
@@ -156,7 +159,7 @@ impl Times {
         self.seconds.entry(method.to_owned()).or_default().push(seconds);
     }
 
-    async fn forgetd(&mut self, program: Option<&Path>, server: &Server, deed: Deed, batch: u32, round: usize) {
+    async fn forgetd(&mut self, program: Option<&Path>, server: &Server, deed: Deed, batch: Option<u32>, round: usize) {
         let run = forgetd::run(program, &server.url(), deed, batch).await;
         let method = whole(program, batch);
         self.note(&method, run.seconds, round);
@@ -167,8 +170,12 @@ impl Times {
     fn print(&self, one: &str) {
         for (method, seconds) in &self.seconds {
             let mut line = format!("  {method}: {} s", spread(seconds.clone()));
-            let beside =
-                [Some(one.to_owned()), method.strip_prefix("forgetd").map(|size| format!("sealed steps naked{size}"))];
+            // Default settings stand beside the largest batches.
+            let naked = method.strip_prefix("forgetd").map(|size| match size {
+                ", default settings" => naked(BATCHES[1]),
+                size => format!("sealed steps naked{size}"),
+            });
+            let beside = [Some(one.to_owned()), naked];
             for other in beside.into_iter().flatten().filter(|other| other != method) {
                 let ratios = self.seconds[&other].iter().zip(seconds).map(|(theirs, ours)| theirs / ours).collect();
                 line.push_str(&format!(", {} x {}", spread(ratios), other.split(',').next().unwrap_or_default()));

@@ -7,6 +7,33 @@ pub(crate) struct Run {
     pub(crate) longest_ms: f64,
     pub(crate) peak_mib: f64,
     pub(crate) changed: u64,
+    /// Rows of the largest batch.
+    pub(crate) largest: u64,
+}
+
+/// How many rows a batch has.
+#[derive(Clone, Copy)]
+pub(crate) enum Batch {
+    /// Whatever the defaults come to.
+    Default,
+    /// So many, however long that takes.
+    Rows(u32),
+}
+
+impl Batch {
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Default => "default settings".into(),
+            Self::Rows(rows) => format!("{rows} rows a batch"),
+        }
+    }
+
+    fn throttle(self) -> String {
+        match self {
+            Self::Default => "{}".into(),
+            Self::Rows(rows) => format!("{{ batch_rows_max: {rows}, batch_ms_target: 10000 }}"),
+        }
+    }
 }
 
 /// What happens to the rows.
@@ -16,7 +43,7 @@ pub(crate) enum Deed {
     Transform,
 }
 
-pub(crate) async fn run(url: &str, deed: Deed, batch: u32) -> Run {
+pub(crate) async fn run(url: &str, deed: Deed, batch: Batch) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("forgetd.yaml");
     let (table, action) = match deed {
@@ -27,8 +54,9 @@ pub(crate) async fn run(url: &str, deed: Deed, batch: u32) -> Run {
             ("person", format!("{{ transform: {{ columns: {{ email: {email}, name: {text}, phone: {text} }} }} }}"))
         }
     };
+    let throttle = batch.throttle();
     let policy = format!(
-        "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {{ file: url }}\n    throttle: {{ batch_rows_max: {batch} }}\n\
+        "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {{ file: url }}\n    throttle: {throttle}\n\
          evidence:\n  origin: example.com/forgetd/bench\n  signing_key: {{ file: key }}\n\
          pseudonym_keys: [{{ id: k1, domain: people, file: people.key }}]\n\
          rules:\n  - name: bench\n    table: {table}\n    keep_for: 30d\n    since: {{ column: at, zone: UTC }}\n    mode: enforce\n    \
@@ -42,5 +70,6 @@ pub(crate) async fn run(url: &str, deed: Deed, batch: u32) -> Run {
         longest_ms: line["longest_tx_ms"].as_f64().unwrap(),
         peak_mib,
         changed: line["changed"].as_u64().unwrap(),
+        largest: line["batch_rows_max"].as_u64().unwrap(),
     }
 }

@@ -24,12 +24,11 @@ mod spread;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use forgetd::Deed;
+use forgetd::{Batch, Deed};
 use server::{Base, Product, Server};
 use spread::spread;
 
-/// Rows of one batch.
-const BATCHES: [u32; 2] = [1_000, 10_000];
+const BATCHES: [Batch; 3] = [Batch::Default, Batch::Rows(1_000), Batch::Rows(10_000)];
 
 struct Options {
     rows: u64,
@@ -158,16 +157,17 @@ impl Times {
         self.seconds.entry(method.to_owned()).or_default().push(seconds);
     }
 
-    async fn forgetd(&mut self, server: &Server, deed: Deed, batch: u32, round: usize) {
+    async fn forgetd(&mut self, server: &Server, deed: Deed, batch: Batch, round: usize) {
         let before = server.redo().await;
         let run = forgetd::run(&server.url(), deed, batch).await;
         #[allow(clippy::cast_precision_loss, reason = "rows")]
         let rows = run.changed as f64;
         let redo = (server.redo().await - before) / rows;
-        let method = format!("forgetd, {batch} rows a batch");
+        let method = format!("forgetd, {}", batch.name());
         let told = format!(
-            "{:.0} rows/s, longest transaction {:.0} ms, peak {:.1} MiB, redo {redo:.0} bytes a row",
+            "{:.0} rows/s, {} rows in the largest batch, longest transaction {:.0} ms, peak {:.1} MiB, redo {redo:.0} bytes a row",
             rows / run.seconds,
+            run.largest,
             run.longest_ms,
             run.peak_mib
         );

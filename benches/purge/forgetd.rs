@@ -22,7 +22,7 @@ pub(crate) async fn run(url: &str, scene: &Scene) -> Run {
     std::fs::write(
         &config,
         format!(
-            "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {url}\n    throttle: {{ batch_rows_max: {batch} }}\n\
+            "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {url}\n    throttle: {{ batch_rows_max: {batch}, batch_ms_target: 10000 }}\n\
              evidence:\n  origin: example.com/forgetd/bench\n  signing_key: {{ file: key }}\n\
              rules:\n  - name: events\n    table: public.events\n    keep_for: 30d\n    since: created_at\n    \
              action: delete\n    mode: enforce\n    \

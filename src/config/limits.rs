@@ -30,10 +30,17 @@ pub(super) const LOCK_WAIT_MS: u64 = 200;
 /// Zero would mean "for ever" to some servers.
 pub(super) const LOCK_WAIT_MS_RANGE: RangeInclusive<u64> = 1..=60_000;
 
-/// Rows of a batch: transactions of milliseconds.
-pub(super) const BATCH_ROWS_MAX: u32 = 1000;
+/// Rows of a batch that deletes, where the target's time allows as many.
+pub(super) const DELETE_ROWS_MAX: u32 = 10_000;
+/// Rows of a batch that transforms: they are held in memory, old values and new.
+pub(super) const TRANSFORM_ROWS_MAX: u32 = 1_000;
 /// Memory stays bounded.
 pub(super) const BATCH_ROWS_MAX_RANGE: RangeInclusive<u32> = 1..=100_000;
+
+/// How long a batch shall last, in milliseconds: nobody waits for its locks longer than for a slow disk.
+pub(super) const BATCH_MS_TARGET: u64 = 25;
+/// Longer transactions are what forgetd is there to avoid.
+pub(super) const BATCH_MS_TARGET_RANGE: RangeInclusive<u64> = 1..=10_000;
 
 /// The name of control tables.
 pub(super) const CONTROL_NAME: &str = "forgetd";

@@ -37,4 +37,4 @@ pub use load::{LoadOptions, files, load};
 pub use problem::{Problem, Problems};
 pub use schema::schema;
 pub use secret::Secret;
-pub use settings::{Config, Control, Coordination, Database, Evidence, PseudonymKey, Store};
+pub use settings::{Config, Control, Coordination, Database, Evidence, PseudonymKey, Store, Throttle};

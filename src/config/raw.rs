@@ -106,8 +106,11 @@ pub(super) enum RawControl {
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Throttle")]
 pub(super) struct RawThrottle {
-    /// The most rows one batch changes: from 1 to 100000. Default: 1000.
+    /// The most rows one batch changes: from 1 to 100000. Default: 10000 where it deletes, 1000 where it transforms.
     pub(super) batch_rows_max: Field<u32>,
+    /// How long a batch shall last, in milliseconds, from 1 to 10000: batches begin at 1000 rows and grow or shrink until they
+    /// last about as long. Default: 25.
+    pub(super) batch_ms_target: Field<u64>,
 }
 
 /// Where evidence goes and who signs it.

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use jiff::Timestamp;
 
 use super::Secret;
-use crate::rules::Policy;
+use crate::rules::{Policy, Rule};
 
 /// Everything `forgetd` needs to know before it connects.
 #[derive(Clone, Debug)]
@@ -55,8 +55,27 @@ pub struct Database {
     pub max_connections: u32,
     /// How long a row lock is waited for, in milliseconds.
     pub lock_wait_ms: u64,
-    /// The most rows one batch changes.
-    pub batch_rows_max: u32,
+    /// How hard it may be worked.
+    pub throttle: Throttle,
+}
+
+/// How hard a database may be worked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Throttle {
+    /// The most rows one batch deletes.
+    pub delete_rows_max: u32,
+    /// The most rows one batch transforms.
+    pub transform_rows_max: u32,
+    /// How long a batch shall last: its size follows what was measured.
+    pub batch_target: Duration,
+}
+
+impl Throttle {
+    /// The most rows one batch of a rule changes.
+    #[must_use]
+    pub fn rows_max(&self, rule: &Rule) -> u32 {
+        if rule.transform().is_some() { self.transform_rows_max } else { self.delete_rows_max }
+    }
 }
 
 /// Where a database's control tables are.

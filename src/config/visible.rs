@@ -21,6 +21,7 @@ const SHOWN: &[&str] = &[
     "region",
     "max_connections",
     "batch_rows_max",
+    "batch_ms_target",
     "store",
     "origin",
     "receipt_keep",

@@ -1,6 +1,7 @@
 //! How fast batches may follow each other, and what stops them from outside.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -10,6 +11,8 @@ use super::Progress;
 pub struct Pace<'a> {
     /// The most rows of one batch.
     pub batch_rows_max: u32,
+    /// How long a batch shall last.
+    pub batch_target: Duration,
     /// The most receipts that may wait for the relay.
     pub receipts_pending_max: u64,
     /// How many wait, as far as this process knows.

@@ -303,11 +303,14 @@ impl<'a> Session<'a> {
             let report = Report::new(rule, String::new());
             return report.ended(Verdict::Partial, Some(Cause::Interrupted), None);
         }
-        let site = self.sites.site(&rule.database);
-        let rows =
-            site.map_or(1000, |site| site.settings.batch_rows_max.min(site.connector.capabilities().batch_rows_max));
+        // Without a site there is no batch: the run says why.
+        let (batch_rows_max, batch_target) = self.sites.site(&rule.database).map_or((1, Duration::ZERO), |site| {
+            let throttle = &site.settings.throttle;
+            (throttle.rows_max(rule).min(site.connector.capabilities().batch_rows_max), throttle.batch_target)
+        });
         let pace = Pace {
-            batch_rows_max: rows.max(1),
+            batch_rows_max,
+            batch_target,
             receipts_pending_max: self.config.evidence.receipts_pending_max,
             backlog: &self.backlog,
             stop: self.stop.clone(),

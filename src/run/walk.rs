@@ -12,6 +12,7 @@ use super::batch::{self, Batched, Stopped};
 use super::job::Job;
 use super::{Pace, seals};
 use crate::run::LANE;
+use crate::throttle::BatchSize;
 
 /// How often a batch is tried again after a deadlock, a lost connection or an opened seal, in a row.
 const TRIES_MAX: usize = 8;
@@ -60,6 +61,7 @@ pub(super) enum Halt {
 /// What the next order depends on.
 struct Stand {
     from: Option<Cursor>,
+    /// The most rows of a batch, halved where a row is to blame for a fault.
     rows: u32,
     locks: LockWait,
     /// Batches with a receipt so far.
@@ -75,6 +77,7 @@ pub(super) struct Walk<'a, 'j> {
     lane: Option<Lane>,
     sequence: u64,
     stand: Stand,
+    size: BatchSize,
     /// Whether locked rows are passed over throughout, not only after one was met.
     skips: bool,
     done: Walked,
@@ -100,7 +103,8 @@ impl<'a, 'j> Walk<'a, 'j> {
         let rows = pace.batch_rows_max;
         let skips = locks == LockWait::Skip;
         let stand = Stand { from, rows, locks, batches: 0, changed: 0 };
-        Ok(Self { job, pace, lane: None, sequence, stand, skips, done: Walked::default(), tries: pauses() })
+        let size = BatchSize::new(rows, pace.batch_target);
+        Ok(Self { job, pace, lane: None, sequence, stand, size, skips, done: Walked::default(), tries: pauses() })
     }
 
     /// Walks to the lane's end or to the first reason to halt. What was done stands in the result either way.
@@ -112,7 +116,7 @@ impl<'a, 'j> Walk<'a, 'j> {
                 Err(halt) => return (self.done, Some(halt)),
             };
             let next = match self.batch(&order, changed_before).await {
-                Ok(batched) => self.account(batched, changed_before),
+                Ok(batched) => self.account(batched, order.rows_max, changed_before),
                 Err(stopped) => match self.mend(stopped, &order).await {
                     Ok(Some(next)) => next,
                     Ok(None) => continue,
@@ -142,11 +146,12 @@ impl<'a, 'j> Walk<'a, 'j> {
         if self.pace.backlog.get() > self.pace.receipts_pending_max {
             return Err(Halt::Backlog);
         }
+        let rows = stand.rows.min(self.size.rows());
         let rows_max = match self.job.rule.cap.rows_per_run {
-            None => stand.rows,
+            None => rows,
             Some(cap) => match cap.saturating_sub(changed_before + stand.changed + self.done.adopted) {
                 0 => return Err(Halt::Cap),
-                left => stand.rows.min(u32::try_from(left).unwrap_or(u32::MAX)),
+                left => rows.min(u32::try_from(left).unwrap_or(u32::MAX)),
             },
         };
         let compare = if stand.batches.is_multiple_of(COMPARE_ALL_EVERY) { Compare::All } else { Compare::Announced };
@@ -199,7 +204,7 @@ impl<'a, 'j> Walk<'a, 'j> {
     }
 
     /// Books a batch that came to its end.
-    fn account(&mut self, batched: Batched, changed_before: u64) -> Next {
+    fn account(&mut self, batched: Batched, asked: u32, changed_before: u64) -> Next {
         self.stand = self.behind(batched.changed, batched.receipt);
         self.tries = pauses();
         if batched.reconnect {
@@ -212,6 +217,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             *self.done.skipped.entry(Cause::Locked).or_default() += batched.locked;
         }
         if batched.receipt {
+            self.size.took(asked, batched.changed, batched.open);
             self.sequence += 1;
             self.done.batches = self.stand.batches;
             self.done.changed = self.stand.changed;

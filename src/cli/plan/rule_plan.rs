@@ -47,7 +47,7 @@ pub struct RulePlan {
 /// Plans one rule.
 pub(super) async fn plan(rule: &Rule, config: &Config, opened: &Opened<'_>, home: &Home<'_>, args: &Args) -> RulePlan {
     let database = config.database(&rule.database);
-    let mut plan = RulePlan::new(rule, database.map_or(1, |database| u64::from(database.batch_rows_max)));
+    let mut plan = RulePlan::new(rule, database.map_or(1, |database| u64::from(database.throttle.rows_max(rule))));
     if let Err(fault) = plan.look(config, opened, home, args.exact).await {
         plan.fail(&fault);
     }
@@ -210,7 +210,7 @@ impl RulePlan {
         let (rows, capped) = self.next();
         let batches = match self.batches() {
             1 => "1 batch".into(),
-            n => format!("{} batches", report::thousands(n)),
+            n => format!("at least {} batches", report::thousands(n)),
         };
         let most = report::thousands(self.batch_rows_max);
         let cap = if capped { ", then stop at cap.rows_per_run" } else { "" };

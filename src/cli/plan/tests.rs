@@ -34,7 +34,7 @@ fn a_plan_reads_well_within_the_width() {
     for part in [
         "leads: delete from crm.lead (enforce)",
         "due        12,345 of 100,000 rows (12.3%), the oldest of 2025-01-01T00:00:00Z",
-        "would      delete 12,345 rows in 13 batches of at most 1,000",
+        "would      delete 12,345 rows in at least 13 batches of at most 1,000",
     ] {
         assert!(shown.contains(part), "{part} in\n{shown}");
     }
@@ -44,12 +44,15 @@ fn a_plan_reads_well_within_the_width() {
 fn what_would_happen_is_said_in_the_rules_mode() {
     let outlook = |plan: &RulePlan| plan.outlook().1;
     let mut plan = planned(Count::Capped(5000), Count::Exact(9000));
-    assert_eq!(outlook(&plan), "delete at least 5,000 rows in 5 batches of at most 1,000");
+    assert_eq!(outlook(&plan), "delete at least 5,000 rows in at least 5 batches of at most 1,000");
     plan.rule.mode = Mode::Observe;
     assert!(outlook(&plan).starts_with("only look; with `mode: enforce` it would delete"));
     plan.rule.mode = Mode::Enforce;
     plan.rule.cap.rows_per_run = Some(1500);
-    assert_eq!(outlook(&plan), "delete 1,500 rows in 2 batches of at most 1,000, then stop at cap.rows_per_run");
+    assert_eq!(
+        outlook(&plan),
+        "delete 1,500 rows in at least 2 batches of at most 1,000, then stop at cap.rows_per_run"
+    );
     plan.guards = vec![(Cause::CoolOff, "it waits".into())];
     assert!(outlook(&plan).starts_with("nothing yet: it waits; then delete 1,500 rows"), "{}", outlook(&plan));
     plan.guards.push((Cause::RowsMax, "at least 5000 rows are due".into()));

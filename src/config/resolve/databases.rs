@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::time::Duration;
 
 use super::say::{Say, is_name};
 use crate::config::{
-    Control, Database, Secret, limits,
+    Control, Database, Secret, Throttle, limits,
     place::Place,
-    raw::{ByName, RawControl, RawDatabase, RawSecret},
+    raw::{ByName, RawControl, RawDatabase, RawSecret, RawThrottle},
     read::{At, Field, TextOr},
     words,
 };
@@ -52,10 +53,7 @@ fn database(name: &str, raw: &At<RawDatabase>, single: bool, folder: &Path, say:
     let entry = &raw.value;
     let max_connections = say.number(&entry.max_connections, &limits::MAX_CONNECTIONS_RANGE, limits::MAX_CONNECTIONS);
     let lock_wait_ms = say.number(&entry.lock_wait_ms, &limits::LOCK_WAIT_MS_RANGE, limits::LOCK_WAIT_MS);
-    let batch = entry.throttle.value().map(|throttle| &throttle.batch_rows_max);
-    let batch_rows_max = batch.map_or(limits::BATCH_ROWS_MAX, |field| {
-        say.number(field, &limits::BATCH_ROWS_MAX_RANGE, limits::BATCH_ROWS_MAX)
-    });
+    let throttle = throttle(&entry.throttle, say);
     let region = say.text(&entry.region);
     let control = control(&entry.control, say);
     let url = match &entry.url {
@@ -77,8 +75,21 @@ fn database(name: &str, raw: &At<RawDatabase>, single: bool, folder: &Path, say:
         region,
         max_connections,
         lock_wait_ms,
-        batch_rows_max,
+        throttle,
     })
+}
+
+fn throttle(raw: &Field<RawThrottle>, say: &mut Say<'_>) -> Throttle {
+    let absent = RawThrottle::default();
+    let raw = raw.value().unwrap_or(&absent);
+    let mut rows_max = |default| say.number(&raw.batch_rows_max, &limits::BATCH_ROWS_MAX_RANGE, default);
+    let delete_rows_max = rows_max(limits::DELETE_ROWS_MAX);
+    let transform_rows_max = match &raw.batch_rows_max {
+        Field::Absent => limits::TRANSFORM_ROWS_MAX,
+        _ => delete_rows_max,
+    };
+    let target = say.number(&raw.batch_ms_target, &limits::BATCH_MS_TARGET_RANGE, limits::BATCH_MS_TARGET);
+    Throttle { delete_rows_max, transform_rows_max, batch_target: Duration::from_millis(target) }
 }
 
 fn url(url: &At<TextOr<RawSecret>>, folder: &Path, say: &mut Say<'_>) -> Option<Secret> {

@@ -1,0 +1,180 @@
+//! How many rows a batch takes, so that its transaction lasts about as long as its target.
+
+use std::time::Duration;
+
+/// The size of the first batch, whatever the target: small enough for any server, large enough to tell something.
+const FIRST: u32 = 1_000;
+
+/// No duration makes batches smaller than this. What a batch costs beside its rows is all that is left to measure there,
+/// and a server that is slow for another reason would make the run endless.
+const LEAST: u32 = 100;
+
+/// A size grows and shrinks by these factors at most, from one batch to the next.
+const GROWTH_MAX: f64 = 1.5;
+const SHRINK_MAX: f64 = 0.5;
+
+/// Durations are noisy. Within this share of the target the size rests, or it never would.
+const DEAD_BAND: f64 = 0.25;
+
+/// The size of a lane's batches: begins at 1,000 rows and follows the duration of the batches before.
+///
+/// It changes behind two batches in a row that were too short, or too long: a single stall of the server, a checkpoint say,
+/// tells nothing of the size. It grows by half at most, and only behind full batches. An order may be on its way before
+/// the duration of the batch before is known, so each change is taken from the size that was measured.
+#[derive(Clone, Debug)]
+pub struct BatchSize {
+    rows: u32,
+    most: u32,
+    target: Duration,
+    last: Fit,
+}
+
+/// How a batch's duration lies to its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    Short,
+    Fits,
+    Long,
+}
+
+// === impl BatchSize ===
+
+impl BatchSize {
+    /// Batches of at most `most` rows that shall last `target`.
+    #[must_use]
+    pub fn new(most: u32, target: Duration) -> Self {
+        let most = most.max(1);
+        Self { rows: most.min(FIRST), most, target, last: Fit::Fits }
+    }
+
+    /// The most rows of the next batch; at least one.
+    #[must_use]
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// A batch that might have had `asked` rows changed `changed` and lasted `took`.
+    pub fn took(&mut self, asked: u32, changed: u64, took: Duration) {
+        let ratio = self.target.as_secs_f64() / took.as_secs_f64().max(1e-6);
+        let fit = if ratio < 1.0 - DEAD_BAND {
+            Fit::Long
+        } else if ratio > 1.0 + DEAD_BAND && changed >= u64::from(asked) {
+            Fit::Short
+        } else {
+            Fit::Fits
+        };
+        let again = std::mem::replace(&mut self.last, fit) == fit;
+        let proposed = scaled(asked, ratio.clamp(SHRINK_MAX, GROWTH_MAX));
+        let rows = match fit {
+            Fit::Short if again => proposed.max(self.rows).min(self.most),
+            Fit::Long if again => proposed.min(self.rows).max(LEAST.min(self.most)),
+            _ => return,
+        };
+        self.rows = rows;
+        self.last = Fit::Fits;
+    }
+}
+
+/// Sizes stay far below 2^32, and fractions of a row do not matter.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and saturating is right")]
+fn scaled(rows: u32, factor: f64) -> u32 {
+    (f64::from(rows) * factor) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{BatchSize, FIRST, LEAST};
+
+    /// A server whose batches cost something each and something a row, and which is up to `noise` slower or faster.
+    struct Server {
+        batch: f64,
+        row: f64,
+        noise: f64,
+        seed: u64,
+    }
+
+    impl Server {
+        fn took(&mut self, rows: u32) -> Duration {
+            // Knuth's constants of a linear congruential generator (MMIX).
+            self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let dice = f64::from((self.seed >> 40) as u32) / f64::from(1_u32 << 24);
+            let noise = 1.0 + self.noise * (2.0 * dice - 1.0);
+            Duration::from_secs_f64((self.batch + self.row * f64::from(rows)) * noise)
+        }
+    }
+
+    /// Works `batches` of them, each ordered before the duration of the one before is known; says the sizes.
+    fn work(size: &mut BatchSize, server: &mut Server, batches: usize) -> Vec<u32> {
+        let mut sizes = Vec::new();
+        let mut asked = size.rows();
+        for _ in 0..batches {
+            let next = size.rows();
+            size.took(asked, u64::from(asked), server.took(asked));
+            sizes.push(asked);
+            asked = next;
+        }
+        sizes
+    }
+
+    const TARGET: Duration = Duration::from_millis(25);
+
+    #[test]
+    fn batches_come_to_last_as_long_as_their_target_and_rest_there() {
+        for (batch, row) in [(0.002, 10e-6), (0.001, 3e-6), (0.0, 100e-6), (0.010, 20e-6)] {
+            for seed in 0..20 {
+                let mut size = BatchSize::new(50_000, TARGET);
+                let mut server = Server { batch, row, noise: 0.15, seed };
+                work(&mut size, &mut server, 60);
+                let rested = work(&mut size, &mut server, 200);
+                let ideal = (0.025 - batch) / row;
+                for rows in &rested {
+                    let share = f64::from(*rows) / ideal;
+                    assert!((0.5..=1.5).contains(&share), "{batch} {row}: {rows} of {ideal}");
+                }
+                let changes = rested.windows(2).filter(|pair| pair[0] != pair[1]).count();
+                assert!(changes <= 10, "{batch} {row}: {changes} changes in 200 batches: {rested:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_stall_changes_nothing_and_a_slow_server_halves_the_size() {
+        let mut size = BatchSize::new(10_000, TARGET);
+        let before = size.rows();
+        size.took(before, u64::from(before), TARGET * 20);
+        size.took(before, u64::from(before), TARGET);
+        assert_eq!(size.rows(), before);
+        size.took(before, u64::from(before), TARGET * 20);
+        size.took(before, u64::from(before), TARGET * 20);
+        assert_eq!(size.rows(), before / 2);
+    }
+
+    #[test]
+    fn a_batch_that_was_not_full_says_nothing_of_a_larger_one() {
+        let mut size = BatchSize::new(10_000, TARGET);
+        for changed in [FIRST, FIRST - 1, FIRST, FIRST - 1] {
+            size.took(FIRST, u64::from(changed), TARGET / 10);
+        }
+        assert_eq!(size.rows(), FIRST);
+        size.took(FIRST, u64::from(FIRST), TARGET / 10);
+        size.took(FIRST, u64::from(FIRST), TARGET / 10);
+        assert_eq!(size.rows(), FIRST + FIRST / 2);
+    }
+
+    #[test]
+    fn sizes_stay_between_their_bounds() {
+        for (most, highest, lowest) in [(10, 10, 10), (1, 1, 1), (0, 1, 1), (5_000, 5_000, LEAST)] {
+            let mut size = BatchSize::new(most, TARGET);
+            for _ in 0..50 {
+                size.took(size.rows(), u64::from(size.rows()), Duration::ZERO);
+            }
+            assert_eq!(size.rows(), highest, "{most}");
+            for _ in 0..50 {
+                size.took(size.rows(), u64::from(size.rows()), TARGET * 1_000);
+            }
+            assert_eq!(size.rows(), lowest, "{most}");
+        }
+    }
+}
