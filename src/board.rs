@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use forgetd_connector::Cause;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -81,6 +82,8 @@ pub struct DatabaseState {
     pub problem: Option<String>,
     /// Why nothing is started there, if so.
     pub paused: Option<Pause>,
+    /// Until when, where that is known.
+    pub paused_until: Option<Timestamp>,
 }
 
 /// Why no batch starts in a database. The ids are part of the metrics.
@@ -89,7 +92,7 @@ pub struct DatabaseState {
 pub enum Pause {
     /// Too many receipts wait for the relay.
     EvidenceBacklog,
-    /// Every rule of it rests in a window of its own.
+    /// A quiet window of it is open.
     QuietWindow,
     /// A person paused every rule of it.
     Operator,
@@ -175,6 +178,16 @@ impl Role {
 impl Pause {
     /// Every reason, for pre-created series.
     pub const ALL: &[Self] = &[Self::EvidenceBacklog, Self::QuietWindow, Self::Operator, Self::Unreachable];
+
+    /// The cause whose fix says what to do about it.
+    pub const fn cause(self) -> Cause {
+        match self {
+            Self::EvidenceBacklog => Cause::EvidenceBacklog,
+            Self::QuietWindow => Cause::QuietWindow,
+            Self::Operator => Cause::Paused,
+            Self::Unreachable => Cause::Unreachable,
+        }
+    }
 
     /// The id in metrics and on the page.
     pub const fn id(self) -> &'static str {

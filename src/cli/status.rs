@@ -53,7 +53,7 @@ async fn look(config: &Config, connector: &dyn Connector, json: bool) -> Result<
         config.policy.rules.iter().filter(|rule| rule.runs()).map(|rule| (rule, standing(rule))).collect();
     if json {
         for (rule, standing) in &rules {
-            print(line(rule, standing));
+            print(line(config, rule, standing));
         }
         return Ok(());
     }
@@ -65,9 +65,14 @@ async fn look(config: &Config, connector: &dyn Connector, json: bool) -> Result<
     let mut table = report::table();
     table.set_header(["rule", "mode", "last run", "verdict", "left", "next"]);
     for (rule, standing) in &rules {
-        table.add_row(row(rule, standing));
+        table.add_row(row(config, rule, standing));
     }
     print(report::text(&table));
+    for database in &config.databases {
+        if let Some(end) = database.quiet.until(clock::now()) {
+            print(format_args!("{}: quiet until {}: nothing is started there", database.name, minute(end)));
+        }
+    }
     for (rule, standing) in &rules {
         if let Some(cause) = standing.last.as_ref().and_then(|last| last.cause) {
             print(format_args!("{}: {cause}: {}", rule.name, cause.fix()));
@@ -87,11 +92,13 @@ const fn mode(rule: &Rule) -> &'static str {
     }
 }
 
-fn next(rule: &Rule, standing: &Standing) -> Option<Timestamp> {
-    rule.schedule.as_ref()?.after(standing.served.unwrap_or_else(clock::now))
+fn next(config: &Config, rule: &Rule, standing: &Standing) -> Option<Timestamp> {
+    let fire = rule.schedule.as_ref()?.after(standing.served.unwrap_or_else(clock::now))?;
+    let quiet = config.quiet(&rule.database).until(fire.max(clock::now()));
+    Some(quiet.unwrap_or(fire))
 }
 
-fn row(rule: &Rule, standing: &Standing) -> [String; 6] {
+fn row(config: &Config, rule: &Rule, standing: &Standing) -> [String; 6] {
     let last = standing.last.as_ref();
     let verdict = last.map_or_else(|| "-".into(), |last| last.verdict.to_string());
     [
@@ -100,11 +107,11 @@ fn row(rule: &Rule, standing: &Standing) -> [String; 6] {
         last.map_or_else(|| "never".into(), |last| minute(last.at)),
         if standing.paused.is_some() { format!("{verdict}, paused") } else { verdict },
         last.and_then(|last| last.left).map_or_else(|| "-".into(), |left| left.to_string()),
-        next(rule, standing).map_or_else(|| "-".into(), minute),
+        next(config, rule, standing).map_or_else(|| "-".into(), minute),
     ]
 }
 
-fn line(rule: &Rule, standing: &Standing) -> serde_json::Value {
+fn line(config: &Config, rule: &Rule, standing: &Standing) -> serde_json::Value {
     let last = standing.last.as_ref();
     json!({
         "rule": rule.name,
@@ -122,7 +129,7 @@ fn line(rule: &Rule, standing: &Standing) -> serde_json::Value {
         "last_clean": standing.last_clean,
         "blocked": standing.blocked,
         "paused": standing.paused,
-        "next": next(rule, standing),
+        "next": next(config, rule, standing),
     })
 }
 

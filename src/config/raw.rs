@@ -111,6 +111,23 @@ pub(super) struct RawThrottle {
     /// How long a batch shall last, in milliseconds, from 1 to 10000: batches begin at 1000 rows and grow or shrink until they
     /// last about as long. Default: 25.
     pub(super) batch_ms_target: Field<u64>,
+    /// Hours in which nothing is started: a run ends with its batch and goes on afterwards, and a fire time waits.
+    pub(super) quiet: Field<Vec<Field<RawQuiet>>>,
+}
+
+/// Hours in which nothing is started in a database.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Quiet", extend("required" = ["from", "to"]))]
+pub(super) struct RawQuiet {
+    /// The time at which it begins: `"08:00"`.
+    pub(super) from: Field<String>,
+    /// The time at which it ends, up to `"24:00"`; on the next day where it is not later than `from`.
+    pub(super) to: Field<String>,
+    /// The days on which it begins, as in a schedule: `mon-fri`, `sat,sun`. Default: every day.
+    pub(super) days: Field<String>,
+    /// The zone of the times, as `Area/City`. Default: UTC.
+    pub(super) zone: Field<String>,
 }
 
 /// Where evidence goes and who signs it.

@@ -1,12 +1,12 @@
 //! What the daemon was told, resolved: defaults applied, names checked, paths absolute or relative to the working
 //! folder, nothing of the files' form left.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
 use jiff::Timestamp;
 
 use super::Secret;
-use crate::rules::{Policy, Rule};
+use crate::rules::{Policy, QuietWindows, Rule};
 
 /// Everything `forgetd` needs to know before it connects.
 #[derive(Clone, Debug)]
@@ -57,6 +57,8 @@ pub struct Database {
     pub lock_wait_ms: u64,
     /// How hard it may be worked.
     pub throttle: Throttle,
+    /// When nothing is started.
+    pub quiet: QuietWindows,
 }
 
 /// How hard a database may be worked.
@@ -134,6 +136,12 @@ impl Config {
     /// The entry of `databases:` called `name`.
     pub fn database(&self, name: &str) -> Option<&Database> {
         self.databases.iter().find(|database| database.name == name)
+    }
+
+    /// When nothing is started in a database.
+    pub fn quiet(&self, database: &str) -> &QuietWindows {
+        static NEVER: LazyLock<QuietWindows> = LazyLock::new(QuietWindows::default);
+        self.database(database).map_or(&NEVER, |database| &database.quiet)
     }
 
     /// The home database. Loading makes sure that there is exactly one.

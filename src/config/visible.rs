@@ -22,6 +22,9 @@ const SHOWN: &[&str] = &[
     "max_connections",
     "batch_rows_max",
     "batch_ms_target",
+    "from",
+    "to",
+    "days",
     "store",
     "origin",
     "receipt_keep",
@@ -62,6 +65,7 @@ const SHOWN: &[&str] = &[
 const ENTERED: &[&str] = &[
     "databases",
     "throttle",
+    "quiet",
     "evidence",
     "defaults",
     "rules",

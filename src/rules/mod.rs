@@ -6,6 +6,7 @@ mod normal;
 mod period;
 mod policy;
 mod published;
+mod quiet;
 mod rule;
 mod schedule;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use change::{Change, changes};
 pub use normal::normal;
 pub use period::{Period, PeriodError};
 pub use policy::Policy;
+pub use quiet::{QuietError, QuietWindow, QuietWindows};
 pub use rule::{Action, Cap, CoolOff, Guard, LegalBasis, Mode, RowEvidence, Rule};
 pub use schedule::{Schedule, ScheduleError};
 pub use transform::Transform;

@@ -218,6 +218,7 @@ fn judge(
         Some(Halt::Cap) if report.left != Some(0) => return (Verdict::Partial, Some(Cause::Cap), None),
         Some(Halt::Interrupted) => return (Verdict::Partial, Some(Cause::Interrupted), None),
         Some(Halt::Backlog) => return (Verdict::Partial, Some(Cause::EvidenceBacklog), None),
+        Some(Halt::Quiet) => return (Verdict::Partial, Some(Cause::QuietWindow), None),
         Some(Halt::Fenced) => return (Verdict::Failed, Some(Cause::Fenced), None),
         Some(Halt::Unknown(fault)) => {
             return (Verdict::Failed, Some(Cause::Unknown), Some(fault.to_string()));
@@ -271,7 +272,7 @@ fn failed(report: Report, fault: &Fault) -> Report {
 /// lost database is resumed.
 async fn close(opened: &Opened<'_>, halt: Option<&Halt>, report: Report) -> Report {
     let goes_on = match halt {
-        Some(Halt::Fenced | Halt::Unknown(_) | Halt::Interrupted | Halt::SealOpen(_)) => true,
+        Some(Halt::Fenced | Halt::Unknown(_) | Halt::Interrupted | Halt::Quiet | Halt::SealOpen(_)) => true,
         Some(Halt::Fault(fault)) => {
             matches!(fault.class, FaultClass::Disconnected | FaultClass::Unreachable | FaultClass::Transient)
         }

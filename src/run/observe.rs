@@ -7,12 +7,18 @@ use super::rule::{self, Blocked};
 use super::{Report, Sites, Verdict};
 use crate::config::Config;
 use crate::rules::{Mode, Rule};
-use crate::{plan, preflight};
+use crate::{clock, plan, preflight};
 
 /// Looks at what each rule would do. A rule in enforce mode is blocked: without control tables nothing may change.
 pub async fn observe(config: &Config, sites: &Sites<'_>, rules: &[&Rule]) -> Vec<Report> {
     let mut reports = Vec::with_capacity(rules.len());
     for rule in rules {
+        if let Some(end) = config.quiet(&rule.database).until(clock::now()) {
+            let detail = format!("database {} has a quiet window until {end}", rule.database);
+            let report = Report::new(rule, String::new());
+            reports.push(report.ended(Verdict::Partial, Some(Cause::QuietWindow), Some(detail)));
+            continue;
+        }
         let started = Instant::now();
         let report = Report::new(rule, ulid::Ulid::generate().to_string());
         let mut report = match look(config, sites, rule, report.clone()).await {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Progress;
+use crate::rules::QuietWindows;
 
 /// The limits a walk obeys.
 pub struct Pace<'a> {
@@ -17,6 +18,8 @@ pub struct Pace<'a> {
     pub receipts_pending_max: u64,
     /// How many wait, as far as this process knows.
     pub backlog: &'a Cell<u64>,
+    /// When no batch starts.
+    pub quiet: &'a QuietWindows,
     /// Turns true when the process is asked to stop.
     pub stop: watch::Receiver<bool>,
     /// Who is told about each batch.

@@ -368,7 +368,8 @@ async fn act(
     let opened = Opened { session, site, job: &job, row, findings: &looked.findings, resumed, more };
     let report = close::walk_and_close(&opened, pace, report).await;
     pace.progress.end(&rule.name);
-    if matches!(report.verdict, Verdict::Clean | Verdict::Partial) && report.cause != Some(Cause::Interrupted) {
+    let goes_on = matches!(report.cause, Some(Cause::Interrupted | Cause::QuietWindow));
+    if matches!(report.verdict, Verdict::Clean | Verdict::Partial) && !goes_on {
         looked.book.ran(report.changed, began.elapsed().as_secs_f64());
         if report.verdict == Verdict::Clean {
             cleaned(site, rule, &mut looked);

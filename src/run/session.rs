@@ -271,8 +271,14 @@ impl<'a> Session<'a> {
             if overdue && !self.is_overdue(rule, now) {
                 continue;
             }
-            let report = self.run_rule(rule).await;
-            self.stand(rule, &report, overdue.then_some(now)).await;
+            let report = match self.rests(rule) {
+                Some(report) => report,
+                None => {
+                    let report = self.run_rule(rule).await;
+                    self.stand(rule, &report, overdue.then_some(now)).await;
+                    report
+                }
+            };
             reports.push(report);
         }
         if self.is_sound() {
@@ -298,11 +304,19 @@ impl<'a> Session<'a> {
         done
     }
 
-    async fn run_rule(&self, rule: &Rule) -> Report {
+    /// Why a run of the rule is not begun now, if so: the process is to end, or its database has a quiet window. Nothing
+    /// is to be written down about it.
+    fn rests(&self, rule: &Rule) -> Option<Report> {
+        let report = Report::new(rule, String::new());
         if *self.stop.borrow() {
-            let report = Report::new(rule, String::new());
-            return report.ended(Verdict::Partial, Some(Cause::Interrupted), None);
+            return Some(report.ended(Verdict::Partial, Some(Cause::Interrupted), None));
         }
+        let end = self.config.quiet(&rule.database).until(clock::now())?;
+        let detail = format!("database {} has a quiet window until {end}", rule.database);
+        Some(report.ended(Verdict::Partial, Some(Cause::QuietWindow), Some(detail)))
+    }
+
+    async fn run_rule(&self, rule: &Rule) -> Report {
         // Without a site there is no batch: the run says why.
         let (batch_rows_max, batch_target) = self.sites.site(&rule.database).map_or((1, Duration::ZERO), |site| {
             let throttle = &site.settings.throttle;
@@ -313,6 +327,7 @@ impl<'a> Session<'a> {
             batch_target,
             receipts_pending_max: self.config.evidence.receipts_pending_max,
             backlog: &self.backlog,
+            quiet: self.config.quiet(&rule.database),
             stop: self.stop.clone(),
             progress: self.progress,
         };

@@ -218,5 +218,5 @@ pub(crate) fn written(commit: Commit) -> Result<(), Fault> {
 
 /// Whether the run's fire time is still to be served: it broke off, and is tried again before the next one.
 pub fn will_go_on(report: &Report) -> bool {
-    report.verdict == Verdict::Failed || report.cause == Some(Cause::Interrupted)
+    report.verdict == Verdict::Failed || matches!(report.cause, Some(Cause::Interrupted | Cause::QuietWindow))
 }

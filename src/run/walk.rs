@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::batch::{self, Batched, Stopped};
 use super::job::Job;
 use super::{Pace, seals};
+use crate::clock;
 use crate::run::LANE;
 use crate::throttle::BatchSize;
 
@@ -48,6 +49,8 @@ pub(super) enum Halt {
     Interrupted,
     /// Too many receipts wait for the relay.
     Backlog,
+    /// A quiet window opened.
+    Quiet,
     /// Another holder acts.
     Fenced,
     /// A fault that trying again does not mend.
@@ -145,6 +148,9 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
         if self.pace.backlog.get() > self.pace.receipts_pending_max {
             return Err(Halt::Backlog);
+        }
+        if self.pace.quiet.until(clock::now()).is_some() {
+            return Err(Halt::Quiet);
         }
         let rows = stand.rows.min(self.size.rows());
         let rows_max = match self.job.rule.cap.rows_per_run {

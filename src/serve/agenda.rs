@@ -5,7 +5,7 @@ use std::time::Duration;
 use forgetd_connector::Cause;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::rules::Rule;
+use crate::rules::{QuietWindows, Rule};
 use crate::run::Turn;
 use crate::run::standing::Standing;
 
@@ -33,8 +33,15 @@ pub struct Next {
 /// What is to be done next about a rule; nothing for one without a schedule, or whose schedule is over.
 ///
 /// `spread` is this process's share of the catch-up time, from 0 to 1. A rule that nobody has served yet counts from
-/// `seen`, the moment it was first seen.
-pub fn next(rule: &Rule, standing: &Standing, seen: Timestamp, now: Timestamp, spread: f64) -> Option<Next> {
+/// `seen`, the moment it was first seen. Where its database is quiet it waits for the end of that.
+pub fn next(
+    rule: &Rule,
+    standing: &Standing,
+    quiet: &QuietWindows,
+    seen: Timestamp,
+    now: Timestamp,
+    spread: f64,
+) -> Option<Next> {
     let schedule = rule.schedule.as_ref()?;
     // A clock that was once ahead must not silence the rule until it is reached again.
     let fire = schedule.after(standing.served.unwrap_or(seen).min(now))?;
@@ -50,6 +57,9 @@ pub fn next(rule: &Rule, standing: &Standing, seen: Timestamp, now: Timestamp, s
         }
         if let (1.., Some(last)) = (standing.failures, &standing.last) {
             at = at.max(later(last.at.min(now), retry(standing.failures)));
+        }
+        if let Some(end) = quiet.until(at.max(now)) {
+            at = end;
         }
     }
     Some(Next { fire, at, turn })

@@ -5,11 +5,16 @@ use std::time::Duration;
 use forgetd_connector::Cause;
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{Next, drained, next, retry};
+use super::{Next, drained, retry};
 use crate::rules::testing::rule;
-use crate::rules::{Rule, Schedule};
+use crate::rules::{QuietWindow, QuietWindows, Rule, Schedule};
 use crate::run::standing::{Paused, Standing};
 use crate::run::{Report, Turn, Verdict};
+
+/// What is next where no database is ever quiet.
+fn next(rule: &Rule, standing: &Standing, seen: Timestamp, now: Timestamp, spread: f64) -> Option<Next> {
+    super::next(rule, standing, &QuietWindows::default(), seen, now, spread)
+}
 
 fn at(text: &str) -> Timestamp {
     format!("2026-06-01T{text}Z").parse().unwrap()
@@ -122,6 +127,29 @@ fn a_paused_rule_leaves_each_fire_time_out_and_says_so() {
     let stands = Standing { paused: Some(paused), ..standing("01:00:00") };
     let skipped = next(&nightly(), &stands, at("02:00:00"), at("03:00:00"), 1.0).unwrap();
     assert_eq!((skipped.turn, skipped.at), (Turn::Skip(Cause::Paused), at("03:00:00")));
+}
+
+#[test]
+fn a_fire_time_waits_for_the_end_of_a_quiet_window() {
+    let rule = nightly();
+    let window = QuietWindow::parse("02:00", "06:00", "*", TimeZone::UTC).unwrap();
+    let quiet = QuietWindows::new(vec![window]).unwrap();
+    let next = |standing: &Standing, now| super::next(&rule, standing, &quiet, at("01:00:00"), now, 1.0).unwrap();
+    let waits = Next { fire: at("03:00:00"), at: at("06:00:00"), turn: Turn::Run };
+    for now in ["01:30:00", "02:30:00", "03:00:00", "05:59:59"] {
+        assert_eq!(next(&standing("01:00:00"), at(now)), waits, "{now}");
+    }
+    assert!(next(&standing("01:00:00"), at("06:00:00")).at <= at("06:00:00"), "it is over");
+    // A run that the window ended goes on behind it, as does one that failed.
+    let mut stands = standing("01:00:00");
+    stands.ran(&ended(&rule, Verdict::Partial, Some(Cause::QuietWindow)), Some(at("01:59:00")), at("02:00:00"));
+    assert_eq!(stands.served, Some(at("01:00:00")));
+    stands.ran(&ended(&rule, Verdict::Failed, Some(Cause::Unreachable)), Some(at("01:59:00")), at("02:00:01"));
+    assert_eq!(next(&stands, at("03:30:00")).at, at("06:00:00"));
+    // A paused rule skips its fire time all the same: nothing is started.
+    let paused = Paused { since: at("01:00:00"), who: "a".into(), reason: String::new() };
+    let next = next(&Standing { paused: Some(paused), ..standing("01:00:00") }, at("03:00:00"));
+    assert_eq!((next.at, next.turn), (at("03:00:00"), Turn::Skip(Cause::Paused)));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::agenda::{self, Next};
 use super::answer;
 use super::daemon::{Daemon, Woken};
 use super::home::Home;
+use super::pauses;
 use super::wave::{self, Served};
 use crate::board::Role;
 use crate::clock;
@@ -53,7 +54,8 @@ pub(super) async fn hold(
         end.send_replace(true);
         acted
     };
-    let (acted, ()) = tokio::join!(work, keep(home, tenure.claim(), ended));
+    let tells = pauses::tell(daemon, ended.clone());
+    let (acted, (), ()) = tokio::join!(work, keep(home, tenure.claim(), ended), tells);
     daemon.role(Role::Starting);
     if let Ok(connector) = home.get().await
         && let Err(fault) = connector.control().release(tenure.claim().holder(), tenure.claim().term()).await
@@ -246,7 +248,8 @@ impl Held<'_> {
 
     fn next(&self, config: &Config, rule: &str, now: Timestamp) -> Option<Next> {
         let standing = self.standings.get(rule)?;
-        agenda::next(config.policy.rule(rule)?, standing, self.seen, now, self.daemon.spread)
+        let rule = config.policy.rule(rule)?;
+        agenda::next(rule, standing, config.quiet(&rule.database), self.seen, now, self.daemon.spread)
     }
 
     /// Writes down how a rule stands.

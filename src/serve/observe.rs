@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Looks at what is due to be looked at. How long there is nothing to do then.
 pub(super) async fn round(daemon: &Daemon, config: &Config) -> Duration {
     daemon.forget_others(config);
-    let due: Vec<&Rule> = config.policy.rules.iter().filter(|rule| rule.runs() && is_due(daemon, rule)).collect();
+    let due: Vec<&Rule> = config.policy.rules.iter().filter(|rule| rule.runs() && is_due(daemon, config, rule)).collect();
     if !due.is_empty() {
         match app::connect(config).await {
             Ok(databases) => {
@@ -36,11 +36,12 @@ pub(super) async fn round(daemon: &Daemon, config: &Config) -> Duration {
 }
 
 /// Whether its fire time has come. A rule that is seen for the first time is looked at at once: it changes nothing.
-fn is_due(daemon: &Daemon, rule: &Rule) -> bool {
+fn is_due(daemon: &Daemon, config: &Config, rule: &Rule) -> bool {
     let observed = daemon.observed.borrow();
-    let Some(standing) = observed.get(&rule.name) else { return true };
     let now = clock::now();
-    agenda::next(rule, standing, daemon.started, now, daemon.spread).is_some_and(|next| next.at <= now)
+    let quiet = config.quiet(&rule.database);
+    let Some(standing) = observed.get(&rule.name) else { return quiet.until(now).is_none() };
+    agenda::next(rule, standing, quiet, daemon.started, now, daemon.spread).is_some_and(|next| next.at <= now)
 }
 
 fn show(daemon: &Daemon, config: &Config) -> Duration {
@@ -48,7 +49,7 @@ fn show(daemon: &Daemon, config: &Config) -> Duration {
     let mut pause = LOOK_EVERY;
     for rule in config.policy.rules.iter().filter(|rule| rule.runs()) {
         let standing = daemon.observed.borrow().get(&rule.name).cloned().unwrap_or_default();
-        let next = agenda::next(rule, &standing, daemon.started, now, daemon.spread).map(|next| next.at);
+        let next = agenda::next(rule, &standing, config.quiet(&rule.database), daemon.started, now, daemon.spread).map(|next| next.at);
         if let Some(next) = next {
             pause = pause.min(next.duration_since(now).try_into().unwrap_or(Duration::ZERO));
         }

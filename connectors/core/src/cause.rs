@@ -144,6 +144,8 @@ causes! {
     Interrupted = "interrupted", "nothing to do: the next run goes on";
     /// A person wants the rule to rest.
     Paused = "paused", "`forgetd resume RULE` when it may run again";
+    /// A quiet window of the database is open.
+    QuietWindow = "quiet_window", "nothing to do: it goes on when the window ends; change `throttle.quiet` of the database to let it go on now";
     /// Its fire time came while it still ran.
     Overlap = "overlap", "nothing to do, if it is rare; else let the rule fire less often or raise its limits";
     /// An error of forgetd itself or of the server that has no better name.

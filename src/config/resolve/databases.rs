@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
+use super::quiet;
 use super::say::{Say, is_name};
 use crate::config::{
     Control, Database, Secret, Throttle, limits,
@@ -76,6 +77,7 @@ fn database(name: &str, raw: &At<RawDatabase>, single: bool, folder: &Path, say:
         max_connections,
         lock_wait_ms,
         throttle,
+        quiet: quiet::windows(&entry.throttle, say),
     })
 }
 

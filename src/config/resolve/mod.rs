@@ -7,6 +7,7 @@ mod databases;
 mod evidence;
 mod native;
 mod pseudonym_keys;
+mod quiet;
 mod rules;
 mod say;
 mod schedule;

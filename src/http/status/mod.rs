@@ -92,7 +92,7 @@ pub(super) fn page(board: &Board, now: Timestamp) -> Result<String, askama::Erro
         running,
         backlogs,
         rows,
-        databases: board.databases.iter().map(|(name, state)| DatabaseRow::of(name, state)).collect(),
+        databases: board.databases.iter().map(|(name, state)| DatabaseRow::of(name, state, now)).collect(),
         evidence: EvidenceView::of(&board.evidence, now),
         policy: &board.config.policy_digest,
         loaded: board.config.loaded.map(|at| words::moment(at, now)),
@@ -148,7 +148,7 @@ fn tally(rows: &[Row]) -> Vec<Tally> {
 // === impl DatabaseRow ===
 
 impl<'a> DatabaseRow<'a> {
-    fn of(name: &'a str, state: &'a DatabaseState) -> Self {
+    fn of(name: &'a str, state: &'a DatabaseState, now: Timestamp) -> Self {
         let (class, word) = match (state.up, state.paused) {
             (Some(false), _) => ("bad", "down"),
             (_, Some(Pause::EvidenceBacklog | Pause::Unreachable)) => ("bad", "stopped"),
@@ -157,12 +157,15 @@ impl<'a> DatabaseRow<'a> {
             (None, None) => ("idle", "not asked"),
         };
         let paused = state.paused.map(|pause| match pause {
-            Pause::EvidenceBacklog => "too many receipts wait for the relay",
-            Pause::QuietWindow => "every rule rests in its quiet window",
-            Pause::Operator => "a person paused every rule",
-            Pause::Unreachable => "it cannot be reached",
+            Pause::EvidenceBacklog => "too many receipts wait for the relay".into(),
+            Pause::QuietWindow => match state.paused_until {
+                Some(end) => format!("a quiet window is open; it ends {}", words::moment(end, now).text),
+                None => "a quiet window is open".into(),
+            },
+            Pause::Operator => "a person paused every rule".into(),
+            Pause::Unreachable => String::from("it cannot be reached"),
         });
-        let notes: Vec<&str> = state.problem.as_deref().into_iter().chain(paused).collect();
+        let notes: Vec<String> = state.problem.iter().cloned().chain(paused).collect();
         Self { name, home: state.home, class, word, server: &state.server, note: notes.join("; ") }
     }
 }

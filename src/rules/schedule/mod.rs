@@ -97,6 +97,11 @@ impl Schedule {
     }
 }
 
+/// The days of a week that a text names as the last of five fields would, Sunday as 0.
+pub(super) fn weekdays(text: &str) -> Result<Vec<u8>, ScheduleError> {
+    FIELDS[4].parse(text.trim())
+}
+
 /// A normal form in the `cron` crate's dialect: seconds first, weekdays by name, years last.
 fn seven_fields(cron: &str) -> String {
     let (rest, weekdays) = cron.rsplit_once(' ').unwrap_or((cron, "*"));

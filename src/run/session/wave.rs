@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::{Refused, Session};
 use crate::clock;
-use crate::rules::Rule;
+use crate::rules::{QuietWindows, Rule};
 use crate::run::standing::{self, Standing};
 use crate::run::{Report, Verdict, close};
 
@@ -85,10 +85,8 @@ impl Session<'_> {
         for firing in firings {
             match firing.turn {
                 Turn::Run => {
-                    if *self.stop.borrow() {
-                        // It never began: nothing is to be written down.
-                        let report = Report::new(firing.rule, String::new());
-                        reports.push(report.ended(Verdict::Partial, Some(Cause::Interrupted), None));
+                    if let Some(report) = self.rests(firing.rule) {
+                        reports.push(report);
                         continue;
                     }
                     let began = clock::now();
@@ -98,10 +96,8 @@ impl Session<'_> {
                     }
                     // What a person asked for serves no fire time: those that pass meanwhile are still to be served.
                     let served = firing.fire.is_some() && !standing::will_go_on(&report);
-                    let passed = if served { overlapped(firing.rule, began, clock::now()) } else { vec![] };
-                    for fire in passed {
-                        told.skipped(firing.rule, Cause::Overlap);
-                        self.skip(firing.rule, Cause::Overlap, Some(fire)).await;
+                    if served {
+                        self.tell_passed(firing, began, told).await;
                     }
                     let standing = self.stand(firing.rule, &report, firing.fire.map(|fire| fire.max(began))).await;
                     told.ended(firing.rule, &report, &standing);
@@ -117,6 +113,19 @@ impl Session<'_> {
         reports
     }
 
+    /// Tells of the fire times that have no run of their own: those that a quiet window deferred, but for the last one, and
+    /// those that passed while the run went on.
+    async fn tell_passed(&self, firing: &Firing<'_>, began: Timestamp, told: &dyn Told) {
+        let rule = firing.rule;
+        let quiet = self.config.quiet(&rule.database);
+        let deferred = deferred(rule, quiet, firing.fire, began).into_iter().map(|fire| (Cause::QuietWindow, fire));
+        let overlapped = overlapped(rule, began, clock::now()).into_iter().map(|fire| (Cause::Overlap, fire));
+        for (cause, fire) in deferred.chain(overlapped) {
+            told.skipped(rule, cause);
+            self.skip(rule, cause, Some(fire)).await;
+        }
+    }
+
     /// Leaves an entry that a fire time passed without a run; a log that cannot be trusted takes none.
     async fn skip(&self, rule: &Rule, cause: Cause, fire: Option<Timestamp>) {
         if self.is_sound() {
@@ -127,12 +136,23 @@ impl Session<'_> {
 
 /// Whether nothing of the run can have been left open in its lane.
 fn is_whole(report: &Report) -> bool {
-    let stopped = [Cause::Cap, Cause::Observe, Cause::EvidenceBacklog, Cause::Interrupted];
+    let stopped = [Cause::Cap, Cause::Observe, Cause::EvidenceBacklog, Cause::Interrupted, Cause::QuietWindow];
     match report.verdict {
         Verdict::Clean => true,
         Verdict::Partial => report.cause.is_some_and(|cause| stopped.contains(&cause)),
         Verdict::Blocked | Verdict::Blind | Verdict::Failed => false,
     }
+}
+
+/// The fire times, from `first` on, that came in quiet windows before a run began, without the last one: that one is
+/// what the run serves.
+fn deferred(rule: &Rule, quiet: &QuietWindows, first: Option<Timestamp>, began: Timestamp) -> Vec<Timestamp> {
+    let (Some(schedule), Some(first)) = (&rule.schedule, first) else { return vec![] };
+    let fires = std::iter::once(first).chain(schedule.fires(first)).take_while(|fire| *fire <= began);
+    let mut fires: Vec<Timestamp> = fires.take(OVERLAPS_MAX + 1).collect();
+    fires.pop();
+    fires.retain(|fire| quiet.until(*fire).is_some());
+    fires
 }
 
 /// The fire times that passed while a run went on, from its begin to its end.
@@ -145,9 +165,9 @@ fn overlapped(rule: &Rule, began: Timestamp, ended: Timestamp) -> Vec<Timestamp>
 mod tests {
     use jiff::{Timestamp, tz::TimeZone};
 
-    use super::overlapped;
+    use super::{deferred, overlapped};
     use crate::rules::testing::rule;
-    use crate::rules::{Rule, Schedule};
+    use crate::rules::{QuietWindow, QuietWindows, Rule, Schedule};
 
     #[test]
     fn fire_times_that_pass_while_a_run_goes_on_are_counted() {
@@ -157,5 +177,20 @@ mod tests {
         assert_eq!(overlapped(&hourly, at("03:00:00"), at("05:00:00")), [at("04:00:00"), at("05:00:00")]);
         assert_eq!(overlapped(&hourly, "2025-06-01T03:00:00Z".parse().unwrap(), at("05:00:00")).len(), 100);
         assert_eq!(overlapped(&rule("old", "t"), at("03:00:00"), at("05:00:00")), []);
+    }
+
+    #[test]
+    fn fire_times_that_a_quiet_window_deferred_are_told_but_for_the_one_that_is_served() {
+        let at = |text: &str| -> Timestamp { format!("2026-06-01T{text}Z").parse().unwrap() };
+        let hourly = Rule { schedule: Some(Schedule::parse("0 * * * *", TimeZone::UTC).unwrap()), ..rule("old", "t") };
+        let window = QuietWindow::parse("08:00", "11:00", "*", TimeZone::UTC).unwrap();
+        let quiet = QuietWindows::new(vec![window]).unwrap();
+        let told = |first, began| deferred(&hourly, &quiet, Some(first), began);
+        assert_eq!(told(at("08:00:00"), at("11:00:00")), [at("08:00:00"), at("09:00:00"), at("10:00:00")]);
+        assert_eq!(told(at("08:00:00"), at("10:59:00")), [at("08:00:00"), at("09:00:00")]);
+        assert_eq!(told(at("07:00:00"), at("07:00:00")), []);
+        // Those that nobody was there for are caught up by one run, as ever.
+        assert_eq!(told(at("05:00:00"), at("08:00:00")), []);
+        assert_eq!(deferred(&hourly, &quiet, None, at("11:00:00")), []);
     }
 }
