@@ -85,6 +85,9 @@ pub(super) const V4_PREFIX_DEFAULT: u8 = 24;
 /// The usual size of a site.
 pub(super) const V6_PREFIX_DEFAULT: u8 = 48;
 
+/// Shorter than waits that are spread, a deadline would skip what somebody was there for.
+pub(super) const STARTING_DEADLINE_MIN: Duration = Duration::from_secs(60);
+
 /// The longest time between two sweeps, with the days that calendars differ by.
 pub(super) fn sweep_max() -> Period {
     Period::hours(370 * 24)

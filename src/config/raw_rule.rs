@@ -151,4 +151,7 @@ pub(super) struct RawSchedule {
     pub(super) cron: Field<String>,
     /// The zone the fields are read in, as `Area/City`. Default: UTC.
     pub(super) zone: Field<String>,
+    /// A run does not begin later than this after its fire time: one that was missed for longer is skipped, with an entry. At
+    /// least 1m. Default: none, and what was missed is caught up once, however late.
+    pub(super) starting_deadline: Field<PeriodText>,
 }

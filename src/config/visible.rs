@@ -32,6 +32,7 @@ const SHOWN: &[&str] = &[
     "listen",
     "schedule",
     "cron",
+    "starting_deadline",
     "zone",
     "legal_basis",
     "rows_max",

@@ -268,8 +268,11 @@ impl<'a> Session<'a> {
         let mut reports = Vec::with_capacity(rules.len());
         for rule in rules {
             let now = clock::now();
-            if overdue && !self.is_overdue(rule, now) {
-                continue;
+            if overdue {
+                self.pass_late(rule, now, None).await;
+                if !self.is_overdue(rule, now) {
+                    continue;
+                }
             }
             let report = match self.rests(rule) {
                 Some(report) => report,

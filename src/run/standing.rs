@@ -150,6 +150,13 @@ impl Standing {
         });
     }
 
+    /// Whether the run for a fire time began, and waits to go on.
+    pub fn goes_on(&self, fire: Timestamp) -> bool {
+        self.last.as_ref().is_some_and(|last| {
+            last.at >= fire && !last.run_id.is_empty() && matches!(last.cause, Some(Cause::Interrupted | Cause::QuietWindow))
+        })
+    }
+
     /// As it is kept.
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()

@@ -47,13 +47,16 @@ pub fn next(
     let fire = schedule.after(standing.served.unwrap_or(seen).min(now))?;
     let turn = match &standing.paused {
         Some(_) => Turn::Skip(Cause::Paused),
+        None if schedule.is_late(fire, now) && !standing.goes_on(fire) => Turn::Skip(Cause::StartingDeadline),
         None => Turn::Run,
     };
     let mut at = fire;
     if turn == Turn::Run {
         if now.duration_since(fire).as_secs() > MISSED_SECS && standing.failures == 0 {
             // The wait counts from when the rule was seen, so that it passes.
-            at = at.max(later(seen, Duration::from_secs(CATCH_UP_SECS_MAX).mul_f64(spread.clamp(0.0, 1.0))));
+            let spread = Duration::from_secs(CATCH_UP_SECS_MAX).mul_f64(spread.clamp(0.0, 1.0));
+            let latest = schedule.deadline().and_then(|deadline| fire.checked_add(deadline).ok());
+            at = at.max(later(seen, spread)).min(latest.unwrap_or(Timestamp::MAX));
         }
         if let (1.., Some(last)) = (standing.failures, &standing.last) {
             at = at.max(later(last.at.min(now), retry(standing.failures)));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use forgetd_connector::Cause;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{Next, drained, retry};
 use crate::rules::testing::rule;
@@ -97,6 +97,28 @@ fn a_cause_that_stays_keeps_its_beginning_and_another_one_begins_anew() {
     assert!(stands.blocked.is_some());
     stands.ran(&ended(&rule, Verdict::Clean, None), None, at("07:00:00"));
     assert_eq!((stands.blocked, stands.last_clean), (None, Some(at("07:00:00"))));
+}
+
+#[test]
+fn a_fire_time_that_is_too_old_is_left_out_and_a_run_that_began_goes_on() {
+    let within = |hours| SignedDuration::from_hours(hours);
+    let schedule = Schedule::parse("0 3 * * *", TimeZone::UTC).unwrap().starting_within(within(2));
+    let rule = Rule { schedule: Some(schedule), ..nightly() };
+    let seen = at("01:00:00");
+    let turn = |standing: &Standing, now| next(&rule, standing, seen, at(now), 0.0).unwrap();
+    let waiting = standing("01:00:00");
+    assert_eq!(turn(&waiting, "05:00:00").turn, Turn::Run, "exactly so late");
+    let late = turn(&waiting, "05:00:01");
+    assert_eq!((late.fire, late.at, late.turn), (at("03:00:00"), at("03:00:00"), Turn::Skip(Cause::StartingDeadline)));
+    // Who starts late does not wait beyond it.
+    assert_eq!(next(&rule, &waiting, at("04:59:30"), at("04:59:30"), 1.0).unwrap().at, at("05:00:00"));
+    let mut began = waiting.clone();
+    began.ran(&ended(&rule, Verdict::Partial, Some(Cause::Interrupted)), Some(at("03:00:00")), at("04:00:00"));
+    assert_eq!(turn(&began, "09:00:00").turn, Turn::Run);
+    let mut failed = waiting;
+    failed.ran(&ended(&rule, Verdict::Failed, Some(Cause::Unreachable)), Some(at("03:00:00")), at("04:00:00"));
+    assert_eq!(turn(&failed, "04:30:00").turn, Turn::Run);
+    assert_eq!(turn(&failed, "09:00:00").turn, Turn::Skip(Cause::StartingDeadline), "it never began");
 }
 
 /// The node's clock once said 2030; it is right again.

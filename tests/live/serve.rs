@@ -3,6 +3,7 @@
 mod asking;
 mod changing;
 mod chaos;
+mod late;
 mod quiet;
 mod rollout;
 mod standing_in;

@@ -146,6 +146,8 @@ causes! {
     Paused = "paused", "`forgetd resume RULE` when it may run again";
     /// A quiet window of the database is open.
     QuietWindow = "quiet_window", "nothing to do: it goes on when the window ends; change `throttle.quiet` of the database to let it go on now";
+    /// Its fire time is longer ago than it may begin late.
+    StartingDeadline = "starting_deadline", "look at why nobody was there in time; raise `schedule.starting_deadline` if the rule may begin that late";
     /// Its fire time came while it still ran.
     Overlap = "overlap", "nothing to do, if it is rare; else let the rule fire less often or raise its limits";
     /// An error of forgetd itself or of the server that has no better name.

@@ -9,6 +9,7 @@ mod fire;
 use std::fmt;
 
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use field::{ALIASES, FIELDS, WEEKDAYS, days_in};
@@ -20,6 +21,8 @@ pub struct Schedule {
     zone: TimeZone,
     /// The same fields, read by the crate that knows the calendar.
     wall: cron::Schedule,
+    /// How late a run may begin; nothing: however late.
+    deadline: Option<SignedDuration>,
 }
 
 /// Why a text is no schedule.
@@ -83,7 +86,23 @@ impl Schedule {
         }
         let cron = FIELDS.iter().zip(&sets).map(|(field, set)| field.text(set)).collect::<Vec<_>>().join(" ");
         let wall = seven_fields(&cron).parse().map_err(|_| ScheduleError::Never)?;
-        Ok(Self { cron, zone, wall })
+        Ok(Self { cron, zone, wall, deadline: None })
+    }
+
+    /// The same, of which no run begins later than this after its fire time.
+    #[must_use]
+    pub fn starting_within(self, deadline: SignedDuration) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
+    /// How late a run may begin, if that is limited.
+    pub const fn deadline(&self) -> Option<SignedDuration> {
+        self.deadline
+    }
+
+    /// Whether it is too late to begin for this fire time.
+    pub fn is_late(&self, fire: Timestamp, now: Timestamp) -> bool {
+        self.deadline.is_some_and(|deadline| now.duration_since(fire) > deadline)
     }
 
     /// The five fields in normal form: names and ranges as numbers, Sunday as 0.
@@ -118,7 +137,11 @@ fn seven_fields(cron: &str) -> String {
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.cron, self.zone.iana_name().unwrap_or("UTC"))
+        write!(f, "{} {}", self.cron, self.zone.iana_name().unwrap_or("UTC"))?;
+        match self.deadline {
+            Some(deadline) => write!(f, ", within {deadline:#}"),
+            None => Ok(()),
+        }
     }
 }
 

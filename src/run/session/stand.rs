@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use forgetd_connector::{Commit, Fault, StandingRow};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Session;
 use crate::clock;
@@ -35,6 +35,23 @@ impl Session<'_> {
         }
     }
 
+    /// The fire times that it is too late to begin for, oldest first, and how far they reach; nothing where there is none.
+    /// No more of them than `most` are named.
+    pub(super) fn late(&self, rule: &Rule, now: Timestamp, most: usize) -> Option<(Vec<Timestamp>, Timestamp)> {
+        let schedule = rule.schedule.as_ref()?;
+        let standings = self.standings.borrow();
+        let standing = standings.get(&rule.name)?;
+        let is_late = |fire: &Timestamp| schedule.is_late(*fire, now) && !standing.goes_on(*fire);
+        let late: Vec<_> = schedule.fires(standing.served?.min(now)).take_while(is_late).take(most).collect();
+        // What is not named is passed too.
+        let reached = if late.len() < most {
+            *late.last()?
+        } else {
+            now.checked_sub(schedule.deadline()? + SignedDuration::from_millis(1)).ok()?
+        };
+        Some((late, reached))
+    }
+
     /// Writes down how a run ended, for fire times up to `fire`. A failure is logged: the run itself is in evidence.
     pub(super) async fn stand(&self, rule: &Rule, report: &Report, fire: Option<Timestamp>) -> Standing {
         let standing = {
@@ -63,13 +80,12 @@ impl Session<'_> {
         self.keep_standing(&report.rule, &standing).await;
     }
 
-    /// Writes down that fire times up to this one passed without a run.
-    pub(super) async fn passed(&self, rule: &Rule, fire: Option<Timestamp>) {
+    /// Writes down that fire times up to a moment passed without a run.
+    pub(super) async fn passed(&self, rule: &Rule, until: Option<Timestamp>) {
         let standing = {
             let mut standings = self.standings.borrow_mut();
             let standing = standings.entry(rule.name.clone()).or_default();
-            // Fire times that passed meanwhile passed with it.
-            standing.served = standing.served.max(fire.map(|fire| fire.max(clock::now())));
+            standing.served = standing.served.max(until);
             standing.clone()
         };
         self.keep_standing(&rule.name, &standing).await;

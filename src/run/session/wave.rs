@@ -103,14 +103,28 @@ impl Session<'_> {
                     told.ended(firing.rule, &report, &standing);
                     reports.push(report);
                 }
+                Turn::Skip(Cause::StartingDeadline) => self.pass_late(firing.rule, clock::now(), Some(told)).await,
                 Turn::Skip(cause) => {
                     told.skipped(firing.rule, cause);
                     self.skip(firing.rule, cause, firing.fire).await;
-                    self.passed(firing.rule, firing.fire).await;
+                    // Fire times that passed meanwhile passed with it.
+                    self.passed(firing.rule, firing.fire.map(|fire| fire.max(clock::now()))).await;
                 }
             }
         }
         reports
+    }
+
+    /// Passes the fire times that it is too late to begin for, each with an entry.
+    pub(super) async fn pass_late(&self, rule: &Rule, now: Timestamp, told: Option<&dyn Told>) {
+        let Some((late, reached)) = self.late(rule, now, OVERLAPS_MAX) else { return };
+        for fire in late {
+            if let Some(told) = told {
+                told.skipped(rule, Cause::StartingDeadline);
+            }
+            self.skip(rule, Cause::StartingDeadline, Some(fire)).await;
+        }
+        self.passed(rule, Some(reached)).await;
     }
 
     /// Tells of the fire times that have no run of their own: those that a quiet window deferred, but for the last one, and
