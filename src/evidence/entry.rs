@@ -9,6 +9,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::canonical::{self, CanonicalError};
+use crate::rules::Difference;
 
 /// The version of the entry format.
 pub const VERSION: u8 = 1;
@@ -45,6 +46,9 @@ pub enum EntryBody {
         rules: BTreeMap<String, String>,
         /// The version of forgetd.
         version: String,
+        /// What it changes, where the same process loaded another one before. No literal is in it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        changes: Option<Box<Difference>>,
     },
     /// A rule began to act.
     #[serde(rename = "run.started")]

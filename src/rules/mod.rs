@@ -1,6 +1,7 @@
 //! What the policy says, resolved: defaults applied, names checked, nothing of the file's form left. Pure.
 
 mod change;
+mod difference;
 mod digest;
 mod normal;
 mod period;
@@ -15,6 +16,7 @@ mod transform;
 pub mod written;
 
 pub use change::{Change, changes};
+pub use difference::{Difference, rule_changes};
 pub use normal::normal;
 pub use period::{Period, PeriodError};
 pub use policy::Policy;

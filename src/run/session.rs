@@ -35,7 +35,10 @@ use crate::evidence::entry::EntryBody;
 use crate::evidence::{EvidenceFault, Relay, RelayConfig, StoreAt};
 use crate::keys::EvidenceKey;
 use crate::lease;
-use crate::rules::Rule;
+use crate::rules::{Difference, Rule};
+
+/// Of a policy with more rules no entry names what changed in each.
+const NAMED_RULES_MAX: usize = 200;
 
 /// How often receipts are relayed while runs go on.
 const RELAY_EVERY: Duration = Duration::from_secs(1);
@@ -168,21 +171,29 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Leaves one entry for each policy that comes into force.
+    /// Leaves one entry for each policy that comes into force, and for each that replaces another one while the lease is held.
     async fn announce_policy(&self) -> Result<(), Fault> {
         let policy = &self.config.policy;
         let digest = policy.digest();
         let home = self.sites.home()?;
         let controls = self.sites.controls();
-        if self.tenure.relay.has_policy(&controls, &digest).await.map_err(evidence_fault)? {
+        let before = self.tenure.policy();
+        let same = before.as_ref().is_none_or(|before| before.digest() == digest);
+        if same && self.tenure.relay.has_policy(&controls, &digest).await.map_err(evidence_fault)? {
+            self.tenure.announced(policy);
             return Ok(());
         }
+        // An entry has a size; the rules' digests say which rules are others, however many there are.
+        let changes = before.filter(|_| !same && policy.rules.len() <= NAMED_RULES_MAX).map(|before| Box::new(Difference::between(&before, policy)));
         let rules = policy.rules.iter().map(|rule| (rule.name.clone(), rule.digest())).collect();
-        let body = EntryBody::PolicyLoaded { policy: digest.clone(), rules, version: env!("CARGO_PKG_VERSION").into() };
+        let version = env!("CARGO_PKG_VERSION").into();
+        let body = EntryBody::PolicyLoaded { policy: digest.clone(), rules, version, changes };
         self.note(home, NO_LANE, "", &body).await?;
         let literals = self.key.commitment_key("policy literals");
         let text = policy.published(&|literal| hex::encode(literals.open(literal).commitment));
-        self.tenure.relay.put_policy(&controls, &digest, &text).await.map_err(evidence_fault)
+        self.tenure.relay.put_policy(&controls, &digest, &text).await.map_err(evidence_fault)?;
+        self.tenure.announced(policy);
+        Ok(())
     }
 
     /// Appends an entry that is no batch. Fenced is a fault here: somebody else acts.

@@ -1,5 +1,6 @@
 //! The configuration's files, and that they change: an editor saves them, Kubernetes swaps the folder they are in.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::time::timeout;
 
 use super::daemon::Daemon;
 use crate::config::{self, Config, LoadOptions, Problems};
+use crate::rules::{Difference, Rule, rule_changes};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -77,24 +79,56 @@ pub(super) async fn watch(mut source: Source, daemon: &Daemon) -> Infallible {
     }
 }
 
-/// Logs what a new configuration changes.
+/// Logs what a new configuration changes: rules with their settings, databases and the rest by name. No literal of a rule
+/// is said.
 pub(super) fn tell(before: Option<&Config>, after: &Config) {
     let policy = after.policy.digest();
     let Some(before) = before else {
         tracing::info!(policy, rules = after.policy.rules.len(), "configuration loaded");
         return;
     };
-    for rule in &after.policy.rules {
-        match before.policy.rule(&rule.name) {
-            None => tracing::info!(rule = %rule.name, digest = rule.digest(), "rule added"),
-            Some(old) if old.digest() != rule.digest() => {
-                tracing::info!(rule = %rule.name, before = old.digest(), digest = rule.digest(), "rule changed");
-            }
-            Some(_) => {}
+    let difference = Difference::between(&before.policy, &after.policy);
+    for rule in &difference.added {
+        tracing::info!(rule, digest = after.policy.rule(rule).map(Rule::digest), "rule added");
+    }
+    for rule in &difference.removed {
+        tracing::info!(rule, "rule removed");
+    }
+    for rule in difference.changed.keys() {
+        if let (Some(old), Some(new)) = (before.policy.rule(rule), after.policy.rule(rule)) {
+            let changes: Vec<String> = rule_changes(old, new).iter().map(ToString::to_string).collect();
+            let (was, digest) = (old.digest(), new.digest());
+            tracing::info!(rule, changes = changes.join("; "), before = was, digest, "rule changed");
         }
     }
-    for rule in before.policy.rules.iter().filter(|rule| after.policy.rule(&rule.name).is_none()) {
-        tracing::info!(rule = %rule.name, "rule removed");
+    let others = others(before, after);
+    if !others.is_empty() {
+        tracing::info!(settings = others.join(", "), "settings changed");
     }
     tracing::info!(policy, rules = after.policy.rules.len(), "configuration loaded again");
+}
+
+/// What changed beside the rules, as a policy names it.
+fn others(before: &Config, after: &Config) -> Vec<String> {
+    let mut changed = vec![];
+    let names: BTreeSet<&str> =
+        before.databases.iter().chain(&after.databases).map(|database| database.name.as_str()).collect();
+    // What they print holds no secret, and everything else.
+    let text = |config: &Config, name: &str| config.database(name).map(|database| format!("{database:?}"));
+    changed.extend(
+        names.into_iter().filter(|name| text(before, name) != text(after, name)).map(|name| format!("databases.{name}")),
+    );
+    let mut note = |name: &str, differs: bool| {
+        if differs {
+            changed.push(name.to_owned());
+        }
+    };
+    note("instance", before.instance != after.instance);
+    note("coordination", before.coordination != after.coordination);
+    note("evidence", format!("{:?}", before.evidence) != format!("{:?}", after.evidence));
+    note("http.listen (from the next start on)", before.listen != after.listen);
+    note("pseudonym_keys", format!("{:?}", before.pseudonym_keys) != format!("{:?}", after.pseudonym_keys));
+    note("approvers", before.policy.approvers.fingerprints() != after.policy.approvers.fingerprints());
+    note("approvals_required", before.policy.approvers.required != after.policy.approvers.required);
+    changed
 }

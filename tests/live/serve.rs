@@ -5,6 +5,7 @@ mod changing;
 mod chaos;
 mod late;
 mod quiet;
+mod reloading;
 mod rollout;
 mod standing_in;
 mod watching;

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::evidence::{Databases, EvidenceFault, Relay};
 use crate::keys::EvidenceKey;
 use crate::lease::{self, Claim, Refusal};
+use crate::rules::Policy;
 
 /// After this long the whole log is checked again, as if the lease had been taken just now.
 const TRUST_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -27,6 +28,8 @@ pub struct Tenure {
     trusted_at: Cell<Option<Timestamp>>,
     /// Sealed rules whose lanes were closed against earlier holders.
     closed: RefCell<BTreeSet<String>>,
+    /// The policy that evidence was last told of.
+    policy: RefCell<Option<Policy>>,
 }
 
 // === impl Tenure ===
@@ -48,7 +51,8 @@ impl Tenure {
         };
         tracing::info!(term = claim.term(), "lease taken");
         let relay = relay(config, key).map_err(Refused::Evidence)?;
-        Ok(Self { claim, relay, trusted: Cell::new(false), trusted_at: Cell::new(None), closed: RefCell::default() })
+        let (closed, policy) = (RefCell::default(), RefCell::default());
+        Ok(Self { claim, relay, trusted: Cell::new(false), trusted_at: Cell::new(None), closed, policy })
     }
 
     /// The held lease.
@@ -64,6 +68,16 @@ impl Tenure {
     /// When the log was last compared with everything that remembers it.
     pub fn trusted_at(&self) -> Option<Timestamp> {
         self.trusted_at.get()
+    }
+
+    /// The policy that evidence was last told of under this lease.
+    pub(super) fn policy(&self) -> Option<Policy> {
+        self.policy.borrow().clone()
+    }
+
+    /// Evidence was told of this one.
+    pub(super) fn announced(&self, policy: &Policy) {
+        self.policy.replace(Some(policy.clone()));
     }
 
     /// The next session compares the log with everything that remembers it, and closes every sealed lane, as if the

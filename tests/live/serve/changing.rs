@@ -1,7 +1,7 @@
 //! What changes while it serves: the configuration, and the database under it.
 
 use super::{DUE, FRESH, LEASE, SELDOM, open_shop, serve, status, until_held};
-use crate::harness::{Database, Postgres, Process, Program, Sqlite, until};
+use crate::harness::{Database, Postgres, Program, Sqlite, until};
 use crate::shop;
 
 fn rewritten(program: &Program, database: &dyn Database, keep_for: &str) {
@@ -53,33 +53,80 @@ fn a_broken_configuration_ends_it_only_where_nobody_else_depends_on_it() {
     sidecar.wait().expect(0);
 }
 
-/// The password changes, and every session of the old one is ended: the file is read again.
+/// The password changes on the server and then in its file, and every session of the old one is ended.
 #[test]
 fn a_rotated_password_is_read_from_its_file() {
     let database = Postgres::database();
     shop::create(&database, DUE, FRESH);
+    let role = Login::new(&database);
     let rule = shop::rule().with(SELDOM);
     let text = shop::ruled_by(&database, LEASE, &rule).yaml();
-    let url = database.url();
-    let program = Program::installed(&shop::ruled_by(&database, LEASE, &rule));
-    // The same address, from a file.
-    program.write("url", &url);
-    program.write("forgetd.yaml", &text.replace(&format!("url: {url}"), "url: { file: url }"));
-    let process = serve(&program);
+    let program = Program::new(&shop::ruled_by(&database, LEASE, &rule));
+    program.write("url", &role.url("one"));
+    program.write("forgetd.yaml", &text.replace(&format!("url: {}", database.url()), "url: { file: url }"));
+    program.call(&["install"]).expect(0);
+    let mut process = serve(&program);
     until_held(&program);
-    program.write("url", "postgres://nobody@127.0.0.1:1/none");
-    // Every connection of the daemon goes; the next one is made from the file.
-    database.exec(
-        "select pg_terminate_backend(pid) from pg_stat_activity \
-         where datname = current_database() and pid <> pg_backend_pid()",
-    );
-    let mut alive: Process = process;
-    assert!(alive.runs());
-    program.write("url", &url);
+    role.becomes("two");
+    role.ends_sessions();
+    // Every new session is refused until the file holds the new password too.
+    program.call(&["status"]).expect(69);
+    assert!(process.runs());
+    program.write("url", &role.url("two"));
     until_held(&program);
     program.call(&["run"]).expect(0);
+    assert_eq!((shop::rows(&database), &status(&program)["verdict"]), (FRESH, &"clean".into()));
+    // Once more, while nothing is ended: sessions that are made anew have the new one.
+    role.becomes("three");
+    program.write("url", &role.url("three"));
+    shop::add(&database, DUE + FRESH + 1, 10, 40);
+    program.call(&["run"]).expect(0);
     assert_eq!(shop::rows(&database), FRESH);
-    assert_eq!(status(&program)["verdict"], "clean");
-    alive.signal("TERM");
-    alive.wait().expect(0);
+    process.signal("TERM");
+    let ended = process.wait().expect(0);
+    for password in ["one", "two", "three"] {
+        assert!(!ended.stderr.contains(&role.secret(password)), "{}", ended.stderr);
+    }
+}
+
+/// A superuser who must give a password.
+struct Login<'a> {
+    database: &'a Postgres,
+    name: String,
+}
+
+impl<'a> Login<'a> {
+    fn new(database: &'a Postgres) -> Self {
+        let login = Self { database, name: format!("{}_rotated", database.name()) };
+        let (name, secret) = (&login.name, login.secret("one"));
+        database.exec(&format!("create role {name} login superuser password '{secret}' in role forgetd_scram"));
+        login
+    }
+
+    fn secret(&self, password: &str) -> String {
+        format!("{}-{password}", self.name)
+    }
+
+    /// Where it logs in with a password.
+    fn url(&self, password: &str) -> String {
+        let at = Postgres::address();
+        format!("postgres://{}:{}@{at}/{}", self.name, self.secret(password), self.database.name())
+    }
+
+    fn becomes(&self, password: &str) {
+        self.database.exec(&format!("alter role {} password '{}'", self.name, self.secret(password)));
+    }
+
+    fn ends_sessions(&self) {
+        let name = &self.name;
+        self.database.exec(&format!("select pg_terminate_backend(pid) from pg_stat_activity where usename = '{name}'"));
+    }
+}
+
+impl Drop for Login<'_> {
+    fn drop(&mut self) {
+        // Its tables go with the database; a role is the server's.
+        let away = format!("reassign owned by {0} to postgres; drop owned by {0}; drop role {0}", self.name);
+        drop(self.database.session().attempt(&away));
+    }
 }
