@@ -22,11 +22,14 @@ pub async fn connect(config: &Config) -> Result<Databases, Problems> {
     let mut connectors = BTreeMap::new();
     let mut problems = vec![];
     for database in &config.databases {
-        match database.url.read() {
+        match database.url.read().await {
             Ok(url) => match connect_one(database, &url, &config.instance).await {
                 Ok(connector) => drop(connectors.insert(database.name.clone(), connector)),
                 Err(problem) => problems.push(problem),
             },
+            Err(problem) if database.url.is_command() => {
+                connectors.insert(database.name.clone(), Err(no_url(&database.name, &problem)));
+            }
             Err(problem) => problems.push(problem),
         }
     }
@@ -40,7 +43,16 @@ pub async fn connect_database(config: &Config, name: &str) -> Result<Result<Box<
     let Some(database) = config.database(name) else {
         return Err(Problem::new("databases", format!("has no entry {name}"), "correct the name"));
     };
-    connect_one(database, &database.url.read()?, &config.instance).await
+    match database.url.read().await {
+        Ok(url) => connect_one(database, &url, &config.instance).await,
+        Err(problem) if database.url.is_command() => Ok(Err(no_url(name, &problem))),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// A program that makes a URL can fail now and work later: the configuration is right, and others are not kept from working.
+fn no_url(database: &str, problem: &Problem) -> Fault {
+    Fault::new(FaultClass::Unreachable, "read the URL", database).with_detail(problem.to_string())
 }
 
 /// Makes the demo's database.

@@ -78,7 +78,7 @@ fn narrow(config: &mut Config, args: &Args) -> Result<(), u8> {
         .collect();
     match chosen.as_mut_slice() {
         [database] => {
-            database.url = Secret::File(url.clone());
+            database.url = Secret::File(url.clone()).into();
             Ok(())
         }
         _ => {

@@ -27,6 +27,7 @@ mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod url;
 mod visible;
 mod where_schema;
 mod words;
@@ -38,3 +39,4 @@ pub use problem::{Problem, Problems};
 pub use schema::schema;
 pub use secret::Secret;
 pub use settings::{Config, Control, Coordination, Database, Evidence, PseudonymKey, Store, Throttle};
+pub use url::UrlSource;

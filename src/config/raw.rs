@@ -60,10 +60,10 @@ pub(super) enum RawCoordination {
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Database", extend("required" = ["url"]))]
 pub(super) struct RawDatabase {
-    /// Where it is: `{ file: path }`, `{ env: NAME }`, or the URL itself if it holds no password
+    /// Where it is: `{ file: path }`, `{ env: NAME }`, `{ command: [program, argument] }`, or the URL itself if it holds no password
     /// (`postgres://app@db/crm`, `mysql://app@db/crm` or `mariadb://app@db/crm`, `mongodb://app@db/crm` or
     /// `mongodb+srv://app@db/crm`, `sqlite:/data/crm.db`; a relative path counts from the folder of the configuration file).
-    pub(super) url: Field<TextOr<RawSecret>>,
+    pub(super) url: Field<TextOr<RawUrl>>,
     /// Whether it holds lease, approvals and, by default, the evidence log. Required on one of several databases.
     pub(super) home: Field<bool>,
     /// Where its control tables are. Default: `{ name: forgetd }`.
@@ -87,6 +87,19 @@ pub(super) enum RawSecret {
     File(String),
     /// In this environment variable.
     Env(String),
+}
+
+/// Where a URL is, or what makes it. It is read anew for each connection.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Url")]
+pub(super) enum RawUrl {
+    /// In this file; a relative path counts from the folder of the configuration file.
+    File(String),
+    /// In this environment variable.
+    Env(String),
+    /// This program prints it, within ten seconds: the program and its arguments, which no shell reads.
+    Command(Vec<String>),
 }
 
 /// Where a database's control tables are.

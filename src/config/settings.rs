@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
 use jiff::Timestamp;
 
-use super::Secret;
+use super::{Secret, UrlSource};
 use crate::rules::{Policy, QuietWindows, Rule};
 
 /// Everything `forgetd` needs to know before it connects.
@@ -44,7 +44,7 @@ pub struct Database {
     /// Its name in the policy, in metrics and in evidence.
     pub name: String,
     /// Where it is.
-    pub url: Secret,
+    pub url: UrlSource,
     /// Whether it holds lease, approvals and, unless told otherwise, the evidence log.
     pub home: bool,
     /// Where its control tables are.

@@ -71,7 +71,7 @@ fn later_layers_replace_single_settings() {
     let config = load_text(&text, &env, &[]).unwrap();
     let crm = config.home().unwrap();
     assert_eq!((crm.lock_wait_ms, crm.region.as_deref()), (50, Some("eu")));
-    assert_eq!(crm.url, super::Secret::File("/run/secrets/url".into()));
+    assert_eq!(crm.url, super::Secret::File("/run/secrets/url".into()).into());
     assert_eq!(config.coordination, super::Coordination::None);
     assert_eq!(config.evidence.store, super::Store::Dir("/evidence".into()));
     assert_eq!(config.evidence.receipt_keep.as_secs(), 7 * 86400);
@@ -114,7 +114,7 @@ fn the_url_of_a_replica_set_names_its_members() {
     ] {
         let text = GOOD.replace("url: { env: CRM_URL }", &format!("url: '{url}'"));
         match (load_text(&text, &[], &[]), said) {
-            (Ok(config), None) => assert_eq!(config.databases[0].url, super::Secret::Literal(url.into())),
+            (Ok(config), None) => assert_eq!(config.databases[0].url, super::Secret::Literal(url.into()).into()),
             (Err(problems), Some(said)) => {
                 let problems = problems.to_string();
                 assert!(problems.contains(said) && !problems.contains("MARKER"), "{url}: {problems}");
@@ -155,8 +155,8 @@ fn relative_paths_count_from_the_folder_of_the_file() {
     let folder = config.files[0].parent().unwrap();
     assert_eq!(config.evidence.signing_key, super::Secret::File(folder.join("evidence.key")));
     let literal = format!("sqlite:{}/data/crm.db", folder.display());
-    assert_eq!(config.home().unwrap().url, super::Secret::Literal(literal));
+    assert_eq!(config.home().unwrap().url, super::Secret::Literal(literal).into());
     let text = GOOD.replace("url: { env: CRM_URL }", "url: sqlite:/data/crm.db");
     let url = load_text(&text, &[], &[]).unwrap().databases[0].url.clone();
-    assert_eq!(url, super::Secret::Literal("sqlite:/data/crm.db".into()));
+    assert_eq!(url, super::Secret::Literal("sqlite:/data/crm.db".into()).into());
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::quiet;
 use super::say::{Say, is_name};
 use crate::config::{
-    Control, Database, Secret, Throttle, limits,
+    Control, Database, Secret, Throttle, UrlSource, limits,
     place::Place,
-    raw::{ByName, RawControl, RawDatabase, RawSecret, RawThrottle},
+    raw::{ByName, RawControl, RawDatabase, RawSecret, RawThrottle, RawUrl},
     read::{At, Field, TextOr},
     words,
 };
@@ -94,9 +94,12 @@ fn throttle(raw: &Field<RawThrottle>, say: &mut Say<'_>) -> Throttle {
     Throttle { delete_rows_max, transform_rows_max, batch_target: Duration::from_millis(target) }
 }
 
-fn url(url: &At<TextOr<RawSecret>>, folder: &Path, say: &mut Say<'_>) -> Option<Secret> {
+fn url(url: &At<TextOr<RawUrl>>, folder: &Path, say: &mut Say<'_>) -> Option<UrlSource> {
+    let of_secret = |raw: RawSecret, say: &mut Say<'_>| secret(&raw, url.place, folder, say).map(UrlSource::Secret);
     match &url.value {
-        TextOr::Full(raw) => secret(raw, url.place, folder, say),
+        TextOr::Full(RawUrl::File(path)) => of_secret(RawSecret::File(path.clone()), say),
+        TextOr::Full(RawUrl::Env(name)) => of_secret(RawSecret::Env(name.clone()), say),
+        TextOr::Full(RawUrl::Command(line)) => command(line, url.place, folder, say),
         TextOr::Text(text) => {
             let Ok(parsed) = url::Url::parse(&of_one_host(text)) else {
                 let fix = "write one, for example postgres://app@db/crm, mysql://app@db/crm, mongodb://app@db/crm or \
@@ -116,9 +119,27 @@ fn url(url: &At<TextOr<RawSecret>>, folder: &Path, say: &mut Say<'_>) -> Option<
                 say.at(url.place, "the URL's scheme is that of no engine this version works with", fix);
                 return None;
             }
-            Some(Secret::Literal(beside(text, folder)))
+            Some(UrlSource::Secret(Secret::Literal(beside(text, folder))))
         }
     }
+}
+
+/// A program with its arguments. A program whose name is a path is found like every other path; one without is looked for
+/// where programs are.
+fn command(line: &[String], place: Place, folder: &Path, say: &mut Say<'_>) -> Option<UrlSource> {
+    let Some((program, arguments)) = line.split_first().filter(|(program, _)| !program.trim().is_empty()) else {
+        say.at(place, "`command` names no program", "write `{ command: [/usr/local/bin/crm-url] }`");
+        return None;
+    };
+    if line.iter().any(|part| part.contains('\0')) {
+        say.at(place, "`command` holds a NUL", "write text without it");
+        return None;
+    }
+    let program = match program.contains('/') {
+        true => folder.join(program).to_str()?.to_owned(),
+        false => program.clone(),
+    };
+    Some(UrlSource::Command(std::iter::once(program).chain(arguments.iter().cloned()).collect()))
 }
 
 /// The URL with the first of its hosts alone: the members of a replica set stand side by side in one, which no other URL has.

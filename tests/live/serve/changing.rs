@@ -89,6 +89,46 @@ fn a_rotated_password_is_read_from_its_file() {
     }
 }
 
+/// A login whose password lives for one connection at a time: a program hands out the newest.
+#[test]
+fn a_program_makes_the_url_for_each_connection() {
+    let database = Postgres::database();
+    shop::create(&database, DUE, FRESH);
+    let role = Login::new(&database);
+    let rule = shop::rule().with(SELDOM);
+    let text = shop::ruled_by(&database, LEASE, &rule).yaml();
+    let program = Program::new(&shop::ruled_by(&database, LEASE, &rule));
+    let url = "url: { command: [/bin/sh, -c, 'cat url && echo asked >> asked; found=$?; echo secret words >&2; exit $found'] }";
+    program.write("forgetd.yaml", &text.replace(&format!("url: {}", database.url()), url));
+    program.write("url", &role.url("one"));
+    program.call(&["install"]).expect(0);
+    let process = serve(&program);
+    until_held(&program);
+    role.becomes("two");
+    program.write("url", &role.url("two"));
+    let before = asked(&program);
+    program.call(&["run"]).expect(0);
+    assert_eq!(shop::rows(&database), FRESH);
+    assert!(asked(&program) > before + 1, "by who asked for the run, and by who did it");
+    // It fails, and is asked again.
+    std::fs::remove_file(program.path("url")).unwrap();
+    let failed = program.call(&["status"]).expect(69);
+    assert!(failed.stderr.contains("command /bin/sh: ended with exit code"), "{}", failed.stderr);
+    role.ends_sessions();
+    program.write("url", &role.url("two"));
+    until_held(&program);
+    process.signal("TERM");
+    let ended = process.wait().expect(0);
+    for stderr in [&ended.stderr, &failed.stderr] {
+        assert!(!stderr.contains("secret words") && !stderr.contains(&role.secret("two")), "{stderr}");
+    }
+}
+
+/// How often the program was asked for a URL.
+fn asked(program: &Program) -> usize {
+    std::fs::read_to_string(program.path("asked")).unwrap_or_default().lines().count()
+}
+
 /// A superuser who must give a password.
 struct Login<'a> {
     database: &'a Postgres,

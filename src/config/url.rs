@@ -1,0 +1,184 @@
+//! Where a database's URL comes from: a secret like others, or a program that makes one for each connection.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
+use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
+
+use super::{Problem, Secret};
+
+/// A program that takes longer is ended: somebody waits for the connection, and others for their turn.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether a program that closed its output has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// No URL is longer than this, whatever token is in it.
+const BYTES_MAX: usize = 64 * 1024;
+
+/// Where a URL comes from. It is asked anew for each connection.
+#[derive(Clone, PartialEq, Eq)]
+pub enum UrlSource {
+    /// A file, a variable, or the configuration itself.
+    Secret(Secret),
+    /// What this program prints, with its arguments behind it: logins whose password lives for minutes. No shell reads it.
+    Command(Vec<String>),
+}
+
+// === impl UrlSource ===
+
+impl UrlSource {
+    /// Reads it. What a program prints, be it to standard error, stands in no message.
+    pub async fn read(&self) -> Result<SecretString, Problem> {
+        match self {
+            Self::Secret(secret) => secret.read(),
+            Self::Command(line) => {
+                let place = format!("{self:?}");
+                let text = match timeout(ENDS_WITHIN, printed(line)).await {
+                    Ok(printed) => printed.map_err(|(what, fix)| Problem::new(place.clone(), what, fix))?,
+                    Err(_) => {
+                        let what = format!("did not end within {} s, and was ended", ENDS_WITHIN.as_secs());
+                        return Err(Problem::new(place, what, "run it by hand as this user to see what it waits for"));
+                    }
+                };
+                let trimmed = text.trim_end_matches(['\r', '\n']);
+                if trimmed.is_empty() {
+                    return Err(Problem::new(place, "printed nothing", "let it print the URL, and nothing else"));
+                }
+                Ok(SecretString::from(trimmed))
+            }
+        }
+    }
+
+    /// Whether a program makes it: that can fail now and work later.
+    pub const fn is_command(&self) -> bool {
+        matches!(self, Self::Command(_))
+    }
+}
+
+/// What a program prints, wiped when it is dropped; or what is wrong, and what to do. Dropped before its end, the program
+/// is killed.
+async fn printed(line: &[String]) -> Result<Zeroizing<String>, (String, &'static str)> {
+    let by_hand = "run it by hand as this user to see why";
+    let [program, arguments @ ..] = line else { return Err(("names no program".into(), "name one")) };
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut running = Running(command.spawn().map_err(|error| {
+        let fix = "check that the program exists and that this user may run it";
+        (format!("cannot be started: {}", error.kind()), fix)
+    })?);
+    let unread = |error: std::io::Error| (format!("cannot be read: {}", error.kind()), by_hand);
+    // As large as it may become: no half of it stays behind in memory that was given back.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(BYTES_MAX + 1));
+    if let Some(stdout) = running.0.stdout.take() {
+        let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout)).map_err(unread)?;
+        stdout.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes).await.map_err(unread)?;
+    }
+    if bytes.len() > BYTES_MAX {
+        return Err((format!("prints more than {BYTES_MAX} bytes"), "let it print the URL, and nothing else"));
+    }
+    let status = running.ended().await.map_err(unread)?;
+    if !status.success() {
+        let how = status.code().map_or_else(|| "a signal".into(), |code| format!("exit code {code}"));
+        return Err((format!("ended with {how}"), by_hand));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(("prints something that is not text in UTF-8".into(), "let it print the URL, and nothing else")),
+    }
+}
+
+/// A program that was started. Killed when dropped.
+struct Running(Child);
+
+impl Running {
+    /// Waits for its end.
+    async fn ended(&mut self) -> std::io::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already is let go of by the first look.
+        if matches!(self.0.try_wait(), Ok(None)) && self.0.kill().is_ok() {
+            drop(self.0.wait());
+        }
+    }
+}
+
+impl From<Secret> for UrlSource {
+    fn from(secret: Secret) -> Self {
+        Self::Secret(secret)
+    }
+}
+
+impl fmt::Debug for UrlSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(secret) => secret.fmt(f),
+            // An argument may be secret.
+            Self::Command(line) => write!(f, "command {}", line.first().map_or("", String::as_str)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::{BYTES_MAX, UrlSource};
+
+    /// A program that is none of a shell's: its arguments reach it as they are.
+    fn command(line: &[&str]) -> UrlSource {
+        UrlSource::Command(line.iter().map(|part| (*part).to_owned()).collect())
+    }
+
+    async fn problem(line: &[&str]) -> String {
+        command(line).read().await.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn what_a_program_prints_is_the_url() {
+        let url = "postgres://app:a%20b$HOME`id`@db/crm";
+        assert_eq!(command(&["printf", "%s\n", url]).read().await.unwrap().expose_secret(), url);
+        assert_eq!(format!("{:?}", command(&["get-url", "--secret", "x"])), "command get-url");
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_is_said_without_what_was_printed() {
+        let said = problem(&["sh", "-c", "echo marker; echo marker >&2; exit 3"]).await;
+        assert_eq!(said, "command sh: ended with exit code 3; run it by hand as this user to see why");
+        assert!(problem(&["/nonexistent/get-url"]).await.contains("cannot be started"));
+        assert!(problem(&["true"]).await.contains("printed nothing"));
+        assert!(problem(&["printf", "\\377"]).await.contains("not text"));
+        let large = problem(&["head", "-c", &(BYTES_MAX + 1).to_string(), "/dev/zero"]).await;
+        assert!(large.contains("prints more than"), "{large}");
+        assert!(problem(&["sh", "-c", "kill -9 $$"]).await.contains("ended with a signal"));
+    }
+
+    /// It is not waited for in earnest: the clock runs ahead where nothing else is to be done.
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_hangs_is_ended() {
+        let said = problem(&["sleep", "1000"]).await;
+        assert!(said.contains("did not end within 10 s, and was ended"), "{said}");
+    }
+
+    /// A child of its own may live on with the same output; then it is waited for as long, and no longer.
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_leaves_somebody_behind_holds_nobody_up() {
+        let said = problem(&["sh", "-c", "sleep 5 & echo postgres://db"]).await;
+        assert!(said.contains("did not end within 10 s"), "{said}");
+    }
+}
