@@ -106,9 +106,17 @@ async fn act(config: &Config, databases: &Databases, rules: &[&Rule], wait: Dura
             Ok(key) => key,
             Err(problem) => return complain(&problem.into()),
         };
+        let late = stop.clone();
         let ran = match Session::open(config, &sites, &key, wait, stop, &bar).await {
-            Ok(session) if args.overdue => session.run_overdue(&rules).await,
-            Ok(session) => session.run(&rules).await,
+            Ok(session) => {
+                let work = async {
+                    if args.overdue { session.run_overdue(&rules).await } else { session.run(&rules).await }
+                };
+                tokio::select! {
+                    ran = work => ran,
+                    never = databases.cancel_when_late(late) => match never {},
+                }
+            }
             Err(Refused::NotHolder(lease)) if lease::serves(&lease.holder) && args.overdue => {
                 say(format_args!("{} serves fire times itself: there is nothing to do", lease.holder));
                 return 0;

@@ -1,8 +1,19 @@
 //! The connections a session works with.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
 
 use forgetd_connector::{Connector, Fault, FaultClass};
+use futures_util::future::join_all;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// How long a batch under way may go on once the process was asked to end.
+const CANCEL_AFTER: Duration = Duration::from_secs(2);
+
+/// How often what is still under way then is stopped.
+const CANCEL_EVERY: Duration = Duration::from_millis(500);
 
 /// The connections of a configuration, by the names of its databases. A database that cannot be reached is kept as the
 /// fault that said so: the others go on without it.
@@ -30,6 +41,20 @@ impl Databases {
     /// Every database by its name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Result<&dyn Connector, &Fault>)> {
         self.connectors.iter().map(|(name, connector)| (name.as_str(), connector.as_deref()))
+    }
+
+    /// From some time after the process was asked to end on, has every server stop what lanes and long reads are at, again
+    /// and again: what takes that long would outlast the process, with its locks. Never returns.
+    pub async fn cancel_when_late(&self, mut stop: watch::Receiver<bool>) -> Infallible {
+        if stop.wait_for(|stopped| *stopped).await.is_err() {
+            return std::future::pending().await;
+        }
+        sleep(CANCEL_AFTER).await;
+        loop {
+            tracing::warn!("statements under way are stopped on the servers: the process is to end");
+            join_all(self.connectors.values().flatten().map(|connector| connector.cancel())).await;
+            sleep(CANCEL_EVERY).await;
+        }
     }
 
     /// Closes every connection.

@@ -54,6 +54,10 @@ pub(super) async fn run(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>) -> 
     let mut report = Report::new(rule, ulid::Ulid::generate().to_string());
     report = match attempt(session, rule, pace, &mut report).await {
         Ok(report) => report,
+        // A look that was stopped with the process says nothing about the rule.
+        Err(blocked) if *pace.stop.borrow() && blocked.is_of_the_moment() => {
+            report.ended(Verdict::Partial, Some(Cause::Interrupted), Some(blocked.detail))
+        }
         Err(blocked) => {
             let report = report.ended(blocked.verdict, Some(blocked.cause), Some(blocked.detail));
             // An evidence log that cannot be trusted takes no entry either.
@@ -424,6 +428,13 @@ pub(super) fn blocked_by(findings: &[Finding]) -> Blocked {
 }
 
 // === impl Blocked ===
+
+impl Blocked {
+    /// Whether it can be what a statement says that was stopped.
+    fn is_of_the_moment(&self) -> bool {
+        self.verdict == Verdict::Failed || self.cause == Cause::StatementTimeout
+    }
+}
 
 impl From<Fault> for Blocked {
     fn from(fault: Fault) -> Self {

@@ -327,7 +327,12 @@ impl<'a, 'j> Walk<'a, 'j> {
         match self.tries.pop() {
             Some(pause) => {
                 tracing::info!(rule = %self.job.rule.name, error = %fault, "a batch is tried again");
-                sleep(pause).await;
+                let mut stop = self.pace.stop.clone();
+                // Whoever is asked to stop does not wait.
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    Ok(_) = stop.wait_for(|stopped| *stopped) => {}
+                }
                 Ok(())
             }
             None => Err(Halt::Fault(fault)),

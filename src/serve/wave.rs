@@ -112,7 +112,10 @@ async fn run(
     let sites = Sites::survey(config, &databases).await;
     let session = Session::on(config, &sites, key, Rc::clone(tenure), stopped, hearing);
     let firings = firings(config, &sites, due).await;
-    let reports = session.wave(&firings, hearing).await;
+    let reports = tokio::select! {
+        reports = session.wave(&firings, hearing) => reports,
+        never = databases.cancel_when_late(daemon.stop.clone()) => match never {},
+    };
     let mut pending = 0;
     for (_, control) in sites.controls() {
         pending += control.pending_count().await.unwrap_or(0);

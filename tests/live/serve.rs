@@ -3,6 +3,7 @@
 mod asking;
 mod changing;
 mod chaos;
+mod ending;
 mod late;
 mod quiet;
 mod reloading;

@@ -82,6 +82,8 @@ pub(crate) struct Slot {
     link: Arc<Link>,
     gate: Arc<Semaphore>,
     idle: Mutex<Option<Session>>,
+    /// The session that was taken last.
+    running: Mutex<Option<Known>>,
 }
 
 /// A session taken out of its slot.
@@ -387,7 +389,7 @@ fn say(text: &mut String, said: &str) -> usize {
 
 impl Slot {
     pub(crate) fn new(link: Arc<Link>) -> Arc<Self> {
-        Arc::new(Self { link, gate: Arc::new(Semaphore::new(1)), idle: Mutex::new(None) })
+        Arc::new(Self { link, gate: Arc::new(Semaphore::new(1)), idle: Mutex::new(None), running: Mutex::new(None) })
     }
 
     /// Takes the session out, making one where there is none. Waits for whoever has it, no longer than a call may take.
@@ -408,7 +410,16 @@ impl Slot {
             Some(session) => session,
             None => self.link.open().await?,
         };
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.known());
         Ok(Held { session, slot: Arc::clone(self), _permit: permit })
+    }
+
+    /// Asks the server to stop what the session that is out is at.
+    pub(crate) async fn cancel(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = running {
+            drop(timeout(END_TIMEOUT, Box::pin(self.link.stop(&known))).await);
+        }
     }
 
     /// The server's number of the session that lies here, if one does.
@@ -429,6 +440,7 @@ impl Held {
     /// Puts the session back. Only for one without an open transaction; one that lost an answer is closed instead.
     pub(crate) fn give_back(self) {
         let Self { session, slot, _permit } = self;
+        slot.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if !session.broken && !slot.gate.is_closed() {
             *slot.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
         }

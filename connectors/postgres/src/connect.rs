@@ -13,7 +13,7 @@ use futures_util::{StreamExt as _, pin_mut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{CancelToken, Client, Error, Row};
 
 use crate::codec;
 use crate::config::Target;
@@ -67,6 +67,8 @@ pub(crate) struct Slot {
     link: Arc<Link>,
     gate: Arc<Semaphore>,
     idle: Mutex<Option<Session>>,
+    /// How to stop what the session that was taken last is at.
+    running: Mutex<Option<CancelToken>>,
 }
 
 /// A session taken out of its slot.
@@ -221,7 +223,7 @@ impl Drop for Session {
 
 impl Slot {
     pub(crate) fn new(link: Arc<Link>) -> Arc<Self> {
-        Arc::new(Self { link, gate: Arc::new(Semaphore::new(1)), idle: Mutex::new(None) })
+        Arc::new(Self { link, gate: Arc::new(Semaphore::new(1)), idle: Mutex::new(None), running: Mutex::new(None) })
     }
 
     /// Takes the session out, making one where there is none. Waits for whoever has it, no longer than a call may take.
@@ -238,7 +240,16 @@ impl Slot {
             Some(session) => session,
             None => self.link.open().await?,
         };
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.client.cancel_token());
         Ok(Held { session, slot: Arc::clone(self), _permit: permit })
+    }
+
+    /// Asks the server to stop what the session that is out is at.
+    pub(crate) async fn cancel(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(running) = running {
+            drop(timeout(CANCEL_TIMEOUT, running.cancel_query(self.link.tls.connect.clone())).await);
+        }
     }
 
     /// Closes the session, and lets nobody make another.
@@ -254,6 +265,7 @@ impl Held {
     /// Puts the session back. Only for one without an open transaction and without an unread answer.
     pub(crate) fn give_back(self) {
         let Self { session, slot, _permit } = self;
+        slot.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if !session.client.is_closed() && !slot.gate.is_closed() {
             *slot.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
         }

@@ -280,6 +280,10 @@ impl Connector for Postgres {
         done::rows(&self.shared, step, after, rows_max).await
     }
 
+    async fn cancel(&self) {
+        self.shared.lanes.cancel().await;
+    }
+
     async fn close(&self) {
         self.shared.lanes.close();
         self.shared.desk.close();

@@ -114,6 +114,10 @@ impl Connector for Faulty {
         self.inner.done_rows(step, after, rows_max).await
     }
 
+    async fn cancel(&self) {
+        self.inner.cancel().await;
+    }
+
     async fn close(&self) {
         self.inner.close().await;
     }

@@ -1,0 +1,109 @@
+//! It ends within seconds, whatever a database is at, and leaves nothing of its own behind there.
+
+use std::time::{Duration, Instant};
+
+use super::{DUE, FRESH, SELDOM, open_shop, serve, until_held};
+use crate::harness::{Database, Mysql, Postgres, Process, Product, Program, until};
+use crate::shop;
+
+/// Deleting one row takes so long that a batch does not end in time.
+fn slow(database: &dyn Database) {
+    if database.engine() == "postgres" {
+        database.exec(
+            "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return null; end $$",
+        );
+        database.exec("create trigger slow after delete on web_session for each statement execute function slow()");
+    } else {
+        database.exec("create trigger slow before delete on web_session for each row do sleep(1)");
+    }
+}
+
+/// Statements of others that are under way in the database, or wait.
+fn under_way(database: &dyn Database) -> u64 {
+    database.count(match database.engine() {
+        "postgres" => {
+            "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() \
+             and backend_type = 'client backend' and state <> 'idle' and xact_start is not null"
+        }
+        _ => {
+            "select count(*) from information_schema.processlist where db = database() and id <> connection_id() \
+             and command <> 'Sleep'"
+        }
+    })
+}
+
+/// Told to end, it is gone in time; the lease is given up and the log is whole.
+fn ends(program: &Program, process: Process, database: &dyn Database) {
+    let asked = Instant::now();
+    process.signal("TERM");
+    let ended = process.wait().expect(0);
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}\n{}", asked.elapsed(), ended.stderr);
+    assert!(!ended.stderr.contains("without waiting any longer"), "{}", ended.stderr);
+    let status = program.call(&["status"]).expect(0);
+    assert!(status.stdout.starts_with("nobody acts"), "{}", status.stdout);
+    assert_eq!(shop::rows(database), DUE + FRESH, "{}: nothing was committed", database.engine());
+    assert_eq!(program.rows_in_evidence(), 0);
+}
+
+fn each(test: impl Fn(&dyn Database)) {
+    test(&Postgres::database());
+    for product in Product::there() {
+        test(&Mysql::on(product));
+    }
+}
+
+#[test]
+fn a_batch_that_does_not_end_in_time_is_stopped_on_the_server() {
+    each(|database| {
+        let program = open_shop(database, SELDOM);
+        slow(database);
+        let process = serve(&program);
+        until_held(&program);
+        let asked = program.start(&["run", "--json"]);
+        // The process keeps a session that is idle; what is under way for longer than a moment is the batch.
+        let mut seen = 0;
+        until("the batch is under way", 60, || {
+            seen = if under_way(database) > 0 { seen + 1 } else { 0 };
+            seen > 20
+        });
+        ends(&program, process, database);
+        assert_eq!(under_way(database), 0, "{}: nothing of it is left", database.engine());
+        drop(asked);
+        // The next process goes on with the run.
+        database.exec(match database.engine() {
+            "postgres" => "drop trigger slow on web_session",
+            _ => "drop trigger slow",
+        });
+        let process = serve(&program);
+        until_held(&program);
+        until("what was asked for is done", 60, || shop::rows(database) == FRESH);
+        process.signal("TERM");
+        process.wait().expect(0);
+        assert_eq!(program.rows_in_evidence(), DUE, "{}", database.engine());
+    });
+}
+
+/// Somebody locks the whole table before the first batch: every try ends soon, and who waits for the next one wakes.
+#[test]
+fn a_batch_that_waits_for_a_lock_holds_nobody_up() {
+    let database = Postgres::database();
+    let program = open_shop(&database, SELDOM);
+    let mut command = program.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let process = Process::spawn(command.env("FORGETD_FAULT", "change.before=stop@1"));
+    until_held(&program);
+    let _asked = program.start(&["run", "--json"]);
+    shop::until_frozen(&process);
+    let locker = database.session();
+    locker.exec("begin; lock table web_session in access exclusive mode");
+    process.signal("CONT");
+    let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    until("a batch waits", 30, || database.count(waits) > 0);
+    let asked = Instant::now();
+    process.signal("TERM");
+    process.wait().expect(0);
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
+    assert_eq!(under_way(&database) - 1, 0, "the locker's transaction alone");
+    locker.exec("rollback");
+    assert_eq!(shop::rows(&database), DUE + FRESH);
+    assert!(program.call(&["status"]).expect(0).stdout.starts_with("nobody acts"));
+}
