@@ -3,6 +3,7 @@
 mod asking;
 mod changing;
 mod chaos;
+mod days;
 mod ending;
 mod late;
 mod quiet;

@@ -53,6 +53,7 @@ long_live() {
 long_schedules() {
   build_once
   stage schedules env FORGETD_TEST_FULL=1 cargo test --locked "${features[@]}" --test it -- schedules:: "$@"
+  stage days env FORGETD_TEST_FULL=1 cargo test --locked "${features[@]}" --test live -- serve::days:: "$@"
 }
 
 long_bench() {
