@@ -109,9 +109,8 @@ async fn act(config: &Config, databases: &Databases, rules: &[&Rule], wait: Dura
         let late = stop.clone();
         let ran = match Session::open(config, &sites, &key, wait, stop, &bar).await {
             Ok(session) => {
-                let work = async {
-                    if args.overdue { session.run_overdue(&rules).await } else { session.run(&rules).await }
-                };
+                let work =
+                    async { if args.overdue { session.run_overdue(&rules).await } else { session.run(&rules).await } };
                 tokio::select! {
                     ran = work => ran,
                     never = databases.cancel_when_late(late) => match never {},

@@ -32,7 +32,7 @@ pub struct QuietWindows(Vec<QuietWindow>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum QuietError {
     /// A text that is no time of the day.
-    #[error("is no time of a day; write hours and minutes, for example \"08:00\", up to \"24:00\"")]
+    #[error("has a time that cannot be read; write hours and minutes, for example \"08:00\", up to \"24:00\"")]
     Time,
     /// The window has no length.
     #[error("begins and ends at the same time; write \"00:00\" to \"24:00\" for a whole day")]
@@ -100,7 +100,8 @@ impl QuietWindows {
         let monday = Date::constant(2026, 1, 12);
         let monday = TimeZone::UTC.to_timestamp(monday.to_datetime(Time::midnight()));
         let open = monday.ok().is_none_or(|monday| {
-            (0..7 * 24 * 60).any(|minute| windows.0.iter().all(|window| window.until(monday + minute.minutes()).is_none()))
+            (0..7 * 24 * 60)
+                .any(|minute| windows.0.iter().all(|window| window.until(monday + minute.minutes()).is_none()))
         });
         if open { Ok(windows) } else { Err(QuietError::Always) }
     }
@@ -118,7 +119,6 @@ impl QuietWindows {
         }
         end
     }
-
 }
 
 impl fmt::Debug for QuietWindow {

@@ -184,7 +184,9 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         // An entry has a size; the rules' digests say which rules are others, however many there are.
-        let changes = before.filter(|_| !same && policy.rules.len() <= NAMED_RULES_MAX).map(|before| Box::new(Difference::between(&before, policy)));
+        let changes = before
+            .filter(|_| !same && policy.rules.len() <= NAMED_RULES_MAX)
+            .map(|before| Box::new(Difference::between(&before, policy)));
         let rules = policy.rules.iter().map(|rule| (rule.name.clone(), rule.digest())).collect();
         let version = env!("CARGO_PKG_VERSION").into();
         let body = EntryBody::PolicyLoaded { policy: digest.clone(), rules, version, changes };

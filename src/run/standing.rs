@@ -153,7 +153,9 @@ impl Standing {
     /// Whether the run for a fire time began, and waits to go on.
     pub fn goes_on(&self, fire: Timestamp) -> bool {
         self.last.as_ref().is_some_and(|last| {
-            last.at >= fire && !last.run_id.is_empty() && matches!(last.cause, Some(Cause::Interrupted | Cause::QuietWindow))
+            last.at >= fire
+                && !last.run_id.is_empty()
+                && matches!(last.cause, Some(Cause::Interrupted | Cause::QuietWindow))
         })
     }
 

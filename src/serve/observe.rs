@@ -15,7 +15,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Looks at what is due to be looked at. How long there is nothing to do then.
 pub(super) async fn round(daemon: &Daemon, config: &Config) -> Duration {
     daemon.forget_others(config);
-    let due: Vec<&Rule> = config.policy.rules.iter().filter(|rule| rule.runs() && is_due(daemon, config, rule)).collect();
+    let due: Vec<&Rule> =
+        config.policy.rules.iter().filter(|rule| rule.runs() && is_due(daemon, config, rule)).collect();
     if !due.is_empty() {
         match app::connect(config).await {
             Ok(databases) => {
@@ -49,7 +50,8 @@ fn show(daemon: &Daemon, config: &Config) -> Duration {
     let mut pause = LOOK_EVERY;
     for rule in config.policy.rules.iter().filter(|rule| rule.runs()) {
         let standing = daemon.observed.borrow().get(&rule.name).cloned().unwrap_or_default();
-        let next = agenda::next(rule, &standing, config.quiet(&rule.database), daemon.started, now, daemon.spread).map(|next| next.at);
+        let next = agenda::next(rule, &standing, config.quiet(&rule.database), daemon.started, now, daemon.spread)
+            .map(|next| next.at);
         if let Some(next) = next {
             pause = pause.min(next.duration_since(now).try_into().unwrap_or(Duration::ZERO));
         }

@@ -127,7 +127,7 @@ mod tests {
         daemon.show_rule(&rule("old", "t"), Standing::default(), None, clock::now());
         let look = |config: &Config| {
             daemon.pauses(config, Duration::from_secs(2));
-            daemon.board.borrow().databases["crm"].clone()
+            daemon.board.borrow().databases.get("crm").cloned().unwrap_or_default()
         };
         let counted = |reason: Pause| {
             let text = daemon.metrics.render(&daemon.board.borrow()).unwrap();

@@ -116,7 +116,10 @@ fn others(before: &Config, after: &Config) -> Vec<String> {
     // What they print holds no secret, and everything else.
     let text = |config: &Config, name: &str| config.database(name).map(|database| format!("{database:?}"));
     changed.extend(
-        names.into_iter().filter(|name| text(before, name) != text(after, name)).map(|name| format!("databases.{name}")),
+        names
+            .into_iter()
+            .filter(|name| text(before, name) != text(after, name))
+            .map(|name| format!("databases.{name}")),
     );
     let mut note = |name: &str, differs: bool| {
         if differs {

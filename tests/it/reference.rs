@@ -35,8 +35,8 @@ fn policy(block: &str) -> String {
     match block.split(':').next().unwrap() {
         "version" => block.into(),
         "defaults" | "approvers" => format!("{HEAD}{block}{}", rule("")),
-        "pseudonym_keys" => {
-            let head: Vec<&str> = HEAD.lines().filter(|line| !line.starts_with("pseudonym_keys")).collect();
+        key @ ("pseudonym_keys" | "databases") => {
+            let head: Vec<&str> = HEAD.lines().filter(|line| !line.starts_with(key)).collect();
             format!("{}\n{block}{}", head.join("\n"), rule(""))
         }
         "- name" => format!("{HEAD}rules:\n{}", indented(block, "  ")),
@@ -84,6 +84,9 @@ fn every_word_of_the_grammar_is_in_the_reference() {
         "CheckDigit",
         "References",
         "Defaults",
+        "Schedule",
+        "Url",
+        "Quiet",
     ] {
         for word in schema::words(name) {
             let known = text.contains(&format!("`{word}`")) || text.contains(&format!("{word}: "));

@@ -159,10 +159,12 @@ impl<'a> DatabaseRow<'a> {
         let paused = state.paused.map(|pause| match pause {
             Pause::EvidenceBacklog => "too many receipts wait for the relay".into(),
             Pause::QuietWindow => match state.paused_until {
-                Some(end) => format!("a quiet window is open; it ends {}", words::moment(end, now).text),
+                Some(end) => {
+                    format!("a quiet window is open (throttle.quiet); it ends {}", words::moment(end, now).text)
+                }
                 None => "a quiet window is open".into(),
             },
-            Pause::Operator => "a person paused every rule".into(),
+            Pause::Operator => "a person paused every rule; forgetd resume lets them work again".into(),
             Pause::Unreachable => String::from("it cannot be reached"),
         });
         let notes: Vec<String> = state.problem.iter().cloned().chain(paused).collect();

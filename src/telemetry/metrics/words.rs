@@ -29,7 +29,14 @@ pub(super) const ROW_CAUSES: &[Cause] = &[
 ];
 
 /// For what a fire time leads to no run. Another cause gets its series when it is met.
-pub(super) const SKIP_CAUSES: &[Cause] = &[Cause::Paused, Cause::QuietWindow, Cause::StartingDeadline, Cause::Overlap, Cause::EvidenceBacklog, Cause::Unreachable];
+pub(super) const SKIP_CAUSES: &[Cause] = &[
+    Cause::Paused,
+    Cause::QuietWindow,
+    Cause::StartingDeadline,
+    Cause::Overlap,
+    Cause::EvidenceBacklog,
+    Cause::Unreachable,
+];
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

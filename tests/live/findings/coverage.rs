@@ -41,7 +41,10 @@ const WITHOUT: &[(&[Cause], &str)] = &[
     (&[Cause::StatementTimeout], "a look that takes longer than the server allows: the connectors' own tests"),
     (&[Cause::ClockSkew], "a server with another clock: the tests of guards have one"),
     (&[Cause::VersionUnfit], "of documents alone: MongoDB's own tests"),
-    (&[Cause::Paused, Cause::QuietWindow, Cause::StartingDeadline, Cause::Overlap, Cause::Requests], "of a daemon and whoever asks it: a check does not"),
+    (
+        &[Cause::Paused, Cause::QuietWindow, Cause::StartingDeadline, Cause::Overlap, Cause::Requests],
+        "of a daemon and whoever asks it: a check does not",
+    ),
     (&[Cause::Internal], "a defect"),
 ];
 

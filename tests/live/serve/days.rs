@@ -25,12 +25,22 @@ struct Day {
 }
 
 /// 29 March 2026: behind 01:59 comes 03:00, and the first moment after the gap stands for half past two.
-const SPRING: Day =
-    Day { from: "2026-03-29T00:10:00Z", to: "2026-03-29T02:30:00Z", speed: 240, hours: 2, night: "2026-03-29T01:00:00Z" };
+const SPRING: Day = Day {
+    from: "2026-03-29T00:10:00Z",
+    to: "2026-03-29T02:30:00Z",
+    speed: 240,
+    hours: 2,
+    night: "2026-03-29T01:00:00Z",
+};
 
 /// 25 October 2026: 02:59 is followed by 02:00, and half past two counts the first time.
-const AUTUMN: Day =
-    Day { from: "2026-10-24T23:40:00Z", to: "2026-10-25T02:30:00Z", speed: 240, hours: 3, night: "2026-10-25T00:30:00Z" };
+const AUTUMN: Day = Day {
+    from: "2026-10-24T23:40:00Z",
+    to: "2026-10-25T02:30:00Z",
+    speed: 240,
+    hours: 3,
+    night: "2026-10-25T00:30:00Z",
+};
 
 /// The same two days from midnight to midnight.
 const DAYS: [Day; 2] = [

@@ -1,5 +1,6 @@
 //! Fire times that nobody was there for, and how late one may begin.
 
+use forgetd::clock;
 use jiff::{Timestamp, ToSpan as _};
 
 use super::{DUE, FRESH, open_shop, status};
@@ -22,7 +23,7 @@ fn skipped(program: &Program) -> Vec<Timestamp> {
 #[test]
 fn a_fire_time_that_is_too_old_is_skipped_with_an_entry() {
     let database = Sqlite::database();
-    let fire = Timestamp::now() + 20.minutes();
+    let fire = clock::now() + 20.minutes();
     let schedule = fire.strftime("schedule: { cron: \"%-M %-H * * *\", starting_deadline: 5m }").to_string();
     let program = open_shop(&database, &schedule);
     // Never served: it runs, and is served.

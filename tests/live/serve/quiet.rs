@@ -1,5 +1,6 @@
 //! Quiet windows: nothing is started while one is open, and what was begun goes on behind it.
 
+use forgetd::clock;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 
 use super::{DUE, EVERY_MINUTE, FRESH, LEASE, SELDOM, serve, status, until_held};
@@ -15,7 +16,7 @@ fn policy(database: &dyn Database, schedule: &str, quiet: &str) -> Policy {
 
 /// Quiet today and tomorrow, in UTC, whenever this runs.
 fn whole_days() -> String {
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).weekday().to_sunday_zero_offset();
+    let today = clock::now().to_zoned(TimeZone::UTC).weekday().to_sunday_zero_offset();
     format!("[{{ from: \"00:00\", to: \"24:00\", days: \"{today},{}\" }}]", (today + 1) % 7)
 }
 
@@ -33,18 +34,18 @@ fn nothing_starts_in_a_quiet_window_and_the_fire_time_waits() {
     assert!(status(&program)["verdict"].is_null(), "nothing was begun");
     let next: Timestamp = status(&program)["next"].as_str().unwrap().parse().unwrap();
     // Two whole days and the rest of this one, at most.
-    assert!(next > Timestamp::now() && next < Timestamp::now() + 48.hours(), "{next}");
+    assert!(next > clock::now() && next < clock::now() + 48.hours(), "{next}");
     assert!(program.call(&["status"]).stdout.contains("main: quiet until 2"));
     // A fire time passes.
-    let next_minute = Timestamp::now() + 61.seconds();
-    until("a minute has passed", 90, || Timestamp::now() > next_minute);
+    let next_minute = clock::now() + 61.seconds();
+    until("a minute has passed", 90, || clock::now() > next_minute);
     assert_eq!(shop::rows(&database), DUE + FRESH);
     program.policy(&policy(&database, EVERY_MINUTE, "[]"));
     until("the rule runs", 60, || shop::rows(&database) == FRESH);
     until("the run is written down", 10, || status(&program)["verdict"] == "clean");
     process.signal("TERM");
     let ended = process.wait().expect(0);
-    assert!(ended.stderr.contains("\"reason\":\"quiet_window\""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("reason=\"quiet_window\""), "{}", ended.stderr);
     assert!(ended.stderr.contains("throttle.quiet"), "it says what would change that: {}", ended.stderr);
     assert!(program.entries("run.started").len() == 1, "one run for all that waited");
 }
@@ -55,16 +56,16 @@ fn a_run_ends_at_a_batch_when_a_window_opens_and_goes_on_behind_it() {
     let database = Postgres::database();
     shop::create(&database, DUE, FRESH);
     database.exec(
-        "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.6); return null; end $$",
+        "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(1.2); return null; end $$",
     );
     database.exec("create trigger slow after delete on web_session for each statement execute function slow()");
-    // A window of an hour that opens in one to two minutes; for the run that is seven seconds from now.
-    let now = Timestamp::now();
+    // A window of an hour that opens in one to two minutes; for the run that is six seconds from now.
+    let now = clock::now();
     let opens = Timestamp::from_second((now.as_second() / 60 + 2) * 60).unwrap();
     let time = |at: Timestamp| at.strftime("%H:%M").to_string();
     let quiet = format!("[{{ from: \"{}\", to: \"{}\" }}]", time(opens), time(opens + 1.hour()));
     let program = Program::installed(&policy(&database, SELDOM, &quiet));
-    let ahead = opens.duration_since(Timestamp::now()).as_secs() - 7;
+    let ahead = opens.duration_since(clock::now()).as_secs() - 6;
     let clock = Clock::Off(Box::leak(format!("+{ahead}s").into_boxed_str()));
     let mut command = program.command(&["run", "--json"]);
     let stopped = Process::spawn(clock.set(&mut command)).wait().expect(3);

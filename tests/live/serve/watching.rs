@@ -103,3 +103,25 @@ fn what_needs_a_person_is_seen() {
     watched.process.signal("TERM");
     watched.process.wait().expect(0);
 }
+
+/// A configuration that is refused is seen, and that the one before goes on, until it is mended.
+#[test]
+fn a_refused_configuration_is_seen() {
+    let database = Sqlite::database();
+    let program = open_shop(&database, SELDOM);
+    let good = std::fs::read_to_string(program.path("forgetd.yaml")).unwrap();
+    let watched = Watched::start(&program);
+    until_held(&program);
+    assert_eq!(watched.metric("forgetd_config_valid "), Some(1.0));
+    program.write("forgetd.yaml", "version: 1\nrules: [");
+    until("it is refused", 30, || watched.metric("forgetd_config_valid ") == Some(0.0));
+    let page = watched.get("/status", "text/html").1;
+    assert!(page.contains("the ones before go on") && page.contains("forgetd.yaml:2"), "{page}");
+    let board = watched.board();
+    assert!(!board["config"]["problems"].as_array().unwrap().is_empty(), "{board}");
+    assert!(board["role"]["holder"].is_object(), "it acts on: {board}");
+    program.write("forgetd.yaml", &good);
+    until("it is mended", 30, || watched.metric("forgetd_config_valid ") == Some(1.0));
+    watched.process.signal("TERM");
+    watched.process.wait().expect(0);
+}
