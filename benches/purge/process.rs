@@ -12,7 +12,7 @@ pub(crate) fn command(config: &Path) -> Command {
     command
 }
 
-fn finish(command: &mut Command) {
+pub(crate) fn finish(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

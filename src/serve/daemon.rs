@@ -30,6 +30,9 @@ const END_WITHIN: Duration = Duration::from_millis(4_500);
 /// The pause before an address is tried again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(10);
 
+/// First looks at the lease are spread over this long.
+const FIRST_LOOK_WITHIN: Duration = Duration::from_millis(500);
+
 /// How the daemon is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
@@ -238,6 +241,9 @@ impl Daemon {
     }
 
     async fn live(&self) {
+        self.turn();
+        // All replicas may have been started in one moment, and each look is a connection.
+        self.pause(FIRST_LOOK_WITHIN.mul_f64(self.spread)).await;
         while !self.stopped() {
             self.turn();
             match self.config() {

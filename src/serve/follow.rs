@@ -3,7 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use forgetd_connector::{ControlState, Fault};
+use forgetd_connector::{ControlState, Fault, FaultClass};
+use tokio::time::timeout;
 
 use super::daemon::Daemon;
 use super::home::Home;
@@ -15,6 +16,9 @@ use crate::run::{Refused, Tenure, signing_key};
 
 /// The first and the longest pause between tries to reach the home database; it doubles with each.
 const AWAY_SECS: std::ops::RangeInclusive<u64> = 1..=60;
+
+/// The home database may take at least this long to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long to wait where something must be mended by hand.
 const MEND: Duration = Duration::from_secs(30);
@@ -58,8 +62,14 @@ enum Looked {
 }
 
 async fn look(daemon: &Daemon, config: &Rc<Config>, home: &Home, key: &EvidenceKey) -> Result<Looked, Fault> {
-    let connector = home.get().await?;
-    let state = connector.control().inspect().await?;
+    // A connection that says nothing is as good as none, and the call's own limit is longer than most leases.
+    let patience = patience(config);
+    let (connector, state) = answered(patience, async {
+        let connector = home.get().await?;
+        let state = connector.control().inspect().await?;
+        Ok((connector, state))
+    })
+    .await?;
     daemon.database_up(config.home().map_or("", |home| home.name.as_str()), connector.as_ref());
     if !matches!(state, ControlState::Ready(_)) {
         daemon.role(Role::Observer);
@@ -67,12 +77,13 @@ async fn look(daemon: &Daemon, config: &Rc<Config>, home: &Home, key: &EvidenceK
     }
     // Looked at first: a follower changes nothing, and waits for no lock.
     if let Coordination::Lease(_) = config.coordination
-        && let Some(lease) = connector.control().lease().await?.filter(|lease| lease.alive)
+        && let Some(lease) = answered(patience, connector.control().lease()).await?.filter(|lease| lease.alive)
     {
         daemon.role(Role::Follower { holder: lease.holder.clone(), term: lease.term });
         return Ok(Looked::Wait(daemon.spread_pause(Duration::from_millis(lease.left_ms))));
     }
-    match Tenure::take(config, connector.control(), key, Duration::ZERO, true).await {
+    let take = Tenure::take(config, connector.control(), key, Duration::ZERO, true);
+    match answered(patience, async { Ok(take.await) }).await? {
         Ok(tenure) => {
             drop(connector);
             let tenure = Rc::new(tenure);
@@ -98,6 +109,21 @@ async fn look(daemon: &Daemon, config: &Rc<Config>, home: &Home, key: &EvidenceK
             Ok(Looked::Wait(MEND))
         }
     }
+}
+
+/// How long the home database may take to answer: a lease, in which another process could have taken over.
+fn patience(config: &Config) -> Duration {
+    match config.coordination {
+        Coordination::Lease(lasts) => lasts.max(PATIENCE),
+        Coordination::None => PATIENCE,
+    }
+}
+
+async fn answered<T>(patience: Duration, asked: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    timeout(patience, asked).await.unwrap_or_else(|_| {
+        let detail = format!("no answer in {} s", patience.as_secs());
+        Err(Fault::new(FaultClass::Unreachable, "look at the lease", "home database").with_detail(detail))
+    })
 }
 
 impl Daemon {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use forgetd_connector::{Cause, Fault, FaultClass, FenceRaise, LeaseClaim, StandingRow};
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::agenda::{self, Next};
 use super::answer;
@@ -35,6 +34,9 @@ const WAVE_EVERY: Duration = Duration::from_secs(1);
 /// The pause after a renewal that met an error.
 const RENEW_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long giving the lease up may take.
+const RELEASE_WITHIN: Duration = Duration::from_secs(5);
+
 /// How the rules stand, as the holder knows it: nobody else writes.
 pub(super) type Standings = BTreeMap<String, Standing>;
 
@@ -47,22 +49,46 @@ pub(super) async fn hold(
     key: &EvidenceKey,
     tenure: Rc<Tenure>,
 ) -> Result<(), Fault> {
-    daemon.role(Role::Holder { term: tenure.claim().term(), since: clock::now() });
-    let (end, ended) = watch::channel(false);
-    let work = async {
-        let acted = Box::pin(act(daemon, &config, home, key, &tenure)).await;
-        end.send_replace(true);
-        acted
+    let claim = tenure.claim();
+    daemon.role(Role::Holder { term: claim.term(), since: clock::now() });
+    let acted = tokio::select! {
+        acted = Box::pin(act(daemon, &config, home, key, &tenure)) => acted,
+        () = outlived(daemon, home, claim) => {
+            tracing::warn!(term = claim.term(), "acting is broken off: the lease is over and a database does not answer");
+            Ok(())
+        }
+        never = pauses::tell(daemon) => match never {},
     };
-    let tells = pauses::tell(daemon, ended.clone());
-    let (acted, (), ()) = tokio::join!(work, keep(home, tenure.claim(), ended), tells);
+    daemon.resumes();
     daemon.role(Role::Starting);
-    if let Ok(connector) = home.get().await
-        && let Err(fault) = connector.control().release(tenure.claim().holder(), tenure.claim().term()).await
-    {
-        tracing::warn!(error = %fault, "the lease could not be released; it expires by itself");
+    let acted = match acted {
+        Err(fault) if fault.class == FaultClass::Blocked(Cause::Fenced) => {
+            tracing::warn!(term = claim.term(), error = %fault, "another process acts");
+            claim.lose();
+            Ok(())
+        }
+        acted => acted,
+    };
+    if claim.alive() && timeout(RELEASE_WITHIN, release(home, claim)).await.is_err() {
+        tracing::warn!("the lease could not be released: no answer; it expires by itself");
     }
     acted
+}
+
+async fn release(home: &Home, claim: &Claim) {
+    let released = async { home.get().await?.control().release(claim.holder(), claim.term()).await };
+    if let Err(fault) = released.await {
+        tracing::warn!(error = %fault, "the lease could not be released; it expires by itself");
+    }
+}
+
+/// Keeps the lease, and returns when it has been over for as long as it lasts: what is under way had time to come to its
+/// end by then, and to say so. Shows the end at once.
+async fn outlived(daemon: &Daemon, home: &Home, claim: &Claim) {
+    let Some(lasts) = claim.lasts() else { return std::future::pending().await };
+    keep(home, claim, lasts).await;
+    daemon.role(Role::Starting);
+    sleep(lasts).await;
 }
 
 /// Nothing is written before this holds: a holder of an older term can write no more then.
@@ -73,14 +99,14 @@ async fn raise_fence(home: &Home, claim: &Claim) -> Result<(), Fault> {
     }
 }
 
-/// Renews the lease every third of its time, over a new connection after every error.
-async fn keep(home: &Home, claim: &Claim, mut end: watch::Receiver<bool>) {
-    let Some(lasts) = claim.lasts() else { return };
+/// Renews the lease every third of its time, over a new connection after every error, until it is lost.
+async fn keep(home: &Home, claim: &Claim, lasts: Duration) {
     let wish =
         LeaseClaim { holder: claim.holder().into(), duration_ms: lasts.as_millis().try_into().unwrap_or(u64::MAX) };
     let mut pause = lasts / 3;
     loop {
-        if timeout(pause, end.wait_for(|ended| *ended)).await.is_ok() || !claim.alive() {
+        sleep(pause).await;
+        if !claim.alive() {
             return;
         }
         let asked = Instant::now();

@@ -1,10 +1,10 @@
 //! Why nothing is started in a database, for how long, and what would change that.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::daemon::Daemon;
 use crate::board::{Board, Pause};
@@ -14,19 +14,15 @@ use crate::config::{Config, Database};
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Tells, until the end, in which databases nothing is started and why; then nothing rests there any more, as far as this
-/// process knows.
-pub(super) async fn tell(daemon: &Daemon, mut end: watch::Receiver<bool>) {
+/// Tells in which databases nothing is started and why, again and again. Never returns; behind it [`Daemon::resumes`].
+pub(super) async fn tell(daemon: &Daemon) -> Infallible {
     let mut told = Instant::now();
     loop {
         if let Some(config) = daemon.config() {
             daemon.pauses(&config, told.elapsed());
         }
         told = Instant::now();
-        if timeout(LOOK_EVERY, end.wait_for(|ended| *ended)).await.is_ok() {
-            daemon.resumes();
-            return;
-        }
+        sleep(LOOK_EVERY).await;
     }
 }
 
@@ -81,7 +77,7 @@ impl Daemon {
     }
 
     /// This process starts nothing anywhere, whatever the reason: whoever does says why not.
-    fn resumes(&self) {
+    pub(super) fn resumes(&self) {
         self.board.send_modify(|board| {
             for state in board.databases.values_mut() {
                 (state.paused, state.paused_until) = (None, None);

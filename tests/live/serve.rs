@@ -3,19 +3,26 @@
 mod asking;
 mod changing;
 mod chaos;
+mod crowd;
 mod days;
+#[path = "../crash/dice.rs"]
+mod dice;
 mod ending;
 mod late;
+mod outages;
 mod quiet;
 mod reloading;
 mod rollout;
 mod standing_in;
+mod watched;
 mod watching;
 
 use serde_json::Value;
 
 use super::harness::{Database, Postgres, Process, Program, Sqlite, until};
 use super::shop;
+
+pub(crate) use watched::Watched;
 
 const DUE: u64 = 1_000;
 const FRESH: u64 = 50;

@@ -65,7 +65,12 @@ pub(crate) fn policy(database: &dyn Database, lease: &str) -> Policy {
 
 /// The same with a rule of the test's own.
 pub(crate) fn ruled_by(database: &dyn Database, lease: &str, rule: &Rule) -> Policy {
-    Policy::new(&database.url()).with(&throttle()).top(&format!("coordination: {{ lease: {lease} }}")).rule(rule)
+    ruled_at(&database.url(), lease, rule)
+}
+
+/// The same of the database at this URL.
+pub(crate) fn ruled_at(url: &str, lease: &str, rule: &Rule) -> Policy {
+    Policy::new(url).with(&throttle()).top(&format!("coordination: {{ lease: {lease} }}")).rule(rule)
 }
 
 /// The same for a process that promises to be alone.
@@ -94,12 +99,5 @@ pub(crate) fn start_with_fault(program: &Program, args: &[&str], fault: &str) ->
 
 /// Waits until the process has stopped itself.
 pub(crate) fn until_frozen(process: &Process) {
-    until("the process is frozen", 60, || state(process) == 'T');
-}
-
-/// The kernel's letter for what the process does.
-fn state(process: &Process) -> char {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap_or_default();
-    // The name of the program stands in brackets before it.
-    stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or('?')
+    until("the process is frozen", 60, || process.is_frozen());
 }

@@ -25,6 +25,7 @@ full() {
   long_live
   long_mutants
   long_fuzz --seconds 600
+  long_soak
   long_bench
   long_bench_transform
   long_bench_mysql
@@ -47,6 +48,30 @@ long_live() {
   build_once
   stage live-full with_servers env FORGETD_TEST_FULL=1 \
     cargo test --locked "${features[@]}" --test live -- --test-threads 1 "$@"
+}
+
+# Trouble at random for minutes, one home after another.
+long_chaos() {
+  local minutes=10 homes=(postgresql mariadb mysql mongodb) home
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --minutes) minutes="${2:?a number}" ;;
+      --home) homes=("${2:?a home}") ;;
+      *) usage >&2; exit 64 ;;
+    esac
+    shift 2
+  done
+  build_once
+  for home in "${homes[@]}"; do
+    stage "chaos $home" with_servers env FORGETD_TEST_CHAOS_MINUTES="$minutes" \
+      cargo test --locked "${features[@]}" --test live -- --nocapture "chaos::rows_gone_are_rows_in_evidence_with_a_home_on_$home"
+  done
+  stage crowd with_servers env FORGETD_TEST_FULL=1 \
+    cargo test --locked "${features[@]}" --test live -- --nocapture serve::crowd
+}
+
+long_soak() {
+  stage soak bench daemon "$@"
 }
 
 # Every schedule in every zone, where the quick tier takes each in a few.

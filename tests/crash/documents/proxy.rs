@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use tokio::sync::oneshot;
-
 use super::middleman::{Middleman, Trick};
-use crate::harness::Mongo;
+use crate::harness::{Aside, Mongo};
 
 /// Of so many writes one is meddled with.
 const ONE_IN: u64 = 20;
@@ -15,8 +13,7 @@ const ONE_IN: u64 = 20;
 pub(super) struct Proxy {
     server: String,
     middleman: Middleman,
-    /// Its thread ends with it.
-    _ends: oneshot::Sender<()>,
+    _aside: Aside,
 }
 
 /// How often which trick was played on a write to several documents.
@@ -40,18 +37,9 @@ impl Proxy {
         }
         // Several hosts, and what needs a password, are no address.
         let server = address.parse().ok()?;
-        let (sender, started) = std::sync::mpsc::channel();
-        let (ends, ended) = oneshot::channel::<()>();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-            runtime.block_on(async {
-                drop(sender.send(Middleman::start(server).await));
-                drop(ended.await);
-            });
-        });
-        let middleman = started.recv().expect("a listener");
+        let (middleman, aside) = Aside::start(move || Middleman::start(server));
         let server = format!("mongodb://{}/{options}", middleman.address);
-        Some(Self { server, middleman, _ends: ends })
+        Some(Self { server, middleman, _aside: aside })
     }
 
     /// The server's URL through it.

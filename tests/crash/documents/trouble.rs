@@ -95,7 +95,7 @@ impl World {
                 self.seed();
                 continue;
             }
-            until("it stands still", 60, || is_stopped(&holder));
+            until("it stands still", 60, || holder.is_frozen());
             let open = self.open_seals() > 0;
             let successor = self.start(&[]).wait();
             if successor.code == 1 && !self.meddled {
@@ -154,9 +154,4 @@ impl World {
         }
         Err(format!("not clean after four starts: {said}"))
     }
-}
-
-fn is_stopped(process: &Process) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap_or_default();
-    stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
 }

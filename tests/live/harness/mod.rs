@@ -1,5 +1,6 @@
 //! Databases of a test's own, and the program as its users run it.
 
+mod aside;
 mod clock;
 mod cluster;
 mod contents;
@@ -17,7 +18,9 @@ mod program;
 mod server;
 mod sqlite;
 mod ssh;
+mod wire;
 
+pub(crate) use aside::Aside;
 pub(crate) use clock::Clock;
 pub(crate) use cluster::{Cluster, Flow, Node};
 pub(crate) use contents::{assert_same, contents};
@@ -29,12 +32,13 @@ pub(crate) use mongo::Mongo;
 pub(crate) use mysql::{Mysql, MysqlSession, Product, Servers};
 pub(crate) use pgbouncer::through_pgbouncer;
 pub(crate) use policy::{Policy, Rule};
-pub(crate) use postgres::{Postgres, Session};
+pub(crate) use postgres::{Postgres, Session, free_port};
 pub(crate) use process::{Output, Process};
 pub(crate) use program::Program;
-pub(crate) use server::{Server, server_bin};
+pub(crate) use server::{Server, is_root, server_bin};
 pub(crate) use sqlite::Sqlite;
 pub(crate) use ssh::Ssh;
+pub(crate) use wire::Wire;
 
 use std::time::{Duration, Instant};
 

@@ -148,13 +148,22 @@ impl Drop for Postgres {
 impl Session {
     /// Connects.
     pub(crate) fn connect(url: &Url) -> Self {
+        Self::try_connect(url).expect("connect")
+    }
+
+    fn try_connect(url: &Url) -> Result<Self, tokio_postgres::Error> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
         let client = runtime.block_on(async {
-            let (client, connection) = tokio_postgres::connect(url.as_str(), NoTls).await.expect("connect");
+            let (client, connection) = tokio_postgres::connect(url.as_str(), NoTls).await?;
             tokio::spawn(connection);
-            client
-        });
-        Self { runtime, client }
+            Ok(client)
+        })?;
+        Ok(Self { runtime, client })
+    }
+
+    /// Connects to a URL given as text, where the server takes one more.
+    pub(crate) fn try_open(url: &str) -> Option<Self> {
+        Self::try_connect(&Url::parse(url).expect("a URL")).ok()
     }
 
     /// Connects to a URL given as text.
@@ -213,7 +222,7 @@ fn own_cluster() -> Cluster {
 }
 
 /// A port that nobody listens on right now.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 

@@ -55,6 +55,13 @@ impl Process {
         self.child.try_wait().expect("wait").is_none()
     }
 
+    /// Whether it was stopped and not told to go on.
+    pub(crate) fn is_frozen(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // The name of the program stands in brackets before it.
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+    }
+
     /// Sends a signal by its name: `KILL`, `STOP`, `CONT`, `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().expect("kill");
@@ -79,6 +86,12 @@ impl Drop for Process {
         // Already gone is what is hoped for.
         drop(self.child.kill());
         drop(self.child.wait());
+        // Whoever looks at a test that fails wants to know what its programs said.
+        if std::thread::panicking()
+            && let Ok(said) = self.stderr.recv_timeout(Duration::from_secs(1))
+        {
+            println!("process {} said:\n{said}", self.child.id());
+        }
     }
 }
 

@@ -18,19 +18,51 @@ pub(crate) struct Server {
 impl Server {
     /// A cluster of the test's own; it is not started yet.
     pub(crate) fn new() -> Self {
+        Self::with("")
+    }
+
+    /// The same with more settings, one a line.
+    pub(crate) fn with(settings: &str) -> Self {
+        let server = Self::empty();
+        let data = server.data();
+        let init = ["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
+        run(as_postgres(&server_bin().join("initdb")).args(init));
+        server.set(settings);
+        server
+    }
+
+    /// A copy that follows this server, which must have started; it is not started yet.
+    pub(crate) fn standby(&self) -> Self {
+        let standby = Self::empty();
+        let copy = ["-D", &standby.data(), "-d", &self.url(), "-R", "-X", "stream", "-c", "fast", "--no-sync"];
+        run(as_postgres(&server_bin().join("pg_basebackup")).args(copy));
+        // The last line of a setting counts.
+        standby.set("");
+        standby
+    }
+
+    /// Makes a standby a primary.
+    pub(crate) fn promote(&self) {
+        run(as_postgres(&server_bin().join("pg_ctl")).args(["-D", &self.data(), "-w", "-t", "60", "promote"]));
+    }
+
+    fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let server = Self { folder, port };
         if is_root() {
             run(Command::new("chown").arg("postgres:").arg(server.folder.path()));
         }
-        let data = server.data();
-        let init = ["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
-        run(as_postgres(&server_bin().join("initdb")).args(init));
-        let mut settings = std::fs::File::create(Path::new(&data).join("postgresql.auto.conf")).unwrap();
-        writeln!(settings, "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nfsync = off")
-            .unwrap();
         server
+    }
+
+    fn set(&self, settings: &str) {
+        let port = self.port;
+        let file = Path::new(&self.data()).join("postgresql.auto.conf");
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+        writeln!(file, "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nfsync = off")
+            .unwrap();
+        writeln!(file, "{settings}").unwrap();
     }
 
     fn data(&self) -> String {
@@ -39,7 +71,17 @@ impl Server {
 
     /// The superuser's URL.
     pub(crate) fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        self.url_as("postgres")
+    }
+
+    /// The same database's URL for another role.
+    pub(crate) fn url_as(&self, role: &str) -> String {
+        format!("postgres://{role}@{}/postgres", self.address())
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
     }
 
     /// Starts it.
@@ -71,7 +113,7 @@ impl Drop for Server {
     }
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
 }

@@ -1,52 +1,8 @@
 //! What Prometheus, Kubernetes, people and auditors see of it.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-
-use serde_json::Value;
-
-use super::{DUE, FRESH, SELDOM, open_shop, until_held};
-use crate::harness::{Postgres, Process, Program, Sqlite, until};
+use super::{DUE, FRESH, SELDOM, Watched, open_shop, until_held};
+use crate::harness::{Postgres, Program, Sqlite, until};
 use crate::shop;
-
-/// A process that serves, and where.
-struct Watched {
-    process: Process,
-    port: u16,
-}
-
-impl Watched {
-    fn start(program: &Program) -> Self {
-        // Free now, and nobody else takes ports by number here.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = program.start(&["serve", "--listen", &format!("127.0.0.1:{port}")]);
-        until("it listens", 30, || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Self { process, port }
-    }
-
-    /// Status and body.
-    fn get(&self, path: &str, accept: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: t\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut bytes = vec![];
-        stream.read_to_end(&mut bytes).unwrap();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        (head.split(' ').nth(1).unwrap_or_default().parse().unwrap_or(0), body.to_owned())
-    }
-
-    fn board(&self) -> Value {
-        serde_json::from_str(&self.get("/status", "application/json").1).expect("JSON")
-    }
-
-    /// The value of the series that begins so; nothing where there is none.
-    fn metric(&self, series: &str) -> Option<f64> {
-        let text = self.get("/metrics", "*/*").1;
-        let line = text.lines().find(|line| line.starts_with(series))?;
-        line.rsplit(' ').next()?.parse().ok()
-    }
-}
 
 #[test]
 fn probes_metrics_page_and_log_tell_of_a_holder_and_its_follower() {

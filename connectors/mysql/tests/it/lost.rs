@@ -5,7 +5,7 @@ use std::time::Duration;
 use forgetd_connector::{
     Append, Cause, Commit, FaultClass, FenceRaise, Head, Order, Predicate, Published, Settled, Value,
 };
-use forgetd_testkit::proxy::Proxy;
+use forgetd_testkit::proxy::{Link, Proxy};
 use forgetd_testkit::{Arena, TestDatabase as _};
 use mysql_async::prelude::Queryable as _;
 
@@ -40,10 +40,10 @@ async fn a_receipt_whose_answer_was_lost_is_found() {
         let (arena, _, proxy) = through_a_proxy(product).await;
         let control = arena.connector.control();
         let receipt = arena.receipt("-", 1, None);
-        proxy.lose_answers(true);
+        proxy.set(Link::AnswersLost);
         let Commit::Unknown(fault) = control.append(&receipt).await else { panic!("the answer arrived") };
         assert_eq!(fault.class, FaultClass::Disconnected);
-        proxy.lose_answers(false);
+        proxy.set(Link::Up);
         assert_eq!(control.settle(&receipt.key).await, Settled::Present);
         assert_eq!(control.append(&receipt).await, Commit::Fenced, "it has its sequence");
         assert_eq!(control.append(&arena.receipt("-", 2, None)).await, Commit::Committed, "by a new session");
@@ -169,7 +169,7 @@ async fn a_holder_that_is_frozen_while_it_publishes_is_passed() {
         assert_eq!(control.publish(&append, arena.term).await, Published::Done);
         let next = Head { size: 2, ..append.next.clone() };
         let append = Append { expected: Some(append.next), next, ..append };
-        proxy.hold_answers(true);
+        proxy.set(Link::AnswersHeld);
         let mut publish = std::pin::pin!(control.publish(&append, arena.term));
         // Its first turn takes the fence. What the server shows of transactions it keeps for a while.
         let fence = format!("select term from {}.fence for update nowait", database.control());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use forgetd_connector::{
     Append, Commit, Compare, FaultClass, FenceRaise, Head, Lane, LaneClaim, LockWait, Next, Order, Settled, Untouched,
 };
-use forgetd_testkit::proxy::Proxy;
+use forgetd_testkit::proxy::{Link, Proxy};
 use forgetd_testkit::{Arena, TestDatabase as _};
 
 use crate::fixture::{Database, arena, connect, installed, order, step};
@@ -285,7 +285,7 @@ async fn a_holder_that_is_frozen_while_it_publishes_is_passed() {
     let append = Append { expected: None, next, objects: vec![], superseded: vec![], leaves: vec![] };
     let control = arena.connector.control();
     control.lease().await.unwrap();
-    proxy.hold_answers(true);
+    proxy.set(Link::AnswersHeld);
     let mut publish = std::pin::pin!(control.publish(&append, arena.term));
     let open = "select count(*) from pg_stat_activity \
                 where datname = current_database() and state = 'idle in transaction'";

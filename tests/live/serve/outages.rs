@@ -1,0 +1,233 @@
+//! What a cluster does to a database: away, half open, read-only, full. Nothing of it ends the process, none of it makes
+//! it ask without a pause, and what it needs comes back without a restart.
+
+use std::process::Command;
+use std::time::Duration;
+
+use forgetd_testkit::proxy::Link;
+
+use super::{DUE, EVERY_MINUTE, FRESH, LEASE, SELDOM, Watched, status, until_held};
+use crate::harness::{Database, Policy, Postgres, Process, Program, Server, Session, Wire, free_port, is_root, until};
+use crate::shop;
+
+const UP: &str = "forgetd_database_up{database=\"main\"}";
+
+/// Longer than four leases.
+const OUTAGE: Duration = Duration::from_secs(13);
+
+/// The pause between tries doubles from a second on; a try may make two connections, and a look of HTTP one more.
+const TRIES: usize = 12;
+
+/// The database's own policy, and the same over a wire.
+fn policy(url: &str) -> Policy {
+    shop::ruled_at(url, LEASE, &shop::rule().with(SELDOM))
+}
+
+/// Two installations of one instance: who serves over the wire, and a person who asks without it.
+fn over_a_wire(direct: &str, wired: &str) -> (Program, Program) {
+    let person = Program::installed(&policy(direct));
+    let pod = Program::new(&policy(wired));
+    std::fs::copy(person.path("evidence.key"), pod.path("evidence.key")).unwrap();
+    (person, pod)
+}
+
+fn until_up(watched: &Watched, up: f64) {
+    until(&format!("{UP} {up}"), 90, || watched.metric(UP) == Some(up));
+}
+
+/// Seconds of processor time that the process used.
+fn busy(process: &Process) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
+}
+
+#[test]
+fn a_database_that_is_away_longer_than_a_lease_is_asked_with_pauses_and_found_again() {
+    for link in [Link::Refused, Link::Swallowed, Link::Held] {
+        let database = Postgres::database();
+        shop::create(&database, DUE, FRESH);
+        let wire = Wire::to(Postgres::address());
+        let (person, pod) = over_a_wire(&database.url(), &database.url_at(wire.port()));
+        let mut watched = Watched::start(&pod);
+        until_held(&person);
+        until_up(&watched, 1.0);
+        wire.set(link);
+        until_up(&watched, 0.0);
+        let (tries, used) = (wire.connections(), busy(&watched.process));
+        // What is measured is a time in which nothing is to happen.
+        std::thread::sleep(OUTAGE);
+        assert!(watched.process.runs());
+        assert_eq!(watched.get("/livez", "*/*").0, 200, "{link:?}");
+        let (tries, used) = (wire.connections() - tries, busy(&watched.process) - used);
+        println!("{link:?}: {tries} connections and {used} s of processor time in {OUTAGE:?}");
+        assert!(tries <= TRIES && used < 3.0, "{link:?}: {tries} connections, {used} s of processor time");
+        wire.set(Link::Up);
+        until_up(&watched, 1.0);
+        until_held(&person);
+        person.call(&["run"]).expect(0);
+        assert_eq!(shop::rows(&database), FRESH, "{link:?}");
+        watched.end();
+        assert_eq!(person.rows_in_evidence(), DUE, "{link:?}");
+    }
+}
+
+/// Sessions on a server that the test owns.
+fn create_on(server: &Server) -> Session {
+    let session = Session::open(&server.url());
+    session.exec("create table web_session (id bigint primary key, last_seen_at timestamp not null)");
+    session.exec(&format!(
+        "insert into web_session select n, timezone('utc', now()) - interval '1 day' * case when n <= {DUE} then 40 else 20 end
+         from generate_series(1, {}) n",
+        DUE + FRESH
+    ));
+    session.exec("create index on web_session (last_seen_at)");
+    session
+}
+
+fn rows(session: &Session) -> u64 {
+    session.rows("select count(*) from web_session")[0][0].as_ref().unwrap().parse().unwrap()
+}
+
+/// In the middle of a run the name of the primary leads to its standby, which takes no writes yet.
+#[test]
+fn a_run_goes_on_when_the_standby_that_it_was_led_to_is_promoted() {
+    let primary = Server::with("wal_level = replica\nmax_wal_senders = 4");
+    primary.start();
+    let session = create_on(&primary);
+    let wire = Wire::to(primary.address());
+    let wired = primary.url().replace(&primary.address().to_string(), &format!("127.0.0.1:{}", wire.port()));
+    let (person, pod) = over_a_wire(&primary.url(), &wired);
+    let standby = primary.standby();
+    standby.start();
+    // What a failover may lose is the operator's setting; here it is nothing.
+    session.exec("alter system set synchronous_standby_names = '*'");
+    session.exec("select pg_reload_conf()");
+    let follows = || session.rows("select count(*) from pg_stat_replication where sync_state = 'sync'");
+    until("the standby follows", 60, || follows()[0][0].as_deref() == Some("1"));
+
+    let mut command = pod.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut process = Process::spawn(command.env("FORGETD_FAULT", "change.after=stop@5"));
+    until_held(&person);
+    let asked = person.start(&["run", "--json"]);
+    shop::until_frozen(&process);
+    drop(session);
+    wire.set(Link::Refused);
+    wire.lead_to(standby.address());
+    primary.stop();
+    wire.set(Link::Up);
+    process.signal("CONT");
+    drop(asked.wait());
+    // A person finds the standby, too.
+    person.policy(&policy(&standby.url()));
+    let before = Session::open(&standby.url());
+    until("the standby shows what was committed", 30, || (FRESH + 1..DUE + FRESH).contains(&rows(&before)));
+    let refused = person.call(&["run", "--json"]);
+    assert!([4, 69, 75].contains(&refused.code), "{}\n{}", refused.stdout, refused.stderr);
+    assert!(process.runs());
+    standby.promote();
+    until_held(&person);
+    person.call(&["run"]).expect(0);
+    assert_eq!(rows(&before), FRESH);
+    process.signal("TERM");
+    let ended = process.wait().expect(0);
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    assert_eq!(person.rows_in_evidence(), DUE);
+}
+
+/// What an application takes that opens connections until it is refused one.
+fn all_that_are_left(server: &Server) -> Vec<Session> {
+    std::iter::from_fn(|| Session::try_open(&server.url_as("app"))).collect()
+}
+
+/// The application took every connection: a wave finds none, says so, and is tried again.
+#[test]
+fn a_server_without_a_free_connection_is_tried_again() {
+    let server = Server::with("max_connections = 12\nsuperuser_reserved_connections = 3");
+    server.start();
+    let session = create_on(&server);
+    session.exec("create role keeper superuser login; create role app login");
+    let person = Program::installed(&policy(&server.url()));
+    session.exec(
+        "alter role keeper nosuperuser; grant all on web_session to keeper; grant all on schema forgetd to keeper",
+    );
+    session.exec("grant all on all tables in schema forgetd to keeper");
+    let pod = Program::new(&policy(&server.url_as("keeper")));
+    std::fs::copy(person.path("evidence.key"), pod.path("evidence.key")).unwrap();
+    let pool = all_that_are_left(&server);
+    let mut watched = Watched::start(&pod);
+    until_up(&watched, 0.0);
+    let used = busy(&watched.process);
+    std::thread::sleep(OUTAGE);
+    let used = busy(&watched.process) - used;
+    assert!(watched.process.runs() && used < 3.0, "{used} s of processor time");
+    drop(pool);
+    until_up(&watched, 1.0);
+    until_held(&person);
+    // While it holds, too: its own connection stays, and a wave gets none more.
+    let pool = all_that_are_left(&server);
+    let refused = person.call(&["run", "--json"]);
+    assert_eq!((refused.code, rows(&session)), (1, DUE + FRESH), "{}\n{}", refused.stdout, refused.stderr);
+    assert_eq!(status(&person)["cause"], "unreachable");
+    drop(pool);
+    until("what is due is gone", 60, || {
+        drop(person.call(&["run"]));
+        rows(&session) == FRESH
+    });
+    watched.end();
+    assert_eq!(person.rows_in_evidence(), DUE);
+}
+
+/// A daemon whose folder for evidence is a file system of a megabyte, full after a first run. It is its own: nobody else
+/// sees it, except through the process. Nothing where the machine lets nobody mount one.
+fn on_a_full_disk(program: &Program, port: u16) -> Option<Process> {
+    const SCRIPT: &str = "mount -t tmpfs -o size=1m tmpfs evidence && \"$1\" run --config forgetd.yaml \
+        && ! dd if=/dev/zero of=evidence/balloon bs=4k 2>&1 && exec \"$@\"";
+    let unshare: &[&str] = if is_root() { &["--mount"] } else { &["--map-root-user", "--mount"] };
+    let mut command = Command::new("unshare");
+    let may = command.args(unshare).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status();
+    if !may.is_ok_and(|status| status.success()) {
+        println!("SKIP no file system can be mounted here");
+        return None;
+    }
+    let serve = program.command(&["serve", "--listen", &format!("127.0.0.1:{port}")]);
+    let mut command = Command::new("unshare");
+    command.args(unshare).args(["sh", "-c", SCRIPT, "sh"]).arg(serve.get_program()).args(serve.get_args());
+    Some(Process::spawn(command.current_dir(program.folder())))
+}
+
+/// The disk for evidence is full: no more rows go than receipts may wait, and when there is room again everything does.
+/// A log in a folder has one process, which nobody may take the lease from: its rule fires by itself.
+#[test]
+fn a_full_disk_for_evidence_stops_rules_and_they_go_on_when_there_is_room() {
+    let database = Postgres::database();
+    shop::create(&database, DUE, FRESH);
+    let told = |dir: &str| {
+        let policy = Policy::new(&database.url()).with("throttle: { batch_rows_max: 100 }").top("coordination: none");
+        let policy = policy.rule(&shop::rule().with(EVERY_MINUTE)).evidence(&format!("store: {{ dir: {dir} }}"));
+        policy.evidence("receipts_pending_max: 30")
+    };
+    let program = Program::installed(&told("evidence"));
+    std::fs::create_dir(program.path("evidence")).unwrap();
+    let port = free_port();
+    let Some(process) = on_a_full_disk(&program, port) else { return };
+    let mut watched = Watched { process, port };
+    until("the first run", 60, || shop::rows(&database) == FRESH);
+    let added = 50 * shop::BATCH_ROWS;
+    shop::add(&database, DUE + FRESH + 1, added, 40);
+    until("the rule stops", 120, || status(&program)["cause"] == "evidence_backlog");
+    let left = shop::rows(&database) - FRESH;
+    assert!(left > 0 && left < added && watched.process.runs(), "{left} left");
+    assert_eq!(watched.get("/livez", "*/*").0, 200);
+    assert!(watched.metric("forgetd_evidence_pending_receipts") > Some(0.0));
+    assert!(watched.metric("forgetd_evidence_append_failures_total") > Some(0.0));
+    // The same folder, as others find it.
+    let inside = format!("/proc/{}/root{}", watched.process.pid(), program.path("evidence").display());
+    std::fs::remove_file(format!("{inside}/balloon")).unwrap();
+    until("what is due is gone", 150, || shop::rows(&database) == FRESH);
+    until("the run is written down", 30, || status(&program)["verdict"] == "clean");
+    program.policy(&told(&inside));
+    assert_eq!(program.rows_in_evidence(), DUE + added);
+    program.policy(&told("evidence"));
+    watched.end();
+}
