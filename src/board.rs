@@ -27,6 +27,10 @@ pub struct Board {
     pub rules: BTreeMap<String, RuleState>,
     /// The evidence log.
     pub evidence: EvidenceState,
+    /// Policies of processes that follow, by digest, where they differ from the one in force here. Known to the holder.
+    pub policies: BTreeMap<String, OtherPolicy>,
+    /// Since when processes have had different policies, once that is longer than a rollout takes.
+    pub split: Option<Timestamp>,
     /// When the loop that serves last turned, by our clock: a loop that stands still is not alive.
     pub turned: Option<Timestamp>,
 }
@@ -42,6 +46,17 @@ pub struct ConfigState {
     pub loaded: Option<Timestamp>,
     /// The digest of the policy in force; empty while there is none.
     pub policy_digest: String,
+}
+
+/// A policy that another process of the instance has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OtherPolicy {
+    /// When the holder first heard of it.
+    pub since: Timestamp,
+    /// When it last did.
+    pub heard: Timestamp,
+    /// The rules of it that wait for their approval.
+    pub waits: Vec<String>,
 }
 
 /// Whether this process acts for the instance.

@@ -7,6 +7,7 @@ use forgetd_connector::{Commit, Fault, RequestState};
 use tokio::time::sleep;
 
 use super::approve;
+use super::daemon::Daemon;
 use super::hold::Held;
 use super::home::Home;
 use super::request::{Answer, Approved, Ask, Request, Signed};
@@ -62,6 +63,11 @@ impl Held<'_> {
                     let by = Approver { who: &request.who, reason };
                     self.approve(config, key, rules, by).await?
                 }
+                Ask::Policy { digest, waits } => {
+                    let home = self.home.get().await?;
+                    self.yields |= self.daemon.heard(config, home.as_ref(), digest, waits).await?;
+                    Answer::said("heard", 0)
+                }
                 Ask::ApproveSigned { signed } => self.approve_signed(config, key, signed).await,
                 Ask::ApproveRestored { reason, signed } => {
                     self.approve_restored(config, key, reason, signed.as_ref()).await
@@ -80,8 +86,8 @@ impl Held<'_> {
                 rules.iter().find(|name| !known(name))
             }
             Ask::Approve { rules, .. } => rules.iter().map(|approved| &approved.rule).find(|name| !known(name)),
-            // What is signed says itself what it is about.
-            Ask::ApproveSigned { .. } | Ask::ApproveRestored { .. } => None,
+            // What is signed says itself what it is about; another policy has other rules.
+            Ask::Policy { .. } | Ask::ApproveSigned { .. } | Ask::ApproveRestored { .. } => None,
         };
         missing.map(|name| Answer::said(format!("the holder's policy has no rule {name:?} that runs"), 64))
     }
@@ -199,30 +205,47 @@ async fn tell(home: &Home, tenure: &Tenure, id: &str, state: RequestState, answe
 }
 
 /// Tells those who wait how far their runs have come, and returns when something else is asked: the runs under way end
-/// at their next batch then, and go on when it was heard.
-pub(super) async fn listen(home: &Home, tenure: &Tenure, asked: &Asked, progress: impl Fn(&str) -> Option<u64>) {
+/// at their next batch then, and go on when it was heard. Which policy another process has ends them only where that one
+/// is to act.
+pub(super) async fn listen(daemon: &Daemon, config: &Config, home: &Home, tenure: &Tenure, asked: &Asked) {
     loop {
         sleep(LOOK_EVERY).await;
         let Ok(connector) = home.get().await else { continue };
-        match connector.control().requests().await {
-            Ok(rows) if rows.iter().any(|row| !asked.contains_key(&row.id)) => {
-                for row in rows.iter().filter(|row| !asked.contains_key(&row.id)) {
-                    // It was heard in time, however long the batch under way takes.
-                    if Request::read(&row.body).is_some_and(|request| request.until >= clock::now()) {
-                        drop(tell(home, tenure, &row.id, RequestState::Taken, &Answer::default()).await);
-                    }
-                }
-                return;
-            }
-            Ok(_) => {}
+        let rows = match connector.control().requests().await {
+            Ok(rows) => rows,
             Err(fault) => {
                 tracing::warn!(error = %fault, "requests cannot be read");
                 home.close().await;
                 continue;
             }
+        };
+        let mut ends = false;
+        for row in rows.iter().filter(|row| !asked.contains_key(&row.id)) {
+            let request = Request::read(&row.body);
+            let in_time = request.as_ref().is_some_and(|request| request.until >= clock::now());
+            let state = match request.map(|request| request.ask) {
+                Some(Ask::Policy { digest, waits }) if in_time => {
+                    match daemon.heard(config, connector.as_ref(), &digest, &waits).await {
+                        Ok(false) => RequestState::Done,
+                        Ok(true) => RequestState::Taken,
+                        Err(_) => continue,
+                    }
+                }
+                Some(Ask::Policy { .. }) => RequestState::Done,
+                _ => RequestState::Taken,
+            };
+            ends |= state == RequestState::Taken;
+            // It was heard in time, however long the batch under way takes.
+            if in_time || state == RequestState::Done {
+                drop(tell(home, tenure, &row.id, state, &Answer::default()).await);
+            }
+        }
+        daemon.compare_policies(config);
+        if ends {
+            return;
         }
         for (id, rules) in asked {
-            let progress = rules.iter().filter_map(|rule| Some((rule.clone(), progress(rule)?))).collect();
+            let progress = rules.iter().filter_map(|rule| Some((rule.clone(), daemon.changed_rows(rule)?))).collect();
             let answer = Answer { progress, ..Answer::default() };
             // Progress that is not told is told next time.
             drop(tell(home, tenure, id, RequestState::Taken, &answer).await);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::hold::Standings;
 use super::objects::Objects;
@@ -85,6 +85,10 @@ pub(super) struct Daemon {
     pub(super) broke: Cell<bool>,
     /// How the rules stand where nothing is written down.
     pub(super) observed: RefCell<Standings>,
+    /// Since when the lease has been free and was left to others, whose policy may be approved as a whole.
+    pub(super) free_since: Cell<Option<Instant>>,
+    /// The request by which this process last said which policy it has.
+    pub(super) said: RefCell<String>,
     /// When it started.
     pub(super) started: Timestamp,
     /// This process's share of waits that are spread, from 0 to 1.
@@ -162,6 +166,8 @@ impl Daemon {
             fenced: watch::Sender::new(false),
             broke: Cell::new(false),
             observed: RefCell::default(),
+            free_since: Cell::new(None),
+            said: RefCell::default(),
             started: clock::now(),
             spread: share(),
         }
@@ -292,6 +298,8 @@ impl Daemon {
             if alone {
                 // Only who acts knows how the rules stand.
                 board.rules.clear();
+                board.policies.clear();
+                board.split = None;
             }
             board.role = role;
         });

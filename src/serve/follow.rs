@@ -75,16 +75,24 @@ async fn look(daemon: &Daemon, config: &Rc<Config>, home: &Home, key: &EvidenceK
         daemon.role(Role::Observer);
         return Ok(Looked::Wait(observe::round(daemon, config).await));
     }
-    // Looked at first: a follower changes nothing, and waits for no lock.
+    // Looked at first: a follower takes nothing, and waits for no lock.
     if let Coordination::Lease(_) = config.coordination
         && let Some(lease) = answered(patience, connector.control().lease()).await?.filter(|lease| lease.alive)
     {
+        daemon.free_since.set(None);
         daemon.role(Role::Follower { holder: lease.holder.clone(), term: lease.term });
+        if let Err(fault) = answered(patience, daemon.say_policy(config, connector.as_ref(), &lease)).await {
+            tracing::warn!(error = %fault, "the holder could not be told which policy this process has");
+        }
         return Ok(Looked::Wait(daemon.spread_pause(Duration::from_millis(lease.left_ms))));
+    }
+    if let Some(pause) = answered(patience, daemon.stands_back(config, connector.as_ref())).await? {
+        return Ok(Looked::Wait(daemon.spread_pause(pause)));
     }
     let take = Tenure::take(config, connector.control(), key, Duration::ZERO, true);
     match answered(patience, async { Ok(take.await) }).await? {
         Ok(tenure) => {
+            daemon.free_since.set(None);
             drop(connector);
             let tenure = Rc::new(tenure);
             hold::hold(daemon, Rc::clone(config), home, key, Rc::clone(&tenure)).await?;

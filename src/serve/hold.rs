@@ -143,7 +143,7 @@ async fn act(
     key: &EvidenceKey,
     tenure: &Rc<Tenure>,
 ) -> Result<(), Fault> {
-    let mut held = Held { daemon, home, tenure, standings: Standings::new(), seen: clock::now() };
+    let mut held = Held { daemon, home, tenure, standings: Standings::new(), yields: false, seen: clock::now() };
     let mut config = Rc::clone(config);
     raise_fence(home, tenure.claim()).await?;
     held.read().await?;
@@ -165,6 +165,11 @@ async fn act(
             held.greet(&config).await?;
         }
         let asked = held.requests(&config, key).await?;
+        daemon.compare_policies(&config);
+        if held.yields {
+            tracing::info!("the lease is left to a process whose policy is approved as a whole");
+            return Ok(());
+        }
         let (due, pause) = held.due(&config);
         let due = answer::with_asked(due, &asked);
         if due.is_empty() {
@@ -189,6 +194,8 @@ pub(super) struct Held<'a> {
     pub(super) home: &'a Home,
     pub(super) tenure: &'a Rc<Tenure>,
     pub(super) standings: Standings,
+    /// Whether another process should act: no rule of its policy waits for an approval, and one of this one's does.
+    pub(super) yields: bool,
     /// Since when this process acts.
     seen: Timestamp,
 }

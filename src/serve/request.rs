@@ -52,6 +52,13 @@ pub enum Ask {
         /// What was signed.
         signed: Signed,
     },
+    /// Know that a process with this policy follows.
+    Policy {
+        /// Its digest.
+        digest: String,
+        /// The rules of it that wait for their approval; nothing: it may act as a whole.
+        waits: Vec<String>,
+    },
     /// Go on after a database or the evidence was put back to an earlier state.
     ApproveRestored {
         /// Why, in the person's words.

@@ -47,7 +47,7 @@ pub(super) async fn wave(
     let hearing = Hearing { daemon };
     let (stop, stopped) = watch::channel(false);
     let run = Box::pin(run(daemon, config, key, tenure, due, &hearing, stopped));
-    let asked = answer::listen(home, tenure, asked, |rule| daemon.changed_rows(rule));
+    let asked = answer::listen(daemon, config, home, tenure, asked);
     let others = others(daemon, held.upcoming(config, due));
     let ran = Box::pin(ending(&stop, run, daemon.to_end(config), asked, others)).await;
     held.read().await?;

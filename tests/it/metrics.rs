@@ -17,6 +17,7 @@ const PROMISED: &[&str] = &[
     "forgetd_config_valid",
     "forgetd_config_last_reload_success_timestamp_seconds",
     "forgetd_policy_info",
+    "forgetd_policy_split",
     "forgetd_holder",
     "forgetd_lease_term",
     "forgetd_rule_info",

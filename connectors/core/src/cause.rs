@@ -148,6 +148,8 @@ causes! {
     QuietWindow = "quiet_window", "nothing to do: it goes on when the window ends; change `throttle.quiet` of the database to let it go on now";
     /// Its fire time is longer ago than it may begin late.
     StartingDeadline = "starting_deadline", "look at why nobody was there in time; raise `schedule.starting_deadline` if the rule may begin that late";
+    /// Processes of the instance have had different policies for long.
+    PolicySplit = "policy_split", "let the rollout come to its end, or take it back, so that every process has the same files; then `forgetd approve RULE` for what waits";
     /// Its fire time came while it still ran.
     Overlap = "overlap", "nothing to do, if it is rare; else let the rule fire less often or raise its limits";
     /// An error of forgetd itself or of the server that has no better name.

@@ -60,6 +60,7 @@ pub(super) fn all(board: &Board, now: Timestamp) -> Vec<Matter> {
     matters.extend(evidence(board));
     matters.extend(board.databases.iter().filter_map(|(name, state)| database(name, state, board, now)));
     matters.extend(rules(board, now));
+    matters.extend(split(board, now));
     matters.sort_by_key(|matter| matter.level);
     matters
 }
@@ -90,6 +91,33 @@ fn evidence(board: &Board) -> Option<Matter> {
         lines: evidence.problem.iter().cloned().collect(),
         fix: words::prose(Cause::Evidence.fix()),
         ..Matter::new(Level::Bad)
+    })
+}
+
+/// Processes with different policies: which, since when, and what waits.
+fn split(board: &Board, now: Timestamp) -> Option<Matter> {
+    let since = words::since(board.split?, now);
+    let short = |digest: &str| digest.get(..12).unwrap_or(digest).to_owned();
+    let mut lines = vec![format!("for {since}; this process has policy {}", short(&board.config.policy_digest))];
+    let mut rules = vec![];
+    for (digest, policy) in &board.policies {
+        lines.push(format!("another one has {}, for {}", short(digest), words::since(policy.since, now)));
+        rules.extend(policy.waits.iter().map(|rule| Item {
+            rule: rule.clone(),
+            detail: format!("waits for its approval, as policy {} has it", short(digest)),
+            since: String::new(),
+            command: words::command(Cause::PolicySplit.fix(), rule),
+        }));
+    }
+    let more = rules.split_off(RULES_SHOWN.min(rules.len()));
+    Some(Matter {
+        title: "Processes of the instance have different policies".into(),
+        cause: Cause::PolicySplit.id(),
+        lines,
+        fix: words::prose(Cause::PolicySplit.fix()),
+        rules,
+        more,
+        ..Matter::new(Level::Warn)
     })
 }
 

@@ -44,6 +44,8 @@ metrics! {
         "When the configuration in force was loaded; 0 = never.";
     POLICY_INFO = Gauge "forgetd_policy_info" ["sha256"]
         "1, with the digest of the policy in force.";
+    POLICY_SPLIT = Gauge "forgetd_policy_split" []
+        "1 while processes of the instance have had different policies for more than 15 minutes, as the holder knows it.";
     HOLDER = Gauge "forgetd_holder" []
         "1 while this process acts for the instance.";
     LEASE_TERM = Gauge "forgetd_lease_term" []

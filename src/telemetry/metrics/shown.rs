@@ -58,6 +58,7 @@ impl Sheet<'_> {
         if !config.policy_digest.is_empty() {
             policy.get_metric_with_label_values(&[&config.policy_digest])?.set(1.0);
         }
+        self.single(&names::POLICY_SPLIT, truth(self.board.split.is_some()))?;
         self.single(&names::HOLDER, truth(matches!(role, Role::Holder { .. })))?;
         self.single(&names::LEASE_TERM, number(term))
     }

@@ -42,7 +42,14 @@ const WITHOUT: &[(&[Cause], &str)] = &[
     (&[Cause::ClockSkew], "a server with another clock: the tests of guards have one"),
     (&[Cause::VersionUnfit], "of documents alone: MongoDB's own tests"),
     (
-        &[Cause::Paused, Cause::QuietWindow, Cause::StartingDeadline, Cause::Overlap, Cause::Requests],
+        &[
+            Cause::Paused,
+            Cause::QuietWindow,
+            Cause::StartingDeadline,
+            Cause::Overlap,
+            Cause::Requests,
+            Cause::PolicySplit,
+        ],
         "of a daemon and whoever asks it: a check does not",
     ),
     (&[Cause::Internal], "a defect"),

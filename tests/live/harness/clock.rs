@@ -1,6 +1,6 @@
 //! Clocks that are set wrong, by libfaketime.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What a process takes the time to be. Monotonic clocks are left alone.
@@ -9,6 +9,8 @@ pub(crate) enum Clock {
     Right,
     /// So far from it, for example `+3650d` or `-2h`.
     Off(&'static str),
+    /// So far from it as this file says now: clocks that are set while processes run, several at once.
+    Told(PathBuf),
 }
 
 // === impl Clock ===
@@ -23,13 +25,40 @@ impl Clock {
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Right => vec![],
-            Self::Off(by) => vec![
-                ("LD_PRELOAD", library().display().to_string()),
-                ("FAKETIME", (*by).into()),
-                ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
-            ],
+            Self::Off(by) => faked("FAKETIME", (*by).into(), vec![]),
+            Self::Told(file) => {
+                let file = file.display().to_string();
+                faked("FAKETIME_TIMESTAMP_FILE", file, vec![("FAKETIME_NO_CACHE", "1".into())])
+            }
         }
     }
+
+    /// A clock that this file sets; right until it is written again.
+    pub(crate) fn told_by(file: PathBuf) -> Self {
+        tell(&file, "+0");
+        Self::Told(file)
+    }
+}
+
+/// Sets every clock that the file tells. In one step: nobody reads a half.
+pub(crate) fn tell(file: &Path, offset: &str) {
+    let draft = file.with_extension("new");
+    std::fs::write(&draft, offset).expect("write");
+    std::fs::rename(draft, file).expect("rename");
+}
+
+fn faked(
+    how: &'static str,
+    value: String,
+    more: Vec<(&'static str, String)>,
+) -> Vec<(&'static str, String)> {
+    let mut all = vec![
+        ("LD_PRELOAD", library().display().to_string()),
+        (how, value),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+    ];
+    all.extend(more);
+    all
 }
 
 /// Debian's package `faketime` keeps it apart from other libraries; `./test` installs it.

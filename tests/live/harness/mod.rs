@@ -21,7 +21,7 @@ mod ssh;
 mod wire;
 
 pub(crate) use aside::Aside;
-pub(crate) use clock::Clock;
+pub(crate) use clock::{Clock, tell};
 pub(crate) use cluster::{Cluster, Flow, Node};
 pub(crate) use contents::{assert_same, contents};
 pub(crate) use database::{Database, Rows, every_engine};

@@ -1,7 +1,7 @@
 //! A rollout: pods of the old policy and of the new one side by side.
 
-use super::{FRESH, SELDOM, serve, until_held};
-use crate::harness::{Database, Mysql, Postgres, Process, Product, Program, until};
+use super::{FRESH, SELDOM, Watched, serve, until_held};
+use crate::harness::{Clock, Database, Mysql, Postgres, Process, Product, Program, tell, until};
 use crate::shop;
 
 /// Rows that only the new, shorter period means.
@@ -72,4 +72,73 @@ fn nothing_younger_than_the_approved_period_goes_before_the_new_one_is_approved(
         new_pod.signal("TERM");
         new_pod.wait().expect(0);
     }
+}
+
+/// Installations of the approved policy and of one that waits, on one database.
+fn rolled_out(database: &Postgres) -> (Program, Program) {
+    shop::create(database, NEWLY_DUE, FRESH);
+    let old = Program::installed(&policy(database, "365d"));
+    old.approve("web-sessions");
+    let new = Program::new(&policy(database, "36d"));
+    std::fs::copy(old.path("evidence.key"), new.path("evidence.key")).unwrap();
+    (old, new)
+}
+
+/// Who waits for an approval gives way, however the others come and go.
+#[test]
+fn the_approved_policy_acts_while_any_process_has_it() {
+    let database = Postgres::database();
+    let (old, new) = rolled_out(&database);
+    let waiting = serve(&new);
+    until_holds(&new, &waiting);
+    // It gives the lease up for one that need not wait.
+    let mut approved = serve(&old);
+    until_holds(&old, &approved);
+    for _ in 0..3 {
+        let next = serve(&old);
+        approved.signal("KILL");
+        drop(approved.wait());
+        until_holds(&old, &next);
+        approved = next;
+    }
+    approved.signal("TERM");
+    approved.wait().expect(0);
+    until_holds(&new, &waiting);
+    waiting.signal("TERM");
+    let told = waiting.wait().expect(0).stderr;
+    assert!(told.contains("the lease is left to a process whose policy is approved as a whole"), "{told}");
+    assert_eq!(told.matches("lease taken").count(), 2, "{told}");
+}
+
+/// A rollout that stands still is told where people look, and no longer when it has ended.
+#[test]
+fn policies_that_stay_different_are_told() {
+    const SPLIT: &str = "forgetd_policy_split ";
+    let database = Postgres::database();
+    let (old, new) = rolled_out(&database);
+    let time = old.path("time");
+    let clock = Clock::told_by(time.clone());
+    let holder = Watched::start_at(&old, &clock);
+    until_held(&old);
+    let follower = Watched::start_at(&new, &clock);
+    let heard = || {
+        let policies = holder.board()["policies"].clone();
+        policies.as_object().and_then(|all| all.values().next()?["heard"].as_str().map(str::to_owned))
+    };
+    until("the holder hears of the other policy", 30, || heard().is_some());
+    for minutes in [8, 16] {
+        assert_eq!(holder.metric(SPLIT), Some(0.0), "before {minutes} minutes");
+        let before = heard();
+        tell(&time, &format!("+{minutes}m"));
+        until("it hears of it again", 30, || heard() != before);
+    }
+    until("it is told", 30, || holder.metric(SPLIT) == Some(1.0));
+    let page = holder.get("/status", "text/html").1;
+    assert!(page.contains("policy_split") && page.contains("<code>forgetd approve web-sessions</code>"), "{page}");
+    assert_eq!(follower.metric(SPLIT), Some(0.0), "the holder tells");
+    let log = holder.end();
+    assert!(log.contains("policy_split") && log.contains("let the rollout come to its end"), "{log}");
+    until_holds(&new, &follower.process);
+    assert_eq!(follower.metric(SPLIT), Some(0.0), "nobody has the other one");
+    follower.end();
 }
