@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Cause, ConnectContext, Connector, Fault, FaultClass};
+use forgetd_connector::{Cause, ConnectContext, Connections, Connector, Fault, FaultClass};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::{Config, Control, Database, Problem, Problems};
@@ -19,11 +19,16 @@ const LOCK_WAIT_MS: u64 = 200;
 /// Fails only for what is wrong with the configuration itself: a URL that cannot be read or names no engine that this
 /// build knows.
 pub async fn connect(config: &Config) -> Result<Databases, Problems> {
+    connect_counted(config, |_| Connections::default()).await
+}
+
+/// The same, counting the connections to each database, by its name, where `count` says.
+pub async fn connect_counted(config: &Config, count: impl Fn(&str) -> Connections) -> Result<Databases, Problems> {
     let mut connectors = BTreeMap::new();
     let mut problems = vec![];
     for database in &config.databases {
         match database.url.read().await {
-            Ok(url) => match connect_one(database, &url, &config.instance).await {
+            Ok(url) => match connect_one(database, &url, &config.instance, count(&database.name)).await {
                 Ok(connector) => drop(connectors.insert(database.name.clone(), connector)),
                 Err(problem) => problems.push(problem),
             },
@@ -40,11 +45,20 @@ pub async fn connect(config: &Config) -> Result<Databases, Problems> {
 ///
 /// The outer error is about the configuration, the inner one about the database.
 pub async fn connect_database(config: &Config, name: &str) -> Result<Result<Box<dyn Connector>, Fault>, Problem> {
+    connect_database_counted(config, name, Connections::default()).await
+}
+
+/// The same, counting its connections.
+pub async fn connect_database_counted(
+    config: &Config,
+    name: &str,
+    connections: Connections,
+) -> Result<Result<Box<dyn Connector>, Fault>, Problem> {
     let Some(database) = config.database(name) else {
         return Err(Problem::new("databases", format!("has no entry {name}"), "correct the name"));
     };
     match database.url.read().await {
-        Ok(url) => connect_one(database, &url, &config.instance).await,
+        Ok(url) => connect_one(database, &url, &config.instance, connections).await,
         Err(problem) if database.url.is_command() => Ok(Err(no_url(name, &problem))),
         Err(problem) => Err(problem),
     }
@@ -78,6 +92,7 @@ pub async fn connect_to(url: &SecretString, name: &str) -> Result<Result<Box<dyn
         // Nothing is changed through it.
         batch_rows_max: 0,
         application: "forgetd init".into(),
+        connections: Connections::default(),
     };
     connect_by_scheme(url, context).await
 }
@@ -87,6 +102,7 @@ async fn connect_one(
     database: &Database,
     url: &SecretString,
     instance: &str,
+    connections: Connections,
 ) -> Result<Result<Box<dyn Connector>, Fault>, Problem> {
     let control_name = match &database.control {
         Control::Named(name) => name.clone(),
@@ -100,6 +116,7 @@ async fn connect_one(
         call_timeout_ms: CALL_TIMEOUT_MS,
         batch_rows_max: database.throttle.delete_rows_max,
         application: format!("forgetd {instance}"),
+        connections,
     };
     connect_by_scheme(url, context).await
 }

@@ -91,6 +91,8 @@ pub struct DatabaseState {
     pub home: bool,
     /// Whether it answered when it was last asked; nothing while it was not asked.
     pub up: Option<bool>,
+    /// The engine: postgresql, mysql, mongodb, sqlite; empty until it answered.
+    pub engine: &'static str,
     /// The engine's product and version, once it answered.
     pub server: String,
     /// What it said when it did not.

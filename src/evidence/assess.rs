@@ -3,6 +3,8 @@
 //! Reads only. `start` turns what is found here into a refusal, `recover` into a way on.
 
 use forgetd_connector::{Cause, Control, Head};
+use jiff::Timestamp;
+use serde_json::Value as Json;
 
 use super::log::{Checkpoint, Tail, VerifierKey, checkpoint};
 use super::memory::{self, Databases, Memory};
@@ -33,6 +35,8 @@ pub(super) struct Assessment {
     pub(super) head: Option<Head>,
     /// The right edge, if the log is whole.
     pub(super) tail: Option<Tail>,
+    /// When its newest entry was made, if the log is whole.
+    pub(super) newest_at: Option<Timestamp>,
     /// The log cannot go on under its origin, for this reason.
     pub(super) lost: Option<EvidenceFault>,
     /// The head row is not where it was written, though nothing contradicts it.
@@ -176,15 +180,19 @@ async fn look(
     let own = own.filter(|own| own.origin == site.origin);
     memories.extend(own.map(|head| Memory { head, place: "this process".into() }));
     lost = lost.or_else(|| rolled_back(&memories, head.as_ref(), &place));
-    let mut tail = None;
+    let (mut tail, mut newest_at) = (None, None);
     if let (None, Some(head)) = (&lost, &head) {
-        (lost, tail) = whole(&*store, head, &memories).await?;
+        match whole(&*store, head, &memories).await? {
+            Ok((edge, at)) => (tail, newest_at) = (Some(edge), at),
+            Err(fault) => lost = Some(fault),
+        }
     }
     let newest = memories.iter().map(|memory| &memory.head).chain(&head).max_by_key(|head| head.size).cloned();
     let moved = (!in_place).then(|| {
         EvidenceFault::restored(place, "the head row is not in the table, server or timeline that it was written in")
     });
-    Ok(Assessment { site, head, tail, lost, moved, restored: Vec::new(), newest, note, anchored: outside, foreign })
+    let (restored, anchored) = (Vec::new(), outside);
+    Ok(Assessment { site, head, tail, newest_at, lost, moved, restored, newest, note, anchored, foreign })
 }
 
 /// The log's own `log.vkey` names another key: whoever verifies with it would refuse what we sign. One that cannot be
@@ -211,40 +219,50 @@ fn rolled_back(memories: &[Memory], head: Option<&Head>, place: &str) -> Option<
     })
 }
 
-/// Re-derives the log up to its head: the reason why it is not whole, or its right edge.
+/// Re-derives the log up to its head: its right edge and when its newest entry was made, or the reason why it is not
+/// whole. The outer error says that it could not be read.
 async fn whole(
     store: &dyn Store,
     head: &Head,
     memories: &[Memory],
-) -> Result<(Option<EvidenceFault>, Option<Tail>), EvidenceFault> {
+) -> Result<Result<(Tail, Option<Timestamp>), EvidenceFault>, EvidenceFault> {
     store.settle(head).await?;
     let marks: Vec<u64> = memories.iter().map(|memory| memory.head.size).collect();
-    let walked = walk(store, head.size, &marks, &mut |_, _| {}).await?;
+    let mut newest_at = None;
+    let mut visit = |index: u64, entry: &[u8]| {
+        if index + 1 == head.size {
+            newest_at = made_at(entry);
+        }
+    };
+    let walked = walk(store, head.size, &marks, &mut visit).await?;
     let place = store.place();
     if let Some(problem) = walked.problems.first() {
-        return Ok((Some(EvidenceFault::evidence(place, format!("{}: {}", problem.place, problem.found))), None));
+        return Ok(Err(EvidenceFault::evidence(place, format!("{}: {}", problem.place, problem.found))));
     }
     if walked.root != Some(head.root) {
-        return Ok((Some(EvidenceFault::evidence(place, "the entries do not lead to the root of the head row")), None));
+        return Ok(Err(EvidenceFault::evidence(place, "the entries do not lead to the root of the head row")));
     }
     for Memory { head: memory, place: who } in memories {
         if walked.marks.iter().any(|(size, root)| *size == memory.size && *root != memory.root) {
             let found = format!("{who} remembers another root for size {}", memory.size);
-            return Ok((Some(EvidenceFault::restored(place, found)), None));
+            return Ok(Err(EvidenceFault::restored(place, found)));
         }
     }
     let mut files = Vec::new();
     for path in Tail::paths(head.size) {
         match store.read(&path.to_string()).await? {
             Some(bytes) => files.push((path, bytes)),
-            None => return Ok((Some(EvidenceFault::evidence(place, format!("{path} is missing"))), None)),
+            None => return Ok(Err(EvidenceFault::evidence(place, format!("{path} is missing")))),
         }
     }
     let tail = Tail::load(head.size, &files).ok().filter(|tail| tail.root() == head.root);
-    Ok(match tail {
-        Some(tail) => (None, Some(tail)),
-        None => (Some(EvidenceFault::evidence(place, "the right edge of the log is damaged")), None),
-    })
+    let damaged = || EvidenceFault::evidence(place, "the right edge of the log is damaged");
+    Ok(tail.map(|tail| (tail, newest_at)).ok_or_else(damaged))
+}
+
+/// When an entry was made, as it says itself.
+fn made_at(entry: &[u8]) -> Option<Timestamp> {
+    serde_json::from_slice::<Json>(entry).ok()?["at"].as_str()?.parse().ok()
 }
 
 /// The checkpoint in the store and its bytes, if it is one of ours.

@@ -16,8 +16,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use forgetd_connector::{Append, Cause, Head, LeafRow, Pending, fault_point};
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use super::assess::{self, Assessment, PAGE, Site, anchor, assess};
@@ -27,6 +29,7 @@ use super::memory::{self, Databases, is_away};
 use super::publish::publish;
 use super::store::{Folder, Store};
 use super::{EvidenceFault, Recovery};
+use crate::clock;
 use crate::keys::EvidenceKey;
 
 /// Where the log lies.
@@ -59,6 +62,8 @@ pub struct Relay {
     /// The newest head that this process committed or believed; no error takes it away. It is one more memory: whatever is
     /// put back under a running process is noticed, and no size gets a second root.
     own: Own,
+    /// Entries that were added and that nobody was told of.
+    untold: AtomicU64,
 }
 
 type Own = std::sync::Mutex<Option<Head>>;
@@ -68,6 +73,8 @@ pub(super) struct OpenLog {
     pub(super) site: Site,
     pub(super) head: Option<Head>,
     pub(super) tail: Tail,
+    /// When its newest checkpoint was signed; where another process did, when the newest entry under it was made.
+    pub(super) signed_at: Option<Timestamp>,
     /// Held as long as the folder is written.
     pub(super) _lock: Option<File>,
 }
@@ -109,7 +116,7 @@ impl Relay {
     /// A relay; nothing is read yet.
     pub fn new(config: RelayConfig, key: EvidenceKey) -> Result<Self, EvidenceFault> {
         Site::of(&config, &key, 1)?;
-        Ok(Self { config, key, open: Mutex::new(None), own: Own::default() })
+        Ok(Self { config, key, open: Mutex::new(None), own: Own::default(), untold: AtomicU64::new(0) })
     }
 
     /// Re-derives the whole log and compares its head and its leaves with everything that remembers them. Refuses with
@@ -141,6 +148,16 @@ impl Relay {
     /// The head as this process knows it; none before the first entry, or while the log is closed.
     pub async fn head(&self) -> Option<Head> {
         self.open.lock().await.as_ref().and_then(|log| log.head.clone())
+    }
+
+    /// How many entries were added since this was asked last.
+    pub fn take_added(&self) -> u64 {
+        self.untold.swap(0, Ordering::Relaxed)
+    }
+
+    /// When its checkpoint was signed, as far as this process knows.
+    pub async fn signed_at(&self) -> Option<Timestamp> {
+        self.open.lock().await.as_ref().and_then(|log| log.signed_at)
     }
 
     /// Whether the policy of this digest is stored beside the log.
@@ -247,7 +264,13 @@ impl Relay {
     }
 
     pub(super) fn opened(&self, found: Assessment, lock: Option<File>) -> OpenLog {
-        OpenLog { site: found.site, head: found.head, tail: found.tail.unwrap_or_default(), _lock: lock }
+        OpenLog {
+            site: found.site,
+            head: found.head,
+            tail: found.tail.unwrap_or_default(),
+            signed_at: found.newest_at,
+            _lock: lock,
+        }
     }
 
     /// Whether the head was committed and its checkpoint or key not stored: the crash between steps 2 and 3.
@@ -370,6 +393,7 @@ impl Relay {
             relayed.entries += leaves.len() as u64;
             index.extend(leaves.into_iter().map(|row| (row.key, (row.index, row.hash))));
             self.sign(store, &next).await?;
+            log.signed_at = Some(clock::now());
             self.copy(&next, databases).await;
         }
         let missing = || EvidenceFault::new(Cause::Internal, store.place(), "a receipt has no leaf after its step");
@@ -404,6 +428,7 @@ impl Relay {
         publish(store, &append, term).await?;
         store.settle(&append.next).await?;
         self.believe(&append.next);
+        self.untold.fetch_add(append.leaves.len() as u64, Ordering::Relaxed);
         log.tail = tail;
         log.head = Some(append.next.clone());
         Ok((append.next, append.leaves))

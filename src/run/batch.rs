@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::job::{Account, Job, named};
 use super::late::Late;
 use crate::evidence::entry::{EntryError, SealedCounts};
+use crate::telemetry::metrics::BatchResult;
 
 /// A batch that came to its end.
 #[derive(Debug)]
@@ -276,6 +277,19 @@ async fn late(job: &Job<'_>, sealed_sequence: u64, changed: u64) -> Stopped {
 }
 
 // === impl Stopped ===
+
+impl Stopped {
+    /// What became of the batch; nothing where none was begun.
+    pub(super) fn result(&self) -> Option<BatchResult> {
+        match self {
+            Self::Fault(fault) if fault.class == FaultClass::Unreachable => None,
+            Self::Fault(fault) | Self::SealOpen(fault) if is_late(fault) => Some(BatchResult::Fenced),
+            Self::Fault(_) | Self::Entry(_) => Some(BatchResult::RolledBack),
+            Self::Fenced => Some(BatchResult::Fenced),
+            Self::SealOpen(_) | Self::Unknown(_) => Some(BatchResult::Unknown),
+        }
+    }
+}
 
 impl From<Fault> for Stopped {
     fn from(fault: Fault) -> Self {

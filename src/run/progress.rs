@@ -2,14 +2,22 @@
 
 use std::time::Duration;
 
+use crate::telemetry::metrics::BatchResult;
+
 /// A listener. It is called between batches and must not block.
 pub trait Progress {
     /// A run begins, with this many rows due (at least, where counting stopped early).
     fn begin(&self, rule: &str, due: u64, exact: bool);
     /// A batch was committed, `took` after it began; `changed` rows so far.
     fn batch(&self, rule: &str, changed: u64, took: Duration);
+    /// A batch was not committed, and this became of it; the run may go on.
+    fn uncommitted(&self, _rule: &str, _result: BatchResult) {}
     /// The run ended.
     fn end(&self, rule: &str);
+    /// So many entries came into the evidence log.
+    fn appended(&self, _entries: u64) {}
+    /// The evidence log could not be extended.
+    fn append_failed(&self) {}
 }
 
 /// Tells nobody.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use forgetd_connector::{Cause, Fault};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Verdict;
 use super::close::verdict_of;
@@ -53,7 +53,7 @@ pub struct Report {
 }
 
 /// Rows passed over for one cause.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     /// Why.
     pub cause: Cause,

@@ -136,6 +136,25 @@ impl<'a> Session<'a> {
         self.sick.get_or_init(|| sick);
         if self.is_sound() {
             self.announce_keys().await.map_err(Refused::Unavailable)?;
+            self.catch_up().await.map_err(Refused::Unavailable)?;
+        } else {
+            self.progress.append_failed();
+        }
+        Ok(())
+    }
+
+    /// Counts the receipts that wait, whoever wrote them, and relays them: what cannot be relayed counts against the most
+    /// that may wait.
+    async fn catch_up(&self) -> Result<(), Fault> {
+        let mut waiting = 0;
+        for (_, control) in self.sites.controls() {
+            waiting += control.pending_count().await?;
+        }
+        self.backlog.set(waiting);
+        if waiting > 0
+            && let Err(fault) = self.relay_now().await
+        {
+            tracing::warn!(error = %fault, waiting, "receipts could not be relayed");
         }
         Ok(())
     }
@@ -368,7 +387,12 @@ impl<'a> Session<'a> {
             return Err(EvidenceFault::new(Cause::Fenced, &self.config.instance, found));
         }
         let before = self.backlog.get();
-        self.tenure.relay.relay(self.tenure.claim.term(), &self.sites.controls()).await?;
+        let relayed = self.tenure.relay.relay(self.tenure.claim.term(), &self.sites.controls()).await;
+        self.progress.appended(self.tenure.relay.take_added());
+        if relayed.is_err() {
+            self.progress.append_failed();
+        }
+        relayed?;
         // Batches committed while the relay worked still wait.
         self.backlog.set(self.backlog.get().saturating_sub(before));
         Ok(())

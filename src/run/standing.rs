@@ -5,7 +5,7 @@ use forgetd_connector::{Cause, Commit, Control, Fault, FaultClass, StandingRow};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Report, Verdict};
+use super::{Report, Skipped, Verdict};
 use crate::clock;
 
 /// So many points of the backlog's course are kept.
@@ -59,6 +59,18 @@ pub struct LastRun {
     pub changed: u64,
     /// Due rows recounted at the end.
     pub left: Option<u64>,
+    /// Rows passed over, by cause.
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
+    /// Batches with a receipt.
+    #[serde(default)]
+    pub batches: u64,
+    /// The largest of them.
+    #[serde(default)]
+    pub batch_rows_max: u64,
+    /// The longest transaction.
+    #[serde(default)]
+    pub longest_tx_ms: u64,
     /// Seconds it took.
     pub seconds: f64,
 }
@@ -146,6 +158,10 @@ impl Standing {
             due_exact: report.due_exact,
             changed: report.changed,
             left: report.left,
+            skipped: report.skipped.clone(),
+            batches: report.batches,
+            batch_rows_max: report.batch_rows_max,
+            longest_tx_ms: report.longest_tx_ms,
             seconds: report.seconds,
         });
     }

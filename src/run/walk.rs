@@ -120,11 +120,16 @@ impl<'a, 'j> Walk<'a, 'j> {
             };
             let next = match self.batch(&order, changed_before).await {
                 Ok(batched) => self.account(batched, order.rows_max, changed_before),
-                Err(stopped) => match self.mend(stopped, &order).await {
-                    Ok(Some(next)) => next,
-                    Ok(None) => continue,
-                    Err(halt) => return (self.done, Some(halt)),
-                },
+                Err(stopped) => {
+                    if let Some(result) = stopped.result() {
+                        self.pace.progress.uncommitted(&self.job.rule.name, result);
+                    }
+                    match self.mend(stopped, &order).await {
+                        Ok(Some(next)) => next,
+                        Ok(None) => continue,
+                        Err(halt) => return (self.done, Some(halt)),
+                    }
+                }
             };
             match next {
                 Next::End => return (self.done, None),

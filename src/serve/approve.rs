@@ -62,7 +62,8 @@ async fn session<T>(
     key: &EvidenceKey,
     work: impl AsyncFnOnce(&Session<'_>) -> Result<T, Refused>,
 ) -> Result<T, Said> {
-    let databases = app::connect(config).await.map_err(|problems| (problems.to_string(), 78))?;
+    let count = |name: &str| held.daemon.metrics.connections(name);
+    let databases = app::connect_counted(config, count).await.map_err(|problems| (problems.to_string(), 78))?;
     let sites = Sites::survey(config, &databases).await;
     let (_stop, stopped) = watch::channel(false);
     let session = Session::on(config, &sites, key, Rc::clone(held.tenure), stopped, &Quiet);

@@ -25,7 +25,8 @@ const MEND: Duration = Duration::from_secs(30);
 
 /// One look at the lease. Returns when there is reason for another one: after a pause, or when acting ended.
 pub(super) async fn follow(daemon: &Daemon, config: Rc<Config>) {
-    let home = Home::new(Rc::clone(&config));
+    let name = config.home().map_or("", |home| home.name.as_str());
+    let home = Home::new(Rc::clone(&config), daemon.metrics.connections(name));
     let key = match signing_key(&config) {
         Ok(key) => key,
         Err(problem) => {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use forgetd_connector::{Connector, Fault, FaultClass};
+use forgetd_connector::{Connections, Connector, Fault, FaultClass};
 
 use crate::app;
 use crate::config::Config;
@@ -12,15 +12,16 @@ use crate::config::Config;
 /// other addresses, servers fail over.
 pub(super) struct Home {
     config: Rc<Config>,
+    count: Connections,
     current: RefCell<Option<Rc<dyn Connector>>>,
 }
 
 // === impl Home ===
 
 impl Home {
-    /// No connection yet.
-    pub(super) fn new(config: Rc<Config>) -> Self {
-        Self { config, current: RefCell::default() }
+    /// No connection yet. `count` counts them.
+    pub(super) fn new(config: Rc<Config>, count: Connections) -> Self {
+        Self { config, count, current: RefCell::default() }
     }
 
     /// The connection, made where there is none.
@@ -29,13 +30,14 @@ impl Home {
             return Ok(Rc::clone(connector));
         }
         let name = self.config.home().map_or("", |home| home.name.as_str());
-        let connector: Rc<dyn Connector> = match app::connect_database(&self.config, name).await {
-            Ok(connected) => Rc::from(connected?),
-            Err(problem) => {
-                let fault = Fault::new(FaultClass::Unreachable, "connect", name);
-                return Err(fault.with_detail(problem.to_string()));
-            }
-        };
+        let connector: Rc<dyn Connector> =
+            match app::connect_database_counted(&self.config, name, self.count.clone()).await {
+                Ok(connected) => Rc::from(connected?),
+                Err(problem) => {
+                    let fault = Fault::new(FaultClass::Unreachable, "connect", name);
+                    return Err(fault.with_detail(problem.to_string()));
+                }
+            };
         // Somebody else may have connected meanwhile: the newer one stays.
         self.current.replace(Some(Rc::clone(&connector)));
         Ok(connector)

@@ -1,6 +1,7 @@
 //! The evidence log's files, for HTTP: any process reads them, whoever acts.
 
 use async_trait::async_trait;
+use forgetd_connector::Connections;
 use tokio::sync::Mutex;
 
 use super::daemon::Daemon;
@@ -33,7 +34,7 @@ impl Evidence for Objects<'_> {
         let config = self.daemon.config()?;
         let read = match &config.evidence.store {
             Store::Dir(dir) => Folder::new(dir).read(path).await,
-            Store::Database(name) => from_database(&config, name, path).await,
+            Store::Database(name) => from_database(&config, name, path, self.daemon.metrics.connections(name)).await,
         };
         match read {
             Ok(bytes) => bytes,
@@ -45,10 +46,16 @@ impl Evidence for Objects<'_> {
     }
 }
 
-async fn from_database(config: &Config, name: &str, path: &str) -> Result<Option<Vec<u8>>, EvidenceFault> {
+async fn from_database(
+    config: &Config,
+    name: &str,
+    path: &str,
+    count: Connections,
+) -> Result<Option<Vec<u8>>, EvidenceFault> {
     let problem = |found: String| EvidenceFault::evidence("evidence.signing_key", found);
     let key = signing_key(config).map_err(|found| problem(found.to_string()))?;
-    let connector = app::connect_database(config, name).await.map_err(|found| problem(found.to_string()))??;
+    let connector = app::connect_database_counted(config, name, count).await;
+    let connector = connector.map_err(|found| problem(found.to_string()))??;
     let read = async { relay(config, &key)?.files(&[(name, connector.control())]).await?.read(path).await };
     let read = read.await;
     connector.close().await;

@@ -18,7 +18,7 @@ pub(super) async fn round(daemon: &Daemon, config: &Config) -> Duration {
     let due: Vec<&Rule> =
         config.policy.rules.iter().filter(|rule| rule.runs() && is_due(daemon, config, rule)).collect();
     if !due.is_empty() {
-        match app::connect(config).await {
+        match app::connect_counted(config, |name| daemon.metrics.connections(name)).await {
             Ok(databases) => {
                 daemon.databases(&databases);
                 let sites = Sites::survey(config, &databases).await;

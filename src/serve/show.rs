@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use forgetd_connector::{Connector, Fault, FaultClass};
+use forgetd_connector::{Cause, Connector, Fault, FaultClass};
 use jiff::Timestamp;
 
 use super::agenda;
 use super::daemon::Daemon;
 use crate::board::{RuleState, Running};
-use crate::clock;
 use crate::config::Config;
 use crate::rules::Rule;
 use crate::run::standing::Standing;
@@ -41,6 +40,7 @@ impl Daemon {
         self.board.send_modify(|board| {
             let state = board.databases.entry(name.to_owned()).or_default();
             state.up = Some(true);
+            state.engine = connector.engine();
             state.server = format!("{} {}", facts.product, facts.version);
             state.problem = None;
         });
@@ -59,8 +59,7 @@ impl Daemon {
     /// How a rule stands, and when it is served next.
     pub(super) fn show_rule(&self, rule: &Rule, standing: Standing, next: Option<Timestamp>, now: Timestamp) {
         self.board.send_modify(|board| {
-            let server = board.databases.get(&rule.database).map_or("", |database| database.server.as_str());
-            let engine = engine(server).to_owned();
+            let engine = board.databases.get(&rule.database).map_or("", |database| database.engine).to_owned();
             let running = board.rules.get(&rule.name).and_then(|state| state.running);
             let state = RuleState {
                 database: rule.database.clone(),
@@ -91,15 +90,25 @@ impl Daemon {
 
     /// A batch was committed.
     pub(super) fn batch(&self, rule: &str, changed: u64, took: Duration) {
-        let database = self.board.borrow().rules.get(rule).map(|state| state.database.clone());
-        if let Some(database) = database {
-            self.metrics.batch(&database, took.as_secs_f64(), BatchResult::Committed);
+        if let Some(database) = self.database_of(rule) {
+            self.metrics.batch(&database, Some(took.as_secs_f64()), BatchResult::Committed);
         }
         self.board.send_modify(|board| {
             if let Some(running) = board.rules.get_mut(rule).and_then(|state| state.running.as_mut()) {
                 running.changed = changed;
             }
         });
+    }
+
+    /// A batch was not committed.
+    pub(super) fn uncommitted(&self, rule: &str, result: BatchResult) {
+        if let Some(database) = self.database_of(rule) {
+            self.metrics.batch(&database, None, result);
+        }
+    }
+
+    fn database_of(&self, rule: &str) -> Option<String> {
+        self.board.borrow().rules.get(rule).map(|state| state.database.clone())
     }
 
     /// Whether a run goes on in a database.
@@ -131,46 +140,31 @@ impl Daemon {
     }
 
     /// Shows the evidence log as the holder knows it after a session: its head, how many receipts wait for it, and why it
-    /// cannot be extended, if so.
-    pub(super) async fn evidence(&self, tenure: &Tenure, pending: u64, problem: Option<String>) {
-        let head = tenure.relay().head().await;
-        let now = clock::now();
+    /// cannot be extended, if so. A database that is away says nothing about the log.
+    pub(super) async fn evidence(&self, tenure: &Tenure, pending: u64, problem: Option<(Cause, String)>) {
+        let (head, signed_at) = (tenure.relay().head().await, tenure.relay().signed_at().await);
+        self.metrics.appended(tenure.relay().take_added());
         self.board.send_modify(|board| {
             let evidence = &mut board.evidence;
             if let Some(head) = head {
-                let before = evidence.size.replace(head.size);
-                if before != Some(head.size) {
-                    evidence.checkpoint = Some(now);
-                    // What was there before this process acted was appended by others.
-                    self.metrics.appended(before.map_or(0, |before| head.size.saturating_sub(before)));
-                }
+                evidence.size = Some(head.size);
                 evidence.root = Some(hex::encode(head.root));
+                evidence.checkpoint = signed_at;
             }
             evidence.pending = pending;
-            evidence.sound = Some(problem.is_none());
-            evidence.problem.clone_from(&problem);
+            match &problem {
+                None => evidence.sound = Some(true),
+                Some((Cause::Evidence | Cause::Restored, _)) => evidence.sound = Some(false),
+                Some(_) => {}
+            }
+            evidence.problem = problem.map(|(_, found)| found);
             evidence.verified = tenure.trusted_at().or(evidence.verified);
         });
-        if problem.is_some() {
-            self.metrics.append_failed();
-        }
     }
 
     /// Rules of a configuration, for who has nothing written down.
     pub(super) fn forget_others(&self, config: &Config) {
         self.observed.borrow_mut().retain(|name, _| config.policy.rule(name).is_some());
         self.board.send_modify(|board| board.rules.retain(|name, _| config.policy.rule(name).is_some()));
-    }
-}
-
-/// The engine of a server that says this of itself; nothing where it said nothing yet.
-fn engine(server: &str) -> &'static str {
-    let product = server.split(' ').next().unwrap_or_default().to_lowercase();
-    match product.as_str() {
-        "" => "",
-        "mariadb" | "mysql" => "mysql",
-        "sqlite" => "sqlite",
-        "mongodb" | "ferretdb" | "amazon" | "documentdb" => "mongodb",
-        _ => "postgresql",
     }
 }

@@ -18,6 +18,7 @@ use crate::keys::EvidenceKey;
 use crate::rules::Rule;
 use crate::run::standing::Standing;
 use crate::run::{Databases, Firing, Progress, Refused, Report, Session, Sites, Tenure, Told, Turn};
+use crate::telemetry::metrics::BatchResult;
 use crate::{app, clock, preflight};
 
 /// How often a wave looks whether rules of other databases are due.
@@ -98,7 +99,7 @@ async fn run(
     hearing: &Hearing<'_>,
     stopped: watch::Receiver<bool>,
 ) -> Result<Vec<Report>, Refused> {
-    let databases = match app::connect(config).await {
+    let databases = match app::connect_counted(config, |name| daemon.metrics.connections(name)).await {
         Ok(databases) => databases,
         Err(problems) => {
             let fault = Fault::new(FaultClass::Unreachable, "connect", "databases");
@@ -121,9 +122,9 @@ async fn run(
         pending += control.pending_count().await.unwrap_or(0);
     }
     let problem = match &reports {
-        Err(Refused::Evidence(fault)) => Some(fault.to_string()),
-        Err(Refused::Unavailable(fault) | Refused::Locked(fault)) => Some(fault.to_string()),
-        Err(Refused::NotHolder(_)) | Ok(_) => session.evidence_problem().map(|fault| fault.to_string()),
+        Err(Refused::Evidence(fault)) => Some((fault.cause, fault.to_string())),
+        Err(Refused::Unavailable(fault) | Refused::Locked(fault)) => Some((fault.cause(), fault.to_string())),
+        Err(Refused::NotHolder(_)) | Ok(_) => session.evidence_problem().map(|fault| (fault.cause, fault.to_string())),
     };
     daemon.evidence(tenure, pending, problem).await;
     databases.close().await;
@@ -198,8 +199,20 @@ impl Progress for Hearing<'_> {
         self.daemon.batch(rule, changed, took);
     }
 
+    fn uncommitted(&self, rule: &str, result: BatchResult) {
+        self.daemon.uncommitted(rule, result);
+    }
+
     fn end(&self, rule: &str) {
         self.daemon.running(rule, None);
+    }
+
+    fn appended(&self, entries: u64) {
+        self.daemon.metrics.appended(entries);
+    }
+
+    fn append_failed(&self) {
+        self.daemon.metrics.append_failed();
     }
 }
 

@@ -106,6 +106,7 @@ impl World {
             call_timeout_ms: 10_000,
             batch_rows_max: 1_000,
             application: "test".into(),
+            connections: forgetd_connector::Connections::default(),
         };
         forgetd_sqlite::connect(forgetd_sqlite::Config::from_url(&url).unwrap(), context).await.unwrap()
     }

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use crate::catalog::named;
 use crate::{
-    Atomicity, Capabilities, Catalog, Control, Count, DoneRows, Except, Explained, Facts, Fault, Finding, Judged, Key,
-    Lane, LaneClaim, Measure, Path, Profile, Rewrite, RowCap, Selection, Shape, Since, SinceColumn, Statements, Table,
-    TableRef, Transform, WhenNull,
+    Atomicity, Capabilities, Catalog, Connections, Control, Count, DoneRows, Except, Explained, Facts, Fault, Finding,
+    Judged, Key, Lane, LaneClaim, Measure, Path, Profile, Rewrite, RowCap, Selection, Shape, Since, SinceColumn,
+    Statements, Table, TableRef, Transform, WhenNull,
 };
 
 /// What every connector is told when it connects, beside its own configuration.
@@ -29,6 +29,8 @@ pub struct ConnectContext {
     pub batch_rows_max: u32,
     /// Shown to the server as the application's name.
     pub application: String,
+    /// Counts every connection that is made, while it is open.
+    pub connections: Connections,
 }
 
 /// One ordered table action of a plan.
@@ -65,6 +67,9 @@ pub enum Action {
 /// control tables' own methods writes.
 #[async_trait]
 pub trait Connector: Send + Sync {
+    /// The engine in one word, in metrics: `postgresql`, `mysql`, `mongodb`, `sqlite`. Never the product itself.
+    fn engine(&self) -> &'static str;
+
     /// What the server is.
     fn facts(&self) -> &Facts;
 

@@ -129,6 +129,7 @@ mod tests {
             call_timeout_ms: 5_000,
             batch_rows_max: 1_000,
             application: "forgetd".into(),
+            connections: forgetd_connector::Connections::default(),
         };
         let config = Config { url: url.into(), password: password.map(Into::into) };
         Target::parse(&config, &context).await.map_err(|fault| fault.to_string())

@@ -1,10 +1,13 @@
 //! The client, and how every call on it ends.
 
 use std::future::IntoFuture;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use forgetd_connector::{ConnectContext, Fault};
+use forgetd_connector::{ConnectContext, Connected, Connections, Fault};
 use mongodb::bson::{Document, RawDocumentBuf, cstr, doc, rawdoc};
+use mongodb::event::EventHandler;
+use mongodb::event::cmap::CmapEvent;
 use mongodb::{Client, Collection, Database};
 use tokio::time::timeout;
 
@@ -19,12 +22,27 @@ pub(crate) struct Link {
     pub(crate) context: ConnectContext,
 }
 
+/// Counts the connections of a client's pool. What is still open when the client goes is closed with it.
+fn counting(connections: Connections) -> EventHandler<CmapEvent> {
+    let open: Mutex<Vec<Connected>> = Mutex::default();
+    EventHandler::callback(move |event| {
+        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            CmapEvent::ConnectionCreated(_) => open.push(connections.one()),
+            CmapEvent::ConnectionClosed(_) => drop(open.pop()),
+            _ => {}
+        }
+    })
+}
+
 // === impl Link ===
 
 impl Link {
     /// Makes the client. Nothing is sent yet.
     pub(crate) fn new(target: Target, context: ConnectContext) -> Result<Self, Fault> {
-        let client = Client::with_options(target.options.clone());
+        let mut options = target.options.clone();
+        options.cmap_event_handler = Some(counting(context.connections.clone()));
+        let client = Client::with_options(options);
         let client = client.map_err(|error| Failure::of(&error, "connect", &context.database).fault)?;
         Ok(Self { client, target, context })
     }

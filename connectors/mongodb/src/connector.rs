@@ -70,6 +70,10 @@ impl Mongo {
 
 #[async_trait]
 impl Connector for Mongo {
+    fn engine(&self) -> &'static str {
+        "mongodb"
+    }
+
     fn facts(&self) -> &Facts {
         &self.facts
     }

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forgetd_connector::{Cause, ConnectContext, Fault, FaultClass};
+use forgetd_connector::{Cause, ConnectContext, Connected, Fault, FaultClass};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, DriverError, SslOpts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -58,6 +58,7 @@ pub(crate) struct Session {
     used: Instant,
     /// An answer is missing, or a transaction may be open.
     broken: bool,
+    _connected: Connected,
 }
 
 /// One part of a turn.
@@ -119,6 +120,7 @@ impl Link {
             announced: false,
             used: Instant::now(),
             broken: false,
+            _connected: self.context.connections.one(),
         };
         let first = session.answers("read facts", place, &[Ask::Say(facts::OF_ITSELF)]).await?;
         let row = first.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;

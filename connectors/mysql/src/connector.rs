@@ -163,6 +163,10 @@ impl Shared {
 
 #[async_trait]
 impl Connector for MySql {
+    fn engine(&self) -> &'static str {
+        "mysql"
+    }
+
     fn facts(&self) -> &Facts {
         &self.shared.looked.facts
     }

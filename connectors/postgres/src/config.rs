@@ -189,6 +189,7 @@ mod tests {
             call_timeout_ms: 5_000,
             batch_rows_max: 1_000,
             application: "forgetd".into(),
+            connections: forgetd_connector::Connections::default(),
         };
         Target::parse(&Config { url: url.into(), password: None }, &context).map_err(|fault| fault.to_string())
     }

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forgetd_connector::{ConnectContext, Fault, FaultClass};
+use forgetd_connector::{ConnectContext, Connected, Fault, FaultClass};
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, pin_mut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -43,6 +43,7 @@ pub(crate) struct Session {
     call_timeout: Duration,
     place: String,
     settings: String,
+    _connected: Connected,
 }
 
 /// One part of a turn.
@@ -104,6 +105,7 @@ impl Link {
             call_timeout: self.call_timeout(),
             place: place.clone(),
             settings: self.settings(),
+            _connected: self.context.connections.one(),
         })
     }
 

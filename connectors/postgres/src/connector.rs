@@ -167,6 +167,10 @@ impl Shared {
 
 #[async_trait]
 impl Connector for Postgres {
+    fn engine(&self) -> &'static str {
+        "postgresql"
+    }
+
     fn facts(&self) -> &Facts {
         &self.facts
     }

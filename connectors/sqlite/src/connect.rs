@@ -47,6 +47,7 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
         lock_wait: Duration::from_millis(context.lock_wait_ms),
         patience: Duration::from_millis(context.call_timeout_ms),
         turn: Arc::clone(&turn),
+        connections: context.connections.clone(),
     };
     let lanes = Worker::start(opening(Role::Lane))?;
     let reads = Worker::start(opening(Role::Read))?;
@@ -83,6 +84,10 @@ impl SqliteConnector {
 
 #[async_trait]
 impl Connector for SqliteConnector {
+    fn engine(&self) -> &'static str {
+        "sqlite"
+    }
+
     fn facts(&self) -> &Facts {
         &self.facts
     }

@@ -9,7 +9,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use forgetd_connector::{Cause, FaultClass};
+use forgetd_connector::{Cause, Connections, FaultClass};
 use prometheus::core::{Atomic, GenericCounterVec};
 use prometheus::{Error, TEXT_FORMAT, TextEncoder};
 
@@ -72,10 +72,12 @@ impl Metrics {
         add(&self.counted.runs_skipped, &[rule, cause.id()], 1);
     }
 
-    /// A batch took so long, and this became of it.
-    pub fn batch(&self, database: &str, seconds: f64, result: BatchResult) {
+    /// A batch took so long, where that is known, and this became of it.
+    pub fn batch(&self, database: &str, seconds: Option<f64>, result: BatchResult) {
         add(&self.counted.batches, &[database, result.id()], 1);
-        if let Ok(durations) = self.counted.batch_seconds.get_metric_with_label_values(&[database]) {
+        if let (Some(seconds), Ok(durations)) =
+            (seconds, self.counted.batch_seconds.get_metric_with_label_values(&[database]))
+        {
             durations.observe(seconds);
         }
     }
@@ -95,9 +97,9 @@ impl Metrics {
         locked(&self.told_databases).entry(database.to_owned()).or_default().lag = seconds;
     }
 
-    /// How many connections to the database are open.
-    pub fn connections(&self, database: &str, open: u64) {
-        locked(&self.told_databases).entry(database.to_owned()).or_default().connections = open;
+    /// Counts the open connections to the database.
+    pub fn connections(&self, database: &str) -> Connections {
+        locked(&self.told_databases).entry(database.to_owned()).or_default().connections.clone()
     }
 
     /// Entries came into the evidence log.

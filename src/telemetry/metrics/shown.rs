@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::Cause;
+use forgetd_connector::{Cause, Connections};
 use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, Opts, Registry, Result as Outcome};
@@ -13,10 +13,10 @@ use crate::rules::Mode;
 use crate::run::Verdict;
 
 /// What the loop said of a database beside the board.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     pub(super) lag: Option<f64>,
-    pub(super) connections: u64,
+    pub(super) connections: Connections,
 }
 
 /// The gauges of one look.
@@ -111,13 +111,13 @@ impl Sheet<'_> {
     }
 
     fn databases(&self) -> Outcome<()> {
-        let told = |name: &str| self.told.get(name).copied().unwrap_or_default();
+        let told = |name: &str| self.told.get(name).cloned().unwrap_or_default();
         let (up, lag) = (self.vector(&names::DATABASE_UP)?, self.vector(&names::REPLICA_LAG)?);
         let connections = self.vector(&names::CONNECTIONS)?;
         for (database, state) in &self.board.databases {
             up.get_metric_with_label_values(&[database])?.set(known(state.up));
             lag.get_metric_with_label_values(&[database])?.set(told(database).lag.unwrap_or(f64::NAN));
-            connections.get_metric_with_label_values(&[database])?.set(number(told(database).connections));
+            connections.get_metric_with_label_values(&[database])?.set(number(told(database).connections.open()));
         }
         Ok(())
     }

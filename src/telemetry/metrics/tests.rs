@@ -78,21 +78,22 @@ fn everything_that_is_told_is_counted() {
     passed.skipped = vec![Skipped { cause: Cause::ForeignKey, n: 12 }, Skipped { cause: Cause::Internal, n: 1 }];
     metrics.ran(&passed);
     metrics.skipped("leads", Cause::Unreachable);
-    metrics.batch("crm", 0.004, BatchResult::Committed);
-    metrics.batch("crm", 20.0, BatchResult::RolledBack);
+    metrics.batch("crm", Some(0.004), BatchResult::Committed);
+    metrics.batch("crm", Some(20.0), BatchResult::Committed);
+    metrics.batch("crm", None, BatchResult::RolledBack);
     metrics.paused("crm", Pause::EvidenceBacklog, 1.5);
     metrics.paused("crm", Pause::EvidenceBacklog, -1.0);
     metrics.database_error("crm", FaultClass::Blocked(Cause::ReadOnly));
     metrics.appended(5);
     metrics.append_failed();
-    metrics.connections("crm", 2);
+    let (_one, _two) = (metrics.connections("crm").one(), metrics.connections("crm").one());
     let text = metrics.render(&board(&["leads"])).unwrap();
     for (series, expected) in [
         (r#"forgetd_guard_trips_total{guard="guard_rows_max",rule="leads"}"#, "1"),
         (r#"forgetd_rows_skipped_total{cause="foreign_key",rule="leads"}"#, "12"),
         (r#"forgetd_rows_skipped_total{cause="internal",rule="leads"}"#, "1"),
         (r#"forgetd_runs_skipped_total{cause="unreachable",rule="leads"}"#, "1"),
-        (r#"forgetd_batches_total{database="crm",result="committed"}"#, "1"),
+        (r#"forgetd_batches_total{database="crm",result="committed"}"#, "2"),
         (r#"forgetd_batches_total{database="crm",result="rolled_back"}"#, "1"),
         (r#"forgetd_batches_total{database="crm",result="unknown"}"#, "0"),
         (r#"forgetd_batch_duration_seconds_bucket{database="crm",le="0.002"}"#, "0"),
@@ -120,7 +121,7 @@ fn what_left_the_configuration_leaves_the_metrics() {
     for name in ["leads", "carts"] {
         metrics.ran(&Report { rule: name.into(), ..report("A", Verdict::Clean, None, 7) });
     }
-    metrics.batch("old", 0.1, BatchResult::Committed);
+    metrics.batch("old", Some(0.1), BatchResult::Committed);
     let text = metrics.render(&board(&["leads"])).unwrap();
     assert!(text.contains("rule=\"leads\""), "{text}");
     assert!(!text.contains("rule=\"carts\"") && !text.contains("database=\"old\""), "{text}");

@@ -47,7 +47,7 @@ pub enum BatchResult {
     RolledBack,
     /// Another holder acts.
     Fenced,
-    /// The answer was lost.
+    /// Its answer was lost and could not be found out; or its seal stands open, to be brought to its end.
     Unknown,
 }
 

@@ -47,11 +47,7 @@ pub(crate) fn tell(file: &Path, offset: &str) {
     std::fs::rename(draft, file).expect("rename");
 }
 
-fn faked(
-    how: &'static str,
-    value: String,
-    more: Vec<(&'static str, String)>,
-) -> Vec<(&'static str, String)> {
+fn faked(how: &'static str, value: String, more: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
     let mut all = vec![
         ("LD_PRELOAD", library().display().to_string()),
         (how, value),

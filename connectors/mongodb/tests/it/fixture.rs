@@ -126,6 +126,7 @@ impl Database {
             call_timeout_ms: 20_000,
             batch_rows_max: 1_000,
             application: "forgetd test".into(),
+            connections: forgetd_connector::Connections::default(),
         }
     }
 }

@@ -138,6 +138,7 @@ pub(crate) fn context(instance: &str) -> ConnectContext {
         call_timeout_ms: 20_000,
         batch_rows_max: 1_000,
         application: "forgetd test".into(),
+        connections: forgetd_connector::Connections::default(),
     }
 }
 

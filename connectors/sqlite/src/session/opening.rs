@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use forgetd_connector::{Fault, FaultClass};
+use forgetd_connector::{Connected, Connections, Fault, FaultClass};
 use rusqlite::{Connection, OpenFlags};
 
 use super::turn::{LOCK_POLL, Turn};
@@ -40,6 +40,7 @@ pub(crate) struct Opening {
     /// How long everything else does.
     pub(crate) patience: Duration,
     pub(crate) turn: Arc<Turn>,
+    pub(crate) connections: Connections,
 }
 
 /// An open connection.
@@ -47,6 +48,7 @@ pub(super) struct Open {
     pub(super) connection: Connection,
     pub(super) recorder: Recorder,
     pub(super) file: Option<FileId>,
+    _connected: Connected,
 }
 
 /// Who a file is on its file system.
@@ -83,7 +85,7 @@ impl Opening {
         if self.role != Role::Control {
             recorder.listen(&mut connection)?;
         }
-        Ok(Open { connection, recorder, file })
+        Ok(Open { connection, recorder, file, _connected: self.connections.one() })
     }
 
     /// Whether another file lies where the opened one lay.

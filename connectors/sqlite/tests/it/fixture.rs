@@ -133,6 +133,7 @@ pub(crate) fn context(instance: &str) -> ConnectContext {
         call_timeout_ms: 10_000,
         batch_rows_max: 1_000,
         application: "test".into(),
+        connections: forgetd_connector::Connections::default(),
     }
 }
 

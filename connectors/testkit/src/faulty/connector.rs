@@ -33,6 +33,10 @@ impl Faulty {
 
 #[async_trait]
 impl Connector for Faulty {
+    fn engine(&self) -> &'static str {
+        self.inner.engine()
+    }
+
     fn facts(&self) -> &Facts {
         self.inner.facts()
     }
