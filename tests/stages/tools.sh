@@ -11,6 +11,7 @@ tools_stage() {
   # What cannot be had is skipped here, once; the servers that are there start.
   stage mysql mysql_stage
   stage ferretdb ferretdb_stage
+  stage promtool promtool_stage
 }
 
 tools() {
@@ -44,7 +45,19 @@ tools() {
 # Debian keeps server programs out of PATH. The newest version counts.
 find_tools() {
   pg_bin="$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)"
-  PATH="$PATH:/usr/sbin:/usr/local/go/bin"
+  PATH="$PATH:/usr/sbin:/usr/local/go/bin:$cache/promtool"
+}
+
+# One program of Debian's package prometheus: the package itself would start a server.
+promtool_stage() {
+  local deb="$work/promtool.deb"
+  if command -v promtool >/dev/null; then return 0; fi
+  mkdir -p "$deb" "$cache/promtool"
+  (cd "$deb" && apt-get -q -o APT::Sandbox::User= download prometheus) ||
+    skip "promtool could not be downloaded: what it says about the metrics is not asked"
+  dpkg-deb --fsys-tarfile "$deb"/*.deb | tar -xO ./usr/bin/promtool >"$cache/promtool/promtool.new"
+  chmod +x "$cache/promtool/promtool.new"
+  mv "$cache/promtool/promtool.new" "$cache/promtool/promtool"
 }
 
 # cargo_tool NAME: installs a cargo subcommand into the cache unless it is there; a failed download is a skip.

@@ -9,6 +9,8 @@ const NEWLY_DUE: u64 = 300;
 /// Rows that both mean.
 const LONG_DUE: u64 = 200;
 
+const SPLIT: &str = "forgetd_policy_split ";
+
 fn policy(database: &dyn Database, keep_for: &str) -> crate::harness::Policy {
     let rule = shop::rule().with(SELDOM).with(&format!("keep_for: {keep_for}")).with("guard: { cool_off: 24h }");
     shop::ruled_by(database, super::LEASE, &rule)
@@ -110,10 +112,8 @@ fn the_approved_policy_acts_while_any_process_has_it() {
     assert_eq!(told.matches("lease taken").count(), 2, "{told}");
 }
 
-/// A rollout that stands still is told where people look, and no longer when it has ended.
-#[test]
-fn policies_that_stay_different_are_told() {
-    const SPLIT: &str = "forgetd_policy_split ";
+/// A rollout that stands still for longer than fifteen minutes: what its holder and a follower show then is looked at.
+pub(crate) fn stands_still(look: impl FnOnce(&Watched, &Watched)) {
     let database = Postgres::database();
     let (old, new) = rolled_out(&database);
     let time = old.path("time");
@@ -133,12 +133,19 @@ fn policies_that_stay_different_are_told() {
         until("it hears of it again", 30, || heard() != before);
     }
     until("it is told", 30, || holder.metric(SPLIT) == Some(1.0));
-    let page = holder.get("/status", "text/html").1;
-    assert!(page.contains("policy_split") && page.contains("<code>forgetd approve web-sessions</code>"), "{page}");
-    assert_eq!(follower.metric(SPLIT), Some(0.0), "the holder tells");
+    look(&holder, &follower);
     let log = holder.end();
     assert!(log.contains("policy_split") && log.contains("let the rollout come to its end"), "{log}");
     until_holds(&new, &follower.process);
     assert_eq!(follower.metric(SPLIT), Some(0.0), "nobody has the other one");
     follower.end();
+}
+
+#[test]
+fn policies_that_stay_different_are_told() {
+    stands_still(|holder, follower| {
+        let page = holder.get("/status", "text/html").1;
+        assert!(page.contains("policy_split") && page.contains("<code>forgetd approve web-sessions</code>"), "{page}");
+        assert_eq!(follower.metric(SPLIT), Some(0.0), "the holder tells");
+    });
 }

@@ -31,19 +31,28 @@ impl Watched {
 
     /// Status and body.
     pub(crate) fn get(&self, path: &str, accept: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        self.try_get(path, accept).expect("an answer")
+    }
+
+    fn try_get(&self, path: &str, accept: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: t\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
+        stream.write_all(request.as_bytes()).ok()?;
         let mut bytes = vec![];
-        stream.read_to_end(&mut bytes).unwrap();
+        stream.read_to_end(&mut bytes).ok()?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        (head.split(' ').nth(1).unwrap_or_default().parse().unwrap_or(0), body.to_owned())
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
 
     /// What `/status` says, as JSON.
     pub(crate) fn board(&self) -> Value {
         serde_json::from_str(&self.get("/status", "application/json").1).expect("JSON")
+    }
+
+    /// What Prometheus reads; nothing where nobody answers.
+    pub(crate) fn metrics(&self) -> Option<String> {
+        self.try_get("/metrics", "*/*").filter(|(code, _)| *code == 200).map(|(_, body)| body)
     }
 
     /// The value of the series that begins so; nothing where there is none.

@@ -1,5 +1,8 @@
 //! What Prometheus, Kubernetes, people and auditors see of it.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use super::{DUE, FRESH, SELDOM, Watched, open_shop, until_held};
 use crate::harness::{Postgres, Program, Sqlite, until};
 use crate::shop;
@@ -23,6 +26,20 @@ fn probes_metrics_page_and_log_tell_of_a_holder_and_its_follower() {
     assert!(clean > 1.7e9, "{clean}");
     assert_eq!(holder.metric("forgetd_rows_changed_total{"), Some(DUE as f64));
     assert_eq!(holder.metric("forgetd_holder "), Some(1.0));
+    // From the first wave on.
+    assert_eq!(holder.metric("forgetd_batches_total{database=\"main\",result=\"committed\"}"), Some(10.0));
+    let entries = program.evidence().len() as f64;
+    assert_eq!(holder.metric("forgetd_evidence_entries_total "), Some(entries));
+    let checkpoint = holder.metric("forgetd_evidence_last_checkpoint_timestamp_seconds ").unwrap();
+    assert!((checkpoint - clean).abs() < 60.0, "{checkpoint} {clean}");
+    let open = |watched: &Watched| watched.metric("forgetd_database_connections{database=\"main\"}").unwrap();
+    assert!((1.0..=2.0).contains(&open(&holder)), "between waves: {}", open(&holder));
+    assert_eq!(open(&follower), 0.0);
+    let info = holder.metrics().unwrap().lines().any(|line| line.contains("engine=\"postgresql\""));
+    assert!(info, "the engine by its own word");
+    for watched in [&holder, &follower] {
+        promtool_has_nothing_to_say(&watched.metrics().unwrap());
+    }
     assert_eq!((follower.metric("forgetd_holder "), follower.metric("forgetd_rows_changed_total{")), (Some(0.0), None));
     let board = holder.board();
     assert_eq!(board["rules"]["web-sessions"]["standing"]["last"]["verdict"], "clean", "{board}");
@@ -38,6 +55,18 @@ fn probes_metrics_page_and_log_tell_of_a_holder_and_its_follower() {
         watched.process.signal("TERM");
         watched.process.wait().expect(0);
     }
+}
+
+/// `./test` fetches it, and counts a skip where it cannot.
+#[track_caller]
+fn promtool_has_nothing_to_say(metrics: &str) {
+    let mut tool = Command::new("promtool");
+    tool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut tool) = tool.stderr(Stdio::piped()).spawn() else { return };
+    tool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let output = tool.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.is_empty(), "{said}");
 }
 
 /// A rule that is blocked, and a database that is away: both are seen, with what to do about them.
