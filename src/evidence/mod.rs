@@ -10,6 +10,7 @@ pub mod canonical;
 mod canonical_check;
 pub mod entry;
 mod fault;
+mod glance;
 mod lanes;
 pub mod log;
 mod memory;

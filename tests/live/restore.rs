@@ -52,13 +52,14 @@ fn scenario(database: &dyn Database, policy: &Policy, backup: impl FnOnce() -> B
 }
 
 /// Copies a SQLite file with its log, as a backup that was taken while nobody wrote.
-fn file_backup(database: &Sqlite) -> Box<dyn FnOnce()> {
+pub(crate) fn file_backup(database: &Sqlite) -> Box<dyn FnOnce()> {
     database.rows("pragma wal_checkpoint(truncate)");
     let path = database.path();
     let copy = path.with_extension("backup");
     std::fs::copy(&path, &copy).unwrap();
     Box::new(move || {
-        for ending in ["db-wal", "db-shm"] {
+        // The file too: one that is written over under an open connection is no other file, and no backup tool does that.
+        for ending in ["db", "db-wal", "db-shm"] {
             drop(std::fs::remove_file(path.with_extension(ending)));
         }
         std::fs::copy(&copy, &path).unwrap();
@@ -191,7 +192,7 @@ fn a_database_put_back_beside_an_intact_log_is_named_and_goes_on_after_approval(
 }
 
 /// `pg_dump` now, `pg_restore --clean` later.
-fn dump(database: &Postgres) -> Box<dyn FnOnce()> {
+pub(crate) fn dump(database: &Postgres) -> Box<dyn FnOnce()> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("dump");
     let url = database.url();

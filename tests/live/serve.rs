@@ -1,6 +1,7 @@
 //! The daemon: rules fire by themselves, people ask it, others take over, and it ends when it is told to.
 
 mod asking;
+mod backwards;
 mod changing;
 mod chaos;
 mod crowd;

@@ -87,11 +87,16 @@ impl Tenure {
         self.closed.borrow_mut().clear();
     }
 
-    /// Compares the log with everything that remembers it, unless that was done under this term and not long ago.
+    /// Compares the log with everything that remembers it, unless that was done under this term and not long ago, and a
+    /// glance finds it as it was left.
     pub(super) async fn trust(&self, databases: &Databases<'_>) -> Result<(), EvidenceFault> {
         let fresh = |at: Timestamp| clock::now().duration_since(at) < TRUST_FOR;
         if self.trusted.get() && self.trusted_at.get().is_some_and(fresh) {
-            return Ok(());
+            if self.relay.is_as_left(databases).await {
+                return Ok(());
+            }
+            // What is looked at anew is brought in order anew.
+            self.doubt();
         }
         self.relay.start(databases).await?;
         self.trusted.set(true);
