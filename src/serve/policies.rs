@@ -72,7 +72,7 @@ impl Daemon {
         if waits.is_empty() {
             return Ok(None);
         }
-        let end = self.free_since.get().map_or_else(Instant::now, |since| since) + lasts * STANDS_BACK_LEASES;
+        let end = self.free_since.get().unwrap_or_else(Instant::now) + lasts * STANDS_BACK_LEASES;
         let left = end.saturating_duration_since(Instant::now());
         if self.free_since.get().is_none() {
             self.free_since.set(Some(Instant::now()));

@@ -175,3 +175,22 @@ fn a_run_that_is_asked_to_stop_ends_at_a_batch_and_the_next_goes_on() {
         one_run(&program);
     });
 }
+
+/// An evidence log that takes nothing: what one run left waiting keeps the next one from beginning a batch, and all goes
+/// on when the log does.
+#[test]
+fn receipts_that_wait_from_an_earlier_run_count_against_the_most_that_may() {
+    let database = Sqlite::database();
+    shop::create(&database, DUE, FRESH);
+    let program = Program::installed(&shop::policy(&database, "5s").evidence("receipts_pending_max: 2"));
+    database.exec("create trigger full before insert on forgetd_log_leaf begin select raise(abort, 'disk full'); end");
+    let first = program.run(3);
+    let changed = first["changed"].as_u64().unwrap();
+    assert!(first["cause"] == "evidence_backlog" && changed > 0 && changed <= 3 * shop::BATCH_ROWS, "{first}");
+    let second = program.run(3);
+    assert_eq!((&second["cause"], &second["changed"]), (&"evidence_backlog".into(), &0.into()), "{second}");
+    database.exec("drop trigger full");
+    program.policy(&shop::policy(&database, "5s"));
+    assert_eq!(program.run(0)["verdict"], "clean");
+    assert_eq!((shop::rows(&database), program.rows_in_evidence()), (FRESH, DUE));
+}

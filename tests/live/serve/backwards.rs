@@ -38,7 +38,8 @@ fn ten_years_ahead_no_row_goes() {
         ));
     }
     drop(session);
-    let policy = Policy::new(&server.url()).top("coordination: { lease: 3s }").rule(&shop::rule().with("schedule: \"@daily\""));
+    let policy =
+        Policy::new(&server.url()).top("coordination: { lease: 3s }").rule(&shop::rule().with("schedule: \"@daily\""));
     let program = Program::installed(&policy);
     let time = program.path("time");
     let clock = Clock::told_by(time.clone());
@@ -62,7 +63,7 @@ fn ten_years_ahead_no_row_goes() {
 /// An older state put back while the daemon serves: it stops, says what to type, and goes on when that was typed.
 fn put_back(database: &dyn Database, backup: impl FnOnce() -> Box<dyn FnOnce()>) {
     shop::create(database, DUE, FRESH);
-    let program = Program::installed(&shop::ruled_by(database, super::LEASE, &shop::rule().with(SELDOM)));
+    let program = Program::installed(&shop::ruled_by(database, "60s", &shop::rule().with(SELDOM)));
     let watched = Watched::start(&program);
     until_held(&program);
     program.call(&["run"]).expect(0);
