@@ -27,6 +27,7 @@ mod site;
 pub mod standing;
 mod sweep;
 mod verdict;
+mod waiting;
 mod walk;
 
 pub use approvals::{Approver, RuleApproval};
@@ -43,6 +44,7 @@ pub use session::{Firing, KeyDestroyedAt, KeyDestruction, KeyEntry, KeyStopped, 
 pub use signed::SignedError;
 pub use site::{Site, Sites};
 pub use verdict::Verdict;
+pub use waiting::waiting;
 
 /// The lane of every rule: one key range, so far.
 pub const LANE: &str = "0";

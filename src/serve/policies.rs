@@ -15,8 +15,7 @@ use super::daemon::Daemon;
 use super::request::{Ask, Request};
 use crate::board::{Board, OtherPolicy};
 use crate::config::{Config, Coordination};
-use crate::guard::{self, Book, Standing};
-use crate::rules::Mode;
+use crate::run::waiting;
 use crate::{clock, lease};
 
 /// A policy is said once in so many seconds.
@@ -30,21 +29,6 @@ const SPLIT_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
 /// A policy that waits leaves a free lease to others for so many leases: a follower looks within one and a third.
 const STANDS_BACK_LEASES: u32 = 2;
-
-/// The rules that wait for their approval where others may have a policy that is approved: where nothing ever was, nobody
-/// has one, and there is nobody to wait for.
-async fn waiting(config: &Config, home: &dyn Connector) -> Result<Vec<String>, Fault> {
-    let now = home.now().await?;
-    let (mut waits, mut approved) = (vec![], false);
-    for rule in config.policy.rules.iter().filter(|rule| rule.runs() && rule.mode == Mode::Enforce) {
-        let book = Book::read(home.control().rule(&rule.name).await?);
-        approved |= book.approved.is_some();
-        if matches!(guard::standing(rule, &book, now), Standing::Waits(_)) {
-            waits.push(rule.name.clone());
-        }
-    }
-    Ok(if approved { waits } else { vec![] })
-}
 
 impl Daemon {
     /// Says to the holder which policy this process has. One that does not serve reads no requests.
