@@ -106,6 +106,11 @@ impl QuietWindows {
         if open { Ok(windows) } else { Err(QuietError::Always) }
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// When the quiet that lies over a moment ends, windows that follow each other taken together; nothing where it is
     /// not quiet then.
     pub fn until(&self, at: Timestamp) -> Option<Timestamp> {

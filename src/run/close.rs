@@ -102,6 +102,10 @@ pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut rep
     if halt.as_ref().is_some_and(|halt| !matches!(halt, Halt::Fenced | Halt::Unknown(_))) {
         report.left = recount(opened).await;
     }
+    if halt.is_none() && report.left.is_none() && *pace.stop.borrow() {
+        // The count of what stayed was stopped with the process: the run is not over.
+        halt = Some(Halt::Interrupted);
+    }
     report.changed = before + walked.changed;
     report.batches = walked.batches;
     report.batch_rows_max = walked.batch_rows_max;

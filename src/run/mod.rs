@@ -44,7 +44,7 @@ pub use session::{Firing, KeyDestroyedAt, KeyDestruction, KeyEntry, KeyStopped, 
 pub use signed::SignedError;
 pub use site::{Site, Sites};
 pub use verdict::Verdict;
-pub use waiting::waiting;
+pub use waiting::{Waiting, waiting};
 
 /// The lane of every rule: one key range, so far.
 pub const LANE: &str = "0";

@@ -25,6 +25,8 @@ const COUNT_ROWS_MAX: u64 = 100_000;
 
 /// A crashed run older than this is not resumed but replaced.
 const RESUME_HOURS_MAX: i64 = 24;
+/// The same where quiet windows may keep it waiting for days.
+const RESUME_HOURS_MAX_QUIET: i64 = 8 * 24;
 
 /// What a run looks like before it changes anything.
 pub(super) struct Looked {
@@ -51,11 +53,16 @@ pub(super) struct Blocked {
 /// Runs the rule and reports. Never fails: whatever goes wrong is a verdict.
 pub(super) async fn run(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>) -> Report {
     let started = Instant::now();
-    let mut report = Report::new(rule, ulid::Ulid::generate().to_string());
+    let new = ulid::Ulid::generate().to_string();
+    let mut report = Report::new(rule, new.clone());
     report = match attempt(session, rule, pace, &mut report).await {
         Ok(report) => report,
         // A look that was stopped with the process says nothing about the rule.
         Err(blocked) if *pace.stop.borrow() && blocked.is_of_the_moment() => {
+            if report.run_id == new {
+                // Nothing began that could go on.
+                report.run_id.clear();
+            }
             report.ended(Verdict::Partial, Some(Cause::Interrupted), Some(blocked.detail))
         }
         Err(blocked) => {
@@ -267,12 +274,14 @@ async fn resume(
     now: Timestamp,
 ) -> Result<Option<RunRow>, Fault> {
     let mut open: Option<RunRow> = None;
+    let quiet = !session.config.quiet(&rule.database).is_empty();
+    let hours_max = if quiet { RESUME_HOURS_MAX_QUIET } else { RESUME_HOURS_MAX };
     for row in site.control.unfinished().await? {
         if row.rule != rule.name {
             continue;
         }
         let same = row.rule_digest == rule.digest() && row.catalog_digest == hex::encode(catalog.digest());
-        let young = now.duration_since(row.started_at) < SignedDuration::from_hours(RESUME_HOURS_MAX);
+        let young = now.duration_since(row.started_at) < SignedDuration::from_hours(hours_max);
         if same && young && open.is_none() {
             open = Some(row);
         } else {

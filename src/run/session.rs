@@ -197,7 +197,10 @@ impl<'a> Session<'a> {
         let home = self.sites.home()?;
         let controls = self.sites.controls();
         let before = self.tenure.policy();
-        let same = before.as_ref().is_none_or(|before| before.digest() == digest);
+        // When a rule fires stands in no digest, and is said all the same.
+        let same = before
+            .as_ref()
+            .is_none_or(|before| before.digest() == digest && Difference::between(before, policy).is_empty());
         if same && self.tenure.relay.has_policy(&controls, &digest).await.map_err(evidence_fault)? {
             self.tenure.announced(policy);
             return Ok(());

@@ -6,17 +6,29 @@ use crate::config::Config;
 use crate::guard::{self, Book, Standing};
 use crate::rules::Mode;
 
-/// Their names; nothing where nothing was ever approved: then nobody has an approved policy, and there is nobody to wait
-/// for.
-pub async fn waiting(config: &Config, home: &dyn Connector) -> Result<Vec<String>, Fault> {
+/// How the rules of a policy stand that are to act.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    /// Those that wait for their approval.
+    pub rules: Vec<String>,
+    /// Whether one of them may act.
+    pub acts: bool,
+    /// Whether one of them was ever approved, in whatever form.
+    pub known: bool,
+}
+
+/// Reads how they stand.
+pub async fn waiting(config: &Config, home: &dyn Connector) -> Result<Waiting, Fault> {
     let now = home.now().await?;
-    let (mut waits, mut approved) = (vec![], false);
+    let mut waiting = Waiting::default();
     for rule in config.policy.rules.iter().filter(|rule| rule.runs() && rule.mode == Mode::Enforce) {
         let book = Book::read(home.control().rule(&rule.name).await?);
-        approved |= book.approved.is_some();
+        waiting.known |= book.approved.is_some();
         if matches!(guard::standing(rule, &book, now), Standing::Waits(_)) {
-            waits.push(rule.name.clone());
+            waiting.rules.push(rule.name.clone());
+        } else {
+            waiting.acts = true;
         }
     }
-    Ok(if approved { waits } else { vec![] })
+    Ok(waiting)
 }

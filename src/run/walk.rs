@@ -260,6 +260,8 @@ impl<'a, 'j> Walk<'a, 'j> {
                 self.stand.rows = order.rows_max / 2;
                 Ok(None)
             }
+            // The server was asked to end it; there is no further order.
+            FaultClass::Timeout if *self.pace.stop.borrow() => Ok(None),
             FaultClass::Timeout if order.rows_max > 1 => {
                 self.stand.rows = (order.rows_max / 4).max(1);
                 Ok(None)

@@ -63,9 +63,9 @@ impl Held<'_> {
                     let by = Approver { who: &request.who, reason };
                     self.approve(config, key, rules, by).await?
                 }
-                Ask::Policy { digest, waits } => {
+                Ask::Policy { digest, waits, acts } => {
                     let home = self.home.get().await?;
-                    self.yields |= self.daemon.heard(config, home.as_ref(), digest, waits).await?;
+                    self.yields |= self.daemon.heard(config, home.as_ref(), digest, waits, *acts).await?;
                     Answer::said("heard", 0)
                 }
                 Ask::ApproveSigned { signed } => self.approve_signed(config, key, signed).await,
@@ -224,8 +224,8 @@ pub(super) async fn listen(daemon: &Daemon, config: &Config, home: &Home, tenure
             let request = Request::read(&row.body);
             let in_time = request.as_ref().is_some_and(|request| request.until >= clock::now());
             let state = match request.map(|request| request.ask) {
-                Some(Ask::Policy { digest, waits }) if in_time => {
-                    match daemon.heard(config, connector.as_ref(), &digest, &waits).await {
+                Some(Ask::Policy { digest, waits, acts }) if in_time => {
+                    match daemon.heard(config, connector.as_ref(), &digest, &waits, acts).await {
                         Ok(false) => RequestState::Done,
                         Ok(true) => RequestState::Taken,
                         Err(_) => continue,

@@ -46,6 +46,8 @@ pub(super) async fn follow(daemon: &Daemon, config: Rc<Config>) {
         Err(fault) => {
             let name = config.home().map_or("", |home| home.name.as_str());
             tracing::warn!(error = %fault, fix = fault.cause().fix(), "the home database cannot be worked with");
+            // Whether the lease is free is not known any more.
+            daemon.free_since.set(None);
             daemon.database_fault(name, &fault);
             daemon.away_pause()
         }

@@ -143,7 +143,8 @@ async fn act(
     key: &EvidenceKey,
     tenure: &Rc<Tenure>,
 ) -> Result<(), Fault> {
-    let mut held = Held { daemon, home, tenure, standings: Standings::new(), yields: false, seen: clock::now() };
+    let mut held =
+        Held { daemon, home, tenure, standings: Standings::new(), yields: false, refused: false, seen: clock::now() };
     let mut config = Rc::clone(config);
     raise_fence(home, tenure.claim()).await?;
     held.read().await?;
@@ -179,9 +180,11 @@ async fn act(
             continue;
         }
         let began = Instant::now();
+        held.refused = false;
         let reports = Box::pin(wave::wave(&mut held, &config, key, &due, &asked)).await?;
         held.ran(&asked, &reports).await?;
-        if daemon.pause(WAVE_EVERY.saturating_sub(began.elapsed())).await == Woken::Stop {
+        let distance = if held.refused { agenda::retry(1) } else { WAVE_EVERY };
+        if daemon.pause(distance.saturating_sub(began.elapsed())).await == Woken::Stop {
             return Ok(());
         }
         held.forget_requests().await?;
@@ -196,6 +199,8 @@ pub(super) struct Held<'a> {
     pub(super) standings: Standings,
     /// Whether another process should act: no rule of its policy waits for an approval, and one of this one's does.
     pub(super) yields: bool,
+    /// Whether the last wave had no session: what it should have passed over is due still, and the next one waits.
+    pub(super) refused: bool,
     /// Since when this process acts.
     seen: Timestamp,
 }

@@ -15,7 +15,7 @@ use super::daemon::Daemon;
 use super::request::{Ask, Request};
 use crate::board::{Board, OtherPolicy};
 use crate::config::{Config, Coordination};
-use crate::run::waiting;
+use crate::run::{Waiting, waiting};
 use crate::{clock, lease};
 
 /// A policy is said once in so many seconds.
@@ -41,7 +41,8 @@ impl Daemon {
         if *self.said.borrow() == id {
             return Ok(());
         }
-        let ask = Ask::Policy { digest, waits: waiting(config, home).await? };
+        let waiting = waiting(config, home).await?;
+        let ask = Ask::Policy { digest, waits: waiting.rules, acts: waiting.acts };
         let until = clock::now().checked_add(SignedDuration::from_secs(SAY_EVERY_SECS)).unwrap_or(Timestamp::MAX);
         let request = Request { who: lease::holder(true), until, ask };
         home.control().post(&id, &serde_json::to_string(&request).unwrap_or_default()).await?;
@@ -52,8 +53,9 @@ impl Daemon {
     /// How long to leave a free lease to others still; nothing: it may be taken.
     pub(super) async fn stands_back(&self, config: &Config, home: &dyn Connector) -> Result<Option<Duration>, Fault> {
         let Coordination::Lease(lasts) = config.coordination else { return Ok(None) };
-        let waits = waiting(config, home).await?;
-        if waits.is_empty() {
+        let Waiting { rules: waits, known, .. } = waiting(config, home).await?;
+        // Where nothing was ever approved nobody has a policy that is, and there is nobody to wait for.
+        if waits.is_empty() || !known {
             return Ok(None);
         }
         let end = self.free_since.get().unwrap_or_else(Instant::now) + lasts * STANDS_BACK_LEASES;
@@ -72,6 +74,7 @@ impl Daemon {
         home: &dyn Connector,
         digest: &str,
         waits: &[String],
+        acts: bool,
     ) -> Result<bool, Fault> {
         if config.policy.digest() == digest {
             return Ok(false);
@@ -82,7 +85,11 @@ impl Daemon {
             tracing::info!(digest, rules = ?waits, "another process of the instance has another policy");
         }
         self.board.send_modify(|board| note(board, digest, waits, now));
-        Ok(waits.is_empty() && !waiting(config, home).await?.is_empty())
+        if !acts {
+            return Ok(false);
+        }
+        let own = waiting(config, home).await?;
+        Ok(!own.rules.is_empty() && (waits.is_empty() || !own.acts))
     }
 
     /// Forgets policies that nobody has any more, and says when processes are no longer, or still, of two minds.

@@ -56,8 +56,11 @@ pub enum Ask {
     Policy {
         /// Its digest.
         digest: String,
-        /// The rules of it that wait for their approval; nothing: it may act as a whole.
+        /// The rules of it that wait for their approval.
         waits: Vec<String>,
+        /// Whether one of its rules may act.
+        #[serde(default)]
+        acts: bool,
     },
     /// Go on after a database or the evidence was put back to an earlier state.
     ApproveRestored {

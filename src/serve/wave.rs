@@ -75,6 +75,7 @@ impl Held<'_> {
     /// No session could be opened: every rule of the wave failed, and is tried again later.
     async fn refused(&mut self, config: &Config, due: &[Served], fault: &Fault) -> Vec<Report> {
         self.tenure.doubt();
+        self.refused = true;
         let mut reports = vec![];
         for served in due.iter().filter(|served| served.turn == Turn::Run) {
             let Some(rule) = config.policy.rule(&served.rule) else { continue };

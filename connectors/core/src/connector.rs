@@ -136,8 +136,8 @@ pub trait Connector: Send + Sync {
     /// no lock.
     async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault>;
 
-    /// Asks the server to stop the statement that a lane, or a read that takes long, is at; it ends with an error then.
-    /// Statements on control tables go on. Bounded, and never sure: an engine without such a thing does nothing.
+    /// Asks the server to stop the change or the read that a lane's session is at; it ends with an error then. A COMMIT and
+    /// statements on control tables are left alone. Bounded, and never sure: an engine without such a thing does nothing.
     async fn cancel(&self) {}
 
     /// Closes every connection.

@@ -34,6 +34,7 @@ mod selection;
 mod since;
 mod standing;
 mod statements;
+mod stoppable;
 mod table;
 mod transform;
 mod until;
@@ -70,6 +71,7 @@ pub use selection::{Child, Except, Selection, Stays, Terms, WhenNull};
 pub use since::{Joined, Latest, Since, SinceColumn, SinceForm};
 pub use standing::{StandingRow, Standings};
 pub use statements::Statements;
+pub use stoppable::{Stoppable, UnderWay};
 pub use table::TableRef;
 pub use transform::{
     DoneRows, Grain, Marker, NewRow, OldRow, Place, Put, Rewrite, Shape, Transform, Undone, Untouched,

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forgetd_connector::{Cause, ConnectContext, Connected, Fault, FaultClass};
+use forgetd_connector::{Cause, ConnectContext, Connected, Fault, FaultClass, Stoppable};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, DriverError, SslOpts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -58,8 +58,12 @@ pub(crate) struct Session {
     used: Instant,
     /// An answer is missing, or a transaction may be open.
     broken: bool,
+    stoppable: Arc<Stoppable>,
     _connected: Connected,
 }
+
+/// What may be stopped on the server while it is under way, beside reads.
+const STOPPABLE: [&str; 2] = ["change", "finish"];
 
 /// One part of a turn.
 pub(crate) enum Ask<'a> {
@@ -83,8 +87,8 @@ pub(crate) struct Slot {
     link: Arc<Link>,
     gate: Arc<Semaphore>,
     idle: Mutex<Option<Session>>,
-    /// The session that was taken last.
-    running: Mutex<Option<Known>>,
+    /// The session that was taken last, and whether it is at something that may be stopped.
+    running: Mutex<Option<(Known, Arc<Stoppable>)>>,
 }
 
 /// A session taken out of its slot.
@@ -120,6 +124,7 @@ impl Link {
             announced: false,
             used: Instant::now(),
             broken: false,
+            stoppable: Arc::default(),
             _connected: self.context.connections.one(),
         };
         let first = session.answers("read facts", place, &[Ask::Say(facts::OF_ITSELF)]).await?;
@@ -195,6 +200,11 @@ impl Session {
         self.id
     }
 
+    /// Which of its statements may be stopped.
+    pub(crate) fn stoppable(&self) -> Arc<Stoppable> {
+        Arc::clone(&self.stoppable)
+    }
+
     /// How others can name it.
     pub(crate) fn known(&self) -> Known {
         Known { server: self.variables.server(), id: self.id }
@@ -262,6 +272,8 @@ impl Session {
         self.broken = true;
         let (link, call) = (Arc::clone(&self.link), self.link.call_timeout());
         let stopped = (limit < call).then(|| self.known());
+        let stoppable = Arc::clone(&self.stoppable);
+        let under_way = STOPPABLE.contains(&operation).then(|| stoppable.under_way());
         let answers = {
             let mut exchange = pin!(turn::exchange(&mut self.conn, text, &counts));
             match (timeout(limit.min(call), exchange.as_mut()).await, stopped) {
@@ -273,6 +285,7 @@ impl Session {
                 (answers, _) => answers,
             }
         };
+        drop(under_way);
         let answers = match answers {
             Ok(Ok(answers)) => answers,
             Ok(Err(Lost)) => return Err(Fault::new(FaultClass::Disconnected, operation, &place)),
@@ -307,6 +320,8 @@ impl Session {
         let mut asks = vec![Ask::Begin];
         asks.extend(queries.iter().map(|sql| Ask::Query(sql)));
         asks.push(Ask::Say("commit"));
+        let stoppable = Arc::clone(&self.stoppable);
+        let _under_way = stoppable.under_way();
         let mut answers = self.answers(operation, place, &asks).await?;
         answers.pop();
         answers.remove(0);
@@ -412,14 +427,15 @@ impl Slot {
             Some(session) => session,
             None => self.link.open().await?,
         };
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.known());
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((session.known(), Arc::clone(&session.stoppable)));
         Ok(Held { session, slot: Arc::clone(self), _permit: permit })
     }
 
-    /// Asks the server to stop what the session that is out is at.
+    /// Asks the server to stop what the session that is out is at, if that may be stopped.
     pub(crate) async fn cancel(&self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = running {
+        if let Some((known, _)) = running.filter(|(_, stoppable)| stoppable.stop()) {
             drop(timeout(END_TIMEOUT, Box::pin(self.link.stop(&known))).await);
         }
     }

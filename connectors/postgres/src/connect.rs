@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forgetd_connector::{ConnectContext, Connected, Fault, FaultClass};
+use forgetd_connector::{ConnectContext, Connected, Fault, FaultClass, Stoppable, UnderWay};
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, pin_mut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -43,8 +43,12 @@ pub(crate) struct Session {
     call_timeout: Duration,
     place: String,
     settings: String,
+    stoppable: Arc<Stoppable>,
     _connected: Connected,
 }
+
+/// What may be stopped on the server while it is under way, beside reads.
+const STOPPABLE: [&str; 2] = ["change", "finish"];
 
 /// One part of a turn.
 pub(crate) enum Ask<'a> {
@@ -68,8 +72,8 @@ pub(crate) struct Slot {
     link: Arc<Link>,
     gate: Arc<Semaphore>,
     idle: Mutex<Option<Session>>,
-    /// How to stop what the session that was taken last is at.
-    running: Mutex<Option<CancelToken>>,
+    /// How to stop what the session that was taken last is at, and whether it is at something that may be.
+    running: Mutex<Option<(CancelToken, Arc<Stoppable>)>>,
 }
 
 /// A session taken out of its slot.
@@ -105,6 +109,7 @@ impl Link {
             call_timeout: self.call_timeout(),
             place: place.clone(),
             settings: self.settings(),
+            stoppable: Arc::default(),
             _connected: self.context.connections.one(),
         })
     }
@@ -134,7 +139,15 @@ impl Session {
         operation: &'static str,
         asks: &[Ask<'_>],
     ) -> Result<Vec<Result<Answer, Error>>, Fault> {
+        let _under_way = STOPPABLE.contains(&operation).then(|| self.stoppable.under_way());
         self.bounded(operation, join_all(asks.iter().map(|ask| self.ask(ask)))).await
+    }
+
+    /// Until it is dropped nobody stops what the session is at: a COMMIT is to be sent. A fault: a stop was sent, and none may
+    /// be.
+    pub(crate) fn committing(&self, place: &str) -> Result<UnderWay<'_>, Fault> {
+        let stopped = || Fault::new(FaultClass::Transient, "commit", place).with_detail("the process is to end");
+        self.stoppable.committing().ok_or_else(stopped)
     }
 
     /// The server's process as it was announced when the session began.
@@ -178,6 +191,7 @@ impl Session {
         asks.extend(queries.iter().map(|sql| Ask::Query(sql)));
         asks.push(Ask::Batch("commit"));
         let mut answers = vec![];
+        let _under_way = self.stoppable.under_way();
         for answer in self.turn(operation, &asks).await? {
             answers.push(answer.map_err(|error| error::fault(&error, operation, place))?);
         }
@@ -242,14 +256,15 @@ impl Slot {
             Some(session) => session,
             None => self.link.open().await?,
         };
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.client.cancel_token());
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((session.client.cancel_token(), Arc::clone(&session.stoppable)));
         Ok(Held { session, slot: Arc::clone(self), _permit: permit })
     }
 
-    /// Asks the server to stop what the session that is out is at.
+    /// Asks the server to stop what the session that is out is at, if that may be stopped.
     pub(crate) async fn cancel(&self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(running) = running {
+        if let Some((running, _)) = running.filter(|(_, stoppable)| stoppable.stop()) {
             drop(timeout(CANCEL_TIMEOUT, running.cancel_query(self.link.tls.connect.clone())).await);
         }
     }

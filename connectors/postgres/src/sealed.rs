@@ -76,8 +76,10 @@ impl SealedKeys {
         let held = self.shared.lanes.take().await?;
         match self.change_in(&held, keys, locks).await {
             Ok(changed) => {
+                let committing = held.committing(&self.place)?;
                 let mut answers = held.turn("commit", &[Ask::Batch("commit")]).await?.into_iter();
                 answers.next().ok_or_else(|| odd(&self.place))?.map_err(|error| self.fault(&error, "commit"))?;
+                drop(committing);
                 held.give_back();
                 Ok(changed)
             }

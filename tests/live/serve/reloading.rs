@@ -72,7 +72,8 @@ fn a_rule_that_changes_under_its_run_is_gone_on_with_as_it_is_now() {
     assert_eq!(loaded.last().unwrap()["changes"]["changed"]["web-sessions"], serde_json::json!(["keep_for"]));
 }
 
-/// Another setting changes, and the rule does not: the same run goes on.
+/// Other settings change, and what the rule does does not: the same run goes on. When it fires is in no digest, and in evidence
+/// all the same.
 #[test]
 fn a_run_whose_rule_did_not_change_goes_on() {
     let (database, program) = slow_shop();
@@ -80,13 +81,17 @@ fn a_run_whose_rule_did_not_change_goes_on() {
     until_held(&program);
     let asked = program.start(&["run", "--json"]);
     until("the run is under way", 60, || under_way(&database));
-    publish(program.folder(), "..second", &policy(&database, "30d").with("region: eu-north-1").yaml());
+    let other = policy(&database, "30d").with("region: eu-north-1").yaml();
+    assert!(other.contains(SELDOM));
+    publish(program.folder(), "..second", &other.replace(SELDOM, "schedule: \"0 0 28 2 *\""));
     let report = asked.wait().expect(0).lines().remove(0);
     assert_eq!(report["changed"], DUE, "{report}");
     process.signal("TERM");
     let ended = process.wait().expect(0);
     assert!(ended.stderr.contains("databases.main"), "{}", ended.stderr);
     assert_eq!(program.entries("run.finished").len(), 1);
+    let loaded = program.entries("policy.loaded");
+    assert_eq!(loaded.last().unwrap()["changes"]["changed"]["web-sessions"], serde_json::json!(["schedule"]));
     assert!(program.entries("run.started").iter().any(|entry| entry["resumed"] == true), "it was interrupted");
     assert_eq!((shop::rows(&database), program.rows_in_evidence()), (FRESH, DUE));
 }

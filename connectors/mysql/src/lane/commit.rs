@@ -49,6 +49,20 @@ pub(super) async fn commit(
         asks.truncate(alone);
     }
     let sent_ahead = asks.len() > alone;
+    let stoppable = held.stoppable();
+    // What is sent ahead may wait long, and the server ends no COMMIT that it began for a stop.
+    let _committing = match (sent_ahead, stoppable.committing()) {
+        (false, Some(committing)) => committing,
+        (true, Some(committing)) => {
+            drop(committing);
+            stoppable.under_way()
+        }
+        (_, None) => {
+            let fault = Fault::new(FaultClass::Transient, "commit", place).with_detail("the process is to end");
+            shared.forget_session();
+            return Done { commit: Commit::RolledBack(fault), held: None, at: Instant::now(), ahead: None };
+        }
+    };
     let mut answers = match held.turn("commit", &asks).await {
         Ok(answers) => answers,
         // Too large to be sent: a smaller batch has a smaller receipt.

@@ -34,6 +34,11 @@ pub(super) async fn commit(
     place: &str,
 ) -> Done {
     let lost = |fault| Done { commit: Commit::Unknown(fault), held: None, at: Instant::now(), ahead: None };
+    let committing = match held.committing(place) {
+        Ok(committing) => committing,
+        // The session ends, and its transaction with it.
+        Err(fault) => return Done { commit: Commit::RolledBack(fault), held: None, at: Instant::now(), ahead: None },
+    };
     shared.remember_transaction(xid);
     // Whatever a fault point says, the session is not given back: its transaction ends with it.
     for point in ["receipt", "commit"] {
@@ -49,8 +54,14 @@ pub(super) async fn commit(
             None => None,
         }
     };
+    let answered = async {
+        let answers = held.turn("commit", &asks).await;
+        // What goes on behind it may be stopped.
+        drop(committing);
+        answers
+    };
     // Polled in this order, so that all of it leaves in one flush.
-    let (answers, ahead) = join(held.turn("commit", &asks), ahead).await;
+    let (answers, ahead) = join(answered, ahead).await;
     let answers = match answers {
         Ok(answers) => answers,
         Err(fault) => return lost(fault),
