@@ -50,7 +50,7 @@ pub(super) async fn commit(
     }
     let sent_ahead = asks.len() > alone;
     let stoppable = held.stoppable();
-    // What is sent ahead may wait long, and the server ends no COMMIT that it began for a stop.
+    // What is sent ahead may wait long, and cannot be told from the COMMIT before it.
     let _committing = match (sent_ahead, stoppable.committing()) {
         (false, Some(committing)) => committing,
         (true, Some(committing)) => {
