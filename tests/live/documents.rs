@@ -8,3 +8,5 @@ mod refused;
 mod shapes;
 mod silent_zero;
 mod versions;
+
+pub(crate) use versions::unversioned;

@@ -98,6 +98,48 @@ fn on_mysql(product: Product, case: &Case, program: &Program) -> Vec<Value> {
     said(case, &database, program, &url, &words)
 }
 
+/// A case whose rules cannot act.
+pub(crate) struct Blocking {
+    pub(crate) name: String,
+    /// What is said of it as errors.
+    pub(crate) causes: Vec<String>,
+    case: Case,
+}
+
+/// The cases of PostgreSQL and SQLite whose rules cannot act, and that need nothing but a database.
+pub(crate) fn that_block() -> Vec<Blocking> {
+    let plain = |case: &Case| {
+        let needs = !case.url.is_empty() || case.pooled || !case.teardown.is_empty();
+        matches!(case.engine.as_str(), "postgres" | "sqlite") && !needs && !case.setup.contains("{role}")
+    };
+    let blocking = |case: Case| {
+        let errors = case.findings.iter().filter(|finding| finding["severity"] == "error");
+        let causes = errors.map(|finding| finding["id"].as_str().unwrap().to_owned()).collect();
+        Blocking { name: case.name.clone(), causes, case }
+    };
+    cases().into_iter().filter(plain).map(blocking).filter(|case| !case.causes.is_empty()).collect()
+}
+
+impl Blocking {
+    /// Its database, and the program with control tables in it.
+    pub(crate) fn install(&self) -> (Box<dyn Database>, Program) {
+        let (database, name): (Box<dyn Database>, String) = if self.case.engine == "postgres" {
+            let database = Postgres::database();
+            let name = database.name().to_owned();
+            (Box::new(database), name)
+        } else {
+            (Box::new(Sqlite::database()), String::new())
+        };
+        let program = program();
+        let folder = program.folder().display().to_string();
+        let words = [("{database}", name.as_str()), ("{folder}", folder.as_str())];
+        database.exec(&fill(&self.case.setup, &words));
+        program.write("forgetd.yaml", &fill(&self.case.config(&database.url()).to_string(), &words));
+        program.call(&["install"]);
+        (database, program)
+    }
+}
+
 /// Runs every case of an engine and says every difference.
 fn every_case(engine: &str, say: impl Fn(&Case, &Program) -> Vec<Value> + Sync) {
     let cases: Vec<Case> = cases().into_iter().filter(|case| case.engine == engine).collect();

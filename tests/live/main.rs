@@ -5,6 +5,7 @@
 #[allow(dead_code, unused_imports, reason = "each behaviour uses its part")]
 mod harness;
 
+mod alerts;
 mod checkpoints;
 mod chinook;
 mod commitments;

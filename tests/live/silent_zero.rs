@@ -204,22 +204,42 @@ fn on_postgres(cases: &[Case]) {
     let mut wrong = vec![];
     for case in cases {
         let database = Postgres::database();
-        fill(&database);
-        let Granted { program, role, .. } = granted(&database, &[rule()]);
-        database.exec(&case.sabotage.replace("{role}", &role).replace("{database}", database.name()));
-        wrong.extend(complaints(&database, &program, case));
+        wrong.extend(complaints(&database, &sabotaged_postgres(&database, case), case));
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+fn sabotaged_postgres(database: &Postgres, case: &Case) -> Program {
+    fill(database);
+    let Granted { program, role, .. } = granted(database, &[rule()]);
+    database.exec(&case.sabotage.replace("{role}", &role).replace("{database}", database.name()));
+    program
+}
+
 /// What is wrong with one case on MariaDB or MySQL.
 fn on_mysql(database: &Mysql, case: &Case) -> Vec<String> {
+    complaints(database, &sabotaged_mysql(database, case), case)
+}
+
+fn sabotaged_mysql(database: &Mysql, case: &Case) -> Program {
     fill(database);
     let Granted { program, role, .. } = granted(database, &[rule()]);
     let control = database.control_name();
     let sabotage = case.sabotage.replace("{role}", &role).replace("{database}", database.name());
     database.exec(&sabotage.replace("{control}", &control));
-    complaints(database, &program, case)
+    program
+}
+
+/// Shows each case of PostgreSQL, and MariaDB's own, with its cause and the program that meets it.
+pub(crate) fn sabotaged(mut show: impl FnMut(&str, &str, &Program)) {
+    for case in [SIGHT, UNDONE, SETTINGS, CONTROL].into_iter().flatten() {
+        let database = Postgres::database();
+        show(case.name, case.cause, &sabotaged_postgres(&database, case));
+    }
+    for case in MARIADB {
+        let database = Mysql::on(Product::MariaDb);
+        show(case.name, case.cause, &sabotaged_mysql(&database, case));
+    }
 }
 
 #[test]

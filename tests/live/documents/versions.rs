@@ -62,11 +62,17 @@ fn a_version_is_counted_up_and_documents_without_one_are_passed_over() {
     }
 }
 
+/// A rule that names a number which no document has.
+pub(crate) fn unversioned(documents: &Mongo) -> Rule {
+    documents.insert("person", [person(1, Some(json!(0)))]);
+    rule("meta.w")
+}
+
 #[test]
 fn a_field_that_no_document_has_blocks_its_rule() {
     let Some(documents) = Mongo::database() else { return };
-    documents.insert("person", [person(1, Some(json!(0)))]);
-    let program = Program::installed(&Policy::new(&documents.url()).pseudonyms().rule(&rule("meta.w"))).pseudonym_key();
+    let rule_of_none = unversioned(&documents);
+    let program = Program::installed(&Policy::new(&documents.url()).pseudonyms().rule(&rule_of_none)).pseudonym_key();
     let report = program.run(4);
     assert_eq!((&report["verdict"], &report["cause"]), (&json!("blocked"), &json!("version_unfit")), "{report}");
     program.policy(&Policy::new(&documents.url()).pseudonyms().rule(&rule("seen")));

@@ -89,6 +89,9 @@ fn the_page_of_a_living_daemon_says_how_everything_stands_and_nothing_of_anybody
     let fix = said.iter().any(|piece| piece.contains("or grant USAGE and SELECT"));
     assert!(fix, "what to do about it: {said:?}");
 
+    let undone = watched.metric("forgetd_batches_total{database=\"main\",result=\"rolled_back\"}");
+    assert!(undone > Some(0.0), "batches with rows that refuse: {undone:?}");
+
     let board = watched.get("/status", "application/json").1;
     let metrics = watched.metrics().expect("metrics");
     let status = program.call(&["status", "--json"]).expect(0);
