@@ -1,7 +1,8 @@
 //! What befalls the daemon itself, its databases and its evidence log.
 
+use forgetd::clock;
 use jiff::civil::Weekday;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 
 use super::scrape::Scrape;
 use super::{Seen, served};
@@ -124,7 +125,7 @@ fn quiet(seen: &Seen) {
     let database = Sqlite::database();
     shop::create(&database, DUE, FRESH);
     // Whole days, and enough of them that this one is among them whenever the test runs.
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).weekday();
+    let today = clock::now().to_zoned(TimeZone::UTC).weekday();
     let window =
         |day: Weekday| format!("{{ from: \"00:00\", to: \"24:00\", days: \"{}\" }}", day.to_sunday_zero_offset());
     let windows = format!("[{}, {}]", window(today), window(today.next()));

@@ -1,7 +1,6 @@
 //! What Prometheus would have read, and whether an alert would fire on it.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::serve::Watched;
 
@@ -78,7 +77,7 @@ impl Scrape {
     /// Reads the metrics of these processes, whose clock is so many seconds ahead of the machine's.
     pub(super) fn of(processes: &[&Watched], ahead: f64) -> Self {
         let texts: Vec<String> = processes.iter().filter_map(|process| process.metrics()).collect();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        let now = forgetd::clock::now().duration_since(jiff::Timestamp::UNIX_EPOCH).as_secs_f64();
         let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#'));
         Self { at: now + ahead, answered: texts.len(), samples: lines.map(Sample::read).collect() }
     }
