@@ -137,7 +137,7 @@ pub trait Connector: Send + Sync {
     async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault>;
 
     /// Asks the server to stop the change or the read that a lane's session is at; it ends with an error then. A COMMIT and
-    /// statements on control tables are left alone. Bounded, and never sure: an engine without such a thing does nothing.
+    /// statements on control tables are left alone, but for a COMMIT that shares its packet with the next change, as on MySQL. Bounded, and never sure: an engine without such a thing does nothing.
     async fn cancel(&self) {}
 
     /// Closes every connection.

@@ -237,13 +237,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_answer_closes_the_connection() {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let proxy = Proxy::start(listener.local_addr().unwrap()).await.unwrap();
-        tokio::spawn(echo(listener));
-        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
-        let mut answer = [0; 4];
-        client.write_all(b"ping").await.unwrap();
-        client.read_exact(&mut answer).await.unwrap();
+        let (proxy, mut client, mut answer) = spoken().await;
         proxy.set(Link::AnswersLost);
         client.write_all(b"ping").await.unwrap();
         client.read_exact(&mut answer).await.expect_err("the answer came");
