@@ -1,5 +1,6 @@
 //! One connection and the rules it is used by. Lives on its worker's thread and nowhere else.
 
+mod file;
 mod opening;
 mod transact;
 mod turn;
@@ -11,8 +12,9 @@ use std::time::{Duration, Instant};
 use forgetd_connector::{Commit, Fault, FaultClass};
 use rusqlite::Connection;
 
-use opening::{Deadline, Open};
-pub(crate) use opening::{FileId, Opening, Role};
+pub(crate) use file::FileId;
+use opening::{Deadline, Meanwhile, Open};
+pub(crate) use opening::{Opening, Role};
 pub(crate) use transact::{Refusal, Transacted};
 use turn::Company;
 pub(crate) use turn::Turn;
@@ -58,8 +60,8 @@ impl Session {
         done
     }
 
-    /// The connection. Opens it anew where there is none, or where another file took the old one's place: a replaced
-    /// file must not leave us deleting from a ghost.
+    /// The connection. Opens it anew where there is none, or where another file took the old one's place or was copied
+    /// over it: a replaced file must not leave us deleting from a ghost, nor mixing it with what was read before.
     pub(crate) fn connection(&mut self, operation: &'static str) -> Result<&Connection, Fault> {
         self.opened(operation).map(|open| &open.connection)
     }
@@ -70,13 +72,18 @@ impl Session {
     }
 
     fn opened(&mut self, operation: &'static str) -> Result<&Open, Fault> {
-        let replaced = self.lane.is_none() && self.open.as_ref().is_some_and(|open| self.opening.was_replaced(open));
-        if replaced {
-            self.open = None;
+        // A transaction ends where it began.
+        let between = |open: &&Open| self.lane.is_none() && open.connection.is_autocommit();
+        match self.open.as_ref().filter(between).map(|open| self.opening.meanwhile(open)) {
+            None | Some(Meanwhile::Same) => {}
+            Some(Meanwhile::Written) => self.open = None,
+            Some(Meanwhile::LogGone) => {
+                self.open = None;
+                return Err(self.opening.log_gone(operation));
+            }
         }
         if self.open.is_none() {
-            let opened = self.opening.open(&self.deadline);
-            self.open = Some(opened.map_err(|error| self.opening.fault(operation, &error))?);
+            self.open = Some(self.opening.open(operation, &self.deadline)?);
         }
         self.open.as_ref().ok_or_else(|| Fault::new(FaultClass::Internal, operation, &self.opening.place))
     }
@@ -140,10 +147,11 @@ impl Session {
 
     /// Commits the open transaction. On `RolledBack` nothing of it remains.
     pub(crate) fn commit(&mut self, operation: &'static str) -> Commit {
-        let Some(open) = &self.open else {
+        let Some(open) = &mut self.open else {
             return Commit::RolledBack(Fault::new(FaultClass::Transient, operation, &self.opening.place));
         };
         let Err(failure) = open.connection.execute_batch("commit") else {
+            self.opening.wrote(open);
             self.let_go();
             return Commit::Committed;
         };

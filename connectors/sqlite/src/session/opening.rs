@@ -1,13 +1,15 @@
 //! How a connection is opened, and what limits it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use forgetd_connector::{Connected, Connections, Fault, FaultClass};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::file::{FileId, FileState, Logged};
 use super::turn::{LOCK_POLL, Turn};
 use crate::effect::Recorder;
 use crate::error;
@@ -45,17 +47,25 @@ pub(crate) struct Opening {
 
 /// An open connection.
 pub(super) struct Open {
+    /// Its log, if it has one. Dropped before the connection: the last one to close takes the log away.
+    log: Option<Logged>,
     pub(super) connection: Connection,
     pub(super) recorder: Recorder,
     pub(super) file: Option<FileId>,
+    /// What the file looked like when this connection last knew it.
+    state: Option<FileState>,
     _connected: Connected,
 }
 
-/// Who a file is on its file system.
+/// What became of an opened file meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileId {
-    device: u64,
-    inode: u64,
+pub(super) enum Meanwhile {
+    /// Nothing that a connection would not notice.
+    Same,
+    /// Another file lies there, or this one was written to by somebody else: what was read of it may be wrong.
+    Written,
+    /// Its log was taken away.
+    LogGone,
 }
 
 /// When the statement under way has to end; milliseconds since `base`, 0 for never.
@@ -67,8 +77,21 @@ pub(super) struct Deadline {
 // === impl Opening ===
 
 impl Opening {
-    pub(super) fn open(&self, deadline: &Arc<Deadline>) -> rusqlite::Result<Open> {
-        let file = FileId::of(&self.path);
+    pub(super) fn open(&self, operation: &'static str, deadline: &Arc<Deadline>) -> Result<Open, Fault> {
+        // Before: what happens to the file from here on is seen.
+        let state = FileState::of(&self.path);
+        if state.is_some_and(|state| Logged::others(&self.path, state.id)) {
+            return Err(self.log_gone(operation));
+        }
+        let failed = |error: rusqlite::Error| self.fault(operation, &error);
+        let (connection, recorder, has_log) = self.connect(deadline).map_err(failed)?;
+        let file = state.map(|state| state.id);
+        let log = file.filter(|_| has_log).and_then(|file| Logged::open(&self.path, file));
+        Ok(Open { log, connection, recorder, file, state, _connected: self.connections.one() })
+    }
+
+    /// A connection, what listens to it, and whether it works with a log.
+    fn connect(&self, deadline: &Arc<Deadline>) -> rusqlite::Result<(Connection, Recorder, bool)> {
         // Neither CREATE nor URI: a wrong path is an error, and a file name is only a name.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&self.path, flags)?;
@@ -80,20 +103,44 @@ impl Opening {
         }
         let watched = Arc::clone(deadline);
         connection.progress_handler(STEPS_PER_LOOK, Some(move || watched.passed()))?;
-        self.settings(&connection)?;
+        let has_log = self.settings(&connection)?;
         let recorder = Recorder::default();
         if self.role != Role::Control {
             recorder.listen(&mut connection)?;
         }
-        Ok(Open { connection, recorder, file, _connected: self.connections.one() })
+        Ok((connection, recorder, has_log))
     }
 
-    /// Whether another file lies where the opened one lay.
-    pub(super) fn was_replaced(&self, open: &Open) -> bool {
-        open.file.is_some() && FileId::of(&self.path) != open.file
+    /// Looks what became of the file.
+    pub(super) fn meanwhile(&self, open: &Open) -> Meanwhile {
+        let state = FileState::of(&self.path);
+        if open.file.is_some() && state.map(|state| state.id) != open.file {
+            return Meanwhile::Written;
+        }
+        match &open.log {
+            // Whoever reads without a log asks the file itself each time.
+            None => Meanwhile::Same,
+            Some(log) if !log.is_there() => Meanwhile::LogGone,
+            Some(_) if state != open.state => Meanwhile::Written,
+            Some(_) => Meanwhile::Same,
+        }
     }
 
-    fn settings(&self, connection: &Connection) -> rusqlite::Result<()> {
+    /// What the connection wrote into the file is no news to it.
+    pub(super) fn wrote(&self, open: &mut Open) {
+        open.state = FileState::of(&self.path);
+    }
+
+    /// The file was put back without a word to who is open to it.
+    pub(super) fn log_gone(&self, operation: &'static str) -> Fault {
+        Fault::new(FaultClass::Disconnected, operation, &self.place).with_detail(
+            "the file's write-ahead log was taken away or replaced while the file was open, as if it was put back; it is \
+             opened anew when every connection of this process has let go of it",
+        )
+    }
+
+    /// Whether the file has a write-ahead log.
+    fn settings(&self, connection: &Connection) -> rusqlite::Result<bool> {
         // Foreign keys are off by default in SQLite, and then a delete orphans children without a word.
         connection.execute_batch("pragma foreign_keys = on; pragma secure_delete = on")?;
         let journal: String = connection.query_row("pragma journal_mode", [], |row| row.get(0))?;
@@ -106,7 +153,7 @@ impl Opening {
         if self.role == Role::Read {
             connection.execute_batch("pragma query_only = on")?;
         }
-        Ok(())
+        Ok(journal == "wal")
     }
 
     /// The fault of a failed statement.
@@ -117,6 +164,20 @@ impl Opening {
         }
         fault
     }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.log.as_ref().is_some_and(|log| !log.is_ours()) {
+            leave_alone(&self.connection);
+        }
+    }
+}
+
+/// Closes without moving the log into the file, and without taking away what lies in the log's place.
+fn leave_alone(connection: &Connection) {
+    // One that does not take it is closed as ever.
+    drop(connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
 }
 
 /// Asks for a lock in short steps.
@@ -165,27 +226,5 @@ impl Deadline {
     fn passed(&self) -> bool {
         let at = self.at_ms.load(Ordering::Relaxed);
         at != 0 && self.base.elapsed().as_millis() > u128::from(at)
-    }
-}
-
-// === impl FileId ===
-
-impl FileId {
-    #[cfg(unix)]
-    fn of(path: &Path) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt as _;
-        let meta = std::fs::metadata(path).ok()?;
-        Some(Self { device: meta.dev(), inode: meta.ino() })
-    }
-
-    #[cfg(not(unix))]
-    fn of(_path: &Path) -> Option<Self> {
-        None
-    }
-}
-
-impl std::fmt::Display for FileId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "file {:x}:{:x}", self.device, self.inode)
     }
 }

@@ -47,6 +47,59 @@ async fn a_replaced_file_is_opened_anew() {
     assert_eq!(fault.cause(), forgetd_connector::Cause::ControlTables, "the batch went to the ghost of the old file");
 }
 
+/// The file and its log as they are now, in one file.
+fn copy_of(file: &File) -> Vec<u8> {
+    let checkpoint = file.open().query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i64>(0));
+    assert_eq!(checkpoint.unwrap(), 0, "nobody is in the way");
+    std::fs::read(file.path()).unwrap()
+}
+
+fn names(tables: &[forgetd_connector::TableRef]) -> Vec<&str> {
+    tables.iter().map(|table| table.name.as_str()).collect()
+}
+
+/// An older state is copied over the very file: what was read before is not believed any more.
+#[tokio::test]
+async fn a_file_that_was_written_over_is_opened_anew() {
+    let file = File::new();
+    file.open().execute_batch("create table item (id integer primary key)").unwrap();
+    let older = copy_of(&file);
+    file.open().execute_batch("create table other (id integer primary key)").unwrap();
+    drop(copy_of(&file));
+    let connector = connect(&file.path(), "x").await;
+    assert_eq!(names(&connector.tables().await.unwrap()), ["item", "other"]);
+    std::fs::write(file.path(), older).unwrap();
+    assert_eq!(names(&connector.tables().await.unwrap()), ["item"]);
+}
+
+/// Whoever puts a file back takes its log away, too: nothing is read or written before every connection to the old log is
+/// closed.
+#[tokio::test]
+async fn a_file_whose_log_was_taken_away_is_let_go_of_before_it_is_opened_anew() {
+    let file = File::new();
+    file.open().execute_batch("create table item (id integer primary key)").unwrap();
+    let older = copy_of(&file);
+    let (idle, connector) = (connect(&file.path(), "x").await, connect(&file.path(), "x").await);
+    // It stands in the log alone.
+    file.open().execute_batch("create table other (id integer primary key)").unwrap();
+    for opened in [&idle, &connector] {
+        assert_eq!(names(&opened.tables().await.unwrap()), ["item", "other"]);
+    }
+    for suffix in ["-wal", "-shm"] {
+        std::fs::remove_file(format!("{}{suffix}", file.path().display())).unwrap();
+    }
+    std::fs::write(file.path(), older).unwrap();
+    let said = "write-ahead log was taken away";
+    for _ in 0..2 {
+        let fault = connector.tables().await.unwrap_err();
+        assert_eq!(fault.class, FaultClass::Disconnected);
+        assert!(fault.to_string().contains(said), "{fault}");
+    }
+    idle.close().await;
+    connector.close().await;
+    assert_eq!(names(&connector.tables().await.unwrap()), ["item"]);
+}
+
 #[tokio::test]
 async fn a_file_without_a_log_keeps_its_journal_and_is_worked_on() {
     let file = File::new();
