@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use forgetd_connector::{Cause, ConnectContext, Connections, Connector, Fault, FaultClass};
+use futures_util::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::{Config, Control, Database, Problem, Problems};
@@ -24,17 +25,16 @@ pub async fn connect(config: &Config) -> Result<Databases, Problems> {
 
 /// The same, counting the connections to each database, by its name, where `count` says.
 pub async fn connect_counted(config: &Config, count: impl Fn(&str) -> Connections) -> Result<Databases, Problems> {
+    // Side by side: one that is slow to answer, or whose URL is, keeps no other waiting.
+    let each = config.databases.iter().map(|database| {
+        let connections = count(&database.name);
+        async move { (&database.name, connect_to_one(database, &config.instance, connections).await) }
+    });
     let mut connectors = BTreeMap::new();
     let mut problems = vec![];
-    for database in &config.databases {
-        match database.url.read().await {
-            Ok(url) => match connect_one(database, &url, &config.instance, count(&database.name)).await {
-                Ok(connector) => drop(connectors.insert(database.name.clone(), connector)),
-                Err(problem) => problems.push(problem),
-            },
-            Err(problem) if database.url.is_command() => {
-                connectors.insert(database.name.clone(), Err(no_url(&database.name, &problem)));
-            }
+    for (name, connected) in join_all(each).await {
+        match connected {
+            Ok(connector) => drop(connectors.insert(name.clone(), connector)),
             Err(problem) => problems.push(problem),
         }
     }
@@ -57,9 +57,18 @@ pub async fn connect_database_counted(
     let Some(database) = config.database(name) else {
         return Err(Problem::new("databases", format!("has no entry {name}"), "correct the name"));
     };
+    connect_to_one(database, &config.instance, connections).await
+}
+
+/// Reads the URL and connects.
+async fn connect_to_one(
+    database: &Database,
+    instance: &str,
+    connections: Connections,
+) -> Result<Result<Box<dyn Connector>, Fault>, Problem> {
     match database.url.read().await {
-        Ok(url) => connect_one(database, &url, &config.instance, connections).await,
-        Err(problem) if database.url.is_command() => Ok(Err(no_url(name, &problem))),
+        Ok(url) => connect_one(database, &url, instance, connections).await,
+        Err(problem) if database.url.is_command() => Ok(Err(no_url(&database.name, &problem))),
         Err(problem) => Err(problem),
     }
 }

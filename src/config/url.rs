@@ -1,23 +1,19 @@
 //! Where a database's URL comes from: a secret like others, or a program that makes one for each connection.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::unix::pipe;
-use tokio::time::{sleep, timeout};
+use tokio::process::Command;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::{Problem, Secret};
 
 /// A program that takes longer is ended: somebody waits for the connection, and others for their turn.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
-
-/// How often it is looked whether a program that closed its output has ended.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// No URL is longer than this, whatever token is in it.
 const BYTES_MAX: usize = 64 * 1024;
@@ -63,27 +59,26 @@ impl UrlSource {
 }
 
 /// What a program prints, wiped when it is dropped; or what is wrong, and what to do. Dropped before its end, the program
-/// is killed.
+/// is killed, and nobody waits for it to be gone.
 async fn printed(line: &[String]) -> Result<Zeroizing<String>, (String, &'static str)> {
     let by_hand = "run it by hand as this user to see why";
     let [program, arguments @ ..] = line else { return Err(("names no program".into(), "name one")) };
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut running = Running(command.spawn().map_err(|error| {
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut running = command.spawn().map_err(|error| {
         let fix = "check that the program exists and that this user may run it";
         (format!("cannot be started: {}", error.kind()), fix)
-    })?);
+    })?;
     let unread = |error: std::io::Error| (format!("cannot be read: {}", error.kind()), by_hand);
     // As large as it may become: no half of it stays behind in memory that was given back.
     let mut bytes = Zeroizing::new(Vec::with_capacity(BYTES_MAX + 1));
-    if let Some(stdout) = running.0.stdout.take() {
-        let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout)).map_err(unread)?;
+    if let Some(stdout) = running.stdout.take() {
         stdout.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes).await.map_err(unread)?;
     }
     if bytes.len() > BYTES_MAX {
         return Err((format!("prints more than {BYTES_MAX} bytes"), "let it print the URL, and nothing else"));
     }
-    let status = running.ended().await.map_err(unread)?;
+    let status = running.wait().await.map_err(unread)?;
     if !status.success() {
         let how = status.code().map_or_else(|| "a signal".into(), |code| format!("exit code {code}"));
         return Err((format!("ended with {how}"), by_hand));
@@ -91,30 +86,6 @@ async fn printed(line: &[String]) -> Result<Zeroizing<String>, (String, &'static
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
         Err(_) => Err(("prints something that is not text in UTF-8".into(), "let it print the URL, and nothing else")),
-    }
-}
-
-/// A program that was started. Killed when dropped.
-struct Running(Child);
-
-impl Running {
-    /// Waits for its end.
-    async fn ended(&mut self) -> std::io::Result<ExitStatus> {
-        loop {
-            if let Some(status) = self.0.try_wait()? {
-                return Ok(status);
-            }
-            sleep(LOOK_EVERY).await;
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // One that has ended already is let go of by the first look.
-        if matches!(self.0.try_wait(), Ok(None)) && self.0.kill().is_ok() {
-            drop(self.0.wait());
-        }
     }
 }
 
@@ -166,6 +137,34 @@ mod tests {
         let large = problem(&["head", "-c", &(BYTES_MAX + 1).to_string(), "/dev/zero"]).await;
         assert!(large.contains("prints more than"), "{large}");
         assert!(problem(&["sh", "-c", "kill -9 $$"]).await.contains("ended with a signal"));
+    }
+
+    /// Who asked for it goes away before it has ended: neither it nor what the system remembers of it stays.
+    #[tokio::test]
+    async fn a_program_that_nobody_waits_for_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let script = format!("echo $$ > {}; exec sleep 1000", file.display());
+        let hangs = command(&["sh", "-c", &script]);
+        let pid = tokio::select! {
+            read = hangs.read() => panic!("it ended: {:?}", read.err()),
+            pid = found(|| std::fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n'))) => pid,
+        };
+        let process = std::path::PathBuf::from(format!("/proc/{}", pid.trim()));
+        found(|| (!process.exists()).then_some(())).await;
+    }
+
+    /// What is found before long.
+    async fn found<T>(look: impl Fn() -> Option<T>) -> T {
+        let looks = async {
+            loop {
+                match look() {
+                    Some(found) => return found,
+                    None => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), looks).await.expect("it is found")
     }
 
     /// It is not waited for in earnest: the clock runs ahead where nothing else is to be done.
