@@ -15,6 +15,7 @@ mod page;
 mod quiet;
 mod reloading;
 pub(crate) mod rollout;
+mod shops;
 mod standing_in;
 mod watched;
 mod watching;

@@ -1,6 +1,6 @@
 //! Web sessions, some of them due: the table that most of these tests work on.
 
-use super::harness::{Database, Policy, Process, Program, Rule, until};
+use super::harness::{Database, Policy, Process, Program, Rule, Server, Session, until};
 
 /// Rows that a batch may change: small, so that a run has many batches.
 pub(crate) const BATCH_ROWS: u64 = 100;
@@ -15,6 +15,24 @@ pub(crate) fn create(database: &dyn Database, due: u64, fresh: u64) {
     add(database, 1, due, 40);
     add(database, due + 1, fresh, 20);
     database.exec("create index web_session_last_seen_at on web_session (last_seen_at)");
+}
+
+/// The same on a server that the test owns; the session with which it was done.
+pub(crate) fn create_on(server: &Server, due: u64, fresh: u64) -> Session {
+    let session = Session::open(&server.url());
+    session.exec("create table web_session (id bigint primary key, last_seen_at timestamp not null)");
+    session.exec(&format!(
+        "insert into web_session select n, timezone('utc', now()) - interval '1 day' * case when n <= {due} then 40 else 20 end
+         from generate_series(1, {}) n",
+        due + fresh
+    ));
+    session.exec("create index on web_session (last_seen_at)");
+    session
+}
+
+/// Rows of that table.
+pub(crate) fn rows_on(session: &Session) -> u64 {
+    session.rows("select count(*) from web_session")[0][0].as_ref().expect("a count").parse().expect("a number")
 }
 
 /// `count` more sessions from the number `first` on, last seen so many days ago.

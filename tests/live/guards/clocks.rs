@@ -31,14 +31,7 @@ impl Shop {
     fn new() -> Self {
         let server = Server::new();
         server.start();
-        let session = Session::open(&server.url());
-        session.exec("create table web_session (id bigint primary key, last_seen_at timestamp not null)");
-        for (days, rows) in [(40, DUE), (20, FRESH)] {
-            session.exec(&format!(
-                "insert into web_session select {days} * 1000 + n, timezone('utc', now()) - interval '{days} days' \
-                 from generate_series(1, {rows}) n"
-            ));
-        }
+        drop(shop::create_on(&server, DUE, FRESH));
         let policy = Policy::new(&server.url()).top("coordination: { lease: 2s }").rule(&shop::rule());
         let program = Program::installed(&policy);
         Self { server, program }

@@ -30,6 +30,14 @@ impl Program {
         program
     }
 
+    /// Another installation of the same instance, in a folder of its own: this policy, and the same key.
+    pub(crate) fn another(&self, policy: &Policy) -> Self {
+        let other = Self { folder: tempfile::tempdir().expect("tempdir") };
+        std::fs::copy(self.path("evidence.key"), other.path("evidence.key")).expect("the key");
+        other.policy(policy);
+        other
+    }
+
     /// Makes the key file that [`Policy::pseudonyms`] names.
     pub(crate) fn pseudonym_key(self) -> Self {
         let file = self.path("people.key");

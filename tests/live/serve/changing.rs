@@ -1,6 +1,6 @@
 //! What changes while it serves: the configuration, and the database under it.
 
-use super::{DUE, FRESH, LEASE, SELDOM, open_shop, serve, status, until_held};
+use super::{DUE, FRESH, LEASE, SELDOM, open_shop, serve, shops, status, until_held};
 use crate::harness::{Database, Postgres, Program, Sqlite, until};
 use crate::shop;
 
@@ -59,12 +59,8 @@ fn a_rotated_password_is_read_from_its_file() {
     let database = Postgres::database();
     shop::create(&database, DUE, FRESH);
     let role = Login::new(&database);
-    let rule = shop::rule().with(SELDOM);
-    let text = shop::ruled_by(&database, LEASE, &rule).yaml();
-    let program = Program::new(&shop::ruled_by(&database, LEASE, &rule));
-    program.write("url", &role.url("one"));
-    program.write("forgetd.yaml", &text.replace(&format!("url: {}", database.url()), "url: { file: url }"));
-    program.call(&["install"]).expect(0);
+    let policy = shop::ruled_by(&database, LEASE, &shop::rule().with(SELDOM));
+    let program = shops::with_url_from(&database, &policy, "{ file: url }", &role.url("one"));
     let mut process = serve(&program);
     until_held(&program);
     role.becomes("two");
@@ -95,13 +91,10 @@ fn a_program_makes_the_url_for_each_connection() {
     let database = Postgres::database();
     shop::create(&database, DUE, FRESH);
     let role = Login::new(&database);
-    let rule = shop::rule().with(SELDOM);
-    let text = shop::ruled_by(&database, LEASE, &rule).yaml();
-    let program = Program::new(&shop::ruled_by(&database, LEASE, &rule));
-    let url = "url: { command: [/bin/sh, -c, 'cat url && echo asked >> asked; found=$?; echo secret words >&2; exit $found'] }";
-    program.write("forgetd.yaml", &text.replace(&format!("url: {}", database.url()), url));
-    program.write("url", &role.url("one"));
-    program.call(&["install"]).expect(0);
+    let policy = shop::ruled_by(&database, LEASE, &shop::rule().with(SELDOM));
+    let source =
+        "{ command: [/bin/sh, -c, 'cat url && echo asked >> asked; found=$?; echo secret words >&2; exit $found'] }";
+    let program = shops::with_url_from(&database, &policy, source, &role.url("one"));
     let process = serve(&program);
     until_held(&program);
     role.becomes("two");

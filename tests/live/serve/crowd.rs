@@ -106,22 +106,15 @@ fn disturb(person: &Program, processes: &[Watched], long: Duration) {
 fn an_application_gets_every_connection_beside_thirty_processes() {
     let server = Server::with(SETTINGS);
     server.start();
-    let admin = Session::open(&server.url());
+    let admin = shop::create_on(&server, DUE, FRESH);
     admin.exec("create role keeper login; create role app login; grant create on database postgres to keeper");
-    admin.exec("create table web_session (id bigint primary key, last_seen_at timestamp not null)");
-    admin.exec(&format!(
-        "insert into web_session select n, timezone('utc', now()) - interval '1 day' * case when n <= {DUE} then 40 else 20 end
-         from generate_series(1, {}) n",
-        DUE + FRESH
-    ));
-    admin.exec("create index on web_session (last_seen_at); alter table web_session owner to keeper");
+    admin.exec("alter table web_session owner to keeper");
     admin.exec("grant select, insert on web_session to app");
     let policy =
         |role: &str| -> Policy { shop::ruled_at(&server.url_as(role), "15s", &shop::rule().with(EVERY_MINUTE)) };
     let program = Program::installed(&policy("keeper"));
     // Whoever asks is none of them, and does not count.
-    let person = Program::new(&policy("postgres"));
-    std::fs::copy(program.path("evidence.key"), person.path("evidence.key")).unwrap();
+    let person = program.another(&policy("postgres"));
 
     let application = Application::start(&server.url_as("app"));
     let seconds = if full() { 300 } else { 15 };
@@ -144,7 +137,7 @@ fn an_application_gets_every_connection_beside_thirty_processes() {
     assert!(seen.iter().filter(|seen| **seen > CONNECTIONS).count() <= ABOVE, "{seen:?}");
     until("what became due is gone", 120, || {
         drop(person.call(&["run"]));
-        admin.rows("select count(*) from web_session")[0][0] == Some(FRESH.to_string())
+        shop::rows_on(&admin) == FRESH
     });
     let mut ended = 0;
     for watched in processes {

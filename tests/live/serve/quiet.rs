@@ -3,7 +3,7 @@
 use forgetd::clock;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 
-use super::{DUE, EVERY_MINUTE, FRESH, LEASE, SELDOM, serve, status, until_held};
+use super::{DUE, EVERY_MINUTE, FRESH, LEASE, SELDOM, serve, shops, status, until_held};
 use crate::harness::{Clock, Database, Policy, Postgres, Process, Program, Sqlite, until};
 use crate::shop;
 
@@ -55,10 +55,7 @@ fn nothing_starts_in_a_quiet_window_and_the_fire_time_waits() {
 fn a_run_ends_at_a_batch_when_a_window_opens_and_goes_on_behind_it() {
     let database = Postgres::database();
     shop::create(&database, DUE, FRESH);
-    database.exec(
-        "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(1.2); return null; end $$",
-    );
-    database.exec("create trigger slow after delete on web_session for each statement execute function slow()");
+    shops::slow(&database, 1.2);
     // A window of an hour that opens in one to two minutes; for the run that is six seconds from now.
     let now = clock::now();
     let opens = Timestamp::from_second((now.as_second() / 60 + 2) * 60).unwrap();

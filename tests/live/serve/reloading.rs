@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::{DUE, FRESH, LEASE, SELDOM, serve, status, until_held};
+use super::{DUE, FRESH, LEASE, SELDOM, serve, shops, status, until_held};
 use crate::harness::{Database, Policy, Postgres, Program, until};
 use crate::shop;
 
@@ -32,18 +32,10 @@ fn policy(database: &dyn Database, keep_for: &str) -> Policy {
 fn slow_shop() -> (Postgres, Program) {
     let database = Postgres::database();
     shop::create(&database, DUE, FRESH);
-    database.exec(
-        "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.8); return null; end $$",
-    );
-    database.exec("create trigger slow after delete on web_session for each statement execute function slow()");
+    shops::slow(&database, 0.8);
     let program = Program::installed(&policy(&database, "30d"));
     mount(&program);
     (database, program)
-}
-
-fn under_way(database: &dyn Database) -> bool {
-    let rows = shop::rows(database);
-    rows > FRESH && rows < DUE + FRESH
 }
 
 /// The run of the old rule ends at its batch, and one of the new rule goes on; evidence and log say what changed, and
@@ -54,7 +46,7 @@ fn a_rule_that_changes_under_its_run_is_gone_on_with_as_it_is_now() {
     let process = serve(&program);
     until_held(&program);
     let asked = program.start(&["run", "--json"]);
-    until("the run is under way", 60, || under_way(&database));
+    until("the run is under way", 60, || shops::under_way(&database));
     publish(program.folder(), "..second", &policy(&database, "35d").yaml());
     let report = asked.wait().expect(0).lines().remove(0);
     assert_eq!(shop::rows(&database), FRESH);
@@ -80,7 +72,7 @@ fn a_run_whose_rule_did_not_change_goes_on() {
     let process = serve(&program);
     until_held(&program);
     let asked = program.start(&["run", "--json"]);
-    until("the run is under way", 60, || under_way(&database));
+    until("the run is under way", 60, || shops::under_way(&database));
     let other = policy(&database, "30d").with("region: eu-north-1").yaml();
     assert!(other.contains(SELDOM));
     publish(program.folder(), "..second", &other.replace(SELDOM, "schedule: \"0 0 28 2 *\""));
@@ -103,7 +95,7 @@ fn a_broken_version_is_said_and_the_one_before_goes_on() {
     let process = serve(&program);
     until_held(&program);
     let asked = program.start(&["run", "--json"]);
-    until("the run is under way", 60, || under_way(&database));
+    until("the run is under way", 60, || shops::under_way(&database));
     let broken = policy(&database, "10d").yaml().replace("since:", "sinse:");
     publish(program.folder(), "..second", &broken);
     let report = asked.wait().expect(0).lines().remove(0);

@@ -44,8 +44,7 @@ fn nothing_younger_than_the_approved_period_goes_before_the_new_one_is_approved(
         shop::add(database, NEWLY_DUE + FRESH + 1, LONG_DUE, 400);
         let old = Program::installed(&policy(database, "365d"));
         old.approve("web-sessions");
-        let new = Program::new(&policy(database, "36d"));
-        std::fs::copy(old.path("evidence.key"), new.path("evidence.key")).unwrap();
+        let new = old.another(&policy(database, "36d"));
 
         let old_pod = serve(&old);
         until_held(&old);
@@ -81,8 +80,7 @@ fn rolled_out(database: &Postgres) -> (Program, Program) {
     shop::create(database, NEWLY_DUE, FRESH);
     let old = Program::installed(&policy(database, "365d"));
     old.approve("web-sessions");
-    let new = Program::new(&policy(database, "36d"));
-    std::fs::copy(old.path("evidence.key"), new.path("evidence.key")).unwrap();
+    let new = old.another(&policy(database, "36d"));
     (old, new)
 }
 

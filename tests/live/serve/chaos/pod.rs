@@ -25,8 +25,7 @@ impl Pod {
     /// Another process of the installation, with a policy and a wire of its own.
     pub(super) fn start(ground: &dyn Ground, installed: &Program, keep_for: &str, armed: Option<u64>) -> Self {
         let wire = Wire::to(ground.address());
-        let program = Program::new(&ground.policy(Some(wire.port()), keep_for));
-        std::fs::copy(installed.path("evidence.key"), program.path("evidence.key")).expect("the key");
+        let program = installed.another(&ground.policy(Some(wire.port()), keep_for));
         let process = spawn(ground, &program, armed);
         Self { program, wire, process, armed: armed.is_some(), away: None, logs: vec![] }
     }
