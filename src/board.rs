@@ -181,6 +181,8 @@ pub struct EvidenceState {
 // === impl Role ===
 
 impl Role {
+    /// The cause alone.
+    pub cause: Option<Cause>,
     /// The term this process acts under.
     pub const fn term(&self) -> Option<u64> {
         match self {

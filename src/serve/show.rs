@@ -157,7 +157,7 @@ impl Daemon {
                 Some((Cause::Evidence | Cause::Restored, _)) => evidence.sound = Some(false),
                 Some(_) => {}
             }
-            evidence.problem = problem.map(|(_, found)| found);
+            (evidence.cause, evidence.problem) = problem.unzip();
             evidence.verified = tenure.trusted_at().or(evidence.verified);
         });
     }

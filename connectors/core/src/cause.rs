@@ -110,6 +110,8 @@ causes! {
     Requests = "requests", "nobody answers what is asked: see that a `forgetd serve` runs for this instance and that its log is free of errors";
     /// The evidence log cannot be read, extended or trusted.
     Evidence = "evidence", "run `forgetd evidence verify` and look at its problems";
+    /// There is no room for the evidence log in its folder.
+    EvidenceNoSpace = "evidence_no_space", "free space in the file system of the folder that is named, or make it larger (`df` shows how full it is); what waits is written by itself then";
     /// The table does not exist, or the role cannot see it.
     TableMissing = "table_missing", "correct `table:` or grant USAGE and SELECT";
     /// A column of the rule does not exist.

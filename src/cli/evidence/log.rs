@@ -44,7 +44,7 @@ impl Stop {
                 say(&fault);
                 match fault.cause {
                     Cause::Unreachable => UNAVAILABLE,
-                    Cause::Restored | Cause::Evidence | Cause::ControlTables => 4,
+                    Cause::Restored | Cause::Evidence | Cause::EvidenceNoSpace | Cause::ControlTables => 4,
                     _ => 1,
                 }
             }

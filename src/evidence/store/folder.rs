@@ -142,7 +142,9 @@ impl Folder {
             io::ErrorKind::AlreadyExists => format!("{what} exists with other bytes"),
             kind => format!("{what}: {kind}"),
         };
-        EvidenceFault::evidence(self.place(), found)
+        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let cause = if full { Cause::EvidenceNoSpace } else { Cause::Evidence };
+        EvidenceFault::new(cause, self.place(), found)
     }
 }
 

@@ -89,7 +89,8 @@ fn evidence(board: &Board) -> Option<Matter> {
             _ => "The evidence log cannot be extended".into(),
         },
         lines: evidence.problem.iter().cloned().collect(),
-        fix: words::prose(Cause::Evidence.fix()),
+        cause: evidence.cause.map_or("", Cause::id),
+        fix: words::prose(evidence.cause.unwrap_or(Cause::Evidence).fix()),
         ..Matter::new(Level::Bad)
     })
 }

@@ -139,6 +139,11 @@ async fn every_pause_has_its_words() {
         let html = page(board).await;
         let says = match pause {
             Pause::EvidenceBacklog => "too many receipts wait",
+    let mut full = boards::one();
+    full.evidence.problem = Some("/var/lib/forgetd: tile: no storage space".into());
+    full.evidence.cause = Some(Cause::EvidenceNoSpace);
+    let html = page(full).await;
+    in_order(&html, &["The evidence log cannot be extended", "evidence_no_space", "/var/lib/forgetd", "free space"]);
             Pause::QuietWindow => "quiet window",
             Pause::Operator => "a person paused",
             Pause::Unreachable => "cannot be reached",

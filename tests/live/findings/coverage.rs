@@ -31,6 +31,7 @@ const WITHOUT: &[(&[Cause], &str)] = &[
             Cause::ValueUnfit,
             Cause::EvidenceBacklog,
             Cause::Evidence,
+            Cause::EvidenceNoSpace,
             Cause::Fenced,
             Cause::Unknown,
             Cause::Superseded,
