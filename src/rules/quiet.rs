@@ -13,6 +13,9 @@ use super::schedule::weekdays;
 /// Windows that follow each other without a gap are looked through up to here: a week and a day.
 const REACH: SignedDuration = SignedDuration::from_hours(8 * 24);
 
+/// A window that begins on some day of the week begins on one of so many days.
+const REACH_DAYS: usize = 9;
+
 /// One window: from a time to another one, on some days of the week.
 #[derive(Clone, PartialEq)]
 pub struct QuietWindow {
@@ -73,6 +76,13 @@ impl QuietWindow {
         })
     }
 
+    /// When the window begins next behind a moment; nothing where it does not within [`REACH`].
+    fn begins(&self, after: Timestamp) -> Option<Timestamp> {
+        let today = self.zone.to_datetime(after).date();
+        let days = std::iter::successors(Some(today), |day| day.tomorrow().ok()).take(REACH_DAYS);
+        days.filter_map(|day| self.on(day)).map(|(begin, _)| begin).find(|begin| *begin > after)
+    }
+
     /// Begin and end of the window that begins on a day. Where clocks are changed it is never shorter than its times say:
     /// of two readings the earlier one begins it, and the later one ends it.
     fn on(&self, day: Date) -> Option<(Timestamp, Timestamp)> {
@@ -123,6 +133,23 @@ impl QuietWindows {
             }
         }
         end
+    }
+
+    /// How much of the time between two moments is not quiet; nothing where the second is not later. Counting stops at
+    /// `most`, or soon behind it.
+    pub fn open_between(&self, from: Timestamp, to: Timestamp, most: SignedDuration) -> SignedDuration {
+        let (mut open, mut reached) = (SignedDuration::ZERO, from);
+        while reached < to && open < most {
+            if let Some(end) = self.until(reached) {
+                reached = end;
+                continue;
+            }
+            let begin = self.0.iter().filter_map(|window| window.begins(reached)).min();
+            let end = begin.map_or(to, |begin| begin.min(to));
+            open += end.duration_since(reached);
+            reached = end;
+        }
+        open
     }
 }
 

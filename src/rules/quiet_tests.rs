@@ -1,7 +1,7 @@
 //! When it is quiet, by clocks of several zones.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{QuietError, QuietWindow, QuietWindows};
 
@@ -63,6 +63,25 @@ fn where_clocks_are_changed_a_window_is_never_shorter_than_it_says() {
     assert_eq!(until(&night, "2026-10-25T00:45:00Z"), Some(at("2026-10-25T01:30:00Z")));
     assert_eq!(until(&night, "2026-10-25T01:29:00Z"), Some(at("2026-10-25T01:30:00Z")));
     assert_eq!(until(&morning, "2026-10-25T00:30:00Z"), Some(at("2026-10-25T04:00:00Z")));
+}
+
+#[test]
+fn time_that_is_not_quiet_is_counted() {
+    let windows = vec![window("08:00", "18:00", "mon-fri", "UTC"), window("17:00", "20:00", "tue", "UTC")];
+    let windows = QuietWindows::new(windows).unwrap();
+    let hours = |from, to, most| windows.open_between(at(from), at(to), SignedDuration::from_hours(most)).as_hours();
+    // From Monday, the first of June 2026.
+    assert_eq!(hours("2026-06-01T00:00:00Z", "2026-06-01T12:00:00Z", 999), 8);
+    assert_eq!(hours("2026-06-01T09:00:00Z", "2026-06-01T17:00:00Z", 999), 0);
+    assert_eq!(hours("2026-06-01T09:00:00Z", "2026-06-03T09:00:00Z", 999), 14 + 12);
+    assert_eq!(hours("2026-06-05T18:00:00Z", "2026-06-08T08:00:00Z", 999), 62, "a weekend");
+    assert_eq!(hours("2026-06-01T00:00:00Z", "2036-06-01T00:00:00Z", 10), 22, "no further than that");
+    assert_eq!(hours("2026-06-02T00:00:00Z", "2026-06-01T00:00:00Z", 999), 0);
+    let never = QuietWindows::default();
+    assert_eq!(
+        never.open_between(at("2026-06-01T00:00:00Z"), at("2026-06-03T00:00:00Z"), SignedDuration::MAX).as_hours(),
+        48
+    );
 }
 
 #[test]

@@ -92,19 +92,24 @@ pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut rep
     let (mut walked, mut halt) = first_walk(opened, pace, before).await;
     // Rows that went before a crash free others as well.
     let (mut walks, mut changed) = (1, before + walked.changed + walked.adopted);
+    let mut counted = false;
     while halt.is_none() {
-        report.left = recount(opened).await;
+        let count = recount(opened).await;
+        counted = true;
+        if count.as_ref().is_err_and(|fault| opened.session.sites.stopped(fault.class)) {
+            // It was stopped with the process: the run is not over.
+            halt = Some(Halt::Interrupted);
+            break;
+        }
+        report.left = count.ok().flatten();
         let Some(locks) = again(opened, &report, &walked, walks, changed) else { break };
         let (more, stopped) = next_walk(opened, pace, locks, before + walked.changed + walked.adopted).await;
         (walks, changed, halt) = (walks + 1, more.changed + more.adopted, stopped);
         join(&mut walked, more);
+        counted = false;
     }
-    if halt.as_ref().is_some_and(|halt| !matches!(halt, Halt::Fenced | Halt::Unknown(_))) {
-        report.left = recount(opened).await;
-    }
-    if halt.is_none() && report.left.is_none() && *pace.stop.borrow() {
-        // The count of what stayed was stopped with the process: the run is not over.
-        halt = Some(Halt::Interrupted);
+    if !counted && !matches!(halt, Some(Halt::Fenced | Halt::Unknown(_))) {
+        report.left = recount(opened).await.ok().flatten();
     }
     report.changed = before + walked.changed;
     report.batches = walked.batches;
@@ -168,13 +173,13 @@ fn explained(walked: &Walked) -> u64 {
 }
 
 /// Survivors, by the same predicate. Absent: they could not be counted, and nothing is clean then.
-async fn recount(opened: &Opened<'_>) -> Option<u64> {
+async fn recount(opened: &Opened<'_>) -> Result<Option<u64>, Fault> {
     match opened.job.connector.survivors(&opened.job.step).await {
-        Ok(Count::Exact(rows) | Count::Capped(rows)) => Some(rows),
-        Ok(Count::Estimate(_) | Count::Blind(_)) => None,
+        Ok(Count::Exact(rows) | Count::Capped(rows)) => Ok(Some(rows)),
+        Ok(Count::Estimate(_) | Count::Blind(_)) => Ok(None),
         Err(fault) => {
             tracing::warn!(rule = %opened.job.rule.name, error = %fault, "survivors could not be counted");
-            None
+            Err(fault)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The connections a session works with.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -19,6 +20,8 @@ const CANCEL_EVERY: Duration = Duration::from_millis(500);
 /// fault that said so: the others go on without it.
 pub struct Databases {
     connectors: BTreeMap<String, Result<Box<dyn Connector>, Fault>>,
+    /// Whether servers were asked to stop statements.
+    cancelled: Cell<bool>,
 }
 
 // === impl Databases ===
@@ -26,7 +29,7 @@ pub struct Databases {
 impl Databases {
     /// The outcome of connecting to each.
     pub fn new(connectors: BTreeMap<String, Result<Box<dyn Connector>, Fault>>) -> Self {
-        Self { connectors }
+        Self { connectors, cancelled: Cell::new(false) }
     }
 
     /// The connection to one database, or why there is none.
@@ -52,9 +55,16 @@ impl Databases {
         sleep(CANCEL_AFTER).await;
         loop {
             tracing::warn!("statements under way are stopped on the servers: the process is to end");
+            self.cancelled.set(true);
             join_all(self.connectors.values().flatten().map(|connector| connector.cancel())).await;
             sleep(CANCEL_EVERY).await;
         }
+    }
+
+    /// Whether a fault of this class can be that of a statement which the servers were asked to stop. Every other one is a
+    /// failure of its own, whatever the process was asked meanwhile.
+    pub fn stopped(&self, class: FaultClass) -> bool {
+        self.cancelled.get() && matches!(class, FaultClass::Timeout | FaultClass::Transient)
     }
 
     /// Closes every connection.

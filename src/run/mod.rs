@@ -19,6 +19,7 @@ mod pace;
 mod progress;
 mod pseudonyms;
 mod report;
+mod resume;
 mod rule;
 mod seals;
 mod session;

@@ -6,13 +6,14 @@ use forgetd_connector::{
     Atomicity, Catalog, Cause, Count, Cutoff, Fault, FaultClass, Finding, LastRow, Measure, RowCap, RunRow, Severity,
     Step, TableRef, fault_point,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::close::{self, Opened};
 use super::job::Job;
 use super::keyed;
+use super::resume;
 use super::sweep::{self, Swept};
 use super::{Pace, Report, Session, Site, Verdict};
 use crate::evidence::entry::{EntryBody, RunStarted};
@@ -22,11 +23,6 @@ use crate::{clock, guard, plan, preflight};
 
 /// Counting stops here where no guard needs the exact number: a run must not begin with a scan of everything due.
 const COUNT_ROWS_MAX: u64 = 100_000;
-
-/// A crashed run older than this is not resumed but replaced.
-const RESUME_HOURS_MAX: i64 = 24;
-/// The same where quiet windows may keep it waiting for days.
-const RESUME_HOURS_MAX_QUIET: i64 = 8 * 24;
 
 /// What a run looks like before it changes anything.
 pub(super) struct Looked {
@@ -48,6 +44,8 @@ pub(super) struct Blocked {
     pub(super) verdict: Verdict,
     pub(super) cause: Cause,
     pub(super) detail: String,
+    /// What a database answered, where that is why.
+    pub(super) fault: Option<FaultClass>,
 }
 
 /// Runs the rule and reports. Never fails: whatever goes wrong is a verdict.
@@ -57,8 +55,8 @@ pub(super) async fn run(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>) -> 
     let mut report = Report::new(rule, new.clone());
     report = match attempt(session, rule, pace, &mut report).await {
         Ok(report) => report,
-        // A look that was stopped with the process says nothing about the rule.
-        Err(blocked) if *pace.stop.borrow() && blocked.is_of_the_moment() => {
+        // A look that was stopped says nothing about the rule.
+        Err(blocked) if blocked.is_interrupted(session) => {
             if report.run_id == new {
                 // Nothing began that could go on.
                 report.run_id.clear();
@@ -85,14 +83,14 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
         session.sites.home()?.generation()?;
         site.generation()?;
         if let Some(fault) = session.sick() {
-            return Err(Blocked { verdict: Verdict::Blocked, cause: fault.cause, detail: fault.to_string() });
+            return Err(Blocked::by(fault.cause, fault.to_string()));
         }
         if let Some(fault) = session.stuck(&rule.name) {
             return Err(fault.into());
         }
         if let Some(paused) = session.paused(&rule.name) {
             let detail = format!("paused by {} since {}: {}", paused.who, paused.since, paused.reason);
-            return Err(Blocked { verdict: Verdict::Blocked, cause: Cause::Paused, detail });
+            return Err(Blocked::by(Cause::Paused, detail));
         }
         if site.connector.facts().read_only {
             return Err(Fault::new(FaultClass::Blocked(Cause::ReadOnly), "begin run", site.name).into());
@@ -142,7 +140,7 @@ async fn look(
     let mut step = plan::step(rule, &catalog, site.name, database_time, site.atomicity, policy)
         .map_err(|findings| blocked_by(&findings))?;
     let resumed = match rule.mode {
-        Mode::Enforce => resume(session, site, rule, &catalog, database_time).await?,
+        Mode::Enforce => resume::resume(session, site, rule, &catalog, database_time).await?,
         Mode::Observe => None,
     };
     let book = match rule.mode {
@@ -223,7 +221,7 @@ async fn judge(session: &Session<'_>, site: &Site<'_>, rule: &Rule, looked: &mut
     let also =
         |(n, (cause, text)): (usize, &guard::Stop)| if n == 0 { text.clone() } else { format!("also {cause}: {text}") };
     let detail = stops.iter().enumerate().map(also).collect::<Vec<_>>().join("; ");
-    Err(Blocked { verdict: Verdict::Blocked, cause: *cause, detail })
+    Err(Blocked::by(*cause, detail))
 }
 
 /// What a run knows of the runs before it.
@@ -254,7 +252,7 @@ async fn recheck(session: &Session<'_>, site: &Site<'_>, rule: &Rule, looked: &L
         return Ok(());
     }
     let detail = format!("{}: the table was changed while the run looked at it", looked.step.place(site.name));
-    Err(Blocked { verdict: Verdict::Blocked, cause: Cause::CatalogDrift, detail })
+    Err(Blocked::by(Cause::CatalogDrift, detail))
 }
 
 /// A run says what a check says: values that are no time, for one, are never due, and a run without them may look clean.
@@ -263,32 +261,6 @@ fn warn_of(rule: &Rule, findings: &[Finding]) {
         let Finding { id, place, message, fix, .. } = finding;
         tracing::warn!(rule = %rule.name, id, place, fix, "{message}");
     }
-}
-
-/// The crashed run of this rule that goes on. Runs that cannot are closed as superseded.
-async fn resume(
-    session: &Session<'_>,
-    site: &Site<'_>,
-    rule: &Rule,
-    catalog: &Catalog,
-    now: Timestamp,
-) -> Result<Option<RunRow>, Fault> {
-    let mut open: Option<RunRow> = None;
-    let quiet = !session.config.quiet(&rule.database).is_empty();
-    let hours_max = if quiet { RESUME_HOURS_MAX_QUIET } else { RESUME_HOURS_MAX };
-    for row in site.control.unfinished().await? {
-        if row.rule != rule.name {
-            continue;
-        }
-        let same = row.rule_digest == rule.digest() && row.catalog_digest == hex::encode(catalog.digest());
-        let young = now.duration_since(row.started_at) < SignedDuration::from_hours(hours_max);
-        if same && young && open.is_none() {
-            open = Some(row);
-        } else {
-            close::supersede(session, site, row).await?;
-        }
-    }
-    Ok(open)
 }
 
 /// How far to count: all of it where a share must be known, past the guards where a number must.
@@ -300,11 +272,10 @@ pub(super) fn due(measure: &Measure) -> Result<(Option<u64>, bool), Blocked> {
     match measure.due {
         Count::Exact(rows) => Ok((Some(rows), true)),
         Count::Capped(rows) | Count::Estimate(rows) => Ok((Some(rows), false)),
-        Count::Blind(cause) => Err(Blocked {
-            verdict: Verdict::Blind,
-            cause,
-            detail: format!("what is due cannot be seen: {}", cause.fix()),
-        }),
+        Count::Blind(cause) => {
+            let blocked = Blocked::by(cause, format!("what is due cannot be seen: {}", cause.fix()));
+            Err(Blocked { verdict: Verdict::Blind, ..blocked })
+        }
     }
 }
 
@@ -433,20 +404,26 @@ pub(super) fn blocked_by(findings: &[Finding]) -> Blocked {
         (cause, format!("{}: {}", finding.place, finding.message))
     });
     let verdict = if cause == Cause::RowSecurity { Verdict::Blind } else { Verdict::Blocked };
-    Blocked { verdict, cause, detail }
+    Blocked { verdict, ..Blocked::by(cause, detail) }
 }
 
 // === impl Blocked ===
 
 impl Blocked {
-    /// Whether it can be what a statement says that was stopped.
-    fn is_of_the_moment(&self) -> bool {
-        self.verdict == Verdict::Failed || self.cause == Cause::StatementTimeout
+    /// The rule may not act for this cause.
+    pub(super) const fn by(cause: Cause, detail: String) -> Self {
+        Self { verdict: Verdict::Blocked, cause, detail, fault: None }
+    }
+
+    /// Whether the run was stopped. A request to stop alone makes no failure one: it may have nothing to do with it.
+    fn is_interrupted(&self, session: &Session<'_>) -> bool {
+        self.cause == Cause::Interrupted || self.fault.is_some_and(|class| session.sites.stopped(class))
     }
 }
 
 impl From<Fault> for Blocked {
     fn from(fault: Fault) -> Self {
-        Self { verdict: close::verdict_of(&fault), cause: fault.cause(), detail: fault.to_string() }
+        let (verdict, cause, detail) = (close::verdict_of(&fault), fault.cause(), fault.to_string());
+        Self { verdict, cause, detail, fault: Some(fault.class) }
     }
 }

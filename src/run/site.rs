@@ -25,6 +25,7 @@ pub struct Site<'a> {
 
 /// Every database of the policy, usable or not.
 pub struct Sites<'a> {
+    databases: &'a Databases,
     home: &'a str,
     sites: BTreeMap<&'a str, Result<Site<'a>, Fault>>,
 }
@@ -38,7 +39,7 @@ impl<'a> Sites<'a> {
         for settings in &config.databases {
             sites.insert(settings.name.as_str(), Site::survey(settings, databases).await);
         }
-        Self { home: config.home().map_or("", |home| home.name.as_str()), sites }
+        Self { databases, home: config.home().map_or("", |home| home.name.as_str()), sites }
     }
 
     /// The site of one database.
@@ -53,6 +54,11 @@ impl<'a> Sites<'a> {
     /// The site that holds the lease.
     pub fn home(&self) -> Result<&Site<'a>, Fault> {
         self.site(self.home)
+    }
+
+    /// Whether a fault of this class can be that of a statement which was stopped with the process.
+    pub(super) fn stopped(&self, class: FaultClass) -> bool {
+        self.databases.stopped(class)
     }
 
     /// Sites whose control tables are usable.

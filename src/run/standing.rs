@@ -5,8 +5,9 @@ use forgetd_connector::{Cause, Commit, Control, Fault, FaultClass, StandingRow};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Report, Skipped, Verdict};
+use super::{Report, Skipped, Verdict, resume};
 use crate::clock;
+use crate::rules::{QuietWindows, Rule};
 
 /// So many points of the backlog's course are kept.
 const COURSE_MAX: usize = 90;
@@ -166,12 +167,13 @@ impl Standing {
         });
     }
 
-    /// Whether the run for a fire time began, and waits to go on.
-    pub fn goes_on(&self, fire: Timestamp) -> bool {
+    /// Whether the rule's run for a fire time began, waits to go on, and is not too old for it.
+    pub fn goes_on(&self, rule: &Rule, quiet: &QuietWindows, fire: Timestamp, now: Timestamp) -> bool {
         self.last.as_ref().is_some_and(|last| {
             last.at >= fire
                 && !last.run_id.is_empty()
                 && matches!(last.cause, Some(Cause::Interrupted | Cause::QuietWindow))
+                && resume::is_young(rule, quiet, last.at, now)
         })
     }
 

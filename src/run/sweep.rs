@@ -80,7 +80,7 @@ async fn fakes(
     loop {
         if *stop.borrow() {
             let detail = String::from("stopped while tokens were checked with their keys");
-            return Err(Blocked { verdict: Verdict::Partial, cause: Cause::Interrupted, detail });
+            return Err(Blocked { verdict: Verdict::Partial, ..Blocked::by(Cause::Interrupted, detail) });
         }
         let page = site.connector.done_rows(step, after.as_ref(), PAGE_ROWS).await?;
         rows += page.rows.len() as u64;

@@ -47,7 +47,9 @@ pub fn next(
     let fire = schedule.after(standing.served.unwrap_or(seen).min(now))?;
     let turn = match &standing.paused {
         Some(_) => Turn::Skip(Cause::Paused),
-        None if schedule.is_late(fire, now) && !standing.goes_on(fire) => Turn::Skip(Cause::StartingDeadline),
+        None if schedule.is_late(fire, now) && !standing.goes_on(rule, quiet, fire, now) => {
+            Turn::Skip(Cause::StartingDeadline)
+        }
         None => Turn::Run,
     };
     let mut at = fire;

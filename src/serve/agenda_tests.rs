@@ -115,6 +115,17 @@ fn a_fire_time_that_is_too_old_is_left_out_and_a_run_that_began_goes_on() {
     let mut began = waiting.clone();
     began.ran(&ended(&rule, Verdict::Partial, Some(Cause::Interrupted)), Some(at("03:00:00")), at("04:00:00"));
     assert_eq!(turn(&began, "09:00:00").turn, Turn::Run);
+    // Until the next one is due, quiet hours aside, in which it could not.
+    let later = |hours| at("04:00:00") + SignedDuration::from_hours(hours);
+    let turn_later =
+        |quiet: &QuietWindows, hours| super::next(&rule, &began, quiet, seen, later(hours), 0.0).unwrap().turn;
+    let never = QuietWindows::default();
+    assert_eq!(turn_later(&never, 23), Turn::Run);
+    assert_eq!(turn_later(&never, 24), Turn::Skip(Cause::StartingDeadline));
+    let nights = QuietWindow::parse("04:00", "22:00", "*", TimeZone::UTC).unwrap();
+    let nights = QuietWindows::new(vec![nights]).unwrap();
+    assert_eq!(turn_later(&nights, 48 + 20), Turn::Run, "six hours a night, three nights");
+    assert_eq!(turn_later(&nights, 5 * 24), Turn::Skip(Cause::StartingDeadline));
     let mut failed = waiting;
     failed.ran(&ended(&rule, Verdict::Failed, Some(Cause::Unreachable)), Some(at("03:00:00")), at("04:00:00"));
     assert_eq!(turn(&failed, "04:30:00").turn, Turn::Run);

@@ -26,6 +26,13 @@ impl Session<'_> {
         self.standings.borrow().get(rule)?.paused.clone()
     }
 
+    /// When a run of the rule was last written down as one that ended, or broke off.
+    pub(in crate::run) fn broke_off(&self, rule: &str, run: &str) -> Option<Timestamp> {
+        let standings = self.standings.borrow();
+        let last = standings.get(rule)?.last.as_ref()?;
+        (last.run_id == run).then_some(last.at)
+    }
+
     /// Whether a fire time passed since the rule was last served, or it never was. A rule without a schedule is always.
     pub(super) fn is_overdue(&self, rule: &Rule, now: Timestamp) -> bool {
         let served = self.standings.borrow().get(&rule.name).and_then(|standing| standing.served);
@@ -41,7 +48,8 @@ impl Session<'_> {
         let schedule = rule.schedule.as_ref()?;
         let standings = self.standings.borrow();
         let standing = standings.get(&rule.name)?;
-        let is_late = |fire: &Timestamp| schedule.is_late(*fire, now) && !standing.goes_on(*fire);
+        let goes_on = |fire| standing.goes_on(rule, self.config.quiet(&rule.database), fire, now);
+        let is_late = |fire: &Timestamp| schedule.is_late(*fire, now) && !goes_on(*fire);
         let late: Vec<_> = schedule.fires(standing.served?.min(now)).take_while(is_late).take(most).collect();
         // What is not named is passed too.
         let reached = if late.len() < most {
