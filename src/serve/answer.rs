@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use forgetd_connector::{Commit, Fault, RequestState};
+use forgetd_connector::{Cause, Commit, Fault, RequestState};
 use tokio::time::sleep;
 
 use super::approve;
@@ -24,7 +24,7 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Done requests are kept this long, for whoever asked to read the answer.
 const KEEP_SECS: u64 = 86_400;
 
-/// Requests for runs that are under way, by id: the rules that each asked for.
+/// Requests for runs that are under way, by id: the rules that each asked for and that did not run yet.
 pub(super) type Asked = BTreeMap<String, Vec<String>>;
 
 impl Held<'_> {
@@ -51,7 +51,10 @@ impl Held<'_> {
                     if row.state == RequestState::Open {
                         self.answer(&row.id, RequestState::Taken, &Answer::default()).await?;
                     }
-                    asked.insert(row.id, rules.clone());
+                    let reported = self.reported.get(&row.id).map_or(&[][..], Vec::as_slice);
+                    let left = rules.iter().filter(|rule| reported.iter().all(|report| report.rule != **rule));
+                    let left = left.cloned().collect();
+                    asked.insert(row.id, left);
                     continue;
                 }
                 Ask::Pause { rules, reason } => {
@@ -169,12 +172,14 @@ impl Held<'_> {
         }
     }
 
-    /// Answers the requests whose runs ended. One whose run was interrupted is taken again.
-    pub(super) async fn ran(&self, asked: &Asked, reports: &[Report]) -> Result<(), Fault> {
+    /// Answers the requests whose runs ended. One of which a run was interrupted is taken again for that.
+    pub(super) async fn ran(&mut self, asked: &Asked, reports: &[Report]) -> Result<(), Fault> {
+        self.reported.retain(|id, _| asked.contains_key(id));
         for (id, rules) in asked {
-            let own: Vec<&Report> = reports.iter().filter(|report| rules.contains(&report.rule)).collect();
-            let interrupted = |report: &&Report| report.cause == Some(forgetd_connector::Cause::Interrupted);
-            if own.len() < rules.len() || own.iter().any(interrupted) {
+            let ended = |report: &&Report| rules.contains(&report.rule) && report.cause != Some(Cause::Interrupted);
+            let own = self.reported.entry(id.clone()).or_default();
+            own.extend(reports.iter().filter(ended).cloned());
+            if rules.iter().any(|rule| own.iter().all(|report| report.rule != *rule)) {
                 continue;
             }
             let worst = own.iter().fold(Verdict::Clean, |worst, report| worst.worse(report.verdict()));
@@ -257,8 +262,8 @@ pub(super) async fn listen(daemon: &Daemon, config: &Config, home: &Home, tenure
 pub(super) fn with_asked(mut due: Vec<Served>, asked: &Asked) -> Vec<Served> {
     for rule in asked.values().flatten() {
         match due.iter_mut().find(|served| served.rule == *rule) {
-            Some(served) => served.turn = Turn::Run,
-            None => due.push(Served { rule: rule.clone(), fire: None, turn: Turn::Run }),
+            Some(served) => (served.turn, served.asked) = (Turn::Run, true),
+            None => due.push(Served { rule: rule.clone(), fire: None, turn: Turn::Run, asked: true }),
         }
     }
     due

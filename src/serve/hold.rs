@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::keys::EvidenceKey;
 use crate::lease::Claim;
 use crate::run::Tenure;
+use crate::run::{Report, Tenure};
 use crate::run::standing::{Standing, written};
 
 /// The longest the holder waits before it looks at everything again.
@@ -143,8 +144,8 @@ async fn act(
     key: &EvidenceKey,
     tenure: &Rc<Tenure>,
 ) -> Result<(), Fault> {
-    let mut held =
-        Held { daemon, home, tenure, standings: Standings::new(), yields: false, refused: false, seen: clock::now() };
+    let (standings, reported, seen) = (Standings::new(), BTreeMap::new(), clock::now());
+    let mut held = Held { daemon, home, tenure, standings, yields: false, reported, refused: false, seen };
     let mut config = Rc::clone(config);
     raise_fence(home, tenure.claim()).await?;
     held.read().await?;
@@ -213,6 +214,8 @@ fn same_footing(before: &Config, after: &Config) -> bool {
         && home(before) == home(after)
         && before.evidence.store == after.evidence.store
         && before.evidence.origin == after.evidence.origin
+    /// What ran already of requests that more was asked of.
+    pub(super) reported: BTreeMap<String, Vec<Report>>,
         && before.evidence.signing_key == after.evidence.signing_key
         && before.evidence.remember == after.evidence.remember
 }
@@ -268,7 +271,7 @@ impl Held<'_> {
         for rule in config.policy.rules.iter().filter(|rule| rule.runs()) {
             let Some(next) = self.next(config, &rule.name, now) else { continue };
             if next.at <= now {
-                due.push(Served { rule: rule.name.clone(), fire: Some(next.fire), turn: next.turn });
+                due.push(Served { rule: rule.name.clone(), fire: Some(next.fire), turn: next.turn, asked: false });
             } else {
                 pause = pause.min(next.at.duration_since(now).try_into().unwrap_or(pause));
             }

@@ -29,8 +29,10 @@ const LOOK_AT_OTHERS_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Served {
     /// The rule.
     pub(super) rule: String,
-    /// The fire time it is about; nothing where a person asked.
+    /// The fire time it is about, if it is about one.
     pub(super) fire: Option<Timestamp>,
+    /// Whether a person asked for it.
+    pub(super) asked: bool,
     /// What is done.
     pub(super) turn: Turn,
 }
@@ -172,7 +174,10 @@ async fn firings<'a>(config: &'a Config, sites: &Sites<'_>, due: &[Served]) -> V
     let rules: Vec<&Rule> = due.iter().filter_map(|served| config.policy.rule(&served.rule)).collect();
     let rules = preflight::ordered(&rules, |name| sites.site(name).ok().map(|site| site.connector)).await;
     let served = |rule: &Rule| due.iter().find(|served| served.rule == rule.name);
-    rules.into_iter().filter_map(|rule| served(rule).map(|s| Firing { rule, turn: s.turn, fire: s.fire })).collect()
+    rules
+        .into_iter()
+        .filter_map(|rule| served(rule).map(|s| Firing { rule, turn: s.turn, fire: s.fire, asked: s.asked }))
+        .collect()
 }
 
 /// Hears how far runs have come, and shows it.

@@ -40,8 +40,10 @@ pub struct Firing<'a> {
     pub rule: &'a Rule,
     /// What is done.
     pub turn: Turn,
-    /// The fire time it is about; nothing where a person asked.
+    /// The fire time it is about, if it is about one.
     pub fire: Option<Timestamp>,
+    /// Whether a person asked for it: a wish knows no deadline.
+    pub asked: bool,
 }
 
 impl Session<'_> {
@@ -90,21 +92,25 @@ impl Session<'_> {
                         continue;
                     }
                     let began = clock::now();
+                    let mut fire = firing.fire;
                     // Those before it in the same database may have taken long.
-                    if firing.fire.is_some() && self.late(firing.rule, began, 1).is_some() {
+                    if fire.is_some() && self.late(firing.rule, began, 1).is_some() {
                         self.pass_late(firing.rule, began, Some(told)).await;
-                        continue;
+                        if !firing.asked {
+                            continue;
+                        }
+                        fire = None;
                     }
                     let report = self.run_rule(firing.rule).await;
                     if !is_whole(&report) {
                         self.tenure.reopen(&firing.rule.name);
                     }
                     // What a person asked for serves no fire time: those that pass meanwhile are still to be served.
-                    let served = firing.fire.is_some() && !standing::will_go_on(&report);
+                    let served = fire.is_some() && !standing::will_go_on(&report);
                     if served {
-                        self.tell_passed(firing, began, told).await;
+                        self.tell_passed(firing.rule, fire, began, told).await;
                     }
-                    let standing = self.stand(firing.rule, &report, firing.fire.map(|fire| fire.max(began))).await;
+                    let standing = self.stand(firing.rule, &report, fire.map(|fire| fire.max(began))).await;
                     told.ended(firing.rule, &report, &standing);
                     reports.push(report);
                 }
@@ -134,10 +140,9 @@ impl Session<'_> {
 
     /// Tells of the fire times that have no run of their own: those that a quiet window deferred, but for the last one, and
     /// those that passed while the run went on.
-    async fn tell_passed(&self, firing: &Firing<'_>, began: Timestamp, told: &dyn Told) {
-        let rule = firing.rule;
+    async fn tell_passed(&self, rule: &Rule, fire: Option<Timestamp>, began: Timestamp, told: &dyn Told) {
         let quiet = self.config.quiet(&rule.database);
-        let deferred = deferred(rule, quiet, firing.fire, began).into_iter().map(|fire| (Cause::QuietWindow, fire));
+        let deferred = deferred(rule, quiet, fire, began).into_iter().map(|fire| (Cause::QuietWindow, fire));
         let overlapped = overlapped(rule, began, clock::now()).into_iter().map(|fire| (Cause::Overlap, fire));
         for (cause, fire) in deferred.chain(overlapped) {
             told.skipped(rule, cause);

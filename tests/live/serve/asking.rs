@@ -1,7 +1,7 @@
 //! What people type in any pod reaches the holder.
 
-use super::{DUE, FRESH, SELDOM, open_shop, serve, status, until_held};
-use crate::harness::every_engine;
+use super::{DUE, FRESH, LEASE, SELDOM, open_shop, serve, shops, status, until_held};
+use crate::harness::{Database, Postgres, Program, Rule, every_engine, until};
 use crate::shop;
 
 #[test]
@@ -62,7 +62,7 @@ fn an_approval_reaches_the_holder() {
     every_engine(|database| {
         shop::create(database, DUE, 0);
         let rule = shop::rule().with(SELDOM);
-        let program = crate::harness::Program::installed(&shop::ruled_by(database, super::LEASE, &rule));
+        let program = Program::installed(&shop::ruled_by(database, LEASE, &rule));
         let process = serve(&program);
         until_held(&program);
         let blocked = program.call(&["run", "--json"]).expect(4);
@@ -76,4 +76,31 @@ fn an_approval_reaches_the_holder() {
         process.wait().expect(0);
         assert_eq!(program.entries("approval").last().unwrap()["reason"], "a test");
     });
+}
+
+/// Two rules are asked for, and while the second one works something else is asked: it goes on, and the first one, which
+/// has run, does not run again.
+#[test]
+fn a_rule_that_ran_does_not_run_again_because_another_one_was_interrupted() {
+    let database = Postgres::database();
+    shop::create(&database, DUE, FRESH);
+    database.exec("create table lead (id bigint primary key, last_seen_at timestamp not null)");
+    database.exec("insert into lead select * from web_session");
+    shops::slow(&database, 0.8);
+    let leads = Rule::delete("leads", "lead", "{ column: last_seen_at, zone: UTC }").with(SELDOM);
+    let policy = shop::ruled_by(&database, LEASE, &leads).rule(&shop::rule().with(SELDOM));
+    let program = Program::installed(&policy);
+    let process = serve(&program);
+    until_held(&program);
+    let asked = program.start(&["run", "--json"]);
+    until("the second run is under way", 60, || shops::under_way(&database));
+    assert_eq!(database.count("select count(*) from lead"), FRESH, "the first one has run");
+    program.call(&["resume"]).expect(0);
+    let answer = asked.wait().expect(0);
+    let changed = |rule: &str| answer.lines().iter().find(|report| report["rule"] == rule).unwrap()["changed"].clone();
+    assert_eq!((changed("leads"), changed("web-sessions")), (DUE.into(), DUE.into()), "{}", answer.stdout);
+    process.signal("TERM");
+    process.wait().expect(0);
+    assert!(program.entries("run.started").iter().any(|entry| entry["resumed"] == true), "it was interrupted");
+    assert!(program.entries("heartbeat").is_empty(), "nothing was looked at again");
 }
