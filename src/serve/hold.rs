@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use forgetd_connector::{Cause, Fault, FaultClass, FenceRaise, LeaseClaim, StandingRow};
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::agenda::{self, Next};
@@ -110,9 +111,7 @@ async fn keep(home: &Home, claim: &Claim, lasts: Duration) {
         if !claim.alive() {
             return;
         }
-        let asked = Instant::now();
-        // A connection that says nothing is as good as none: the call's own limit is longer than the lease.
-        let renewed = timeout(lasts / 3, async { home.get().await?.control().renew(&wish, claim.term()).await }).await;
+        let (renewed, asked) = renew(home, claim, &wish, lasts / 3).await;
         pause = match renewed {
             Ok(Ok(true)) => {
                 claim.renewed(asked);
@@ -133,6 +132,25 @@ async fn keep(home: &Home, claim: &Claim, lasts: Duration) {
                 home.close().await;
                 RENEW_AGAIN
             }
+/// Asks once for the renewal; and when. A connection that says nothing for `patience` is as good as none: the call's own
+/// limit is longer than the lease. One that is made anew may take what is left of the lease, however slow the program is
+/// that makes its URL.
+async fn renew(
+    home: &Home,
+    claim: &Claim,
+    wish: &LeaseClaim,
+    patience: Duration,
+) -> (Result<Result<bool, Fault>, Elapsed>, Instant) {
+    let left = claim.deadline().left().unwrap_or_default();
+    let connector = match timeout(left, home.get()).await {
+        Ok(Ok(connector)) => connector,
+        Ok(Err(fault)) => return (Ok(Err(fault)), Instant::now()),
+        Err(elapsed) => return (Err(elapsed), Instant::now()),
+    };
+    let asked = Instant::now();
+    (timeout(patience, connector.control().renew(wish, claim.term())).await, asked)
+}
+
         };
     }
 }
