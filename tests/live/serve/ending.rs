@@ -2,17 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::{DUE, FRESH, SELDOM, open_shop, serve, until_held};
-use crate::harness::{Database, Mysql, Postgres, Process, Product, Program, until};
+use super::{DUE, FRESH, SELDOM, open_shop, serve, shops, status, until_held};
+use crate::harness::{Database, Mysql, Postgres, Process, Product, Program, Server, until};
 use crate::shop;
 
 /// Deleting one row takes so long that a batch does not end in time.
 fn slow(database: &dyn Database) {
     if database.engine() == "postgres" {
-        database.exec(
-            "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return null; end $$",
-        );
-        database.exec("create trigger slow after delete on web_session for each statement execute function slow()");
+        shops::slow(database, 60.0);
     } else {
         database.exec("create trigger slow before delete on web_session for each row do sleep(1)");
     }
@@ -106,4 +103,49 @@ fn a_batch_that_waits_for_a_lock_holds_nobody_up() {
     locker.exec("rollback");
     assert_eq!(shop::rows(&database), DUE + FRESH);
     assert!(program.call(&["status"]).expect(0).stdout.starts_with("nobody acts"));
+}
+
+/// TERM comes while a COMMIT waits for its standby: nobody stops that, and what it comes to is told.
+#[test]
+fn a_commit_under_way_is_waited_for_and_told() {
+    let server = Server::with("max_wal_senders = 4");
+    server.start();
+    let session = shop::create_on(&server, DUE, FRESH);
+    let program = Program::installed(&shop::ruled_at(&server.url(), "60s", &shop::rule().with(SELDOM)));
+    let mut command = program.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let process = Process::spawn(command.env("FORGETD_FAULT", "receipt.before=stop@4"));
+    until_held(&program);
+    let _asked = program.start(&["run", "--json"]);
+    shop::until_frozen(&process);
+    let standbys = |change: &str| {
+        session.exec(&format!("alter system {change}"));
+        session.exec("select pg_reload_conf()");
+    };
+    standbys("set synchronous_standby_names = '*'");
+    process.signal("CONT");
+    // Whose rows they are: others wait for the standby, too.
+    let waits = || {
+        let rows = session.rows(
+            "select count(*) from pg_stat_activity a join pg_locks l on l.pid = a.pid \
+             where a.wait_event = 'SyncRep' and l.relation = 'web_session'::regclass",
+        );
+        rows[0][0].as_deref() != Some("0")
+    };
+    until("a commit waits", 30, waits);
+    let asked = Instant::now();
+    process.signal("TERM");
+    // From two seconds on what may be stopped is; nothing is to happen to this.
+    std::thread::sleep(Duration::from_millis(2_800));
+    assert!(waits(), "it was stopped");
+    standbys("reset synchronous_standby_names");
+    let ended = process.wait().expect(0);
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}\n{}", asked.elapsed(), ended.stderr);
+    assert!(!ended.stderr.contains("without waiting any longer"), "{}", ended.stderr);
+    let gone = DUE + FRESH - shop::rows_on(&session);
+    let batches = 3 * shop::BATCH_ROWS..DUE;
+    assert!(batches.contains(&gone) && gone.is_multiple_of(shop::BATCH_ROWS), "{gone} rows are gone");
+    let stands = status(&program);
+    assert_eq!((&stands["cause"], &stands["changed"]), (&"interrupted".into(), &gone.into()), "{stands}");
+    assert_eq!(program.run(0)["changed"], DUE, "the same run goes on");
+    assert_eq!((shop::rows_on(&session), program.rows_in_evidence()), (FRESH, DUE));
 }
