@@ -80,6 +80,11 @@ pub enum Role {
         /// Since when.
         since: Timestamp,
     },
+    /// Nobody acts: the lease is free, and the home database lets this process not take it.
+    Nobody {
+        /// Why not.
+        cause: Cause,
+    },
     /// There is nothing to hold: no rule acts and no control tables are there, each process looks for itself.
     Observer,
 }
@@ -97,6 +102,8 @@ pub struct DatabaseState {
     pub server: String,
     /// What it said when it did not.
     pub problem: Option<String>,
+    /// Whether it refused writes when it was last asked.
+    pub read_only: bool,
     /// Why nothing is started there, if so.
     pub paused: Option<Pause>,
     /// Until when, where that is known.
@@ -113,6 +120,8 @@ pub enum Pause {
     QuietWindow,
     /// A person paused every rule of it.
     Operator,
+    /// It refuses writes: a standby, or a setting.
+    ReadOnly,
     /// It cannot be reached.
     Unreachable,
 }
@@ -172,6 +181,8 @@ pub struct EvidenceState {
     pub pending: u64,
     /// Why the log cannot be extended, if so: cause, place, what was found.
     pub problem: Option<String>,
+    /// The cause alone.
+    pub cause: Option<Cause>,
     /// When the log was last checked from its beginning or its last checked head.
     pub verified: Option<Timestamp>,
     /// What that found; nothing before the first check.
@@ -181,8 +192,6 @@ pub struct EvidenceState {
 // === impl Role ===
 
 impl Role {
-    /// The cause alone.
-    pub cause: Option<Cause>,
     /// The term this process acts under.
     pub const fn term(&self) -> Option<u64> {
         match self {
@@ -196,7 +205,8 @@ impl Role {
 
 impl Pause {
     /// Every reason, for pre-created series.
-    pub const ALL: &[Self] = &[Self::EvidenceBacklog, Self::QuietWindow, Self::Operator, Self::Unreachable];
+    pub const ALL: &[Self] =
+        &[Self::EvidenceBacklog, Self::QuietWindow, Self::Operator, Self::ReadOnly, Self::Unreachable];
 
     /// The cause whose fix says what to do about it.
     pub const fn cause(self) -> Cause {
@@ -204,6 +214,7 @@ impl Pause {
             Self::EvidenceBacklog => Cause::EvidenceBacklog,
             Self::QuietWindow => Cause::QuietWindow,
             Self::Operator => Cause::Paused,
+            Self::ReadOnly => Cause::ReadOnly,
             Self::Unreachable => Cause::Unreachable,
         }
     }
@@ -214,6 +225,7 @@ impl Pause {
             Self::EvidenceBacklog => "evidence_backlog",
             Self::QuietWindow => "quiet_window",
             Self::Operator => "operator",
+            Self::ReadOnly => "read_only",
             Self::Unreachable => "unreachable",
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use forgetd_connector::{Control, Fault, FenceRaise};
+use forgetd_connector::{Connector, Control, Fault, FenceRaise};
 
 use super::approve::{actor, tools};
 use super::ask;
@@ -65,19 +65,20 @@ async fn change(file: &Path, rule: Option<&str>, ask: impl Fn(Vec<String>) -> As
     let control = connector.control();
     let code = match ask::holder(control, ask(names.clone()), false).await {
         Some(code) => code,
-        None => alone(&config, control, &ask(names)).await,
+        None => alone(&config, connector.as_ref(), &ask(names)).await,
     };
     connector.close().await;
     code
 }
 
 /// Nobody serves: the lease is taken for the moment that writing it down takes.
-async fn alone(config: &Config, control: &dyn Control, ask: &Ask) -> u8 {
+async fn alone(config: &Config, home: &dyn Connector, ask: &Ask) -> u8 {
+    let control = home.control();
     let (key, _) = match tools(config) {
         Ok(tools) => tools,
         Err(code) => return code,
     };
-    let tenure = match Tenure::take(config, control, &key, Duration::ZERO, false).await {
+    let tenure = match Tenure::take(config, home, &key, Duration::ZERO, None).await {
         Ok(tenure) => tenure,
         Err(refused) => return explain(&refused),
     };

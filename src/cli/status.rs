@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use forgetd_connector::{Connector, ControlState, Fault};
+use forgetd_connector::{Cause, Connector, ControlState, Fault};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -60,6 +60,9 @@ async fn look(config: &Config, connector: &dyn Connector, json: bool) -> Result<
     print(match (ready, lease) {
         (false, _) => "there are no control tables: nothing acts; run `forgetd install`".into(),
         (true, Some(lease)) if lease.alive => format!("{} acts, term {}", lease.holder, lease.term),
+        (true, _) if connector.facts().read_only => {
+            format!("nobody acts: the home database takes no writes; {}", Cause::ReadOnly.fix())
+        }
         (true, _) => "nobody acts".into(),
     });
     let mut table = report::table();

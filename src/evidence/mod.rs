@@ -28,5 +28,5 @@ pub use fault::EvidenceFault;
 pub use memory::Databases;
 pub use reading::each;
 pub use recover::{Approval, Loss, Recovered, Recovery};
-pub use relay::{Relay, RelayConfig, Relayed, Started, StoreAt};
+pub use relay::{OwnHead, Relay, RelayConfig, Relayed, Started, StoreAt};
 pub use walk::{Problem, ProblemKind};

@@ -15,8 +15,8 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use forgetd_connector::{Append, Cause, Head, LeafRow, Pending, fault_point};
 use jiff::Timestamp;
@@ -59,14 +59,15 @@ pub struct Relay {
     pub(super) config: RelayConfig,
     pub(super) key: EvidenceKey,
     pub(super) open: Mutex<Option<OpenLog>>,
-    /// The newest head that this process committed or believed; no error takes it away. It is one more memory: whatever is
-    /// put back under a running process is noticed, and no size gets a second root.
-    own: Own,
+    own: OwnHead,
     /// Entries that were added and that nobody was told of.
     untold: AtomicU64,
 }
 
-type Own = std::sync::Mutex<Option<Head>>;
+/// The newest head that this process committed or believed; no error takes it away, and no end of a lease. It is one more
+/// memory: whatever is put back under a running process is noticed, and no size gets a second root. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct OwnHead(Arc<std::sync::Mutex<Option<Head>>>);
 
 /// The log as this process knows it. Its head is a memory too: the store may not fall behind it.
 pub(super) struct OpenLog {
@@ -116,7 +117,13 @@ impl Relay {
     /// A relay; nothing is read yet.
     pub fn new(config: RelayConfig, key: EvidenceKey) -> Result<Self, EvidenceFault> {
         Site::of(&config, &key, 1)?;
-        Ok(Self { config, key, open: Mutex::new(None), own: Own::default(), untold: AtomicU64::new(0) })
+        Ok(Self { config, key, open: Mutex::new(None), own: OwnHead::default(), untold: AtomicU64::new(0) })
+    }
+
+    /// The same with what this process remembers from relays before it.
+    #[must_use]
+    pub fn remembering(self, own: OwnHead) -> Self {
+        Self { own, ..self }
     }
 
     /// Re-derives the whole log and compares its head and its leaves with everything that remembers them. Refuses with
@@ -246,13 +253,13 @@ impl Relay {
 
     /// Compares the log with everything that remembers it, this process too.
     pub(super) async fn assess(&self, databases: &Databases<'_>) -> Result<Assessment, EvidenceFault> {
-        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let own = self.own.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         assess(&self.config, &self.key, databases, own).await
     }
 
     /// Remembers a head that was committed, or that agreed with every memory.
     pub(super) fn believe(&self, head: &Head) {
-        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(head.clone());
+        *self.own.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(head.clone());
     }
 
     /// The lock of the folder, if the log lies in one.

@@ -90,7 +90,7 @@ impl<'a> Session<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Self, Refused> {
         let home = sites.home().map_err(Refused::Unavailable)?;
-        let tenure = Tenure::take(config, home.control, key, wait, false).await?;
+        let tenure = Tenure::take(config, home.connector, key, wait, None).await?;
         Ok(Self::on(config, sites, key, Rc::new(tenure), stop, progress))
     }
 

@@ -15,9 +15,10 @@ use tokio::time::{Instant, sleep, timeout};
 use super::hold::Standings;
 use super::objects::Objects;
 use super::source::Source;
-use super::{follow, source};
+use super::{follow, pauses, source};
 use crate::board::{Board, Role};
 use crate::config::{Config, LoadOptions, Problems};
+use crate::evidence::OwnHead;
 use crate::telemetry::metrics::Metrics;
 use crate::{clock, http, shutdown};
 
@@ -89,6 +90,8 @@ pub(super) struct Daemon {
     pub(super) free_since: Cell<Option<Instant>>,
     /// The request by which this process last said which policy it has.
     pub(super) said: RefCell<String>,
+    /// The evidence log's head, as this process last knew it.
+    pub(super) own: OwnHead,
     /// When it started.
     pub(super) started: Timestamp,
     /// This process's share of waits that are spread, from 0 to 1.
@@ -125,6 +128,7 @@ pub async fn serve(options: Options) -> Result<Ended, Start> {
             tracing::warn!("ended without waiting any longer: a database does not answer; what is open there is rolled back");
         }
         never = source::watch(source, &daemon) => match never {},
+        never = pauses::tell(&daemon) => match never {},
     }
     Ok(if *daemon.fenced.borrow() { Ended::Fenced } else { Ended::Asked })
 }
@@ -168,6 +172,7 @@ impl Daemon {
             observed: RefCell::default(),
             free_since: Cell::new(None),
             said: RefCell::default(),
+            own: OwnHead::default(),
             started: clock::now(),
             spread: share(),
         }

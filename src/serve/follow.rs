@@ -92,7 +92,7 @@ async fn look(daemon: &Daemon, config: &Rc<Config>, home: &Home, key: &EvidenceK
     if let Some(pause) = answered(patience, daemon.stands_back(config, connector.as_ref())).await? {
         return Ok(Looked::Wait(daemon.spread_pause(pause)));
     }
-    let take = Tenure::take(config, connector.control(), key, Duration::ZERO, true);
+    let take = Tenure::take(config, connector.as_ref(), key, Duration::ZERO, Some(&daemon.own));
     match answered(patience, async { Ok(take.await) }).await? {
         Ok(tenure) => {
             daemon.free_since.set(None);
@@ -113,7 +113,13 @@ async fn look(daemon: &Daemon, config: &Rc<Config>, home: &Home, key: &EvidenceK
             daemon.role(Role::Follower { holder: lease.holder, term: lease.term });
             Ok(Looked::Wait(daemon.spread_pause(Duration::from_millis(lease.left_ms))))
         }
-        Err(Refused::Locked(fault) | Refused::Unavailable(fault)) => Err(fault),
+        Err(Refused::Locked(fault) | Refused::Unavailable(fault)) => {
+            if let FaultClass::Blocked(cause) = fault.class {
+                // Whoever acted does no more: its lease is over.
+                daemon.role(Role::Nobody { cause });
+            }
+            Err(fault)
+        }
         Err(Refused::Evidence(fault)) => {
             tracing::error!(error = %fault, "nothing runs: the evidence log cannot be named");
             daemon.broken(fault.to_string());

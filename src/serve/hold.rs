@@ -13,16 +13,14 @@ use super::agenda::{self, Next};
 use super::answer;
 use super::daemon::{Daemon, Woken};
 use super::home::Home;
-use super::pauses;
 use super::wave::{self, Served};
 use crate::board::Role;
 use crate::clock;
 use crate::config::Config;
 use crate::keys::EvidenceKey;
 use crate::lease::Claim;
-use crate::run::Tenure;
-use crate::run::{Report, Tenure};
 use crate::run::standing::{Standing, written};
+use crate::run::{Report, Tenure};
 
 /// The longest the holder waits before it looks at everything again.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -59,9 +57,7 @@ pub(super) async fn hold(
             tracing::warn!(term = claim.term(), "acting is broken off: the lease is over and a database does not answer");
             Ok(())
         }
-        never = pauses::tell(daemon) => match never {},
     };
-    daemon.resumes();
     daemon.role(Role::Starting);
     let acted = match acted {
         Err(fault) if fault.class == FaultClass::Blocked(Cause::Fenced) => {
@@ -132,6 +128,10 @@ async fn keep(home: &Home, claim: &Claim, lasts: Duration) {
                 home.close().await;
                 RENEW_AGAIN
             }
+        };
+    }
+}
+
 /// Asks once for the renewal; and when. A connection that says nothing for `patience` is as good as none: the call's own
 /// limit is longer than the lease. One that is made anew may take what is left of the lease, however slow the program is
 /// that makes its URL.
@@ -149,10 +149,6 @@ async fn renew(
     };
     let asked = Instant::now();
     (timeout(patience, connector.control().renew(wish, claim.term())).await, asked)
-}
-
-        };
-    }
 }
 
 async fn act(
@@ -218,6 +214,8 @@ pub(super) struct Held<'a> {
     pub(super) standings: Standings,
     /// Whether another process should act: no rule of its policy waits for an approval, and one of this one's does.
     pub(super) yields: bool,
+    /// What ran already of requests that more was asked of.
+    pub(super) reported: BTreeMap<String, Vec<Report>>,
     /// Whether the last wave had no session: what it should have passed over is due still, and the next one waits.
     pub(super) refused: bool,
     /// Since when this process acts.
@@ -232,8 +230,6 @@ fn same_footing(before: &Config, after: &Config) -> bool {
         && home(before) == home(after)
         && before.evidence.store == after.evidence.store
         && before.evidence.origin == after.evidence.origin
-    /// What ran already of requests that more was asked of.
-    pub(super) reported: BTreeMap<String, Vec<Report>>,
         && before.evidence.signing_key == after.evidence.signing_key
         && before.evidence.remember == after.evidence.remember
 }

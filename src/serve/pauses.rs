@@ -1,4 +1,6 @@
-//! Why nothing is started in a database, for how long, and what would change that.
+//! Why nothing is started in a database, for how long, and what would change that. Whoever would start something says so:
+//! the holder, and where nothing is installed each process for itself. Where nobody acts, what keeps the home database from
+//! being worked with is said by each process that found it; who follows leaves it to the holder.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -7,14 +9,15 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::daemon::Daemon;
-use crate::board::{Board, Pause};
+use crate::board::{Board, Pause, Role};
 use crate::clock;
 use crate::config::{Config, Database};
+use crate::rules::Mode;
 
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Tells in which databases nothing is started and why, again and again. Never returns; behind it [`Daemon::resumes`].
+/// Tells in which databases nothing is started and why, again and again. Never returns.
 pub(super) async fn tell(daemon: &Daemon) -> Infallible {
     let mut told = Instant::now();
     loop {
@@ -30,8 +33,24 @@ pub(super) async fn tell(daemon: &Daemon) -> Infallible {
 /// about comes first.
 fn pause(database: &Database, config: &Config, board: &Board, now: Timestamp) -> Option<(Pause, Option<Timestamp>)> {
     let mut rules = board.rules.values().filter(|rule| rule.database == database.name).peekable();
-    if board.databases.get(&database.name).is_some_and(|state| state.up == Some(false)) {
+    let enforces =
+        || config.policy.rules.iter().any(|rule| rule.database == database.name && rule.mode == Mode::Enforce);
+    let (acts, writes) = match board.role {
+        Role::Follower { .. } => return None,
+        Role::Starting | Role::Nobody { .. } if !database.home => return None,
+        Role::Starting | Role::Nobody { .. } => (false, true),
+        Role::Holder { .. } => (true, database.home || enforces()),
+        Role::Observer => (true, false),
+    };
+    let state = board.databases.get(&database.name);
+    if state.is_some_and(|state| state.up == Some(false)) {
         return Some((Pause::Unreachable, None));
+    }
+    if writes && state.is_some_and(|state| state.read_only) {
+        return Some((Pause::ReadOnly, None));
+    }
+    if !acts {
+        return None;
     }
     if board.evidence.pending > config.evidence.receipts_pending_max {
         return Some((Pause::EvidenceBacklog, None));
@@ -46,6 +65,7 @@ impl Daemon {
     /// Shows the reasons as they are now; those that held since the last look held for `since`.
     fn pauses(&self, config: &Config, since: Duration) {
         let now = clock::now();
+        let role = self.board.borrow().role.clone();
         for database in &config.databases {
             let name = database.name.as_str();
             let (found, before) = {
@@ -66,7 +86,10 @@ impl Daemon {
                     let (id, fix) = (reason.id(), reason.cause().fix());
                     tracing::warn!(database = name, reason = id, until, fix, "nothing is started in the database");
                 }
-                None => tracing::info!(database = name, "the database is worked on again"),
+                None if matches!(role, Role::Holder { .. } | Role::Observer) => {
+                    tracing::info!(database = name, "the database is worked on again");
+                }
+                None => {}
             }
             self.board.send_modify(|board| {
                 let state = board.databases.entry(name.to_owned()).or_default();
@@ -74,15 +97,6 @@ impl Daemon {
                 state.paused_until = found.and_then(|(_, until)| until);
             });
         }
-    }
-
-    /// This process starts nothing anywhere, whatever the reason: whoever does says why not.
-    pub(super) fn resumes(&self) {
-        self.board.send_modify(|board| {
-            for state in board.databases.values_mut() {
-                (state.paused, state.paused_until) = (None, None);
-            }
-        });
     }
 }
 
@@ -94,7 +108,7 @@ mod tests {
     use jiff::tz::TimeZone;
     use tokio::sync::watch;
 
-    use crate::board::{Board, Pause, Role};
+    use crate::board::{Board, DatabaseState, Pause, Role};
     use crate::clock;
     use crate::config::{Config, LoadOptions, load};
     use crate::rules::testing::rule;
@@ -149,18 +163,58 @@ mod tests {
         daemon.board.send_modify(|board| board.evidence.pending = 10_001);
         assert_eq!(look(&config).paused, Some(Pause::EvidenceBacklog));
         assert!(shown(Pause::EvidenceBacklog) && !shown(Pause::Operator));
+        daemon.board.send_modify(|board| board.databases.get_mut("crm").unwrap().read_only = true);
+        assert_eq!(look(&config).paused, Some(Pause::ReadOnly));
         let away = |board: &mut Board| board.databases.get_mut("crm").unwrap().up = Some(false);
         daemon.board.send_modify(away);
         assert_eq!(look(&config).paused, Some(Pause::Unreachable));
         assert_eq!((counted(Pause::Operator), counted(Pause::EvidenceBacklog)), ("2".into(), "2".into()));
-        daemon.resumes();
-        assert_eq!(daemon.board.borrow().databases["crm"].paused, None);
+        daemon.role(Role::Follower { holder: "another".into(), term: 2 });
+        assert_eq!(look(&config).paused, None, "the holder says it");
+    }
+
+    /// Who says what where nobody holds the lease.
+    #[test]
+    fn without_a_holder_each_process_says_what_it_found() {
+        let (_stop, stopped) = watch::channel(false);
+        let daemon = Daemon::new(stopped, Metrics::new().unwrap());
+        let mut config = config();
+        let today = clock::now().to_zoned(TimeZone::UTC).weekday().to_sunday_zero_offset().to_string();
+        let window = QuietWindow::parse("00:00", "24:00", &today, TimeZone::UTC).unwrap();
+        config.databases[0].quiet = QuietWindows::new(vec![window]).unwrap();
+        let look = |role: Role, up, read_only, home| {
+            let mut config = config.clone();
+            config.databases[0].home = home;
+            daemon.role(role);
+            let state = DatabaseState { up: Some(up), read_only, ..DatabaseState::default() };
+            daemon.board.send_modify(|board| drop(board.databases.insert("crm".into(), state)));
+            daemon.pauses(&config, Duration::ZERO);
+            daemon.board.borrow().databases["crm"].paused
+        };
+        let nobody = Role::Nobody { cause: Cause::ReadOnly };
+        let follower = Role::Follower { holder: "another".into(), term: 2 };
+        for (role, up, read_only, home, paused) in [
+            (Role::Observer, true, false, true, Some(Pause::QuietWindow)),
+            (Role::Observer, true, true, true, Some(Pause::QuietWindow)),
+            (Role::Observer, false, false, true, Some(Pause::Unreachable)),
+            (nobody.clone(), true, true, true, Some(Pause::ReadOnly)),
+            (nobody.clone(), true, false, true, None),
+            (nobody, true, true, false, None),
+            (Role::Starting, false, false, true, Some(Pause::Unreachable)),
+            (Role::Starting, true, false, true, None),
+            (follower, false, true, true, None),
+        ] {
+            assert_eq!(look(role.clone(), up, read_only, home), paused, "{role:?} {up} {read_only} {home}");
+        }
     }
 
     #[test]
     fn each_reason_says_what_to_do() {
         let causes: Vec<Cause> = Pause::ALL.iter().map(|reason| reason.cause()).collect();
-        assert_eq!(causes, [Cause::EvidenceBacklog, Cause::QuietWindow, Cause::Paused, Cause::Unreachable]);
+        assert_eq!(
+            causes,
+            [Cause::EvidenceBacklog, Cause::QuietWindow, Cause::Paused, Cause::ReadOnly, Cause::Unreachable]
+        );
         assert!(Pause::ALL.iter().all(|reason| !reason.cause().fix().is_empty()));
     }
 }

@@ -43,6 +43,7 @@ impl Daemon {
             state.engine = connector.engine();
             state.server = format!("{} {}", facts.product, facts.version);
             state.problem = None;
+            state.read_only = facts.read_only;
         });
     }
 
@@ -53,6 +54,7 @@ impl Daemon {
             let state = board.databases.entry(name.to_owned()).or_default();
             state.up = Some(!matches!(fault.class, FaultClass::Unreachable | FaultClass::Disconnected));
             state.problem = Some(fault.to_string());
+            state.read_only |= fault.class == FaultClass::Blocked(Cause::ReadOnly);
         });
     }
 

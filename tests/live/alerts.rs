@@ -125,11 +125,15 @@ impl Seen {
     /// The same by a clock that may be wrong.
     fn serve_at(&self, by: &str, program: &Program, clock: &Clock) {
         let watched = Watched::start_at(program, clock);
-        let known = |watched: &Watched| watched.board()["role"] != "starting";
         let until_known = Instant::now() + Duration::from_secs(20);
-        while !known(&watched) {
-            // Whoever sabotages the home database too keeps everybody from acting: nothing stands anywhere then.
-            if Instant::now() > until_known {
+        loop {
+            let role = watched.board()["role"].take();
+            let nobody = role["nobody"].is_object();
+            if role != "starting" && !nobody {
+                break;
+            }
+            // Whoever sabotages the home database too keeps everybody from acting: no rule stands anyhow then.
+            if nobody || Instant::now() > until_known {
                 self.look(by, &watched);
                 watched.end();
                 return;

@@ -58,8 +58,21 @@ pub(crate) fn file_backup(database: &Sqlite) -> Box<dyn FnOnce()> {
     let copy = path.with_extension("backup");
     std::fs::copy(&path, &copy).unwrap();
     Box::new(move || {
-        // The file too: one that is written over under an open connection is no other file, and no backup tool does that.
         for ending in ["db", "db-wal", "db-shm"] {
+            drop(std::fs::remove_file(path.with_extension(ending)));
+        }
+        std::fs::copy(&copy, &path).unwrap();
+    })
+}
+
+/// The same where the backup is copied over the very file, beside which nothing of the old state is left.
+pub(crate) fn copied_over(database: &Sqlite) -> Box<dyn FnOnce()> {
+    database.rows("pragma wal_checkpoint(truncate)");
+    let path = database.path();
+    let copy = path.with_extension("backup");
+    std::fs::copy(&path, &copy).unwrap();
+    Box::new(move || {
+        for ending in ["db-wal", "db-shm"] {
             drop(std::fs::remove_file(path.with_extension(ending)));
         }
         std::fs::copy(&copy, &path).unwrap();

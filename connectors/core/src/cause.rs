@@ -61,7 +61,7 @@ causes! {
     /// The role lacks a privilege.
     Privilege = "privilege", "run `forgetd install --print` and grant what it lists";
     /// The server, or this connection, refuses writes.
-    ReadOnly = "read_only", "connect to the primary";
+    ReadOnly = "read_only", "connect to the primary; on it, see that no setting of the server, the database or the role makes sessions read-only";
     /// A statement ran into a timeout that the server or the role sets.
     StatementTimeout = "statement_timeout", "raise `statement_timeout` for the role or index the `since` column";
     /// The table is published and has no replica identity.

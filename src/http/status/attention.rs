@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::rule::{self, State};
 use super::words::{self, Piece};
-use crate::board::{Board, DatabaseState, Pause, RuleState};
+use crate::board::{Board, DatabaseState, Pause, Role, RuleState};
 use crate::run::Verdict;
 
 /// So many rules are listed for one cause; the others wait behind them.
@@ -57,6 +57,7 @@ pub(super) enum Level {
 pub(super) fn all(board: &Board, now: Timestamp) -> Vec<Matter> {
     let mut matters = vec![];
     matters.extend(config(board));
+    matters.extend(nobody(board));
     matters.extend(evidence(board));
     matters.extend(board.databases.iter().filter_map(|(name, state)| database(name, state, board, now)));
     matters.extend(rules(board, now));
@@ -74,6 +75,19 @@ fn config(board: &Board) -> Option<Matter> {
         },
         lines: problems.clone(),
         fix: words::prose("correct the files: they are read again by themselves; `forgetd check` says the same"),
+        ..Matter::new(Level::Bad)
+    })
+}
+
+/// Why the lease is free and nobody takes it.
+fn nobody(board: &Board) -> Option<Matter> {
+    let Role::Nobody { cause } = board.role else { return None };
+    let home = board.databases.values().find(|state| state.home);
+    Some(Matter {
+        title: "Nobody acts: the lease cannot be taken in the home database".into(),
+        cause: cause.id(),
+        lines: home.and_then(|home| home.problem.clone()).into_iter().collect(),
+        fix: words::prose(cause.fix()),
         ..Matter::new(Level::Bad)
     })
 }

@@ -107,6 +107,7 @@ fn role(role: &Role, now: Timestamp) -> String {
         Role::Follower { holder, term } => format!("follower: {holder} holds term {term}"),
         Role::Holder { term, since } => format!("holder, term {term}, for {}", words::since(*since, now)),
         Role::Observer => "observer: no rule acts, so there is nothing to hold".into(),
+        Role::Nobody { cause } => format!("nobody acts: {cause}"),
     }
 }
 
@@ -115,6 +116,7 @@ fn elsewhere(role: &Role) -> Option<String> {
     match role {
         Role::Starting => Some("Rules are shown when it is known who acts.".into()),
         Role::Follower { holder, .. } => Some(format!("Another process acts: {holder}. Its page shows the rules.")),
+        Role::Nobody { .. } => Some("Rules are shown by who acts, and nobody does.".into()),
         Role::Holder { .. } | Role::Observer => None,
     }
 }
@@ -128,6 +130,7 @@ fn lead(board: &Board, matters: &[Matter]) -> (String, &'static str) {
     match board.role {
         Role::Starting => ("Starting".into(), "idle"),
         Role::Follower { .. } => ("Ready to take over".into(), "good"),
+        Role::Nobody { .. } => ("Nobody acts".into(), "bad"),
         Role::Holder { .. } | Role::Observer if board.rules.is_empty() => ("No rule runs".into(), "idle"),
         Role::Holder { .. } | Role::Observer => ("Nothing needs a person".into(), "good"),
     }
@@ -151,7 +154,7 @@ impl<'a> DatabaseRow<'a> {
     fn of(name: &'a str, state: &'a DatabaseState, now: Timestamp) -> Self {
         let (class, word) = match (state.up, state.paused) {
             (Some(false), _) => ("bad", "down"),
-            (_, Some(Pause::EvidenceBacklog | Pause::Unreachable)) => ("bad", "stopped"),
+            (_, Some(Pause::EvidenceBacklog | Pause::ReadOnly | Pause::Unreachable)) => ("bad", "stopped"),
             (_, Some(Pause::QuietWindow | Pause::Operator)) => ("idle", "paused"),
             (Some(true), None) => ("good", "up"),
             (None, None) => ("idle", "not asked"),
@@ -165,6 +168,7 @@ impl<'a> DatabaseRow<'a> {
                 None => "a quiet window is open".into(),
             },
             Pause::Operator => "a person paused every rule; forgetd resume lets them work again".into(),
+            Pause::ReadOnly => "it takes no writes".into(),
             Pause::Unreachable => String::from("it cannot be reached"),
         });
         let notes: Vec<String> = state.problem.iter().cloned().chain(paused).collect();

@@ -4,13 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use forgetd_connector::Control;
+use forgetd_connector::{Cause, Connector, Fault, FaultClass};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Refused, relay};
 use crate::clock;
 use crate::config::Config;
-use crate::evidence::{Databases, EvidenceFault, Relay};
+use crate::evidence::{Databases, EvidenceFault, OwnHead, Relay};
 use crate::keys::EvidenceKey;
 use crate::lease::{self, Claim, Refusal};
 use crate::rules::Policy;
@@ -35,22 +35,34 @@ pub struct Tenure {
 // === impl Tenure ===
 
 impl Tenure {
-    /// Takes the lease, waiting up to `wait` for a living holder. One that `serves` answers requests, and its name says so.
+    /// Takes the lease, waiting up to `wait` for a living holder. Who serves answers requests, and its name says so; it
+    /// remembers the log's head from one lease to the next, which is what `serves` holds.
+    /// Nobody takes one where the server says that it only reads: who may write there all the same would write into a
+    /// copy.
     pub async fn take(
         config: &Config,
-        home: &dyn Control,
+        home: &dyn Connector,
         key: &EvidenceKey,
         wait: Duration,
-        serves: bool,
+        serves: Option<&OwnHead>,
     ) -> Result<Self, Refused> {
-        let claim = match lease::take(home, &lease::holder(serves), &config.coordination, wait).await {
-            Ok(claim) => claim,
-            Err(Refusal::Taken(lease)) => return Err(Refused::NotHolder(lease)),
-            Err(Refusal::Locked(fault)) => return Err(Refused::Locked(fault)),
-            Err(Refusal::Fault(fault)) => return Err(Refused::Unavailable(fault)),
-        };
+        if home.facts().read_only {
+            let place = config.home().map_or("", |home| home.name.as_str());
+            let fault = Fault::new(FaultClass::Blocked(Cause::ReadOnly), "take the lease", place);
+            return Err(Refused::Unavailable(fault));
+        }
+        let claim =
+            match lease::take(home.control(), &lease::holder(serves.is_some()), &config.coordination, wait).await {
+                Ok(claim) => claim,
+                Err(Refusal::Taken(lease)) => return Err(Refused::NotHolder(lease)),
+                Err(Refusal::Locked(fault)) => return Err(Refused::Locked(fault)),
+                Err(Refusal::Fault(fault)) => return Err(Refused::Unavailable(fault)),
+            };
         tracing::info!(term = claim.term(), "lease taken");
-        let relay = relay(config, key).map_err(Refused::Evidence)?;
+        let mut relay = relay(config, key).map_err(Refused::Evidence)?;
+        if let Some(own) = serves {
+            relay = relay.remembering(own.clone());
+        }
         let (closed, policy) = (RefCell::default(), RefCell::default());
         Ok(Self { claim, relay, trusted: Cell::new(false), trusted_at: Cell::new(None), closed, policy })
     }

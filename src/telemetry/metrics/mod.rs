@@ -128,7 +128,7 @@ fn rules(board: &Board) -> &BTreeMap<String, RuleState> {
     static NONE: BTreeMap<String, RuleState> = BTreeMap::new();
     match board.role {
         Role::Holder { .. } | Role::Observer => &board.rules,
-        Role::Starting | Role::Follower { .. } => &NONE,
+        Role::Starting | Role::Follower { .. } | Role::Nobody { .. } => &NONE,
     }
 }
 

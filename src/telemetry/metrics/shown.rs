@@ -49,7 +49,7 @@ impl Sheet<'_> {
         let Board { config, role, version, .. } = self.board;
         let term = match role {
             Role::Holder { term, .. } | Role::Follower { term, .. } => *term,
-            Role::Starting | Role::Observer => 0,
+            Role::Starting | Role::Observer | Role::Nobody { .. } => 0,
         };
         self.vector(&names::BUILD_INFO)?.get_metric_with_label_values(&[version])?.set(1.0);
         self.single(&names::CONFIG_VALID, truth(config.valid))?;

@@ -1,6 +1,7 @@
 //! Each path, each method, and paths that lead nowhere.
 
 use forgetd::board::{Board, ConfigState, Role};
+use forgetd_connector::Cause;
 use serde_json::Value as Json;
 
 use super::boards::{self, ago};
@@ -52,6 +53,7 @@ async fn probes_follow_the_board() {
         (boards::follower(), 200, 200, 200),
         (boards::database_down(), 200, 200, 200),
         (Board { role: Role::Starting, ..boards::empty() }, 200, 200, 503),
+        (Board { role: Role::Nobody { cause: Cause::ReadOnly }, ..boards::empty() }, 200, 200, 200),
         (Board { config: refused, ..boards::empty() }, 200, 200, 503),
         (Board { config: loaded, ..boards::empty() }, 200, 200, 503),
         (Board { turned: Some(ago(120)), ..boards::empty() }, 503, 200, 200),

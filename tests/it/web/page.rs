@@ -116,6 +116,16 @@ async fn a_process_that_does_not_act_sends_people_on() {
 }
 
 #[tokio::test]
+async fn where_nobody_acts_it_is_said_why_and_what_to_do() {
+    let mut board = boards::empty();
+    board.role = Role::Nobody { cause: Cause::ReadOnly };
+    board.databases.get_mut("crm").unwrap().problem = Some("crm: take the lease failed: read_only".into());
+    let html = page(board).await;
+    in_order(&html, &["nobody acts: read_only", "1 thing needs a person", "Nobody acts", "take the lease failed"]);
+    assert!(html.contains("connect to the primary") && html.contains("Rules are shown by who acts"), "{html}");
+}
+
+#[tokio::test]
 async fn files_that_are_refused_are_told_where_the_old_ones_go_on() {
     let problems = vec!["conf.d/a.yaml:3:5: rules[0].tabel: no such key; did you mean `table`?".into()];
     let config = ConfigState { valid: false, problems, ..boards::empty().config };
@@ -129,6 +139,11 @@ async fn a_log_that_cannot_be_trusted_is_a_matter() {
     board.evidence.sound = Some(false);
     board.evidence.problem = Some("restored at crm: the head went from 9 entries to 3".into());
     in_order(&page(board).await, &["The evidence log is not what it was", "the head went from 9", "not sound"]);
+    let mut full = boards::one();
+    full.evidence.problem = Some("/var/lib/forgetd: tile: no storage space".into());
+    full.evidence.cause = Some(Cause::EvidenceNoSpace);
+    let html = page(full).await;
+    in_order(&html, &["The evidence log cannot be extended", "evidence_no_space", "/var/lib/forgetd", "free space"]);
 }
 
 #[tokio::test]
@@ -139,13 +154,9 @@ async fn every_pause_has_its_words() {
         let html = page(board).await;
         let says = match pause {
             Pause::EvidenceBacklog => "too many receipts wait",
-    let mut full = boards::one();
-    full.evidence.problem = Some("/var/lib/forgetd: tile: no storage space".into());
-    full.evidence.cause = Some(Cause::EvidenceNoSpace);
-    let html = page(full).await;
-    in_order(&html, &["The evidence log cannot be extended", "evidence_no_space", "/var/lib/forgetd", "free space"]);
             Pause::QuietWindow => "quiet window",
             Pause::Operator => "a person paused",
+            Pause::ReadOnly => "it takes no writes",
             Pause::Unreachable => "cannot be reached",
         };
         assert!(html.contains(says), "{says}");

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::scrape::Scrape;
 use super::{Seen, served};
-use crate::harness::{Clock, Database, Policy, Program, Sqlite, tell, until};
+use crate::harness::{Clock, Database, Policy, Postgres, Program, Sqlite, tell, until};
 use crate::serve::{Watched, rollout};
 use crate::shop;
 
@@ -18,7 +18,7 @@ const THREE_DAYS: f64 = 3.0 * 86_400.0;
 
 /// Everything, one after another.
 pub(super) fn all(seen: &Seen) {
-    for scene in [refused, observing, away, homeless, alone, unrelayed, quiet, rests, split] {
+    for scene in [refused, observing, away, homeless, unwritable, alone, unrelayed, quiet, rests, split] {
         scene(seen);
     }
 }
@@ -86,6 +86,17 @@ fn homeless(seen: &Seen) {
     let watched = served(&program, &Clock::Right);
     std::fs::rename(home.path(), home.path().with_extension("away")).unwrap();
     until_seen(seen, "a home database that is away", "alert ForgetdNoLeader", &[&watched]);
+    watched.end();
+}
+
+/// The home database only reads: nobody acts.
+fn unwritable(seen: &Seen) {
+    let home = Postgres::database();
+    shop::create(&home, DUE, FRESH);
+    let program = Program::installed(&shop::policy(&home, "2s"));
+    home.exec(&format!("alter database {} set default_transaction_read_only = on", home.name()));
+    let watched = served(&program, &Clock::Right);
+    until_seen(seen, "a home database that only reads", "paused read_only", &[&watched]);
     watched.end();
 }
 

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::{SELDOM, Watched, until_held};
-use crate::harness::{Clock, Database, Output, Policy, Postgres, Process, Program, Server, Session, Sqlite, tell};
+use crate::harness::{
+    Clock, Database, Output, Policy, Postgres, Process, Program, Server, Session, Sqlite, tell, until,
+};
 use crate::{restore, shop};
 
 const DUE: u64 = 100;
@@ -29,15 +31,7 @@ fn blocked(cause: &str) -> String {
 fn ten_years_ahead_no_row_goes() {
     let server = Server::new();
     server.start();
-    let session = Session::open(&server.url());
-    session.exec("create table web_session (id bigint primary key, last_seen_at timestamp not null)");
-    for (days, rows) in [(40, DUE), (20, FRESH)] {
-        session.exec(&format!(
-            "insert into web_session select {days} * 1000 + n, timezone('utc', now()) - interval '{days} days' \
-             from generate_series(1, {rows}) n"
-        ));
-    }
-    drop(session);
+    drop(shop::create_on(&server, DUE, FRESH));
     let policy =
         Policy::new(&server.url()).top("coordination: { lease: 3s }").rule(&shop::rule().with("schedule: \"@daily\""));
     let program = Program::installed(&policy);
@@ -95,6 +89,44 @@ fn put_back(database: &dyn Database, backup: impl FnOnce() -> Box<dyn FnOnce()>)
 fn an_older_file_put_back_under_the_daemon_is_noticed() {
     let database = Sqlite::database();
     put_back(&database, || restore::file_backup(&database));
+}
+
+/// An older file is put back: `away`, for so long that the lease is over, which what the process remembers outlives; or
+/// under it.
+fn put_back_under_a_short_lease(backup: fn(&Sqlite) -> Box<dyn FnOnce()>, away: bool) {
+    let database = Sqlite::database();
+    shop::create(&database, DUE, FRESH);
+    let program = Program::installed(&shop::ruled_by(&database, "2s", &shop::rule().with(SELDOM)));
+    let watched = Watched::start(&program);
+    until_held(&program);
+    program.call(&["run"]).expect(0);
+    let put_back = backup(&database);
+    shop::add(&database, 10_000, 200, 40);
+    program.call(&["run"]).expect(0);
+    let (acts, term) = (|| watched.metric("forgetd_holder"), || watched.metric("forgetd_lease_term"));
+    let before = term();
+    if away {
+        std::fs::rename(database.path(), database.path().with_extension("away")).unwrap();
+        until("the lease is over", 60, || acts() == Some(0.0));
+    }
+    put_back();
+    until("it acts again", 60, || acts() == Some(1.0) && (!away || term() > before));
+    shop::add(&database, 20_000, 70, 40);
+    let before = shop::rows(&database);
+    let stopped = run(&program, &Clock::Right).expect(4);
+    assert_eq!(cause(&stopped), "restored", "{}", stopped.stderr);
+    assert_eq!(shop::rows(&database), before, "zero rows");
+    watched.end();
+}
+
+#[test]
+fn an_older_file_put_back_when_the_lease_is_over_is_noticed() {
+    put_back_under_a_short_lease(restore::file_backup, true);
+}
+
+#[test]
+fn an_older_file_copied_over_the_open_one_is_noticed() {
+    put_back_under_a_short_lease(restore::copied_over, false);
 }
 
 #[test]

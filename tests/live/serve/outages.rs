@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use forgetd_testkit::proxy::Link;
 
-use super::{DUE, EVERY_MINUTE, FRESH, LEASE, SELDOM, Watched, status, until_held};
+use super::{DUE, EVERY_MINUTE, FRESH, LEASE, SELDOM, Watched, open_shop, status, until_held};
 use crate::harness::{Database, Policy, Postgres, Process, Program, Server, Session, Wire, free_port, is_root, until};
 use crate::shop;
 
@@ -21,14 +21,6 @@ const TRIES: usize = 12;
 /// The database's own policy, and the same over a wire.
 fn policy(url: &str) -> Policy {
     shop::ruled_at(url, LEASE, &shop::rule().with(SELDOM))
-}
-
-/// Two installations of one instance: who serves over the wire, and a person who asks without it.
-fn over_a_wire(direct: &str, wired: &str) -> (Program, Program) {
-    let person = Program::installed(&policy(direct));
-    let pod = Program::new(&policy(wired));
-    std::fs::copy(person.path("evidence.key"), pod.path("evidence.key")).unwrap();
-    (person, pod)
 }
 
 fn until_up(watched: &Watched, up: f64) {
@@ -48,7 +40,8 @@ fn a_database_that_is_away_longer_than_a_lease_is_asked_with_pauses_and_found_ag
         let database = Postgres::database();
         shop::create(&database, DUE, FRESH);
         let wire = Wire::to(Postgres::address());
-        let (person, pod) = over_a_wire(&database.url(), &database.url_at(wire.port()));
+        let person = Program::installed(&policy(&database.url()));
+        let pod = person.another(&policy(&database.url_at(wire.port())));
         let mut watched = Watched::start(&pod);
         until_held(&person);
         until_up(&watched, 1.0);
@@ -72,32 +65,16 @@ fn a_database_that_is_away_longer_than_a_lease_is_asked_with_pauses_and_found_ag
     }
 }
 
-/// Sessions on a server that the test owns.
-fn create_on(server: &Server) -> Session {
-    let session = Session::open(&server.url());
-    session.exec("create table web_session (id bigint primary key, last_seen_at timestamp not null)");
-    session.exec(&format!(
-        "insert into web_session select n, timezone('utc', now()) - interval '1 day' * case when n <= {DUE} then 40 else 20 end
-         from generate_series(1, {}) n",
-        DUE + FRESH
-    ));
-    session.exec("create index on web_session (last_seen_at)");
-    session
-}
-
-fn rows(session: &Session) -> u64 {
-    session.rows("select count(*) from web_session")[0][0].as_ref().unwrap().parse().unwrap()
-}
-
 /// In the middle of a run the name of the primary leads to its standby, which takes no writes yet.
 #[test]
 fn a_run_goes_on_when_the_standby_that_it_was_led_to_is_promoted() {
     let primary = Server::with("wal_level = replica\nmax_wal_senders = 4");
     primary.start();
-    let session = create_on(&primary);
+    let session = shop::create_on(&primary, DUE, FRESH);
     let wire = Wire::to(primary.address());
     let wired = primary.url().replace(&primary.address().to_string(), &format!("127.0.0.1:{}", wire.port()));
-    let (person, pod) = over_a_wire(&primary.url(), &wired);
+    let person = Program::installed(&policy(&primary.url()));
+    let pod = person.another(&policy(&wired));
     let standby = primary.standby();
     standby.start();
     // What a failover may lose is the operator's setting; here it is nothing.
@@ -121,14 +98,14 @@ fn a_run_goes_on_when_the_standby_that_it_was_led_to_is_promoted() {
     // A person finds the standby, too.
     person.policy(&policy(&standby.url()));
     let before = Session::open(&standby.url());
-    until("the standby shows what was committed", 30, || (FRESH + 1..DUE + FRESH).contains(&rows(&before)));
+    until("the standby shows what was committed", 30, || (FRESH + 1..DUE + FRESH).contains(&shop::rows_on(&before)));
     let refused = person.call(&["run", "--json"]);
     assert!([4, 69, 75].contains(&refused.code), "{}\n{}", refused.stdout, refused.stderr);
     assert!(process.runs());
     standby.promote();
     until_held(&person);
     person.call(&["run"]).expect(0);
-    assert_eq!(rows(&before), FRESH);
+    assert_eq!(shop::rows_on(&before), FRESH);
     process.signal("TERM");
     let ended = process.wait().expect(0);
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
@@ -145,15 +122,14 @@ fn all_that_are_left(server: &Server) -> Vec<Session> {
 fn a_server_without_a_free_connection_is_tried_again() {
     let server = Server::with("max_connections = 12\nsuperuser_reserved_connections = 3");
     server.start();
-    let session = create_on(&server);
+    let session = shop::create_on(&server, DUE, FRESH);
     session.exec("create role keeper superuser login; create role app login");
     let person = Program::installed(&policy(&server.url()));
     session.exec(
         "alter role keeper nosuperuser; grant all on web_session to keeper; grant all on schema forgetd to keeper",
     );
     session.exec("grant all on all tables in schema forgetd to keeper");
-    let pod = Program::new(&policy(&server.url_as("keeper")));
-    std::fs::copy(person.path("evidence.key"), pod.path("evidence.key")).unwrap();
+    let pod = person.another(&policy(&server.url_as("keeper")));
     let pool = all_that_are_left(&server);
     let mut watched = Watched::start(&pod);
     until_up(&watched, 0.0);
@@ -167,12 +143,12 @@ fn a_server_without_a_free_connection_is_tried_again() {
     // While it holds, too: its own connection stays, and a wave gets none more.
     let pool = all_that_are_left(&server);
     let refused = person.call(&["run", "--json"]);
-    assert_eq!((refused.code, rows(&session)), (1, DUE + FRESH), "{}\n{}", refused.stdout, refused.stderr);
+    assert_eq!((refused.code, shop::rows_on(&session)), (1, DUE + FRESH), "{}\n{}", refused.stdout, refused.stderr);
     assert_eq!(status(&person)["cause"], "unreachable");
     drop(pool);
     until("what is due is gone", 60, || {
         drop(person.call(&["run"]));
-        rows(&session) == FRESH
+        shop::rows_on(&session) == FRESH
     });
     watched.end();
     assert_eq!(person.rows_in_evidence(), DUE);
@@ -223,6 +199,8 @@ fn a_full_disk_for_evidence_stops_rules_and_they_go_on_when_there_is_room() {
     for metric in ["forgetd_evidence_pending_receipts", "forgetd_evidence_append_failures_total"] {
         until("the metrics say so", 30, || watched.metric(metric) > Some(0.0));
     }
+    let page = watched.get("/status", "text/html").1;
+    assert!(page.contains("evidence_no_space") && page.contains("free space in the file system"), "{page}");
     // The same folder, as others find it.
     let inside = format!("/proc/{}/root{}", watched.process.pid(), program.path("evidence").display());
     std::fs::remove_file(format!("{inside}/balloon")).unwrap();
@@ -231,5 +209,69 @@ fn a_full_disk_for_evidence_stops_rules_and_they_go_on_when_there_is_room() {
     program.policy(&told(&inside));
     assert_eq!(program.rows_in_evidence(), DUE + added);
     program.policy(&told("evidence"));
-    watched.end();
+    let log = watched.end();
+    assert!(log.contains("evidence_no_space") && log.contains("free space in the file system"), "{log}");
+}
+
+/// Nobody can act where the home database only reads, and no rule stands anywhere then: each process says so, and what to
+/// do about it, and acts when that was done.
+#[test]
+fn a_home_database_that_only_reads_is_said_by_whoever_cannot_act() {
+    let database = Postgres::database();
+    let program = open_shop(&database, SELDOM);
+    // Its own sessions are as they were when they began.
+    let admin = database.session();
+    let setting = |change: &str| admin.exec(&format!("alter database {} {change}", database.name()));
+    setting("set default_transaction_read_only = on");
+    let watched = Watched::start(&program);
+    let paused = "forgetd_paused{database=\"main\",reason=\"read_only\"}";
+    until("it says so", 30, || watched.metric(paused) == Some(1.0));
+    assert_eq!((watched.metric(UP), watched.metric("forgetd_holder")), (Some(1.0), Some(0.0)));
+    assert_eq!(watched.board()["role"]["nobody"]["cause"], "read_only");
+    assert_eq!(watched.get("/readyz", "*/*").0, 200, "it is known who acts, and the application goes on");
+    let page = watched.get("/status", "text/html").1;
+    assert!(page.contains("Nobody acts") && page.contains("connect to the primary"), "{page}");
+    let said = program.call(&["status"]).expect(0).stdout;
+    assert!(said.starts_with("nobody acts: the home database takes no writes"), "{said}");
+    setting("reset default_transaction_read_only");
+    until_held(&program);
+    until("it works again", 30, || watched.metric(paused) == Some(0.0));
+    program.call(&["run"]).expect(0);
+    assert_eq!(shop::rows(&database), FRESH);
+    let log = watched.end();
+    assert!(log.contains("reason=\"read_only\"") && log.contains("connect to the primary"), "{log}");
+}
+
+/// A look meets a database that goes away while something else is asked of the holder: that is a failure, and no
+/// interruption, whatever was asked.
+#[test]
+fn a_look_that_fails_is_no_interruption_because_something_was_asked() {
+    let (home, crm) = (Postgres::database(), Postgres::database());
+    shop::create(&crm, DUE, FRESH);
+    let wire = Wire::to(Postgres::address());
+    let policy = |url: &str| {
+        let rule = shop::rule().with("database: crm").with(SELDOM);
+        Policy::new(&home.url()).another("crm", url).top(&format!("coordination: {{ lease: {LEASE} }}")).rule(&rule)
+    };
+    let person = Program::installed(&policy(&crm.url()));
+    let pod = person.another(&policy(&crm.url_at(wire.port())));
+    let mut command = pod.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let process = Process::spawn(command.env("FORGETD_FAULT", "run.recheck.before=stop@1"));
+    until_held(&person);
+    let asked = person.start(&["run", "--json"]);
+    shop::until_frozen(&process);
+    wire.set(Link::Held);
+    let other = person.start(&["resume"]);
+    let open = || home.count(&format!("select count(*) from {} where state = 'open'", home.control_table("request")));
+    until("something else is asked", 30, || open() == 1);
+    process.signal("CONT");
+    until("it is heard, and the run is to end", 30, || open() == 0);
+    wire.set(Link::Refused);
+    let report = asked.wait().expect(1).lines().remove(0);
+    assert_eq!((&report["verdict"], &report["cause"]), (&"failed".into(), &"unreachable".into()), "{report}");
+    other.wait().expect(0);
+    process.signal("TERM");
+    let ended = process.wait().expect(0);
+    assert!(!ended.stderr.contains("interrupted"), "{}", ended.stderr);
+    assert_eq!(shop::rows(&crm), DUE + FRESH);
 }
