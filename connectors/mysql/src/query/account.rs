@@ -33,8 +33,9 @@ impl Query {
             }
         };
         let text = format!(
-            "select forgetd_month, count({counted}), max(forgetd_n) from (select {month} as forgetd_month, \
-             row_number() over () as forgetd_n from {from}{limit}) as {ALIAS} group by forgetd_month order by forgetd_month"
+            "select forgetd_month, count({counted}), max(forgetd_n) from (select *, row_number() over () as forgetd_n from \
+             (select {month} as forgetd_month from {from}{limit}) as {ALIAS}) as {ALIAS} \
+             group by forgetd_month order by forgetd_month"
         );
         Ok(sql.say(text))
     }

@@ -70,12 +70,16 @@ impl Query {
                 |(n, column)| format!("max(case when {condition} then {} end)", codec::read(column, &format!("b{n}")));
             read.iter().copied().enumerate().map(one).collect::<Vec<_>>().join(", ")
         };
+        let again: Vec<String> = (0..columns.len()).map(|n| format!("b{n}")).collect();
+        // The rows are taken before any of them is counted: both products number every row there is, and only then keep to
+        // a limit beside it.
         let text = format!(
             "select {by_due}, {by_rows} from (select *, sum(forgetd_due) over (order by forgetd_n \
              rows between unbounded preceding and current row) as forgetd_before from \
-             (select {named}, coalesce({predicate}, false) as forgetd_due, \
-             row_number() over (order by {order}) as forgetd_n from {from} where {rows} order by {order} limit {row_at}) \
-             as {ALIAS}) as {ALIAS}",
+             (select *, row_number() over (order by {again}) as forgetd_n from \
+             (select {named}, coalesce({predicate}, false) as forgetd_due from {from} where {rows} order by {order} \
+             limit {row_at}) as {ALIAS}) as {ALIAS}) as {ALIAS}",
+            again = again.join(", "),
             by_due = pick(&format!("forgetd_due and forgetd_before = {due_at}")),
             by_rows = pick(&format!("forgetd_n = {row_at}")),
             named = named.join(", "),
