@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use forgetd_connector::{Cause, ConnectContext, Connections, Connector, Fault, FaultClass};
 use futures_util::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::config::{Config, Control, Database, Problem, Problems};
-use crate::run::Databases;
+use crate::config::{Config, Control, Database, Problem, Problems, UrlSource};
+use crate::run::{Databases, Reach};
 
 /// How long any single call to a database may take before it is given up as lost.
 const CALL_TIMEOUT_MS: u64 = 60_000;
@@ -38,7 +39,10 @@ pub async fn connect_counted(config: &Config, count: impl Fn(&str) -> Connection
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok(Databases::new(connectors)) } else { Err(Problems(problems)) }
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    Ok(Databases::new(connectors).with_replicas(replicas(config)))
 }
 
 /// Connects to one database of the configuration.
@@ -70,6 +74,35 @@ async fn connect_to_one(
         Ok(url) => connect_one(database, &url, instance, connections).await,
         Err(problem) if database.url.is_command() => Ok(Err(no_url(&database.name, &problem))),
         Err(problem) => Err(problem),
+    }
+}
+
+/// The replicas that the databases name; none is connected to yet.
+fn replicas(config: &Config) -> BTreeMap<String, Vec<Box<dyn Reach>>> {
+    let of = |database: &Database| {
+        let reach = |(n, url): (usize, &UrlSource)| {
+            let name = format!("{}.replicas[{n}]", database.name);
+            let database = Database { name, url: url.clone(), ..database.clone() };
+            Box::new(Replica { database, instance: config.instance.clone() }) as Box<dyn Reach>
+        };
+        (database.name.clone(), database.replicas.iter().enumerate().map(reach).collect())
+    };
+    config.databases.iter().filter(|database| !database.replicas.is_empty()).map(of).collect()
+}
+
+/// A replica of a database: connected to as the database is, at another place.
+struct Replica {
+    database: Database,
+    instance: String,
+}
+
+#[async_trait(?Send)]
+impl Reach for Replica {
+    async fn connect(&self) -> Result<Box<dyn Connector>, Fault> {
+        let Replica { database, instance } = self;
+        let misread = |problem: Problem| no_url(&database.name, &problem);
+        let url = database.url.read().await.map_err(misread)?;
+        connect_one(database, &url, instance, Connections::default()).await.map_err(misread)?
     }
 }
 

@@ -108,6 +108,8 @@ pub struct DatabaseState {
     pub paused: Option<Pause>,
     /// Until when, where that is known.
     pub paused_until: Option<Timestamp>,
+    /// Why the throttle lets no batch of a run start, if so, and what it found.
+    pub throttled: Option<(Pause, String)>,
 }
 
 /// Why no batch starts in a database. The ids are part of the metrics.
@@ -124,6 +126,20 @@ pub enum Pause {
     ReadOnly,
     /// It cannot be reached.
     Unreachable,
+    /// A replica is further behind than its limit.
+    ReplicaLag,
+    /// A replica that it names cannot be asked.
+    ReplicaUnreachable,
+    /// A server that it names as a replica is none of it.
+    NotMyReplica,
+    /// What its throttle goes by cannot be read.
+    SignalUnread,
+    /// The server keeps too much of its log.
+    LogKept,
+    /// Too many sessions are at work.
+    Load,
+    /// The operator's own signal says no.
+    Veto,
 }
 
 /// One rule.
@@ -205,8 +221,25 @@ impl Role {
 
 impl Pause {
     /// Every reason, for pre-created series.
-    pub const ALL: &[Self] =
-        &[Self::EvidenceBacklog, Self::QuietWindow, Self::Operator, Self::ReadOnly, Self::Unreachable];
+    pub const ALL: &[Self] = &[
+        Self::EvidenceBacklog,
+        Self::QuietWindow,
+        Self::Operator,
+        Self::ReadOnly,
+        Self::Unreachable,
+        Self::ReplicaLag,
+        Self::ReplicaUnreachable,
+        Self::NotMyReplica,
+        Self::SignalUnread,
+        Self::LogKept,
+        Self::Load,
+        Self::Veto,
+    ];
+
+    /// The reason for which the throttle holds batches back.
+    pub fn of_the_throttle(cause: Cause) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| cause.is_of_the_throttle() && reason.cause() == cause)
+    }
 
     /// The cause whose fix says what to do about it.
     pub const fn cause(self) -> Cause {
@@ -216,17 +249,21 @@ impl Pause {
             Self::Operator => Cause::Paused,
             Self::ReadOnly => Cause::ReadOnly,
             Self::Unreachable => Cause::Unreachable,
+            Self::ReplicaLag => Cause::ReplicaLag,
+            Self::ReplicaUnreachable => Cause::ReplicaUnreachable,
+            Self::NotMyReplica => Cause::NotMyReplica,
+            Self::SignalUnread => Cause::SignalUnread,
+            Self::LogKept => Cause::LogKept,
+            Self::Load => Cause::Load,
+            Self::Veto => Cause::Veto,
         }
     }
 
-    /// The id in metrics and on the page.
+    /// The id in metrics and on the page: the cause's, but for the one that says who it was.
     pub const fn id(self) -> &'static str {
         match self {
-            Self::EvidenceBacklog => "evidence_backlog",
-            Self::QuietWindow => "quiet_window",
             Self::Operator => "operator",
-            Self::ReadOnly => "read_only",
-            Self::Unreachable => "unreachable",
+            reason => reason.cause().id(),
         }
     }
 }

@@ -82,6 +82,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "telemetry",
             "clock",
             "shutdown",
+            "throttle",
         ],
     ),
     (

@@ -11,7 +11,7 @@ use crate::{
     config::{Config, Control, Database, Store},
     guard, preflight,
     rules::{Mode, Policy, Rule},
-    run::Databases,
+    run::{Databases, unwatched},
 };
 
 /// The databases of a configuration, each connected or not.
@@ -65,7 +65,9 @@ pub async fn run(file: &Path, args: &Args) -> u8 {
             Ok(databases) => databases,
             Err(problems) => return complain(&problems),
         };
-        let report = connected(&config, &open(&config, &databases)).await;
+        let mut report = connected(&config, &open(&config, &databases)).await;
+        report.findings.extend(replicas(&config, &databases).await);
+        report.findings = preflight::ranked(report.findings);
         databases.close().await;
         report
     } else {
@@ -125,6 +127,17 @@ pub async fn connected(config: &Config, opened: &Opened<'_>) -> Report {
     report.findings.extend(forgetful(config));
     report.findings = preflight::ranked(report.findings);
     report
+}
+
+/// Replicas that cannot be watched: every batch would wait for them.
+async fn replicas(config: &Config, databases: &Databases) -> Vec<Finding> {
+    let mut findings = vec![];
+    for database in &config.databases {
+        let Ok(connector) = databases.get(&database.name) else { continue };
+        let unwatched = unwatched(connector, databases.replicas(&database.name)).await;
+        findings.extend(unwatched.into_iter().map(|found| Finding::blocks(found.cause, &database.name, found.detail)));
+    }
+    findings
 }
 
 /// The connection to `name`, or why there is none.

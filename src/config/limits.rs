@@ -42,6 +42,28 @@ pub(super) const BATCH_MS_TARGET: u64 = 25;
 /// Longer transactions are what forgetd is there to avoid.
 pub(super) const BATCH_MS_TARGET_RANGE: RangeInclusive<u64> = 1..=10_000;
 
+/// How far a replica may be behind, in seconds: who reads there notices more.
+pub(super) const REPLICA_LAG_SECS_MAX: u64 = 5;
+/// A replica is looked at once a second, and nobody waits for hours.
+pub(super) const REPLICA_LAG_SECS_MAX_RANGE: RangeInclusive<u64> = 1..=3_600;
+
+/// Rows in a second, where they are limited.
+pub(super) const ROWS_PER_SECOND_MAX_RANGE: RangeInclusive<u32> = 1..=10_000_000;
+
+/// The server's log that may be kept for slots, in MiB: many disks have room for as much, and a purge makes it grow.
+pub(super) const LOG_KEPT_MIB_MAX: u64 = 10_240;
+/// From one segment up.
+pub(super) const LOG_KEPT_MIB_MAX_RANGE: RangeInclusive<u64> = 16..=100_000_000;
+
+/// Sessions at work, where they are limited.
+pub(super) const ACTIVE_SESSIONS_MAX_RANGE: RangeInclusive<u64> = 1..=100_000;
+
+/// Replicas that one database names.
+pub(super) const REPLICAS_MAX: usize = 16;
+
+/// Bytes of a veto's statement or address.
+pub(super) const VETO_BYTES_MAX: usize = 10_000;
+
 /// The name of control tables.
 pub(super) const CONTROL_NAME: &str = "forgetd";
 

@@ -38,5 +38,5 @@ pub use load::{LoadOptions, files, load};
 pub use problem::{Problem, Problems};
 pub use schema::schema;
 pub use secret::Secret;
-pub use settings::{Config, Control, Coordination, Database, Evidence, PseudonymKey, Store, Throttle};
+pub use settings::{Config, Control, Coordination, Database, Evidence, PseudonymKey, Store, Throttle, Veto};
 pub use url::UrlSource;

@@ -76,6 +76,9 @@ pub(super) struct RawDatabase {
     pub(super) max_connections: Field<u32>,
     /// How hard it may be worked.
     pub(super) throttle: Field<RawThrottle>,
+    /// Where its replicas are, each written like `url`: they are asked how far they are behind. A PostgreSQL server knows its
+    /// own standbys, so that only cascaded or logical ones are named there; MySQL and MariaDB know none.
+    pub(super) replicas: Field<Vec<Field<TextOr<RawUrl>>>>,
 }
 
 /// Where a secret is. It never stands in the configuration itself.
@@ -124,8 +127,30 @@ pub(super) struct RawThrottle {
     /// How long a batch shall last, in milliseconds, from 1 to 10000: batches begin at 1000 rows and grow or shrink until they
     /// last about as long. Default: 25.
     pub(super) batch_ms_target: Field<u64>,
+    /// The most rows that are changed in a second. Default: as many as go.
+    pub(super) rows_per_second_max: Field<u32>,
+    /// How far a replica may be behind, in seconds, before batches wait. Default: 5, for every standby that a PostgreSQL
+    /// server shows and every server in `replicas`; where it is written, standbys that the role cannot see hold batches back.
+    pub(super) replica_lag_secs_max: Field<u64>,
+    /// How much of its log a PostgreSQL server may keep for replication slots, in MiB, before batches wait. Default: 10240.
+    pub(super) log_kept_mib_max: Field<u64>,
+    /// How many sessions may be at work in the server, without ours, before batches wait. Default: any number.
+    pub(super) active_sessions_max: Field<u64>,
+    /// A signal of your own that makes batches wait.
+    pub(super) veto: Field<RawVeto>,
     /// Hours in which nothing is started: a run ends with its batch and goes on afterwards, and a fire time waits.
     pub(super) quiet: Field<Vec<Field<RawQuiet>>>,
+}
+
+/// A signal that makes batches wait, read once a second. One that cannot be read makes them wait too.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Veto")]
+pub(super) enum RawVeto {
+    /// A statement with one value, run on the database: true, or a number that is not 0, makes them wait.
+    Sql(String),
+    /// An address (`http://` or `https://`): any answer but a success (2xx) makes them wait.
+    Http(String),
 }
 
 /// Hours in which nothing is started in a database.

@@ -1,7 +1,7 @@
 //! What the daemon was told, resolved: defaults applied, names checked, paths absolute or relative to the working
 //! folder, nothing of the files' form left.
 
-use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
 use jiff::Timestamp;
 
@@ -59,6 +59,8 @@ pub struct Database {
     pub throttle: Throttle,
     /// When nothing is started.
     pub quiet: QuietWindows,
+    /// Where its replicas are that are to be asked how far they are behind.
+    pub replicas: Vec<UrlSource>,
 }
 
 /// How hard a database may be worked.
@@ -70,6 +72,27 @@ pub struct Throttle {
     pub transform_rows_max: u32,
     /// How long a batch shall last: its size follows what was measured.
     pub batch_target: Duration,
+    /// The most rows that are changed in a second.
+    pub rows_per_second_max: Option<u32>,
+    /// How far a replica may be behind.
+    pub replica_lag_max: Duration,
+    /// Whether that was written, and does not only hold by default.
+    pub replica_lag_asked: bool,
+    /// The most of its log that the server may keep for replication slots, in bytes.
+    pub log_kept_max: u64,
+    /// The most sessions that may be at work.
+    pub active_sessions_max: Option<u64>,
+    /// A signal of the operator's.
+    pub veto: Option<Veto>,
+}
+
+/// What says whether nothing may be done in a database now.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Veto {
+    /// A statement with one value: true, or a number that is not 0, says no.
+    Sql(String),
+    /// An address: another answer than a success says no.
+    Http(String),
 }
 
 impl Throttle {
@@ -147,6 +170,18 @@ impl Config {
     /// The home database. Loading makes sure that there is exactly one.
     pub fn home(&self) -> Option<&Database> {
         self.databases.iter().find(|database| database.home)
+    }
+}
+
+// === impl Veto ===
+
+/// Without the text: it may name people.
+impl fmt::Debug for Veto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sql(_) => "sql",
+            Self::Http(_) => "http",
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 const SHOWN_MAX: usize = 48;
 
 /// Keys of the contract that this version does not act on yet. Silence about them would be a rule that does not hold.
-const LATER: &[&str] = &["archive", "floor", "hold", "holds", "replica_lag_secs_max", "rows_per_second_max"];
+const LATER: &[&str] = &["archive", "floor", "hold", "holds"];
 
 /// The key in backquotes, if it looks like a key at all.
 pub(super) fn key(name: &str) -> String {

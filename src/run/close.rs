@@ -228,6 +228,7 @@ fn judge(
         Some(Halt::Interrupted) => return (Verdict::Partial, Some(Cause::Interrupted), None),
         Some(Halt::Backlog) => return (Verdict::Partial, Some(Cause::EvidenceBacklog), None),
         Some(Halt::Quiet) => return (Verdict::Partial, Some(Cause::QuietWindow), None),
+        Some(Halt::Paused(reason)) => return (Verdict::Partial, Some(reason.cause), Some(reason.detail.clone())),
         Some(Halt::Fenced) => return (Verdict::Failed, Some(Cause::Fenced), None),
         Some(Halt::Unknown(fault)) => {
             return (Verdict::Failed, Some(Cause::Unknown), Some(fault.to_string()));
@@ -281,7 +282,9 @@ fn failed(report: Report, fault: &Fault) -> Report {
 /// lost database is resumed.
 async fn close(opened: &Opened<'_>, halt: Option<&Halt>, report: Report) -> Report {
     let goes_on = match halt {
-        Some(Halt::Fenced | Halt::Unknown(_) | Halt::Interrupted | Halt::Quiet | Halt::SealOpen(_)) => true,
+        Some(
+            Halt::Fenced | Halt::Unknown(_) | Halt::Interrupted | Halt::Quiet | Halt::Paused(_) | Halt::SealOpen(_),
+        ) => true,
         Some(Halt::Fault(fault)) => {
             matches!(fault.class, FaultClass::Disconnected | FaultClass::Unreachable | FaultClass::Transient)
         }

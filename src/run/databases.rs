@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use forgetd_connector::{Connector, Fault, FaultClass};
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -22,6 +23,14 @@ pub struct Databases {
     connectors: BTreeMap<String, Result<Box<dyn Connector>, Fault>>,
     /// Whether servers were asked to stop statements.
     cancelled: Cell<bool>,
+    replicas: BTreeMap<String, Vec<Box<dyn Reach>>>,
+}
+
+/// Where a replica is: it is connected to only while batches go on, and again after it was lost.
+#[async_trait(?Send)]
+pub trait Reach {
+    /// Connects. A problem with its configuration is a fault here: the database itself can be worked on once it is mended.
+    async fn connect(&self) -> Result<Box<dyn Connector>, Fault>;
 }
 
 // === impl Databases ===
@@ -29,7 +38,19 @@ pub struct Databases {
 impl Databases {
     /// The outcome of connecting to each.
     pub fn new(connectors: BTreeMap<String, Result<Box<dyn Connector>, Fault>>) -> Self {
-        Self { connectors, cancelled: Cell::new(false) }
+        Self { connectors, cancelled: Cell::new(false), replicas: BTreeMap::new() }
+    }
+
+    /// The same, with the replicas that each names.
+    #[must_use]
+    pub fn with_replicas(mut self, replicas: BTreeMap<String, Vec<Box<dyn Reach>>>) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// The replicas that a database names.
+    pub fn replicas(&self, name: &str) -> &[Box<dyn Reach>] {
+        self.replicas.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The connection to one database, or why there is none.

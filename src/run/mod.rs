@@ -28,12 +28,14 @@ mod site;
 pub mod standing;
 mod sweep;
 mod verdict;
+mod veto;
 mod waiting;
 mod walk;
+mod watch;
 
 pub use approvals::{Approver, RuleApproval};
 pub use clerk::{Clerk, NO_LANE, Subject};
-pub use databases::Databases;
+pub use databases::{Databases, Reach};
 pub use observe::observe;
 pub use outcome::Outcome;
 pub use pace::Pace;
@@ -46,6 +48,7 @@ pub use signed::SignedError;
 pub use site::{Site, Sites};
 pub use verdict::Verdict;
 pub use waiting::{Waiting, waiting};
+pub use watch::unwatched;
 
 /// The lane of every rule: one key range, so far.
 pub const LANE: &str = "0";

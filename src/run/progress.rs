@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::telemetry::metrics::BatchResult;
+use crate::throttle::PauseReason;
 
 /// A listener. It is called between batches and must not block.
 pub trait Progress {
@@ -14,6 +15,10 @@ pub trait Progress {
     fn uncommitted(&self, _rule: &str, _result: BatchResult) {}
     /// The run ended.
     fn end(&self, rule: &str);
+    /// The slowest replica of a database is so far behind, as was read just now; nothing: there is none.
+    fn lag(&self, _database: &str, _behind: Option<Duration>) {}
+    /// The throttle lets no batch start in a database, for this reason; nothing: they go on.
+    fn paused(&self, _database: &str, _reason: Option<&PauseReason>) {}
     /// So many entries came into the evidence log.
     fn appended(&self, _entries: u64) {}
     /// The evidence log could not be extended.

@@ -15,6 +15,7 @@ use super::job::Job;
 use super::keyed;
 use super::resume;
 use super::sweep::{self, Swept};
+use super::watch::Watcher;
 use super::{Pace, Report, Session, Site, Verdict};
 use crate::evidence::entry::{EntryBody, RunStarted};
 use crate::guard::{Book, Seen};
@@ -51,7 +52,7 @@ pub(super) struct Blocked {
 /// Runs the rule and reports. Never fails: whatever goes wrong is a verdict.
 pub(super) async fn run(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>) -> Report {
     let started = Instant::now();
-    let new = ulid::Ulid::generate().to_string();
+    let new = new_run();
     let mut report = Report::new(rule, new.clone());
     report = match attempt(session, rule, pace, &mut report).await {
         Ok(report) => report,
@@ -63,17 +64,25 @@ pub(super) async fn run(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>) -> 
             }
             report.ended(Verdict::Partial, Some(Cause::Interrupted), Some(blocked.detail))
         }
-        Err(blocked) => {
-            let report = report.ended(blocked.verdict, Some(blocked.cause), Some(blocked.detail));
-            // An evidence log that cannot be trusted takes no entry either.
-            if session.is_sound() {
-                close::note_skipped(session, rule, blocked.cause, None).await;
-            }
-            report
-        }
+        Err(blocked) => refused(session, rule, report, blocked).await,
     };
     report.seconds = started.elapsed().as_secs_f64();
     report
+}
+
+/// The report of a run that did not begin, with an entry that says so.
+pub(super) async fn refused(session: &Session<'_>, rule: &Rule, report: Report, blocked: Blocked) -> Report {
+    let report = report.ended(blocked.verdict, Some(blocked.cause), Some(blocked.detail));
+    // An evidence log that cannot be trusted takes no entry either.
+    if session.is_sound() {
+        close::note_skipped(session, rule, blocked.cause, None).await;
+    }
+    report
+}
+
+/// The name of a run that begins.
+pub(super) fn new_run() -> String {
+    ulid::Ulid::generate().to_string()
 }
 
 /// What is known of the run stands in `report` as soon as it is known, also where something stops it then.
@@ -350,9 +359,9 @@ async fn act(
     pace.progress.begin(&rule.name, report.due.unwrap_or_default(), report.due_exact);
     let more = looked.swept.more;
     let opened = Opened { session, site, job: &job, row, findings: &looked.findings, resumed, more };
-    let report = close::walk_and_close(&opened, pace, report).await;
+    let report = Box::pin(watched(site, pace, close::walk_and_close(&opened, pace, report))).await;
     pace.progress.end(&rule.name);
-    let goes_on = matches!(report.cause, Some(Cause::Interrupted | Cause::QuietWindow));
+    let goes_on = report.cause.is_some_and(Cause::goes_on);
     if matches!(report.verdict, Verdict::Clean | Verdict::Partial) && !goes_on {
         looked.book.ran(report.changed, began.elapsed().as_secs_f64());
         if report.verdict == Verdict::Clean {
@@ -363,6 +372,19 @@ async fn act(
         }
     }
     Ok(report)
+}
+
+/// Watches the database while `work` goes on.
+async fn watched<T>(site: &Site<'_>, pace: &Pace<'_>, work: impl Future<Output = T>) -> T {
+    let (stop, stopped) = watch::channel(false);
+    let work = async {
+        let done = work.await;
+        stop.send_replace(true);
+        done
+    };
+    let watcher = Watcher::new(site, pace.gate);
+    let (done, ()) = tokio::join!(work, watcher.watch(&pace.readings, pace.progress, stopped));
+    done
 }
 
 fn started(

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use forgetd_connector::{Atomicity, Cause, Commit, Fault, FaultClass, FenceRaise, Lease};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::clerk::{Clerk, NO_LANE, Subject};
 use super::close;
@@ -36,6 +36,7 @@ use crate::evidence::{EvidenceFault, Relay, RelayConfig, StoreAt};
 use crate::keys::EvidenceKey;
 use crate::lease;
 use crate::rules::{Difference, Rule};
+use crate::throttle::{Gate, RowRate};
 
 /// Of a policy with more rules no entry names what changed in each.
 const NAMED_RULES_MAX: usize = 200;
@@ -355,17 +356,24 @@ impl<'a> Session<'a> {
     }
 
     async fn run_rule(&self, rule: &Rule) -> Report {
-        // Without a site there is no batch: the run says why.
-        let (batch_rows_max, batch_target) = self.sites.site(&rule.database).map_or((1, Duration::ZERO), |site| {
-            let throttle = &site.settings.throttle;
-            (throttle.rows_max(rule).min(site.connector.capabilities().batch_rows_max), throttle.batch_target)
-        });
+        let site = match self.sites.site(&rule.database) {
+            Ok(site) => site,
+            Err(fault) => {
+                return super::rule::refused(self, rule, Report::new(rule, super::rule::new_run()), fault.into()).await;
+            }
+        };
+        let throttle = &site.settings.throttle;
+        let rate = throttle.rows_per_second_max.map(|rows| RowRate::new(rows, Instant::now()));
+        let batch_rows_max = throttle.rows_max(rule).min(site.connector.capabilities().batch_rows_max);
         let pace = Pace {
-            batch_rows_max,
-            batch_target,
+            batch_rows_max: batch_rows_max.min(rate.as_ref().map_or(u32::MAX, RowRate::rows_max)),
+            batch_target: throttle.batch_target,
             receipts_pending_max: self.config.evidence.receipts_pending_max,
             backlog: &self.backlog,
             quiet: self.config.quiet(&rule.database),
+            gate: &Gate::new(super::watch::limits(throttle)),
+            readings: watch::Sender::new(None),
+            rate: RefCell::new(rate),
             stop: self.stop.clone(),
             progress: self.progress,
         };

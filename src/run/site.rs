@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use forgetd_connector::{Atomicity, Cause, Connector, Control, ControlState, Fault, FaultClass, Generation};
 
-use super::Databases;
+use super::{Databases, Reach};
 use crate::config::{self, Config};
 
 /// One database of the policy with the control tables that hold its receipts.
@@ -15,6 +15,8 @@ pub struct Site<'a> {
     pub settings: &'a config::Database,
     /// The connection to its rows.
     pub connector: &'a dyn Connector,
+    /// The replicas that it names.
+    pub replicas: &'a [Box<dyn Reach>],
     /// The control tables.
     pub control: &'a dyn Control,
     /// How effect and receipt belong together.
@@ -90,7 +92,8 @@ impl<'a> Site<'a> {
             config::Control::At(other) => (databases.get(other)?, Atomicity::Sealed),
         };
         let state = holder.control().inspect().await?;
-        Ok(Self { name: &settings.name, settings, connector, control: holder.control(), atomicity, state })
+        let replicas = databases.replicas(&settings.name);
+        Ok(Self { name: &settings.name, settings, connector, replicas, control: holder.control(), atomicity, state })
     }
 
     /// The generation of the control tables, or why they cannot be used.

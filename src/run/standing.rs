@@ -172,7 +172,7 @@ impl Standing {
         self.last.as_ref().is_some_and(|last| {
             last.at >= fire
                 && !last.run_id.is_empty()
-                && matches!(last.cause, Some(Cause::Interrupted | Cause::QuietWindow))
+                && last.cause.is_some_and(Cause::goes_on)
                 && resume::is_young(rule, quiet, last.at, now)
         })
     }
@@ -245,5 +245,5 @@ pub(crate) fn written(commit: Commit) -> Result<(), Fault> {
 
 /// Whether the run's fire time is still to be served: it broke off, and is tried again before the next one.
 pub fn will_go_on(report: &Report) -> bool {
-    report.verdict == Verdict::Failed || matches!(report.cause, Some(Cause::Interrupted | Cause::QuietWindow))
+    report.verdict == Verdict::Failed || report.cause.is_some_and(Cause::goes_on)
 }

@@ -1,25 +1,32 @@
 //! Drives a lane from where it stands to its end, batch by batch: halving, skipping, retrying, stopping.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use forgetd_connector::{Cause, Compare, Cursor, Effect, Fault, FaultClass, Lane, LockWait, Next, Order};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::batch::{self, Batched, Stopped};
 use super::job::Job;
 use super::{Pace, seals};
 use crate::clock;
 use crate::run::LANE;
-use crate::throttle::BatchSize;
+use crate::throttle::{BatchSize, Decision, PauseReason};
 
 /// How often a batch is tried again after a deadlock, a lost connection or an opened seal, in a row.
 const TRIES_MAX: usize = 8;
 
 /// Every so many batches, and at the first, all tables' counters are compared: triggers are not in the closure.
 const COMPARE_ALL_EVERY: u64 = 64;
+
+/// How long a pause lasts before the run ends, to go on later: others may wait for their turn.
+const PAUSE_MAX: Duration = Duration::from_secs(300);
+
+/// How often it is looked whether a pause is over, if nothing else wakes the walk.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a walk came to.
 #[derive(Debug, Default)]
@@ -51,6 +58,8 @@ pub(super) enum Halt {
     Backlog,
     /// A quiet window opened.
     Quiet,
+    /// The throttle let no batch start for long.
+    Paused(PauseReason),
     /// Another holder acts.
     Fenced,
     /// A fault that trying again does not mend.
@@ -83,6 +92,8 @@ pub(super) struct Walk<'a, 'j> {
     size: BatchSize,
     /// Whether locked rows are passed over throughout, not only after one was met.
     skips: bool,
+    /// Whether the next change went out behind the last commit: its transaction is open, or its keys were picked.
+    ahead: Cell<bool>,
     done: Walked,
     tries: Vec<Duration>,
 }
@@ -107,13 +118,27 @@ impl<'a, 'j> Walk<'a, 'j> {
         let skips = locks == LockWait::Skip;
         let stand = Stand { from, rows, locks, batches: 0, changed: 0 };
         let size = BatchSize::new(rows, pace.batch_target);
-        Ok(Self { job, pace, lane: None, sequence, stand, size, skips, done: Walked::default(), tries: pauses() })
+        Ok(Self {
+            job,
+            pace,
+            lane: None,
+            sequence,
+            stand,
+            size,
+            skips,
+            ahead: Cell::new(false),
+            done: Walked::default(),
+            tries: pauses(),
+        })
     }
 
     /// Walks to the lane's end or to the first reason to halt. What was done stands in the result either way.
     /// `changed_before` are rows this run has changed already; they count against its cap.
     pub(super) async fn run(mut self, changed_before: u64) -> (Walked, Option<Halt>) {
         loop {
+            if let Err(halt) = self.clear().await {
+                return (self.done, Some(halt));
+            }
             let order = match self.order(&self.stand, changed_before) {
                 Ok(order) => order,
                 Err(halt) => return (self.done, Some(halt)),
@@ -121,6 +146,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             let next = match self.batch(&order, changed_before).await {
                 Ok(batched) => self.account(batched, order.rows_max, changed_before),
                 Err(stopped) => {
+                    self.ahead.set(false);
                     if let Some(result) = stopped.result() {
                         self.pace.progress.uncommitted(&self.job.rule.name, result);
                     }
@@ -143,19 +169,72 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
     }
 
-    /// What the next batch shall do where the walk stands like this, or why there is none.
-    fn order(&self, stand: &Stand, changed_before: u64) -> Result<Order, Halt> {
+    /// Waits until the server and its replicas can take a batch, or until something else is to be done. No transaction is
+    /// open meanwhile: a batch that has begun comes to its end first.
+    async fn clear(&self) -> Result<(), Halt> {
+        if self.ahead.take() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let mut told = None;
+        let cleared = loop {
+            if let Some(halt) = self.halt() {
+                break Err(halt);
+            }
+            let pause = match self.pace.look() {
+                Decision::Go => match self.pace.wait(0) {
+                    Duration::ZERO => break Ok(()),
+                    wait => wait.min(LOOK_AGAIN),
+                },
+                Decision::Unread => LOOK_AGAIN,
+                Decision::Pause(reason) => {
+                    if told.as_ref() != Some(&reason.cause) {
+                        told = Some(reason.cause);
+                        let (cause, fix) = (reason.cause.id(), reason.cause.fix());
+                        let database = self.job.clerk.database;
+                        tracing::warn!(database, rule = %self.job.rule.name, cause, fix, "batches wait: {}", reason.detail);
+                        self.pace.progress.paused(database, Some(&reason));
+                    }
+                    if began.elapsed() > PAUSE_MAX {
+                        // It stays told: the run goes on later, if it may then.
+                        return Err(Halt::Paused(reason));
+                    }
+                    LOOK_AGAIN
+                }
+            };
+            let mut readings = self.pace.readings.subscribe();
+            let mut stop = self.pace.stop.clone();
+            tokio::select! {
+                () = sleep(pause) => {}
+                Ok(()) = readings.changed() => {}
+                Ok(_) = stop.wait_for(|stopped| *stopped) => {}
+            }
+        };
+        if told.is_some() {
+            tracing::info!(database = self.job.clerk.database, "batches go on");
+            self.pace.progress.paused(self.job.clerk.database, None);
+        }
+        cleared
+    }
+
+    /// Why there is no further batch, whatever it would do.
+    fn halt(&self) -> Option<Halt> {
         if *self.pace.stop.borrow() {
-            return Err(Halt::Interrupted);
+            return Some(Halt::Interrupted);
         }
         if !self.job.claim.alive() {
-            return Err(Halt::Fenced);
+            return Some(Halt::Fenced);
         }
         if self.pace.backlog.get() > self.pace.receipts_pending_max {
-            return Err(Halt::Backlog);
+            return Some(Halt::Backlog);
         }
-        if self.pace.quiet.until(clock::now()).is_some() {
-            return Err(Halt::Quiet);
+        self.pace.quiet.until(clock::now()).map(|_| Halt::Quiet)
+    }
+
+    /// What the next batch shall do where the walk stands like this, or why there is none.
+    fn order(&self, stand: &Stand, changed_before: u64) -> Result<Order, Halt> {
+        if let Some(halt) = self.halt() {
+            return Err(halt);
         }
         let rows = stand.rows.min(self.size.rows());
         let rows_max = match self.job.rule.cap.rows_per_run {
@@ -201,12 +280,17 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
         let following = |effect: &Effect| {
             let from = effect.next.cursor()?.clone();
+            if self.pace.look() != Decision::Go || self.pace.wait(effect.changed) > Duration::ZERO {
+                return None;
+            }
             // This batch's own receipt will wait too.
             if self.pace.backlog.get() >= self.pace.receipts_pending_max {
                 return None;
             }
             let stand = Stand { from: Some(from), ..self.behind(effect.changed, true) };
-            self.order(&stand, changed_before).ok()
+            let order = self.order(&stand, changed_before).ok();
+            self.ahead.set(order.is_some());
+            order
         };
         match lane {
             Lane::Atomic(lane) => batch::atomic(lane.as_mut(), order, self.job, self.sequence, following).await,
@@ -228,6 +312,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             *self.done.skipped.entry(Cause::Locked).or_default() += batched.locked;
         }
         if batched.receipt {
+            self.pace.spend(batched.changed);
             self.size.took(asked, batched.changed, batched.open);
             self.sequence += 1;
             self.done.batches = self.stand.batches;

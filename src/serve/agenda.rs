@@ -63,6 +63,10 @@ pub fn next(
         if let (1.., Some(last)) = (standing.failures, &standing.last) {
             at = at.max(later(last.at.min(now), retry(standing.failures)));
         }
+        // The throttle paused it for longer than a run waits: it looks again whether it may go on.
+        if let Some(last) = standing.last.as_ref().filter(|last| last.cause.is_some_and(Cause::is_of_the_throttle)) {
+            at = at.max(later(last.at.min(now), retry(1)));
+        }
         if let Some(end) = quiet.until(at.max(now)) {
             at = end;
         }

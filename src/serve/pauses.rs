@@ -58,6 +58,9 @@ fn pause(database: &Database, config: &Config, board: &Board, now: Timestamp) ->
     if rules.peek().is_some() && rules.all(|rule| rule.standing.paused.is_some()) {
         return Some((Pause::Operator, None));
     }
+    if let Some((reason, _)) = board.databases.get(&database.name).and_then(|state| state.throttled.as_ref()) {
+        return Some((*reason, None));
+    }
     database.quiet.until(now).map(|end| (Pause::QuietWindow, Some(end)))
 }
 
@@ -211,9 +214,11 @@ mod tests {
     #[test]
     fn each_reason_says_what_to_do() {
         let causes: Vec<Cause> = Pause::ALL.iter().map(|reason| reason.cause()).collect();
-        assert_eq!(
-            causes,
-            [Cause::EvidenceBacklog, Cause::QuietWindow, Cause::Paused, Cause::ReadOnly, Cause::Unreachable]
+        let first = [Cause::EvidenceBacklog, Cause::QuietWindow, Cause::Paused, Cause::ReadOnly, Cause::Unreachable];
+        assert!(causes.starts_with(&first) && causes[5..].iter().all(|cause| cause.is_of_the_throttle()));
+        let of_the_throttle = Cause::ALL.iter().filter(|cause| cause.is_of_the_throttle());
+        assert!(
+            of_the_throttle.copied().all(|cause| Pause::of_the_throttle(cause).is_some_and(|p| p.cause() == cause))
         );
         assert!(Pause::ALL.iter().all(|reason| !reason.cause().fix().is_empty()));
     }

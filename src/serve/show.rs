@@ -7,12 +7,13 @@ use jiff::Timestamp;
 
 use super::agenda;
 use super::daemon::Daemon;
-use crate::board::{RuleState, Running};
+use crate::board::{Pause, RuleState, Running};
 use crate::config::Config;
 use crate::rules::Rule;
 use crate::run::standing::Standing;
 use crate::run::{Report, Tenure, Verdict};
 use crate::telemetry::metrics::BatchResult;
+use crate::throttle::PauseReason;
 
 impl Daemon {
     /// Something that must be mended by hand, and is no fault of a database.
@@ -88,6 +89,12 @@ impl Daemon {
                 state.running = running;
             }
         });
+    }
+
+    /// The throttle lets no batch start in a database, or lets them again.
+    pub(super) fn throttled(&self, database: &str, reason: Option<&PauseReason>) {
+        let found = reason.and_then(|reason| Some((Pause::of_the_throttle(reason.cause)?, reason.detail.clone())));
+        self.board.send_modify(|board| board.databases.entry(database.to_owned()).or_default().throttled = found);
     }
 
     /// A batch was committed.

@@ -19,6 +19,7 @@ use crate::rules::Rule;
 use crate::run::standing::Standing;
 use crate::run::{Databases, Firing, Progress, Refused, Report, Session, Sites, Tenure, Told, Turn};
 use crate::telemetry::metrics::BatchResult;
+use crate::throttle::PauseReason;
 use crate::{app, clock, preflight};
 
 /// How often a wave looks whether rules of other databases are due.
@@ -207,6 +208,14 @@ impl Progress for Hearing<'_> {
 
     fn uncommitted(&self, rule: &str, result: BatchResult) {
         self.daemon.uncommitted(rule, result);
+    }
+
+    fn lag(&self, database: &str, behind: Option<Duration>) {
+        self.daemon.metrics.replica_lag(database, behind.map(|behind| behind.as_secs_f64()));
+    }
+
+    fn paused(&self, database: &str, reason: Option<&PauseReason>) {
+        self.daemon.throttled(database, reason);
     }
 
     fn end(&self, rule: &str) {

@@ -1,5 +1,9 @@
 //! How hard a database is worked: pacing decisions, from what was measured. Pure; whoever walks a lane asks.
 
+mod gate;
+mod rate;
 mod size;
 
+pub use gate::{Decision, Gate, Limits, PauseReason, Reading};
+pub use rate::RowRate;
 pub use size::BatchSize;

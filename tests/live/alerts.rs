@@ -5,6 +5,7 @@ mod guards;
 mod process;
 mod scrape;
 mod tables;
+mod throttle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -31,6 +32,18 @@ const NEVER_BLOCK: &[(&[Cause], &str)] = &[
     (&[Cause::Fenced], "another process acts, and shows how the rules stand"),
     (&[Cause::Overlap, Cause::StartingDeadline], "a fire time without a run"),
     (&[Cause::QuietWindow], "nothing is started in the database, which has a metric of its own"),
+    (
+        &[
+            Cause::ReplicaLag,
+            Cause::ReplicaUnreachable,
+            Cause::NotMyReplica,
+            Cause::SignalUnread,
+            Cause::LogKept,
+            Cause::Load,
+            Cause::Veto,
+        ],
+        "batches wait in the database, which has a metric of its own",
+    ),
     (&[Cause::Requests], "of whoever asks: no rule stands so"),
     (&[Cause::PolicySplit], "of the instance, and not of a rule: it has a metric of its own"),
 ];
@@ -63,7 +76,7 @@ fn wanted() -> BTreeSet<String> {
 #[test]
 fn whatever_somebody_can_be_woken_for_is_seen_in_metrics() {
     let seen = Seen::default();
-    let scenes: [fn(&Seen); 4] = [tables::cases, tables::sabotage, guards::all, process::all];
+    let scenes: [fn(&Seen); 5] = [tables::cases, tables::sabotage, guards::all, process::all, throttle::all];
     std::thread::scope(|scope| {
         let running: Vec<_> = scenes.iter().map(|scene| scope.spawn(|| scene(&seen))).collect();
         for scene in running {
@@ -146,6 +159,14 @@ impl Seen {
         self.look(by, &watched);
         watched.end();
     }
+}
+
+/// Looks until a state has been seen, or fails.
+fn until_seen(seen: &Seen, by: &str, state: &str, processes: &[&Watched]) {
+    until(state, 60, || {
+        seen.note(by, &[Scrape::of(processes, 0.0)]);
+        seen.is_seen(state)
+    });
 }
 
 /// A daemon that knows who acts.

@@ -17,6 +17,7 @@ mod reloading;
 pub(crate) mod rollout;
 mod shops;
 mod standing_in;
+mod throttle;
 mod watched;
 mod watching;
 

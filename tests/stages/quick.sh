@@ -21,11 +21,14 @@ quick() {
   stage shell shell
 }
 
-# Everything that cargo runs, but for the crash harness, whose kills want the machine for themselves.
+# Everything that cargo runs, but for the crash harness, whose kills want the machine for themselves. Whole programs wait for
+# leases and schedules most of the time: more of them than there are cores run beside each other.
 tests() {
-  local names=()
-  while read -r name; do names+=(--test "$name"); done < <(test_binaries)
-  cargo test --locked "${features[@]}" --lib --bins "${names[@]}"
+  local names=() name status=0
+  while read -r name; do [ "$name" = live ] || names+=(--test "$name"); done < <(test_binaries)
+  cargo test --locked "${features[@]}" --lib --bins "${names[@]}" || status=$?
+  cargo test --locked "${features[@]}" --test live -- --test-threads $(($(nproc) * 2)) || status=$?
+  return "$status"
 }
 
 # The names of all integration tests of the workspace, once each, without the crash harness.

@@ -148,6 +148,20 @@ causes! {
     Paused = "paused", "`forgetd resume RULE` when it may run again";
     /// A quiet window of the database is open.
     QuietWindow = "quiet_window", "nothing to do: it goes on when the window ends; change `throttle.quiet` of the database to let it go on now";
+    /// A replica is further behind than the database's limit.
+    ReplicaLag = "replica_lag", "nothing to do, if it catches up: batches go on by themselves; else look at the replica, or raise `throttle.replica_lag_secs_max`";
+    /// A replica that the database names cannot be asked how far it is behind.
+    ReplicaUnreachable = "replica_unreachable", "let the replica answer, or take it out of `replicas` of the database";
+    /// A server that the database names as its replica shows other control tables, or none.
+    NotMyReplica = "not_my_replica", "correct `replicas` of the database: the server does not replicate its control tables";
+    /// What the throttle goes by cannot be read.
+    SignalUnread = "signal_unread", "let the role read it (PostgreSQL: grant pg_monitor), or take the limit out of `throttle`";
+    /// The server keeps much of its log for a replication slot.
+    LogKept = "log_kept", "look for a slot that nobody reads (pg_replication_slots) and drop it, or raise `throttle.log_kept_mib_max`";
+    /// More sessions are at work than the database's limit.
+    Load = "load", "nothing to do, if it is rare: batches go on when the load falls; else raise `throttle.active_sessions_max`";
+    /// The operator's own signal says no.
+    Veto = "veto", "nothing to do, if it is meant so: batches go on when `throttle.veto` does not say no any more";
     /// Its fire time is longer ago than it may begin late.
     StartingDeadline = "starting_deadline", "look at why nobody was there in time; raise `schedule.starting_deadline` if the rule may begin that late";
     /// Processes of the instance have had different policies for long.
@@ -164,6 +178,25 @@ impl Cause {
     /// Whether a person's approval of it holds until the rule or its tables change again, and not for one run only.
     pub const fn is_approved_for_good(self) -> bool {
         matches!(self, Self::CoolOff | Self::CatalogDrift)
+    }
+
+    /// Whether it holds batches back for a while: nothing is wrong with the rule, and its run goes on afterwards.
+    pub const fn is_of_the_throttle(self) -> bool {
+        matches!(
+            self,
+            Self::ReplicaLag
+                | Self::ReplicaUnreachable
+                | Self::NotMyReplica
+                | Self::SignalUnread
+                | Self::LogKept
+                | Self::Load
+                | Self::Veto
+        )
+    }
+
+    /// Whether a run that ended with it stands open, and goes on later.
+    pub const fn goes_on(self) -> bool {
+        matches!(self, Self::Interrupted | Self::QuietWindow) || self.is_of_the_throttle()
     }
 }
 

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use crate::catalog::named;
 use crate::{
     Atomicity, Capabilities, Catalog, Connections, Control, Count, DoneRows, Except, Explained, Facts, Fault, Finding,
-    Judged, Key, Lane, LaneClaim, Measure, Path, Profile, Rewrite, RowCap, Selection, Shape, Since, SinceColumn,
-    Statements, Table, TableRef, Transform, WhenNull,
+    Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, Rewrite, RowCap, Selection, Shape, Since,
+    SinceColumn, Statements, Strain, StrainAsked, Table, TableRef, Transform, WhenNull,
 };
 
 /// What every connector is told when it connects, beside its own configuration.
@@ -139,6 +139,17 @@ pub trait Connector: Send + Sync {
     /// Asks the server to stop the change or the read that a lane's session is at; it ends with an error then. A COMMIT and
     /// statements on control tables are left alone, but for a COMMIT that shares its packet with the next change, as on MySQL. Bounded, and never sure: an engine without such a thing does nothing.
     async fn cancel(&self) {}
+
+    /// How hard the server is at work. Reads only, on the session of the control tables, so that a lane goes on meanwhile. By
+    /// default an engine tells nothing of it.
+    async fn strain(&self, _asked: &StrainAsked) -> Result<Strain, Fault> {
+        Ok(Strain::default())
+    }
+
+    /// Signs of life for replicas; nothing where the engine has none that can be asked.
+    fn heartbeats(&self) -> Option<&dyn Heartbeats> {
+        None
+    }
 
     /// Closes every connection.
     async fn close(&self);

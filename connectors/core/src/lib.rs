@@ -35,6 +35,7 @@ mod since;
 mod standing;
 mod statements;
 mod stoppable;
+mod strain;
 mod table;
 mod transform;
 mod until;
@@ -72,6 +73,7 @@ pub use since::{Joined, Latest, Since, SinceColumn, SinceForm};
 pub use standing::{StandingRow, Standings};
 pub use statements::Statements;
 pub use stoppable::{Stoppable, UnderWay};
+pub use strain::{Beat, Beaten, Heartbeats, Replicas, Strain, StrainAsked};
 pub use table::TableRef;
 pub use transform::{
     DoneRows, Grain, Marker, NewRow, OldRow, Place, Put, Rewrite, Shape, Transform, Undone, Untouched,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use forgetd_connector::{
     Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts,
-    Fault, FaultClass, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step,
-    Table, TableRef, Transform,
+    Fault, FaultClass, Finding, Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape,
+    Statements, Step, Strain, StrainAsked, Table, TableRef, Transform,
 };
 use jiff::Timestamp;
 
@@ -21,7 +21,7 @@ use crate::query::{Query, Sql};
 use crate::survey::{Survey, walk_by_description};
 use crate::tls::Tls;
 use crate::walk::Walk;
-use crate::{catalog, done, explain, facts, lane, measure, preflight, profile, sealed};
+use crate::{catalog, done, explain, facts, lane, measure, preflight, profile, sealed, strain};
 
 /// What every part of the connector works with.
 pub(crate) struct Shared {
@@ -248,6 +248,14 @@ impl Connector for MySql {
 
     async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
         done::rows(&self.shared, step, after, rows_max).await
+    }
+
+    async fn strain(&self, asked: &StrainAsked) -> Result<Strain, Fault> {
+        strain::look(&self.shared, asked).await
+    }
+
+    fn heartbeats(&self) -> Option<&dyn Heartbeats> {
+        Some(&self.control)
     }
 
     async fn cancel(&self) {

@@ -3,6 +3,7 @@
 pub(crate) mod ddl;
 mod fence;
 mod grants;
+mod heartbeats;
 mod leases;
 mod log;
 pub(crate) mod receipts;

@@ -27,6 +27,7 @@ mod profile;
 mod query;
 mod sealed;
 mod setup;
+mod strain;
 mod survey;
 mod tls;
 mod turn;

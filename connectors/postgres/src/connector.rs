@@ -1,14 +1,14 @@
 //! The connector: one database behind the seam.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{
     Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts,
-    Fault, FaultClass, Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step,
-    Table, TableRef, Transform, Value,
+    Fault, FaultClass, Finding, Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape,
+    Statements, Step, Strain, StrainAsked, Table, TableRef, Transform, Value,
 };
 use jiff::Timestamp;
 
@@ -19,6 +19,7 @@ use crate::control::PgControl;
 use crate::lane::{self, Atomic};
 use crate::query::{Query, Sql, TextOrder};
 use crate::sealed::SealedKeys;
+use crate::strain::{self, Course};
 use crate::survey::{Survey, get, odd, walk_by_description};
 use crate::walk::Walk;
 use crate::{catalog, done, error, explain, facts, measure, preflight, profile, tls};
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     lost: Mutex<Option<String>>,
     /// How each rule's table was last decided to be walked, so that a plan shows what a run does.
     walks: Mutex<BTreeMap<String, Walk>>,
+    /// Where the log ended at earlier looks.
+    course: Mutex<Course>,
 }
 
 /// Names of the control tables.
@@ -73,6 +76,7 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
         pooled: facts.pooler.is_some(),
         lost: Mutex::new(None),
         walks: Mutex::new(BTreeMap::new()),
+        course: Mutex::default(),
     });
     let capabilities = facts::capabilities();
     let control = PgControl { shared: Arc::clone(&shared) };
@@ -147,6 +151,11 @@ impl Shared {
     pub(crate) fn walk(&self, step: &Step) -> Walk {
         let walks = self.walks.lock().unwrap_or_else(PoisonError::into_inner);
         walks.get(&step.rule).copied().unwrap_or_else(|| walk_by_description(step))
+    }
+
+    /// Where the log ended at earlier looks.
+    pub(crate) fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes the transaction that is about to commit.
@@ -282,6 +291,14 @@ impl Connector for Postgres {
 
     async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
         done::rows(&self.shared, step, after, rows_max).await
+    }
+
+    async fn strain(&self, asked: &StrainAsked) -> Result<Strain, Fault> {
+        strain::look(&self.shared, asked).await
+    }
+
+    fn heartbeats(&self) -> Option<&dyn Heartbeats> {
+        Some(&self.control)
     }
 
     async fn cancel(&self) {

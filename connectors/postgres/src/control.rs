@@ -2,6 +2,7 @@
 
 pub(crate) mod ddl;
 mod grants;
+mod heartbeats;
 mod leases;
 mod log;
 pub(crate) mod receipts;

@@ -24,6 +24,7 @@ mod preflight;
 mod profile;
 mod query;
 mod sealed;
+mod strain;
 mod survey;
 mod tls;
 mod walk;

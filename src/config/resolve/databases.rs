@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::time::Duration;
 
-use super::quiet;
 use super::say::{Say, is_name};
+use super::{quiet, throttle};
 use crate::config::{
-    Control, Database, Secret, Throttle, UrlSource, limits,
+    Control, Database, Secret, UrlSource, limits,
     place::Place,
-    raw::{ByName, RawControl, RawDatabase, RawSecret, RawThrottle, RawUrl},
+    raw::{ByName, RawControl, RawDatabase, RawSecret, RawUrl},
     read::{At, Field, TextOr},
     words,
 };
@@ -54,7 +53,8 @@ fn database(name: &str, raw: &At<RawDatabase>, single: bool, folder: &Path, say:
     let entry = &raw.value;
     let max_connections = say.number(&entry.max_connections, &limits::MAX_CONNECTIONS_RANGE, limits::MAX_CONNECTIONS);
     let lock_wait_ms = say.number(&entry.lock_wait_ms, &limits::LOCK_WAIT_MS_RANGE, limits::LOCK_WAIT_MS);
-    let throttle = throttle(&entry.throttle, say);
+    let throttle = throttle::throttle(&entry.throttle, say);
+    let replicas = replicas(&entry.replicas, folder, say);
     let region = say.text(&entry.region);
     let control = control(&entry.control, say);
     let url = match &entry.url {
@@ -68,6 +68,10 @@ fn database(name: &str, raw: &At<RawDatabase>, single: bool, folder: &Path, say:
     if let Some(At { value: false, place }) = entry.home.get().filter(|_| single) {
         say.at(*place, "the only database is the home database", "remove the key");
     }
+    if let (Some(Control::At(_)), Some(given)) = (&control, entry.replicas.get()) {
+        let fix = "remove the key, or give the database control tables of its own";
+        say.at(given.place, "replicas are watched by the control tables, which are in another database", fix);
+    }
     Some(Database {
         name: name.into(),
         url: url?,
@@ -78,20 +82,16 @@ fn database(name: &str, raw: &At<RawDatabase>, single: bool, folder: &Path, say:
         lock_wait_ms,
         throttle,
         quiet: quiet::windows(&entry.throttle, say),
+        replicas,
     })
 }
 
-fn throttle(raw: &Field<RawThrottle>, say: &mut Say<'_>) -> Throttle {
-    let absent = RawThrottle::default();
-    let raw = raw.value().unwrap_or(&absent);
-    let mut rows_max = |default| say.number(&raw.batch_rows_max, &limits::BATCH_ROWS_MAX_RANGE, default);
-    let delete_rows_max = rows_max(limits::DELETE_ROWS_MAX);
-    let transform_rows_max = match &raw.batch_rows_max {
-        Field::Absent => limits::TRANSFORM_ROWS_MAX,
-        _ => delete_rows_max,
-    };
-    let target = say.number(&raw.batch_ms_target, &limits::BATCH_MS_TARGET_RANGE, limits::BATCH_MS_TARGET);
-    Throttle { delete_rows_max, transform_rows_max, batch_target: Duration::from_millis(target) }
+fn replicas(raw: &Field<Vec<Field<TextOr<RawUrl>>>>, folder: &Path, say: &mut Say<'_>) -> Vec<UrlSource> {
+    let Some(At { value, place }) = raw.get() else { return vec![] };
+    if value.len() > limits::REPLICAS_MAX {
+        say.at(*place, "there are too many replicas", format!("name at most {}", limits::REPLICAS_MAX));
+    }
+    value.iter().filter_map(|field| url(field.get()?, folder, say)).collect()
 }
 
 fn url(url: &At<TextOr<RawUrl>>, folder: &Path, say: &mut Say<'_>) -> Option<UrlSource> {

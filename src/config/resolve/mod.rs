@@ -12,6 +12,7 @@ mod rules;
 mod say;
 mod schedule;
 mod since;
+mod throttle;
 mod transform;
 
 use std::net::SocketAddr;

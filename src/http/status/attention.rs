@@ -142,6 +142,10 @@ fn database(name: &str, state: &DatabaseState, board: &Board, now: Timestamp) ->
     let cause = match state.paused {
         _ if is_down => Cause::Unreachable,
         Some(Pause::EvidenceBacklog) => Cause::EvidenceBacklog,
+        // Nothing of this mends itself.
+        Some(reason @ (Pause::NotMyReplica | Pause::ReplicaUnreachable | Pause::SignalUnread | Pause::LogKept)) => {
+            reason.cause()
+        }
         _ => return None,
     };
     let mut rules: Vec<_> = board
@@ -154,10 +158,11 @@ fn database(name: &str, state: &DatabaseState, board: &Board, now: Timestamp) ->
     Some(Matter {
         title: match cause {
             Cause::Unreachable => format!("Database {name} does not answer"),
-            _ => format!("Nothing is started in {name}: too many receipts wait for the relay"),
+            Cause::EvidenceBacklog => format!("Nothing is started in {name}: too many receipts wait for the relay"),
+            _ => format!("Batches wait in {name}"),
         },
         cause: cause.id(),
-        lines: state.problem.iter().cloned().collect(),
+        lines: state.problem.iter().chain(state.throttled.as_ref().map(|(_, found)| found)).cloned().collect(),
         fix: words::prose(cause.fix()),
         rules,
         more,

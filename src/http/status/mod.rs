@@ -155,7 +155,7 @@ impl<'a> DatabaseRow<'a> {
         let (class, word) = match (state.up, state.paused) {
             (Some(false), _) => ("bad", "down"),
             (_, Some(Pause::EvidenceBacklog | Pause::ReadOnly | Pause::Unreachable)) => ("bad", "stopped"),
-            (_, Some(Pause::QuietWindow | Pause::Operator)) => ("idle", "paused"),
+            (_, Some(_)) => ("idle", "paused"),
             (Some(true), None) => ("good", "up"),
             (None, None) => ("idle", "not asked"),
         };
@@ -170,6 +170,10 @@ impl<'a> DatabaseRow<'a> {
             Pause::Operator => "a person paused every rule; forgetd resume lets them work again".into(),
             Pause::ReadOnly => "it takes no writes".into(),
             Pause::Unreachable => String::from("it cannot be reached"),
+            of_the_throttle => {
+                let found = state.throttled.as_ref().map_or("", |(_, found)| found);
+                format!("batches wait ({}): {found}", of_the_throttle.id())
+            }
         });
         let notes: Vec<String> = state.problem.iter().cloned().chain(paused).collect();
         Self { name, home: state.home, class, word, server: &state.server, note: notes.join("; ") }

@@ -115,7 +115,7 @@ pub(super) fn state(rule: &RuleState) -> State {
         Verdict::Blocked => State::Blocked,
         Verdict::Partial => match last.cause {
             Some(Cause::Observe) => State::Observing,
-            Some(Cause::Cap | Cause::Interrupted | Cause::QuietWindow) => State::Draining,
+            Some(cause) if cause == Cause::Cap || cause.goes_on() => State::Draining,
             _ => State::Partial,
         },
         Verdict::Clean => State::Clean,

@@ -160,10 +160,10 @@ impl Session<'_> {
 
 /// Whether nothing of the run can have been left open in its lane.
 fn is_whole(report: &Report) -> bool {
-    let stopped = [Cause::Cap, Cause::Observe, Cause::EvidenceBacklog, Cause::Interrupted, Cause::QuietWindow];
+    let stopped = [Cause::Cap, Cause::Observe, Cause::EvidenceBacklog];
     match report.verdict {
         Verdict::Clean => true,
-        Verdict::Partial => report.cause.is_some_and(|cause| stopped.contains(&cause)),
+        Verdict::Partial => report.cause.is_some_and(|cause| stopped.contains(&cause) || cause.goes_on()),
         Verdict::Blocked | Verdict::Blind | Verdict::Failed => false,
     }
 }

@@ -150,16 +150,18 @@ async fn a_log_that_cannot_be_trusted_is_a_matter() {
 async fn every_pause_has_its_words() {
     for pause in Pause::ALL {
         let mut board = boards::one();
-        board.databases.get_mut("crm").unwrap().paused = Some(*pause);
+        let database = board.databases.get_mut("crm").unwrap();
+        (database.paused, database.throttled) = (Some(*pause), Some((*pause, "7 s behind".into())));
         let html = page(board).await;
         let says = match pause {
-            Pause::EvidenceBacklog => "too many receipts wait",
-            Pause::QuietWindow => "quiet window",
-            Pause::Operator => "a person paused",
-            Pause::ReadOnly => "it takes no writes",
-            Pause::Unreachable => "cannot be reached",
+            Pause::EvidenceBacklog => "too many receipts wait".to_owned(),
+            Pause::QuietWindow => "quiet window".to_owned(),
+            Pause::Operator => "a person paused".to_owned(),
+            Pause::ReadOnly => "it takes no writes".to_owned(),
+            Pause::Unreachable => "cannot be reached".to_owned(),
+            of_the_throttle => format!("batches wait ({}): 7 s behind", of_the_throttle.id()),
         };
-        assert!(html.contains(says), "{says}");
+        assert!(html.contains(&says), "{says}");
     }
 }
 

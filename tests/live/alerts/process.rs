@@ -5,9 +5,9 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use super::scrape::Scrape;
-use super::{Seen, served};
-use crate::harness::{Clock, Database, Policy, Postgres, Program, Sqlite, tell, until};
-use crate::serve::{Watched, rollout};
+use super::{Seen, served, until_seen};
+use crate::harness::{Clock, Database, Policy, Postgres, Program, Sqlite, tell};
+use crate::serve::rollout;
 use crate::shop;
 
 const DUE: u64 = 300;
@@ -21,14 +21,6 @@ pub(super) fn all(seen: &Seen) {
     for scene in [refused, observing, away, homeless, unwritable, alone, unrelayed, quiet, rests, split] {
         scene(seen);
     }
-}
-
-/// Looks until an alert has been seen, or fails.
-fn until_seen(seen: &Seen, by: &str, state: &str, processes: &[&Watched]) {
-    until(state, 60, || {
-        seen.note(by, &[Scrape::of(processes, 0.0)]);
-        seen.is_seen(state)
-    });
 }
 
 /// Files that are refused, and a process that is gone.

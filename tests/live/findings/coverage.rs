@@ -53,6 +53,14 @@ const WITHOUT: &[(&[Cause], &str)] = &[
         ],
         "of a daemon and whoever asks it: a check does not",
     ),
+    (
+        &[Cause::ReplicaLag, Cause::SignalUnread, Cause::LogKept, Cause::Load, Cause::Veto],
+        "what batches wait for: a check starts none",
+    ),
+    (
+        &[Cause::NotMyReplica, Cause::ReplicaUnreachable],
+        "of databases with control tables: the tests of the throttle ask",
+    ),
     (&[Cause::Internal], "a defect"),
 ];
 

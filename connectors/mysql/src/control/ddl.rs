@@ -34,6 +34,7 @@ const TABLES: &[(&str, &str)] = &[
         "instance varchar(128) not null primary key, term bigint unsigned not null, \
          beat bigint unsigned not null default 0",
     ),
+    ("heartbeat", "instance varchar(128) not null primary key, beaten_at datetime(6) not null"),
     (
         "session",
         "instance varchar(128) not null, server varchar(255) not null, id bigint unsigned not null, \

@@ -26,6 +26,7 @@ const TABLES: &[(&str, &str)] = &[
          expires_at timestamptz not null",
     ),
     ("fence", "instance text collate \"C\" primary key, term bigint not null"),
+    ("heartbeat", "instance text collate \"C\" primary key, beaten_at timestamptz not null"),
     (
         "receipt",
         "instance text collate \"C\" not null, generation text collate \"C\" not null, \

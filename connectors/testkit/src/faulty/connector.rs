@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Capabilities, Catalog, Connector, Control, Count, DoneRows, Explained, Facts, Fault, Finding, Judged, Key, Lane,
-    LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Table, TableRef, Transform,
+    Capabilities, Catalog, Connector, Control, Count, DoneRows, Explained, Facts, Fault, Finding, Heartbeats, Judged,
+    Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Strain, StrainAsked, Table,
+    TableRef, Transform,
 };
 use jiff::Timestamp;
 
@@ -116,6 +117,14 @@ impl Connector for Faulty {
 
     async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
         self.inner.done_rows(step, after, rows_max).await
+    }
+
+    async fn strain(&self, asked: &StrainAsked) -> Result<Strain, Fault> {
+        scripted!(self.script, Strain, self.inner.strain(asked).await)
+    }
+
+    fn heartbeats(&self) -> Option<&dyn Heartbeats> {
+        self.inner.heartbeats()
     }
 
     async fn cancel(&self) {

@@ -15,6 +15,7 @@ pub enum Operation {
     Measure,
     Survivors,
     OpenLane,
+    Strain,
     Acquire,
     Renew,
     Release,

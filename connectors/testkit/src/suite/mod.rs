@@ -22,6 +22,7 @@ pub mod selection;
 pub mod settle;
 pub mod shapes;
 pub mod standings;
+pub mod strain;
 pub mod sweeps;
 pub mod transform;
 pub mod walk;
@@ -85,6 +86,12 @@ macro_rules! conformance_areas {
                 every {
                     standings_come_back_as_they_were_kept
                     a_stale_holder_keeps_and_drops_no_standing
+                }
+            }
+            strain {
+                every {
+                    a_sign_of_life_is_seen_where_it_was_written
+                    an_operators_statement_says_yes_or_no
                 }
             }
             requests {

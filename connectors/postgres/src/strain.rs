@@ -1,0 +1,177 @@
+//! How hard the server is at work, and how far its standbys are behind.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use forgetd_connector::{Fault, FaultClass, Replicas, Strain, StrainAsked};
+use tokio::time::Instant;
+
+use crate::connector::Shared;
+use crate::query::Sql;
+use crate::survey::{get, odd};
+
+/// So many positions of the log are remembered, one of each look.
+const REMEMBERED_MAX: usize = 600;
+
+/// Where the log ends, how far the slowest standby has replayed it, what the server says of its delay, how many standbys the
+/// role is shown nothing of, and how much of the log slots keep. Readers of the logical log are no standbys: nobody reads
+/// from them, and what they hold up is what their slots keep. A base backup is none either.
+const LOOK: &str = "\
+select (pg_current_wal_lsn() - '0/0')::int8, \
+  (select (min(r.replay_lsn) - '0/0')::int8 from standby r), \
+  (select (extract(epoch from max(r.replay_lag)) * 1000000)::int8 from standby r), \
+  (select count(*) from pg_stat_replication r where r.state is null), \
+  (select max(pg_current_wal_lsn() - s.restart_lsn)::int8 from pg_replication_slots s)";
+
+const STANDBYS: &str = "\
+with standby as (select r.replay_lsn, r.replay_lag from pg_stat_replication r where r.state in ('streaming', 'catchup') \
+  and not exists (select from pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical'))";
+
+/// Sessions at work but for our own; no number where the role is not shown what others do.
+const ACTIVE: &str = "\
+select case when coalesce(bool_and(a.state is not null), true) then count(*) filter (where a.state = 'active') end \
+from pg_stat_activity a where a.backend_type = 'client backend' \
+  and a.application_name is distinct from current_setting('application_name')";
+
+/// Where the log ended at moments of the past. The server says how far a standby is behind in bytes; this says in time.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    ends: VecDeque<End>,
+}
+
+/// One place where the log ended.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// The first look that found it there, and the last.
+    seen: (Instant, Instant),
+    end: i64,
+}
+
+/// How long a standby has been behind, as looks tell that are some time apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Behind {
+    at_least: Duration,
+    at_most: Duration,
+}
+
+/// Looks at the server.
+pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain, Fault> {
+    let place = shared.database();
+    let mut asks = vec![Sql::new(format!("{STANDBYS} {LOOK}"), vec![])];
+    if asked.active_sessions {
+        asks.push(Sql::new(ACTIVE, vec![]));
+    }
+    if let Some(veto) = &asked.veto {
+        asks.push(Sql::new(format!("select ({veto})::text"), vec![]));
+    }
+    let held = shared.desk.take().await?;
+    let answers = held.read("look at the load", place, "", &asks.iter().collect::<Vec<_>>()).await?;
+    held.give_back();
+    let mut rows = answers.iter().map(|answer| answer.rows.first().ok_or_else(|| odd(place)));
+    let mut next = || rows.next().ok_or_else(|| odd(place))?;
+    let row = next()?;
+    let (end, replayed): (i64, Option<i64>) = (get(row, 0, place)?, get(row, 1, place)?);
+    let hidden = get::<i64>(row, 3, place)? > 0;
+    let told = get::<Option<i64>>(row, 2, place)?.map(|micros| Duration::from_micros(micros.unsigned_abs()));
+    let replicas = match replayed {
+        _ if hidden => Replicas::Hidden,
+        Some(replayed) => {
+            let Behind { at_least, at_most } = shared.course().behind(Instant::now(), end, replayed);
+            // The server knows better, but what it says stays as it was while it hears nothing.
+            Replicas::Behind(told.map_or(at_most, |told| told.max(at_least)))
+        }
+        None => Replicas::None,
+    };
+    let log_kept = get::<Option<i64>>(row, 4, place)?.map(i64::unsigned_abs);
+    let mut strain = Strain { replicas, log_kept, ..Strain::default() };
+    if asked.active_sessions {
+        strain.active_sessions = get::<Option<i64>>(next()?, 0, place)?.map(i64::unsigned_abs);
+    }
+    if asked.veto.is_some() {
+        strain.vetoed = Some(no(get(next()?, 0, place)?, place)?);
+    }
+    Ok(strain)
+}
+
+/// Whether the operator's statement says no: a truth, or a number that is not 0.
+fn no(value: Option<&str>, place: &str) -> Result<bool, Fault> {
+    match value {
+        Some("t" | "true") => Ok(true),
+        Some("f" | "false") => Ok(false),
+        Some(text) if text.parse::<f64>().is_ok() => Ok(text.parse() != Ok(0.0)),
+        _ => Err(Fault::new(FaultClass::Internal, "read the veto", place).with_detail("neither a truth nor a number")),
+    }
+}
+
+// === impl Course ===
+
+impl Course {
+    /// How long a standby has been behind that has replayed the log up to `replayed`, where the log ends at `end` now. What was
+    /// before the first look is not known, and not counted.
+    fn behind(&mut self, now: Instant, end: i64, replayed: i64) -> Behind {
+        match self.ends.back_mut().filter(|last| last.end == end) {
+            Some(last) => last.seen.1 = now,
+            None => {
+                if self.ends.len() >= REMEMBERED_MAX {
+                    // The oldest ones say for how long a standby hangs, the newest where it has to come to.
+                    self.ends.pop_back();
+                }
+                self.ends.push_back(End { seen: (now, now), end });
+            }
+        }
+        while self.ends.get(1).is_some_and(|next| next.end <= replayed) {
+            self.ends.pop_front();
+        }
+        let reached = self.ends.front().filter(|first| first.end <= replayed).map(|first| first.seen.1);
+        let Some(missing) = self.ends.iter().take(2).find(|end| end.end > replayed) else { return Behind::default() };
+        let at_least = now.duration_since(missing.seen.0);
+        Behind { at_least, at_most: reached.map_or(at_least, |reached| now.duration_since(reached)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Behind, Course, REMEMBERED_MAX, no};
+
+    #[test]
+    fn a_standby_is_behind_since_between_two_looks() {
+        let mut course = Course::default();
+        let began = Instant::now();
+        let mut behind = |at: u64, end, replayed| {
+            let Behind { at_least, at_most } = course.behind(began + Duration::from_secs(at), end, replayed);
+            (at_least.as_secs(), at_most.as_secs())
+        };
+        assert_eq!(behind(0, 100, 100), (0, 0));
+        assert_eq!(behind(1, 100, 100), (0, 0));
+        assert_eq!(behind(2, 200, 150), (0, 1));
+        assert_eq!(behind(4, 300, 150), (2, 3));
+        assert_eq!(behind(5, 400, 250), (1, 3));
+        // Nothing more is written, and it hangs.
+        assert_eq!(behind(9, 400, 250), (5, 7));
+        assert_eq!(behind(10, 400, 400), (0, 0));
+        assert_eq!(behind(11, 500, 450), (0, 1));
+    }
+
+    #[test]
+    fn a_standby_that_hangs_for_long_is_never_taken_for_one_that_catches_up() {
+        let mut course = Course::default();
+        let began = Instant::now();
+        for n in 0..REMEMBERED_MAX as u64 * 3 {
+            let behind = course.behind(began + Duration::from_secs(n), i64::try_from(n).unwrap() + 1, 0);
+            // Nothing is known of the time before the first look.
+            assert_eq!(behind, Behind { at_least: Duration::from_secs(n), at_most: Duration::from_secs(n) });
+        }
+        assert!(course.ends.len() <= REMEMBERED_MAX);
+    }
+
+    #[test]
+    fn a_veto_is_a_truth_or_a_number() {
+        let said = ["t", "true", "1", "0.5", "-2", "f", "false", "0", "0.0"].map(|text| no(Some(text), "crm").unwrap());
+        assert_eq!(said, [true, true, true, true, true, false, false, false, false]);
+        assert!([None, Some(""), Some("yes"), Some("NaN, no")].into_iter().all(|value| no(value, "crm").is_err()));
+    }
+}

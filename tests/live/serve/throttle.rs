@@ -1,0 +1,251 @@
+//! The throttle: batches wait while the server or its replicas suffer, with the reason where people look, and go on by
+//! themselves.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::{DUE, FRESH, LEASE, SELDOM, Watched, status, until_held};
+use crate::harness::{Database, Mysql, Policy, Postgres, Program, Server, Servers, Session, free_port, until};
+use crate::shop;
+
+/// Small batches, and so many of them that a run lasts for seconds.
+const PACE: &str = "batch_rows_max: 50, rows_per_second_max: 500";
+
+/// A policy whose only rule is asked to run, with these settings of the database.
+fn policy(url: &str, throttle: &str, replicas: &[String]) -> Policy {
+    let mut policy = Policy::new(url)
+        .with(&format!("throttle: {{ {PACE}, {throttle} }}"))
+        .top(&format!("coordination: {{ lease: {LEASE} }}"));
+    if !replicas.is_empty() {
+        policy = policy.with(&format!("replicas: [{}]", replicas.join(", ")));
+    }
+    policy.rule(&shop::rule().with(SELDOM))
+}
+
+/// Whether batches wait for this reason, as Prometheus sees it.
+fn waits_for(watched: &Watched, reason: &str) -> bool {
+    watched.metric(&format!("forgetd_paused{{database=\"main\",reason=\"{reason}\"}}")) == Some(1.0)
+}
+
+fn goes(watched: &Watched) -> bool {
+    let text = watched.metrics().unwrap_or_default();
+    !text.lines().any(|line| line.starts_with("forgetd_paused{") && line.ends_with(" 1"))
+}
+
+/// Sessions on a server that the test owns.
+fn fill(session: &Session) {
+    session.exec("create table web_session (id bigint primary key, last_seen_at timestamp not null)");
+    session.exec(&format!(
+        "insert into web_session select n, timezone('utc', now()) - interval '1 day' * case when n <= {DUE} then 40 else 20 end
+         from generate_series(1, {}) n",
+        DUE + FRESH
+    ));
+    session.exec("create index on web_session (last_seen_at)");
+}
+
+fn number(session: &Session, query: &str) -> f64 {
+    session.rows(query)[0][0].as_deref().map_or(0.0, |text| text.parse().unwrap())
+}
+
+fn rows_of(session: &Session) -> u64 {
+    number(session, "select count(*) from web_session") as u64
+}
+
+/// Nobody told the program of the standby: the server knows it.
+#[test]
+fn a_standby_that_falls_behind_is_waited_for() {
+    let primary = Server::with("wal_level = replica\nmax_wal_senders = 4");
+    primary.start();
+    let session = Session::open(&primary.url());
+    fill(&session);
+    let program = Program::installed(&policy(&primary.url(), "replica_lag_secs_max: 1", &[]));
+    let standby = primary.standby();
+    standby.start();
+    let there = "select count(*) from pg_stat_replication where state = 'streaming'";
+    until("the standby follows", 60, || number(&session, there) == 1.0);
+    let watched = Watched::start(&program);
+    until_held(&program);
+    let asked = program.start(&["run", "--json"]);
+    until("the run is under way", 30, || rows_of(&session) < DUE + FRESH);
+    let behind = Session::open(&standby.url());
+    behind.exec("select pg_wal_replay_pause()");
+    // By the server's own account it is over the limit now: at most the batch under way comes behind that.
+    let lag = "select extract(epoch from max(replay_lag)) from pg_stat_replication";
+    until("the standby is behind", 30, || number(&session, lag) > 1.0);
+    let reached = rows_of(&session);
+    until("batches wait", 30, || waits_for(&watched, "replica_lag"));
+    let left = rows_of(&session);
+    assert!(reached - left <= 50, "{} rows behind the limit", reached - left);
+    assert!(left > FRESH, "it was in the middle");
+    assert!(watched.metric("forgetd_replica_lag_seconds{database=\"main\"}").unwrap() >= 0.75);
+    let page = watched.get("/status", "text/html").1;
+    assert!(page.contains("batches wait (replica_lag)"), "{page}");
+    // A look at the load is a transaction of its own, and over at once.
+    let open = "select count(*) from pg_stat_activity where application_name like 'forgetd%' \
+                and xact_start < clock_timestamp() - interval '500 ms'";
+    let waited = Instant::now();
+    while waited.elapsed().as_secs() < 3 {
+        assert_eq!((rows_of(&session), number(&session, open)), (left, 0.0), "nothing goes, and nothing is open");
+    }
+    behind.exec("select pg_wal_replay_resume()");
+    let ended = asked.wait().expect(0);
+    assert_eq!(ended.lines()[0]["changed"], DUE, "{}", ended.stdout);
+    assert_eq!(rows_of(&session), FRESH);
+    until("nothing waits any more", 10, || goes(&watched));
+    let log = watched.end();
+    assert!(log.contains("batches wait: the slowest replica may be") && log.contains("batches go on"), "{log}");
+    assert_eq!(program.rows_in_evidence(), DUE);
+}
+
+/// A server of MariaDB does not know how far its replicas are: a sign of life that is written here is looked for there.
+#[test]
+fn a_replica_whose_applier_stands_still_is_waited_for() {
+    let servers = Servers::start("replica").unwrap();
+    let database = servers.database();
+    shop::create(&database, DUE, FRESH);
+    let replica = servers.url(1, &database.url());
+    let program = Program::installed(&policy(&database.url(), "replica_lag_secs_max: 1", &[replica]));
+    let there = servers.session(1, &database);
+    let table = database.control_table("heartbeat");
+    let shown = |table: &str| {
+        format!(
+            "select count(*) from information_schema.tables where concat(table_schema, '.', table_name) = '{table}'"
+        )
+    };
+    until("the control tables are there", 60, || there.rows(&shown(&table))[0][0].as_deref() == Some("1"));
+    let watched = Watched::start(&program);
+    until_held(&program);
+    let asked = program.start(&["run", "--json"]);
+    until("the run is under way", 30, || shop::rows(&database) < DUE + FRESH);
+    there.exec("stop slave sql_thread");
+    until("batches wait", 30, || waits_for(&watched, "replica_lag"));
+    let left = shop::rows(&database);
+    assert!(left > FRESH, "it was in the middle");
+    let waited = Instant::now();
+    while waited.elapsed().as_secs() < 3 {
+        assert_eq!(shop::rows(&database), left, "nothing goes");
+    }
+    there.exec("start slave sql_thread");
+    let ended = asked.wait().expect(0);
+    assert_eq!(ended.lines()[0]["changed"], DUE, "{}", ended.stdout);
+    assert_eq!(shop::rows(&database), FRESH);
+    watched.end();
+    assert_eq!(program.rows_in_evidence(), DUE);
+}
+
+/// Whatever cannot be asked says no, and what it is stands where people look; put right, the very run goes on.
+#[test]
+fn a_server_that_is_no_replica_and_one_that_is_not_there_hold_everything() {
+    let databases: [Box<dyn Database>; 2] =
+        [Box::new(Postgres::database()), Box::new(Mysql::on(crate::harness::Product::MariaDb))];
+    for database in databases {
+        shop::create(database.as_ref(), DUE, FRESH);
+        let url = database.url();
+        let away = {
+            let mut away = url::Url::parse(&url).unwrap();
+            away.set_port(Some(free_port())).unwrap();
+            away.to_string()
+        };
+        let program = Program::installed(&policy(&url, "replica_lag_secs_max: 60", &[]));
+        let watched = Watched::start(&program);
+        until_held(&program);
+        let mut asked = None;
+        // The server itself replicates nothing from itself.
+        for (replica, reason) in [(&url, "not_my_replica"), (&away, "replica_unreachable")] {
+            program.policy(&policy(&url, "replica_lag_secs_max: 60", std::slice::from_ref(replica)));
+            watched.process.signal("HUP");
+            asked.get_or_insert_with(|| program.start(&["run", "--json"]));
+            until(reason, 60, || waits_for(&watched, reason));
+            assert_eq!(shop::rows(database.as_ref()), DUE + FRESH, "nothing goes: {reason}");
+            let checked = program.call(&["check", "--connect", "--json"]).expect(4).object();
+            let findings = checked["findings"].as_array().unwrap();
+            assert!(findings.iter().any(|finding| finding["id"] == reason), "{checked}");
+        }
+        let board = watched.board();
+        assert!(board["databases"]["main"]["throttled"].to_string().contains("replica 1"), "{board}");
+        program.policy(&policy(&url, "replica_lag_secs_max: 60", &[]));
+        watched.process.signal("HUP");
+        until("the run goes on", 60, || shop::rows(database.as_ref()) == FRESH);
+        drop(asked);
+        until("it is written down", 30, || status(&program)["verdict"] == "clean");
+        watched.end();
+        assert_eq!(program.rows_in_evidence(), DUE, "{}", database.engine());
+    }
+}
+
+/// A page that answers with what it is told.
+struct Signal {
+    port: u16,
+    up: Arc<AtomicBool>,
+}
+
+impl Signal {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let up = Arc::new(AtomicBool::new(true));
+        let says = Arc::clone(&up);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { return };
+                drop(stream.read(&mut [0; 4096]));
+                let status = if says.load(Ordering::Relaxed) { "200 OK" } else { "503 Service Unavailable" };
+                drop(write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+            }
+        });
+        Self { port, up }
+    }
+}
+
+/// Signals of the operator's own, and of how busy the server is.
+#[test]
+fn signals_of_the_operators_make_batches_wait() {
+    let signal = Signal::start();
+    for database in
+        [Box::new(Postgres::database()) as Box<dyn Database>, Box::new(Mysql::on(crate::harness::Product::MariaDb))]
+    {
+        shop::create(database.as_ref(), DUE, FRESH);
+        database.exec("create table stop_now (why varchar(20) not null)");
+        let count = "veto: { sql: \"select count(*) from stop_now\" }";
+        let address = format!("veto: {{ http: \"http://127.0.0.1:{}/ok\" }}", signal.port);
+        let program = Program::installed(&policy(&database.url(), count, &[]));
+        let watched = Watched::start(&program);
+        until_held(&program);
+        let asked = program.start(&["run", "--json"]);
+        until("the run is under way", 30, || shop::rows(database.as_ref()) < DUE + FRESH);
+        database.exec("insert into stop_now values ('because')");
+        until("the statement says no", 30, || waits_for(&watched, "veto"));
+        let left = shop::rows(database.as_ref());
+        assert!(left > FRESH, "it was in the middle");
+        // What cannot be read says no as well.
+        database.exec("drop table stop_now");
+        until("the statement cannot be run", 30, || waits_for(&watched, "signal_unread"));
+        signal.up.store(false, Ordering::Relaxed);
+        program.policy(&policy(&database.url(), &address, &[]));
+        watched.process.signal("HUP");
+        until("the address says no", 60, || waits_for(&watched, "veto"));
+        assert_eq!(shop::rows(database.as_ref()), left);
+        signal.up.store(true, Ordering::Relaxed);
+        until("the run goes on", 60, || shop::rows(database.as_ref()) == FRESH);
+        drop(asked);
+        let log = watched.end();
+        assert!(!log.contains("because"), "nothing of a table is said");
+        assert_eq!(program.rows_in_evidence(), DUE, "{}", database.engine());
+    }
+}
+
+/// No faster than it was told, whatever the batches.
+#[test]
+fn rows_a_second_are_kept() {
+    let database = Postgres::database();
+    shop::create(&database, DUE, FRESH);
+    let program = Program::installed(&policy(&database.url(), "batch_ms_target: 25", &[]));
+    let began = Instant::now();
+    let report = program.run(0);
+    // A thousand rows, five hundred a second, and the last batch is not waited for.
+    assert!(began.elapsed().as_millis() >= 1_850, "{:?}", began.elapsed());
+    assert_eq!((&report["changed"], &report["left"]), (&DUE.into(), &0.into()));
+}
