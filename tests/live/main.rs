@@ -10,6 +10,7 @@ mod checkpoints;
 mod chinook;
 mod commitments;
 mod demo;
+mod deployed;
 mod documents;
 mod findings;
 mod forum;
