@@ -7,6 +7,7 @@ mod calendar;
 mod checks;
 mod completions;
 mod conditions;
+mod configuration_page;
 mod connecting;
 mod lost_answers;
 mod metrics;

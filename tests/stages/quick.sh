@@ -14,6 +14,7 @@ quick() {
   stage build cargo test --locked "${features[@]}" --no-run
   stage servers start_servers
   stage tests with_servers tests
+  stage chart chart
   stage crash with_servers cargo test --locked "${features[@]}" --test crash
   stage doc-tests cargo test --locked "${features[@]}" --doc --quiet
   stage foreign foreign

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # Debian stable's packages, as `program package` pairs; a program that is there needs no package.
-debian=(pgbouncer pgbouncer mariadbd mariadb-server-core mariadb mariadb-client rsync rsync lsof lsof faketime faketime ssh-keygen openssh-client openssl openssl python3 python3 cc gcc kill procps mkfifo coreutils go golang-go)
+debian=(pgbouncer pgbouncer mariadbd mariadb-server-core mariadb mariadb-client rsync rsync lsof lsof faketime faketime ssh-keygen openssh-client openssl openssl python3 python3 cc gcc kill procps mkfifo coreutils go golang-go yamllint yamllint)
 
 tools_stage() {
   find_tools
@@ -12,6 +12,7 @@ tools_stage() {
   stage mysql mysql_stage
   stage ferretdb ferretdb_stage
   stage promtool promtool_stage
+  stage chart-tools chart_stage
 }
 
 tools() {
