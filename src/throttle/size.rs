@@ -13,6 +13,14 @@ const LEAST: u32 = 100;
 const GROWTH_MAX: f64 = 1.5;
 const SHRINK_MAX: f64 = 0.5;
 
+/// Fewer rows that still take too long, and more than this share of the time: what a batch costs beside its rows is most of
+/// it, and smaller batches would only cost it more often.
+const NO_GAIN: f64 = 0.75;
+
+/// After so many batches at a size that smaller ones did not better, smaller ones are tried again: the server may have been
+/// slow for a reason that is over.
+const AGAIN_AFTER: u32 = 256;
+
 /// Durations are noisy. Within this share of the target the size rests, or it never would.
 const DEAD_BAND: f64 = 0.25;
 
@@ -21,12 +29,19 @@ const DEAD_BAND: f64 = 0.25;
 /// It changes behind two batches in a row that were too short, or too long: a single stall of the server, a checkpoint say,
 /// tells nothing of the size. It grows by half at most, and only behind full batches. An order may be on its way before
 /// the duration of the batch before is known, so each change is taken from the size that was measured.
+///
+/// It does not shrink for nothing: where batches of half the rows take almost as long, by a slow disk or a long way to the
+/// server, it goes back and rests there, however long they last.
 #[derive(Clone, Debug)]
 pub struct BatchSize {
     rows: u32,
     most: u32,
     target: Duration,
     last: Fit,
+    /// The size before it shrank, and how long a batch of that size took.
+    before: Option<(u32, Duration)>,
+    /// The size below which shrinking was of no use, and for how many more batches that is believed.
+    floor: Option<(u32, u32)>,
 }
 
 /// How a batch's duration lies to its target.
@@ -44,7 +59,7 @@ impl BatchSize {
     #[must_use]
     pub fn new(most: u32, target: Duration) -> Self {
         let most = most.max(1);
-        Self { rows: most.min(FIRST), most, target, last: Fit::Fits }
+        Self { rows: most.min(FIRST), most, target, last: Fit::Fits, before: None, floor: None }
     }
 
     /// The most rows of the next batch; at least one.
@@ -63,15 +78,41 @@ impl BatchSize {
         } else {
             Fit::Fits
         };
+        self.floor = self.floor.and_then(|(rows, batches)| Some((rows, batches.checked_sub(1)?)));
+        if fit != Fit::Long {
+            self.before = None;
+        }
         let again = std::mem::replace(&mut self.last, fit) == fit;
         let proposed = scaled(asked, ratio.clamp(SHRINK_MAX, GROWTH_MAX));
         let rows = match fit {
             Fit::Short if again => proposed.max(self.rows).min(self.most),
-            Fit::Long if again => proposed.min(self.rows).max(LEAST.min(self.most)),
+            Fit::Long if again => match self.in_vain(asked, took) {
+                Some(rows) => rows,
+                None => self.shrunk(asked, proposed, took),
+            },
             _ => return,
         };
         self.rows = rows;
         self.last = Fit::Fits;
+    }
+
+    /// The size to go back to, where the last time it shrank did not make batches shorter.
+    fn in_vain(&mut self, asked: u32, took: Duration) -> Option<u32> {
+        let (rows, longer) = self.before.take().filter(|(rows, _)| asked < *rows)?;
+        if took <= longer.mul_f64(NO_GAIN) {
+            return None;
+        }
+        self.floor = Some((rows, AGAIN_AFTER));
+        Some(rows)
+    }
+
+    fn shrunk(&mut self, asked: u32, proposed: u32, took: Duration) -> u32 {
+        let least = self.floor.map_or(LEAST, |(rows, _)| rows).min(self.most);
+        let rows = proposed.min(self.rows).max(least.min(self.rows));
+        if rows < asked {
+            self.before = Some((asked, took));
+        }
+        rows
     }
 }
 
@@ -151,6 +192,35 @@ mod tests {
         assert_eq!(size.rows(), before / 2);
     }
 
+    /// What each batch costs beside its rows is more than the target: a slow disk, or a server far away.
+    #[test]
+    fn smaller_batches_that_take_as_long_are_not_worked_with() {
+        for seed in 0..20 {
+            let mut size = BatchSize::new(10_000, TARGET);
+            let mut server = Server { batch: 0.060, row: 3e-6, noise: 0.1, seed };
+            let sizes = work(&mut size, &mut server, 2_000);
+            let mean = sizes.iter().map(|rows| f64::from(*rows)).sum::<f64>() / sizes.len() as f64;
+            assert!(mean > 900.0, "{mean} rows a batch: {:?}", &sizes[..50]);
+            // When the disk is fast again batches become what they would have been.
+            server.batch = 0.002;
+            work(&mut size, &mut server, 60);
+            assert!(size.rows() > 4_000, "{}", size.rows());
+        }
+    }
+
+    /// Rows that take long, on a server that is slow or with many children, are what smaller batches are for.
+    #[test]
+    fn a_server_with_slow_rows_gets_small_batches() {
+        for seed in 0..20 {
+            let mut size = BatchSize::new(10_000, TARGET);
+            let mut server = Server { batch: 0.004, row: 100e-6, noise: 0.15, seed };
+            work(&mut size, &mut server, 40);
+            let rested = work(&mut size, &mut server, 400);
+            let over = rested.iter().filter(|rows| **rows > 400).count();
+            assert!(over < 20, "{over} of {}: {:?}", rested.len(), &rested[..50]);
+        }
+    }
+
     #[test]
     fn a_batch_that_was_not_full_says_nothing_of_a_larger_one() {
         let mut size = BatchSize::new(10_000, TARGET);
@@ -172,7 +242,7 @@ mod tests {
             }
             assert_eq!(size.rows(), highest, "{most}");
             for _ in 0..50 {
-                size.took(size.rows(), u64::from(size.rows()), TARGET * 1_000);
+                size.took(size.rows(), u64::from(size.rows()), TARGET * size.rows());
             }
             assert_eq!(size.rows(), lowest, "{most}");
         }
