@@ -129,12 +129,12 @@ pub async fn connected(config: &Config, opened: &Opened<'_>) -> Report {
     report
 }
 
-/// Replicas that cannot be watched: every batch would wait for them.
+/// Signals that cannot be read and replicas that cannot be watched: every batch would wait for them.
 async fn replicas(config: &Config, databases: &Databases) -> Vec<Finding> {
     let mut findings = vec![];
     for database in &config.databases {
         let Ok(connector) = databases.get(&database.name) else { continue };
-        let unwatched = unwatched(connector, databases.replicas(&database.name)).await;
+        let unwatched = unwatched(&database.throttle, connector, databases.replicas(&database.name)).await;
         findings.extend(unwatched.into_iter().map(|found| Finding::blocks(found.cause, &database.name, found.detail)));
     }
     findings

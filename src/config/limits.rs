@@ -58,6 +58,11 @@ pub(super) const LOG_KEPT_MIB_MAX_RANGE: RangeInclusive<u64> = 16..=100_000_000;
 /// Sessions at work, where they are limited.
 pub(super) const ACTIVE_SESSIONS_MAX_RANGE: RangeInclusive<u64> = 1..=100_000;
 
+/// Seconds that batches wait before their run stands back for others.
+pub(super) const PAUSE_SECS_MAX: u64 = 300;
+/// Others of the same database wait as long.
+pub(super) const PAUSE_SECS_MAX_RANGE: RangeInclusive<u64> = 1..=3_600;
+
 /// Replicas that one database names.
 pub(super) const REPLICAS_MAX: usize = 16;
 

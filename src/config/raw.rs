@@ -138,6 +138,9 @@ pub(super) struct RawThrottle {
     pub(super) active_sessions_max: Field<u64>,
     /// A signal of your own that makes batches wait.
     pub(super) veto: Field<RawVeto>,
+    /// How long batches wait, in seconds, before their run stands back for the other rules of the database, to go on later.
+    /// Default: 300.
+    pub(super) pause_secs_max: Field<u64>,
     /// Hours in which nothing is started: a run ends with its batch and goes on afterwards, and a fire time waits.
     pub(super) quiet: Field<Vec<Field<RawQuiet>>>,
 }

@@ -84,6 +84,8 @@ pub struct Throttle {
     pub active_sessions_max: Option<u64>,
     /// A signal of the operator's.
     pub veto: Option<Veto>,
+    /// How long batches wait before their run stands back for others.
+    pub pause_max: Duration,
 }
 
 /// What says whether nothing may be done in a database now.

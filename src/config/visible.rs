@@ -26,6 +26,7 @@ const SHOWN: &[&str] = &[
     "replica_lag_secs_max",
     "log_kept_mib_max",
     "active_sessions_max",
+    "pause_secs_max",
     "from",
     "to",
     "days",

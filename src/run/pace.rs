@@ -26,6 +26,8 @@ pub struct Pace<'a> {
     pub gate: &'a Gate,
     /// What was last read of them.
     pub readings: watch::Sender<Option<Reading>>,
+    /// How long it is waited for that, before the run stands back for others.
+    pub pause_max: Duration,
     /// How many rows may be changed in a second, where that is limited.
     pub rate: RefCell<Option<RowRate>>,
     /// Turns true when the process is asked to stop.

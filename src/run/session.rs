@@ -373,6 +373,7 @@ impl<'a> Session<'a> {
             quiet: self.config.quiet(&rule.database),
             gate: &Gate::new(super::watch::limits(throttle)),
             readings: watch::Sender::new(None),
+            pause_max: throttle.pause_max,
             rate: RefCell::new(rate),
             stop: self.stop.clone(),
             progress: self.progress,

@@ -13,7 +13,13 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 pub(super) async fn asked(address: &str) -> Result<(), PauseReason> {
     let address = address.to_owned();
     let ask = move || {
-        let config = ureq::Agent::config_builder().timeout_global(Some(ANSWERS_WITHIN)).http_status_as_error(false);
+        // Another page is another answer, and nobody stands between the signal and us.
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(ANSWERS_WITHIN))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None);
         let agent: ureq::Agent = config.build().into();
         agent.get(&address).call().map(|answer| answer.status())
     };

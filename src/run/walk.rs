@@ -22,9 +22,6 @@ const TRIES_MAX: usize = 8;
 /// Every so many batches, and at the first, all tables' counters are compared: triggers are not in the closure.
 const COMPARE_ALL_EVERY: u64 = 64;
 
-/// How long a pause lasts before the run ends, to go on later: others may wait for their turn.
-const PAUSE_MAX: Duration = Duration::from_secs(300);
-
 /// How often it is looked whether a pause is over, if nothing else wakes the walk.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -94,6 +91,8 @@ pub(super) struct Walk<'a, 'j> {
     skips: bool,
     /// Whether the next change went out behind the last commit: its transaction is open, or its keys were picked.
     ahead: Cell<bool>,
+    /// Whether no batch was let through yet.
+    first: Cell<bool>,
     done: Walked,
     tries: Vec<Duration>,
 }
@@ -127,6 +126,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             size,
             skips,
             ahead: Cell::new(false),
+            first: Cell::new(true),
             done: Walked::default(),
             tries: pauses(),
         })
@@ -195,7 +195,7 @@ impl<'a, 'j> Walk<'a, 'j> {
                         tracing::warn!(database, rule = %self.job.rule.name, cause, fix, "batches wait: {}", reason.detail);
                         self.pace.progress.paused(database, Some(&reason));
                     }
-                    if began.elapsed() > PAUSE_MAX {
+                    if began.elapsed() > self.pace.pause_max {
                         // It stays told: the run goes on later, if it may then.
                         return Err(Halt::Paused(reason));
                     }
@@ -212,6 +212,9 @@ impl<'a, 'j> Walk<'a, 'j> {
         };
         if told.is_some() {
             tracing::info!(database = self.job.clerk.database, "batches go on");
+        }
+        // What an earlier walk told, which gave up waiting, is over too.
+        if told.is_some() || (cleared.is_ok() && self.first.take()) {
             self.pace.progress.paused(self.job.clerk.database, None);
         }
         cleared

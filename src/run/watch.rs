@@ -1,8 +1,10 @@
 //! Watches a database while batches go on: how hard it is at work, and how far its replicas are behind.
 
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::time::Duration;
 
-use forgetd_connector::{Beat, Beaten, Cause, Connector, Fault, FaultClass, Replicas, StrainAsked};
+use forgetd_connector::{Beaten, Cause, Connector, Fault, FaultClass, Replicas, StrainAsked};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -19,6 +21,15 @@ const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(250), Duration::
 /// What takes longer than this is as good as not read. Shorter than a reading is believed.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
 
+/// The same of a replica, within a look.
+const SEEN_WITHIN: Duration = Duration::from_secs(3);
+
+/// The same where nobody waits with a batch: a program that makes a URL may take its time.
+const CHECKED_WITHIN: Duration = Duration::from_secs(15);
+
+/// So many signs of life are remembered.
+const BEATS_MAX: usize = 600;
+
 /// How long a look may outlast the run.
 const ENDS_WITHIN: Duration = Duration::from_millis(500);
 
@@ -28,8 +39,9 @@ pub(super) struct Watcher<'a> {
     gate: &'a Gate,
     asked: StrainAsked,
     replicas: Vec<Replica<'a>>,
-    /// Replicas that the role is not shown are told of once.
-    told_hidden: bool,
+    beats: Beats,
+    /// Whether it was said that replicas are not watched.
+    warned: bool,
 }
 
 /// A server that the operator names as a replica.
@@ -38,9 +50,16 @@ struct Replica<'a> {
     /// The first is 1, as in the order of the configuration.
     number: usize,
     connector: Option<Box<dyn Connector>>,
-    /// The first sign of life that was written for it: what it shows before that is older.
-    first: Option<Timestamp>,
+    /// The connection that is being made.
+    connecting: Option<Connecting<'a>>,
 }
+
+/// A connection on its way.
+type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Connector>, Fault>> + 'a>>;
+
+/// Signs of life that were written, by our clock and by the server's; oldest first.
+#[derive(Debug, Default)]
+struct Beats(VecDeque<(Instant, Timestamp)>);
 
 /// The limits of a database.
 pub(super) fn limits(throttle: &Throttle) -> Limits {
@@ -49,6 +68,7 @@ pub(super) fn limits(throttle: &Throttle) -> Limits {
         replica_lag_asked: throttle.replica_lag_asked,
         log_kept_max: Some(throttle.log_kept_max),
         active_sessions_max: throttle.active_sessions_max,
+        veto_asked: matches!(throttle.veto, Some(Veto::Sql(_))),
     }
 }
 
@@ -57,14 +77,8 @@ pub(super) fn limits(throttle: &Throttle) -> Limits {
 impl<'a> Watcher<'a> {
     /// Connects to nothing yet.
     pub(super) fn new(site: &'a Site<'a>, gate: &'a Gate) -> Self {
-        let throttle = &site.settings.throttle;
-        let veto = match &throttle.veto {
-            Some(Veto::Sql(statement)) => Some(statement.clone()),
-            Some(Veto::Http(_)) | None => None,
-        };
-        let asked = StrainAsked { active_sessions: throttle.active_sessions_max.is_some(), veto };
-        let replicas = named(site.replicas);
-        Self { site, gate, asked, replicas, told_hidden: false }
+        let (asked, replicas) = (asked(&site.settings.throttle), named(site.replicas));
+        Self { site, gate, asked, replicas, beats: Beats::default(), warned: false }
     }
 
     /// Reads again and again, for whoever looks at `readings`, and tells `progress`, until `stopped`. A look that is under way
@@ -116,15 +130,7 @@ impl<'a> Watcher<'a> {
             Err(fault) => return paused(at, PauseReason::new(Cause::SignalUnread, fault.to_string())),
         };
         let lags = self.lags().await;
-        if strain.replicas == Replicas::Hidden && !self.told_hidden {
-            self.told_hidden = true;
-            let fix = Cause::SignalUnread.fix();
-            tracing::warn!(
-                database = self.site.name,
-                fix,
-                "standbys are there, and the role is not shown how far they are behind"
-            );
-        }
+        self.warn_once(strain.replicas);
         self.gate.read(at, &strain, &lags)
     }
 
@@ -133,43 +139,82 @@ impl<'a> Watcher<'a> {
         if self.replicas.is_empty() {
             return vec![];
         }
-        let beat = match beat(self.site.connector).await {
-            Ok(beat) => beat,
+        let Some(hearts) = self.site.connector.heartbeats() else { return vec![Err(heartless())] };
+        match hearts.beat().await {
+            Ok(beat) => self.beats.wrote(Instant::now(), beat.at),
+            Err(fault) => return vec![Err(PauseReason::new(Cause::SignalUnread, fault.to_string()))],
+        }
+        let ours = match hearts.beaten().await {
+            Ok(ours) => ours,
             Err(fault) => return vec![Err(PauseReason::new(Cause::SignalUnread, fault.to_string()))],
         };
-        let ours = self.site.connector.facts().identity.as_str();
-        join_all(self.replicas.iter_mut().map(|replica| replica.behind(&beat, ours))).await
+        let seen =
+            join_all(self.replicas.iter_mut().map(|replica| replica.seen(&ours, hearts.server(), SEEN_WITHIN))).await;
+        let now = Instant::now();
+        seen.into_iter().map(|seen| seen.map(|at| self.beats.behind(at, now))).collect()
+    }
+
+    /// Says once that a limit is not watched as the operator may think.
+    fn warn_once(&mut self, replicas: Replicas) {
+        let asked = self.site.settings.throttle.replica_lag_asked;
+        let what = match replicas {
+            Replicas::Hidden => "standbys are there, and the role is not shown how far they are behind",
+            Replicas::Unknown if asked && self.replicas.is_empty() => {
+                "`replica_lag_secs_max` watches nothing: this server does not know its replicas, and `replicas` names none"
+            }
+            _ => return,
+        };
+        if !self.warned {
+            self.warned = true;
+            tracing::warn!(database = self.site.name, fix = Cause::SignalUnread.fix(), "{what}");
+        }
     }
 }
 
-/// What would hold every batch back, as far as it is known before one: replicas that the database names and that cannot be
-/// asked, or are none of it. Writes nothing.
-pub async fn unwatched(connector: &dyn Connector, replicas: &[Box<dyn Reach>]) -> Vec<PauseReason> {
-    let Some(hearts) = connector.heartbeats().filter(|_| !replicas.is_empty()) else { return vec![] };
-    // Without control tables there is nothing to be seen anywhere, and that is said elsewhere.
-    let Ok(Beaten { generation, at }) = hearts.beaten().await else { return vec![] };
-    // Replicas that show no sign of life yet are asked for the oldest one there could be.
-    let beat = Beat { generation, at: at.unwrap_or(Timestamp::MIN) };
-    let ours = connector.facts().identity.as_str();
-    let mut named = named(replicas);
-    let asked = join_all(named.iter_mut().map(|replica| timeout(ANSWERS_WITHIN, replica.behind(&beat, ours)))).await;
-    let unanswered = |n| {
-        let detail = format!("replica {n}: no answer within {} s", ANSWERS_WITHIN.as_secs());
-        PauseReason::new(Cause::ReplicaUnreachable, detail)
+/// What would keep every batch from starting, as far as it is known before one: signals that cannot be read, and replicas
+/// that cannot be asked or are none of the database. Writes nothing.
+pub async fn unwatched(
+    throttle: &Throttle,
+    connector: &dyn Connector,
+    replicas: &[Box<dyn Reach>],
+) -> Vec<PauseReason> {
+    let unread = |fault: Fault| PauseReason::new(Cause::SignalUnread, fault.to_string());
+    let mut found = match connector.strain(&asked(throttle)).await {
+        Ok(strain) => Gate::new(limits(throttle)).read(Instant::now(), &strain, &[]).pause.into_iter().collect(),
+        Err(fault) => vec![unread(fault)],
     };
-    let told = asked.into_iter().enumerate().map(|(n, asked)| asked.unwrap_or_else(|_| Err(unanswered(n + 1))));
-    told.filter_map(Result::err).collect()
+    // How busy a server is at this moment is no finding.
+    found.retain(|reason: &PauseReason| reason.cause == Cause::SignalUnread);
+    if replicas.is_empty() {
+        return found;
+    }
+    let Some(hearts) = connector.heartbeats() else {
+        found.push(heartless());
+        return found;
+    };
+    // Without control tables there is nothing to be seen anywhere, and that is said elsewhere.
+    let Ok(ours) = hearts.beaten().await else { return found };
+    let mut named = named(replicas);
+    let seen = join_all(named.iter_mut().map(|replica| replica.seen(&ours, hearts.server(), CHECKED_WITHIN))).await;
+    found.extend(seen.into_iter().filter_map(Result::err));
+    found
+}
+
+fn heartless() -> PauseReason {
+    PauseReason::new(Cause::SignalUnread, "the engine has no replicas that can be watched: take `replicas` out")
+}
+
+/// What a server is asked beside what it always tells.
+fn asked(throttle: &Throttle) -> StrainAsked {
+    let veto = match &throttle.veto {
+        Some(Veto::Sql(statement)) => Some(statement.clone()),
+        Some(Veto::Http(_)) | None => None,
+    };
+    StrainAsked { active_sessions: throttle.active_sessions_max.is_some(), veto }
 }
 
 fn named(replicas: &[Box<dyn Reach>]) -> Vec<Replica<'_>> {
     replicas.iter().enumerate().map(|(n, reach)| Replica::new(n, reach.as_ref())).collect()
-}
-
-async fn beat(connector: &dyn Connector) -> Result<Beat, Fault> {
-    let place = connector.facts().product.clone();
-    let none =
-        || Fault::new(FaultClass::Internal, "beat", place).with_detail("the engine has no signs of life for replicas");
-    connector.heartbeats().ok_or_else(none)?.beat().await
 }
 
 fn paused(at: Instant, reason: PauseReason) -> Reading {
@@ -181,41 +226,131 @@ fn paused(at: Instant, reason: PauseReason) -> Reading {
 impl<'a> Replica<'a> {
     /// By its place in the configuration, from 0. Not connected to yet.
     fn new(n: usize, reach: &'a dyn Reach) -> Self {
-        Self { reach, number: n + 1, connector: None, first: None }
+        Self { reach, number: n + 1, connector: None, connecting: None }
     }
 
-    /// How long before `beat` the one was written that it shows. `ours` is the server it was written on. A replica that lost
-    /// its connection is connected to anew at the next look.
-    async fn behind(&mut self, beat: &Beat, ours: &str) -> Result<Duration, PauseReason> {
-        let first = *self.first.get_or_insert(beat.at);
-        let seen = self.seen().await;
-        let itself = self.connector.as_ref().is_some_and(|connector| connector.facts().identity == ours);
+    /// When the sign of life was written that it shows; nothing: it shows none yet. `ours` is what the server itself shows, whose
+    /// name among servers is `server`. A replica that lost its connection is connected to anew at the next look, and a
+    /// connection that takes longer than `within` goes on being made then.
+    async fn seen(&mut self, ours: &Beaten, server: &str, within: Duration) -> Result<Option<Timestamp>, PauseReason> {
+        let number = self.number;
+        let reason = |cause, what: &str| PauseReason::new(cause, format!("replica {number}: {what}"));
+        let Ok(seen) = timeout(within, self.ask(server)).await else {
+            let what = format!("no answer within {} s", within.as_secs());
+            return Err(reason(Cause::ReplicaUnreachable, &what));
+        };
         if seen.is_err() {
             self.connector = None;
         }
-        let named = |what: &str| format!("replica {}: {what}", self.number);
-        let not_mine = |what: &str| PauseReason::new(Cause::NotMyReplica, named(what));
         match seen {
-            Ok(_) if itself => Err(not_mine("it is the server itself")),
-            Ok(seen) if seen.generation == beat.generation => {
-                let behind = beat.at.duration_since(seen.at.unwrap_or(first).min(beat.at));
-                Ok(behind.try_into().unwrap_or(Duration::ZERO))
-            }
-            Ok(_) => Err(not_mine("its control tables are others")),
+            Ok(None) => Err(reason(Cause::NotMyReplica, "it is the server itself")),
+            Ok(Some(seen)) if seen.generation == ours.generation => Ok(seen.at),
+            Ok(Some(_)) => Err(reason(Cause::NotMyReplica, "its control tables are others")),
             Err(fault) if matches!(fault.class, FaultClass::Blocked(Cause::ControlTables | Cause::TableMissing)) => {
-                Err(not_mine("it has no control tables, or shows none to the role"))
+                Err(reason(Cause::NotMyReplica, "it has no control tables, or shows none to the role"))
             }
-            Err(fault) => Err(PauseReason::new(Cause::ReplicaUnreachable, named(&fault.to_string()))),
+            Err(fault) => Err(reason(Cause::ReplicaUnreachable, &fault.to_string())),
         }
     }
 
-    async fn seen(&mut self) -> Result<Beaten, Fault> {
+    /// What it shows; nothing where it is the server called so.
+    async fn ask(&mut self, server: &str) -> Result<Option<Beaten>, Fault> {
         let connector = match &mut self.connector {
             Some(connector) => connector,
-            none => none.insert(self.reach.connect().await?),
+            none => {
+                let connected = self.connecting.get_or_insert_with(|| self.reach.connect()).await;
+                self.connecting = None;
+                none.insert(connected?)
+            }
         };
         let place = connector.facts().product.clone();
-        let none = || Fault::new(FaultClass::Internal, "look for a beat", place);
-        connector.heartbeats().ok_or_else(none)?.beaten().await
+        let other =
+            || Fault::new(FaultClass::Internal, "look for a beat", place).with_detail("it is of another engine");
+        let hearts = connector.heartbeats().ok_or_else(other)?;
+        if hearts.server() == server {
+            return Ok(None);
+        }
+        hearts.beaten().await.map(Some)
+    }
+}
+
+// === impl Beats ===
+
+impl Beats {
+    /// One was written, which bears this time.
+    fn wrote(&mut self, now: Instant, at: Timestamp) {
+        if self.0.len() >= BEATS_MAX {
+            // The oldest ones say for how long a replica hangs.
+            self.0.pop_back();
+        }
+        self.0.push_back((now, at));
+    }
+
+    /// How long a replica has been behind that shows this one last: by our own clock since the first that it does not show,
+    /// and by the server's clock, which knows of the time before we looked. Neither alone: clocks are set.
+    fn behind(&self, seen: Option<Timestamp>, now: Instant) -> Duration {
+        let Some((_, last)) = self.0.back() else { return Duration::ZERO };
+        let is_shown = |at: &Timestamp| seen.is_some_and(|seen| *at <= seen);
+        let missing = self.0.iter().find(|(_, at)| !is_shown(at));
+        let by_us = missing.map_or(Duration::ZERO, |(wrote, _)| now.saturating_duration_since(*wrote));
+        let by_server = seen.map_or(Duration::ZERO, |seen| last.duration_since(seen).try_into().unwrap_or_default());
+        by_us.max(by_server)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::{SignedDuration, Timestamp};
+    use tokio::time::Instant;
+
+    use super::{BEATS_MAX, Beats};
+
+    const EPOCH: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn server(secs: i64) -> Timestamp {
+        EPOCH + SignedDuration::from_secs(secs)
+    }
+
+    /// One beat a second, by both clocks.
+    fn beats(count: u64, began: Instant) -> Beats {
+        let mut beats = Beats::default();
+        for n in 0..count {
+            beats.wrote(began + Duration::from_secs(n), server(n.try_into().unwrap()));
+        }
+        beats
+    }
+
+    #[test]
+    fn a_replica_is_behind_since_the_first_beat_that_it_does_not_show() {
+        let began = Instant::now();
+        let now = began + Duration::from_secs(9);
+        let beats = beats(10, began);
+        let behind = |seen: Option<i64>| beats.behind(seen.map(server), now).as_secs();
+        assert_eq!([Some(9), Some(8), Some(5), Some(0)].map(behind), [0, 1, 4, 9]);
+        assert_eq!(behind(None), 9, "none was ever there");
+        assert_eq!(behind(Some(-600)), 609, "it hung before we looked");
+        assert_eq!(Beats::default().behind(None, now), Duration::ZERO);
+    }
+
+    /// Beats bear rising times whatever the server's clock says: a clock set back makes them rise by nothing.
+    #[test]
+    fn a_clock_that_was_set_back_hides_no_replica_that_hangs() {
+        let began = Instant::now();
+        let mut beats = beats(1, began);
+        for n in 1..60 {
+            beats.wrote(began + Duration::from_secs(n), server(0) + SignedDuration::from_micros(n.try_into().unwrap()));
+        }
+        assert_eq!(beats.behind(Some(server(0)), began + Duration::from_secs(59)).as_secs(), 58);
+    }
+
+    #[test]
+    fn a_replica_that_hangs_for_long_is_never_taken_for_one_that_follows() {
+        let began = Instant::now();
+        let count = BEATS_MAX as u64 * 2;
+        let beats = beats(count, began);
+        assert!(beats.0.len() <= BEATS_MAX);
+        assert_eq!(beats.behind(Some(server(-1)), began + Duration::from_secs(count)).as_secs(), count);
     }
 }

@@ -305,6 +305,8 @@ impl Daemon {
                 board.rules.clear();
                 board.policies.clear();
                 board.split = None;
+                // A walk that was given up with the lease tells nothing any more.
+                board.databases.values_mut().for_each(|state| state.throttled = None);
             }
             board.role = role;
         });

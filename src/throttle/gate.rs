@@ -23,6 +23,8 @@ pub struct Limits {
     pub log_kept_max: Option<u64>,
     /// The most sessions that may be at work.
     pub active_sessions_max: Option<u64>,
+    /// Whether a statement of the operator's is asked.
+    pub veto_asked: bool,
 }
 
 /// What was read of a database at one moment.
@@ -86,7 +88,7 @@ impl Gate {
     pub fn read(&self, at: Instant, strain: &Strain, lags: &[Result<Duration, PauseReason>]) -> Reading {
         let told = match strain.replicas {
             Replicas::Behind(lag) => Some(lag),
-            Replicas::None | Replicas::Hidden => None,
+            Replicas::None | Replicas::Hidden | Replicas::Unknown => None,
         };
         let lag = lags.iter().filter_map(|lag| lag.as_ref().ok().copied()).chain(told).max();
         let unseen = lags.iter().find_map(|lag| lag.as_ref().err().cloned());
@@ -132,8 +134,13 @@ impl Gate {
 
     fn strained(&self, strain: &Strain) -> Option<PauseReason> {
         let Limits { log_kept_max, active_sessions_max, .. } = self.limits;
-        if strain.vetoed == Some(true) {
-            return Some(PauseReason::new(Cause::Veto, "the statement of `throttle.veto` says no"));
+        match (self.limits.veto_asked, strain.vetoed) {
+            (_, Some(true)) => return Some(PauseReason::new(Cause::Veto, "the statement of `throttle.veto` says no")),
+            (true, None) => {
+                let detail = "the engine cannot be asked by the statement of `throttle.veto`";
+                return Some(PauseReason::new(Cause::SignalUnread, detail));
+            }
+            _ => {}
         }
         match (active_sessions_max, strain.active_sessions) {
             (Some(max), Some(active)) if active > max => {
@@ -179,6 +186,7 @@ mod tests {
         replica_lag_asked: false,
         log_kept_max: Some(1024 * 1024),
         active_sessions_max: None,
+        veto_asked: false,
     };
 
     fn cause(look: &Decision) -> Option<Cause> {
@@ -239,7 +247,14 @@ mod tests {
         assert_eq!((looks(&busy, active(Some(8))), looks(&busy, active(Some(9)))), (None, Some(Cause::Load)));
         assert_eq!((looks(&busy, active(None)), looks(&LIMITS, active(Some(99)))), (Some(Cause::SignalUnread), None));
         let vetoed = |no| Strain { vetoed: Some(no), ..Strain::default() };
-        assert_eq!((looks(&LIMITS, vetoed(false)), looks(&LIMITS, vetoed(true))), (None, Some(Cause::Veto)));
+        let asked = Limits { veto_asked: true, ..LIMITS };
+        assert_eq!((looks(&asked, vetoed(false)), looks(&asked, vetoed(true))), (None, Some(Cause::Veto)));
+        let silent = looks(&asked, Strain::default());
+        assert_eq!(
+            (silent, looks(&LIMITS, Strain::default())),
+            (Some(Cause::SignalUnread), None),
+            "an engine that says nothing"
+        );
     }
 
     #[test]

@@ -27,7 +27,7 @@ quick() {
 tests() {
   local names=() name status=0
   while read -r name; do [ "$name" = live ] || names+=(--test "$name"); done < <(test_binaries)
-  cargo test --locked "${features[@]}" --lib --bins "${names[@]}" || status=$?
+  cargo test --locked "${features[@]}" --no-fail-fast --lib --bins "${names[@]}" || status=$?
   cargo test --locked "${features[@]}" --test live -- --test-threads $(($(nproc) * 2)) || status=$?
   return "$status"
 }

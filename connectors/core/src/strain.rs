@@ -32,13 +32,15 @@ pub struct Strain {
 /// The replicas that a server knows of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replicas {
-    /// It knows of none. There may be some all the same, where the engine does not tell.
+    /// There are none that it knows of.
     #[default]
     None,
     /// The slowest of them is so far behind.
     Behind(Duration),
     /// There are some, and the role is not shown how far they are.
     Hidden,
+    /// The engine does not know them, and there may be some.
+    Unknown,
 }
 
 /// A sign of life that replicas show later than the server it was written on.
@@ -63,7 +65,11 @@ pub struct Beaten {
 /// `instance` is the connector's own.
 #[async_trait]
 pub trait Heartbeats: Send + Sync {
-    /// Writes one, in a transaction of its own, in place of the one before. A failure leaves either of them.
+    /// Which server this is, whatever data it shares with others.
+    fn server(&self) -> &str;
+
+    /// Writes one, in a transaction of its own, in place of the one before and always later than that, whatever the server's
+    /// clock says meanwhile. A failure leaves either of them.
     async fn beat(&self) -> Result<Beat, Fault>;
 
     /// The last one that is to be seen here. Reads only. A server without control tables is blocked by that.

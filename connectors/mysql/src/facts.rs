@@ -37,6 +37,8 @@ pub(crate) struct Looked {
     pub(crate) fence: FenceKind,
     /// Whether names of tables are compared without regard to case.
     pub(crate) folds_names: bool,
+    /// Which server this is, whatever data it shares with others.
+    pub(crate) server: String,
 }
 
 // === impl Variables ===
@@ -129,6 +131,7 @@ pub(crate) fn look(session: &Session, place: &str) -> Result<Looked, Fault> {
         flavour,
         fence: if several_write { FenceKind::Write } else { FenceKind::Lock },
         folds_names: found.get("lower_case_table_names") != "0",
+        server: found.server(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! How hard the server is at work. How far its replicas are behind it does not know: signs of life on them say that.
 
-use forgetd_connector::{Fault, FaultClass, Strain, StrainAsked};
+use forgetd_connector::{Fault, FaultClass, Replicas, Strain, StrainAsked};
 
 use crate::answer::{get, odd};
 use crate::connector::Shared;
@@ -19,7 +19,7 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
     if let Some(veto) = &asked.veto {
         asks.push(Sql::plain(format!("select cast(({veto}) as char)")));
     }
-    let mut strain = Strain::default();
+    let mut strain = Strain { replicas: Replicas::Unknown, ..Strain::default() };
     if asks.is_empty() {
         return Ok(strain);
     }

@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) desk: Arc<Slot>,
     pub(crate) names: Names,
     pub(crate) text_order: TextOrder,
+    /// Which server this is: a standby has the same data.
+    pub(crate) server: String,
     /// A pooler was recognised. That it was not proves nothing.
     pub(crate) pooled: bool,
     /// The transaction whose commit was not answered, if there is one.
@@ -73,6 +75,7 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
         link,
         names,
         text_order,
+        server: format!("{}/{}", facts.identity, if facts.read_only { "reads" } else { "writes" }),
         pooled: facts.pooler.is_some(),
         lost: Mutex::new(None),
         walks: Mutex::new(BTreeMap::new()),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use forgetd_connector::{Fault, FaultClass, Replicas, Strain, StrainAsked};
+use forgetd_connector::{Cause, Fault, FaultClass, Replicas, Strain, StrainAsked};
 use tokio::time::Instant;
 
 use crate::connector::Shared;
@@ -21,7 +21,8 @@ select (pg_current_wal_lsn() - '0/0')::int8, \
   (select (min(r.replay_lsn) - '0/0')::int8 from standby r), \
   (select (extract(epoch from max(r.replay_lag)) * 1000000)::int8 from standby r), \
   (select count(*) from pg_stat_replication r where r.state is null), \
-  (select max(pg_current_wal_lsn() - s.restart_lsn)::int8 from pg_replication_slots s)";
+  (select max(pg_current_wal_lsn() - s.restart_lsn)::int8 from pg_replication_slots s \
+    where s.wal_status is distinct from 'lost')";
 
 const STANDBYS: &str = "\
 with standby as (select r.replay_lsn, r.replay_lag from pg_stat_replication r where r.state in ('streaming', 'catchup') \
@@ -65,7 +66,15 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
         asks.push(Sql::new(format!("select ({veto})::text"), vec![]));
     }
     let held = shared.desk.take().await?;
-    let answers = held.read("look at the load", place, "", &asks.iter().collect::<Vec<_>>()).await?;
+    let read = held.read("look at the load", place, "", &asks.iter().collect::<Vec<_>>()).await;
+    let answers = match read {
+        // A role that may not look, where nobody asked it to.
+        Err(fault) if fault.class == FaultClass::Blocked(Cause::Privilege) && asks.len() == 1 => {
+            held.give_back();
+            return Ok(Strain { replicas: Replicas::Hidden, ..Strain::default() });
+        }
+        answers => answers?,
+    };
     held.give_back();
     let mut rows = answers.iter().map(|answer| answer.rows.first().ok_or_else(|| odd(place)));
     let mut next = || rows.next().ok_or_else(|| odd(place))?;

@@ -20,6 +20,7 @@ pub(super) fn throttle(raw: &Field<RawThrottle>, say: &mut Say<'_>) -> Throttle 
     let target = say.number(&raw.batch_ms_target, &limits::BATCH_MS_TARGET_RANGE, limits::BATCH_MS_TARGET);
     let lag = say.number(&raw.replica_lag_secs_max, &limits::REPLICA_LAG_SECS_MAX_RANGE, limits::REPLICA_LAG_SECS_MAX);
     let kept = say.number(&raw.log_kept_mib_max, &limits::LOG_KEPT_MIB_MAX_RANGE, limits::LOG_KEPT_MIB_MAX);
+    let pause = say.number(&raw.pause_secs_max, &limits::PAUSE_SECS_MAX_RANGE, limits::PAUSE_SECS_MAX);
     Throttle {
         delete_rows_max,
         transform_rows_max,
@@ -35,6 +36,7 @@ pub(super) fn throttle(raw: &Field<RawThrottle>, say: &mut Say<'_>) -> Throttle 
             .active_sessions_max
             .get()
             .map(|sessions| say.number(&raw.active_sessions_max, &limits::ACTIVE_SESSIONS_MAX_RANGE, sessions.value)),
+        pause_max: Duration::from_secs(pause),
         veto: raw.veto.get().and_then(|veto| self::veto(veto, say)),
     }
 }

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::{DUE, FRESH, LEASE, SELDOM, Watched, status, until_held};
-use crate::harness::{Database, Mysql, Policy, Postgres, Program, Server, Servers, Session, free_port, until};
+use crate::harness::{Database, Mysql, Policy, Postgres, Program, Server, Servers, Session, Sqlite, free_port, until};
 use crate::shop;
 
-/// Small batches, and so many of them that a run lasts for seconds.
-const PACE: &str = "batch_rows_max: 50, rows_per_second_max: 500";
+/// Small batches, and so slowly that a run lasts for many seconds: something is to happen in its middle.
+const PACE: &str = "batch_rows_max: 25, rows_per_second_max: 100";
 
 /// A policy whose only rule is asked to run, with these settings of the database.
 fn policy(url: &str, throttle: &str, replicas: &[String]) -> Policy {
@@ -35,23 +35,8 @@ fn goes(watched: &Watched) -> bool {
     !text.lines().any(|line| line.starts_with("forgetd_paused{") && line.ends_with(" 1"))
 }
 
-/// Sessions on a server that the test owns.
-fn fill(session: &Session) {
-    session.exec("create table web_session (id bigint primary key, last_seen_at timestamp not null)");
-    session.exec(&format!(
-        "insert into web_session select n, timezone('utc', now()) - interval '1 day' * case when n <= {DUE} then 40 else 20 end
-         from generate_series(1, {}) n",
-        DUE + FRESH
-    ));
-    session.exec("create index on web_session (last_seen_at)");
-}
-
 fn number(session: &Session, query: &str) -> f64 {
     session.rows(query)[0][0].as_deref().map_or(0.0, |text| text.parse().unwrap())
-}
-
-fn rows_of(session: &Session) -> u64 {
-    number(session, "select count(*) from web_session") as u64
 }
 
 /// Nobody told the program of the standby: the server knows it.
@@ -59,8 +44,7 @@ fn rows_of(session: &Session) -> u64 {
 fn a_standby_that_falls_behind_is_waited_for() {
     let primary = Server::with("wal_level = replica\nmax_wal_senders = 4");
     primary.start();
-    let session = Session::open(&primary.url());
-    fill(&session);
+    let session = shop::create_on(&primary, DUE, FRESH);
     let program = Program::installed(&policy(&primary.url(), "replica_lag_secs_max: 1", &[]));
     let standby = primary.standby();
     standby.start();
@@ -68,17 +52,17 @@ fn a_standby_that_falls_behind_is_waited_for() {
     until("the standby follows", 60, || number(&session, there) == 1.0);
     let watched = Watched::start(&program);
     until_held(&program);
-    let asked = program.start(&["run", "--json"]);
-    until("the run is under way", 30, || rows_of(&session) < DUE + FRESH);
     let behind = Session::open(&standby.url());
+    let asked = program.start(&["run", "--json"]);
+    until("the run is under way", 30, || shop::rows_on(&session) < DUE + FRESH);
     behind.exec("select pg_wal_replay_pause()");
     // By the server's own account it is over the limit now: at most the batch under way comes behind that.
     let lag = "select extract(epoch from max(replay_lag)) from pg_stat_replication";
     until("the standby is behind", 30, || number(&session, lag) > 1.0);
-    let reached = rows_of(&session);
+    let reached = shop::rows_on(&session);
     until("batches wait", 30, || waits_for(&watched, "replica_lag"));
-    let left = rows_of(&session);
-    assert!(reached - left <= 50, "{} rows behind the limit", reached - left);
+    let left = shop::rows_on(&session);
+    assert!(reached - left <= 25, "{} rows behind the limit", reached - left);
     assert!(left > FRESH, "it was in the middle");
     assert!(watched.metric("forgetd_replica_lag_seconds{database=\"main\"}").unwrap() >= 0.75);
     let page = watched.get("/status", "text/html").1;
@@ -88,12 +72,12 @@ fn a_standby_that_falls_behind_is_waited_for() {
                 and xact_start < clock_timestamp() - interval '500 ms'";
     let waited = Instant::now();
     while waited.elapsed().as_secs() < 3 {
-        assert_eq!((rows_of(&session), number(&session, open)), (left, 0.0), "nothing goes, and nothing is open");
+        assert_eq!((shop::rows_on(&session), number(&session, open)), (left, 0.0), "nothing goes, and nothing is open");
     }
     behind.exec("select pg_wal_replay_resume()");
     let ended = asked.wait().expect(0);
     assert_eq!(ended.lines()[0]["changed"], DUE, "{}", ended.stdout);
-    assert_eq!(rows_of(&session), FRESH);
+    assert_eq!(shop::rows_on(&session), FRESH);
     until("nothing waits any more", 10, || goes(&watched));
     let log = watched.end();
     assert!(log.contains("batches wait: the slowest replica may be") && log.contains("batches go on"), "{log}");
@@ -237,12 +221,57 @@ fn signals_of_the_operators_make_batches_wait() {
     }
 }
 
+/// A run that waits for too long stands back for others, open, and goes on when it may; nothing says then that it waits.
+#[test]
+fn a_run_that_waits_for_long_stands_back_and_goes_on() {
+    let database = Postgres::database();
+    shop::create(&database, DUE, FRESH);
+    database.exec("create table stop_now (why text)");
+    let throttle = "pause_secs_max: 1, veto: { sql: \"select count(*) from stop_now\" }";
+    let program = Program::installed(&policy(&database.url(), throttle, &[]));
+    let watched = Watched::start(&program);
+    until_held(&program);
+    let asked = program.start(&["run", "--json"]);
+    until("the run is under way", 30, || shop::rows(&database) < DUE + FRESH);
+    database.exec("insert into stop_now values ('because')");
+    let stopped = asked.wait().expect(3).lines().remove(0);
+    assert_eq!((&stopped["verdict"], &stopped["cause"]), (&"partial".into(), &"veto".into()), "{stopped}");
+    assert!(waits_for(&watched, "veto"), "it still waits");
+    let left = shop::rows(&database);
+    assert!(left > FRESH && left < DUE + FRESH, "it was in the middle");
+    database.exec("delete from stop_now");
+    let ended = program.call(&["run", "--json"]).expect(0).lines().remove(0);
+    assert_eq!(ended["run_id"], stopped["run_id"], "the very run went on: {ended}");
+    assert_eq!((&ended["changed"], shop::rows(&database)), (&DUE.into(), FRESH));
+    until("nothing waits any more", 10, || goes(&watched));
+    watched.end();
+    assert_eq!(program.rows_in_evidence(), DUE);
+    assert_eq!(program.entries("run.started").len(), 2, "begun, and gone on");
+}
+
+/// An engine that cannot be asked says no as well, and a check says it before any run.
+#[test]
+fn a_signal_that_an_engine_does_not_have_is_none_that_says_yes() {
+    for throttle in ["veto: { sql: \"select 0\" }", "active_sessions_max: 10"] {
+        let database = Sqlite::database();
+        shop::create(&database, DUE, FRESH);
+        let program = Program::installed(&policy(&database.url(), &format!("pause_secs_max: 1, {throttle}"), &[]));
+        let report = program.run(3);
+        assert_eq!((&report["cause"], &report["changed"]), (&"signal_unread".into(), &0.into()), "{report}");
+        let checked = program.call(&["check", "--connect", "--json"]).expect(4).object();
+        let findings = checked["findings"].as_array().unwrap();
+        assert!(findings.iter().any(|finding| finding["id"] == "signal_unread"), "{checked}");
+        assert_eq!(shop::rows(&database), DUE + FRESH);
+    }
+}
+
 /// No faster than it was told, whatever the batches.
 #[test]
 fn rows_a_second_are_kept() {
     let database = Postgres::database();
     shop::create(&database, DUE, FRESH);
-    let program = Program::installed(&policy(&database.url(), "batch_ms_target: 25", &[]));
+    let settings = "throttle: { batch_rows_max: 50, rows_per_second_max: 500 }";
+    let program = Program::installed(&Policy::new(&database.url()).with(settings).rule(&shop::rule()));
     let began = Instant::now();
     let report = program.run(0);
     // A thousand rows, five hundred a second, and the last batch is not waited for.

@@ -11,12 +11,16 @@ use crate::query::Sql;
 
 #[async_trait]
 impl Heartbeats for MyControl {
+    fn server(&self) -> &str {
+        &self.shared.looked.server
+    }
+
     async fn beat(&self) -> Result<Beat, Fault> {
         let mut sql = Sql::default();
         let instance = sql.bind(self.instance());
         let text = format!(
             "insert into {} (instance, beaten_at) values ({instance}, utc_timestamp(6)) \
-             on duplicate key update beaten_at = utc_timestamp(6)",
+             on duplicate key update beaten_at = greatest(utc_timestamp(6), beaten_at + interval 1 microsecond)",
             self.table("heartbeat")
         );
         let answers = self.write("beat", &[&sql.say(text), &self.look_for_beat()]).await.answers()?;

@@ -11,10 +11,14 @@ use crate::survey::{get, odd};
 
 #[async_trait]
 impl Heartbeats for PgControl {
+    fn server(&self) -> &str {
+        &self.shared.server
+    }
+
     async fn beat(&self) -> Result<Beat, Fault> {
         let text = format!(
-            "with beat as (insert into {} (instance, beaten_at) values ($1, clock_timestamp()) \
-             on conflict (instance) do update set beaten_at = excluded.beaten_at returning beaten_at) \
+            "with beat as (insert into {} as h (instance, beaten_at) values ($1, clock_timestamp()) \
+             on conflict (instance) do update set beaten_at = greatest(excluded.beaten_at, h.beaten_at + interval '1 microsecond') returning h.beaten_at) \
              select c.generation, (extract(epoch from beat.beaten_at) * 1000000)::int8 from beat, {} c",
             self.table("heartbeat"),
             self.table("control")
