@@ -1,13 +1,18 @@
 """What must be true of manifests, whatever the values: rendered.py COMMAND [ARGUMENT..] <MANIFESTS
 
   safe            every container of forgetd is restricted, and nothing that must not be is there
+  volumes         no two pods want what one can have
+  strategy TYPE   so one version of the Deployment's pods follows another
   beside KIND     forgetd is in an application's pod as a `native` sidecar or a `classic` container, or `none`
   config FILE     writes the policy of the ConfigMap that a pod mounts
   rules FILE      writes the rules of the PrometheusRule as Prometheus reads them
 """
+import re
 import sys
 
 import yaml
+
+LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{,61}[A-Za-z0-9])?)?")
 
 
 def need(holds, *what):
@@ -36,7 +41,52 @@ def ours(pod):
                 yield where, container
 
 
+def selectors(objects):
+    """Labels are such, and every selector finds the pods that it is for, and no pods of hooks."""
+    found = list(pods(objects))
+    for thing, _, labels in [(thing, None, thing["metadata"].get("labels", {})) for thing in objects] + found:
+        for name, value in labels.items():
+            need(LABEL.fullmatch(value), thing["kind"], "has a label that is none:", name, value)
+    hooks = [labels for thing, _, labels in found if "helm.sh/hook" in thing["metadata"].get("annotations", {})]
+    for thing in objects:
+        if thing["kind"] == "Deployment":
+            wanted, have = thing["spec"]["selector"]["matchLabels"], thing["spec"]["template"]["metadata"]["labels"]
+            need(wanted.items() <= have.items(), "the Deployment does not select its own pods", wanted)
+        if thing["kind"] in ("Deployment", "Service", "PodDisruptionBudget"):
+            wanted = thing["spec"]["selector"].get("matchLabels", thing["spec"]["selector"])
+            need(not any(wanted.items() <= labels.items() for labels in hooks), thing["kind"], "selects a hook's pod", wanted)
+    policies = [thing["spec"]["podSelector"]["matchLabels"] for thing in objects if thing["kind"] == "NetworkPolicy"]
+    for thing, _, labels in found:
+        need(not policies or any(wanted.items() <= labels.items() for wanted in policies), thing["kind"], "has no NetworkPolicy")
+
+
+def volumes(objects):
+    """What one node mounts, one pod mounts."""
+    claims = [thing for thing in objects if thing["kind"] == "PersistentVolumeClaim"]
+    shared = any("ReadWriteMany" in claim["spec"]["accessModes"] for claim in claims)
+    users = [thing for thing, pod, _ in pods(objects) if any("persistentVolumeClaim" in volume for volume in pod["volumes"])]
+    need(shared or len(users) <= 1, "one volume for", len(users))
+    for thing in users:
+        if thing["kind"] == "Deployment" and not shared:
+            need(thing["spec"]["strategy"]["type"] == "Recreate", "a second pod waits for the volume of the first")
+
+
+def interruptions(objects):
+    """A node that is drained is looked at first: what ends there ends with a status that fails a Job."""
+    for thing in objects:
+        if thing["kind"] == "CronJob":
+            rules = thing["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+            need([rule["action"] for rule in rules] == ["Ignore", "FailJob"] and "onPodConditions" in rules[0], rules)
+
+
+def strategy(objects, kind):
+    found = [thing["spec"]["strategy"]["type"] for thing in objects if thing["kind"] == "Deployment"]
+    need(found == [kind], found)
+
+
 def safe(objects):
+    selectors(objects)
+    interruptions(objects)
     for thing in objects:
         need(thing["kind"] not in ("Secret", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"), "found", thing["kind"])
         if thing["kind"] == "ServiceAccount":
@@ -65,9 +115,9 @@ def safe(objects):
             need(security["seccompProfile"] == {"type": "RuntimeDefault"}, name, "no seccomp")
             need(container["resources"]["requests"]["memory"] == "32Mi", name, "no request")
             need(all(len(port["name"]) <= 15 for port in container.get("ports", [])), name, "a port's name is too long")
-            volumes = {volume["name"]: volume for volume in pod["volumes"]}
+            mounted = {volume["name"]: volume for volume in pod["volumes"]}
             for mount in container["volumeMounts"]:
-                volume = volumes[mount["name"]]
+                volume = mounted[mount["name"]]
                 need("emptyDir" not in volume or not mount["mountPath"].startswith("/var/lib/forgetd"), name, "emptyDir")
 
 
@@ -114,4 +164,4 @@ def rules(objects, file):
 
 objects = [thing for thing in yaml.safe_load_all(sys.stdin) if thing]
 need(objects, "nothing was rendered")
-{"safe": safe, "beside": beside, "config": config, "rules": rules}[sys.argv[1]](objects, *sys.argv[2:])
+{"safe": safe, "volumes": volumes, "strategy": strategy, "beside": beside, "config": config, "rules": rules}[sys.argv[1]](objects, *sys.argv[2:])

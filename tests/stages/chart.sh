@@ -68,6 +68,8 @@ chart() {
   chart_good=0 chart_bad=0 chart_missing=0
   chart_yaml
   chart_values
+  chart_strategies
+  chart_labels
   chart_refusals
   chart_umbrella
   chart_without_helm
@@ -118,6 +120,7 @@ chart_values() {
       that "$values on $version" chart_rendered "$chart_work/$name" "$version" shop helm/forgetd --values "$values"
       that "$values on $version is safe" python3 tests/chart/rendered.py safe <"$chart_work/$name"
     done
+    that "the volumes of $values" python3 tests/chart/rendered.py volumes <"$chart_work/$name"
     [ "$name" = helm-forgetd-ci-existing-values.yaml ] ||
       that "forgetd takes the policy of $values" chart_policy "$chart_work/$name"
     that "notes of $values" chart_notes "$values"
@@ -152,6 +155,40 @@ chart_notes() {
   grep -q 'kubectl -n shop' "$chart_work/note"
 }
 
+# Two at once, where the lease or the volume allows it, and only there.
+chart_strategies() {
+  strategy RollingUpdate deployment
+  strategy Recreate deployment --set config.coordination=none
+  strategy Recreate deployment --set-json 'extraEnv=[{"name":"FORGETD__COORDINATION","value":"none"}]'
+  strategy Recreate deployment --set strategy=Recreate
+  strategy RollingUpdate full
+  strategy Recreate full --set config.coordination=none --set replicas=1
+  strategy Recreate existing
+  strategy RollingUpdate existing --set evidenceVolume.enabled=false
+  strategy Recreate existing --set evidenceVolume.enabled=false --set strategy=Recreate
+}
+
+# strategy TYPE VALUES OPTION..
+strategy() {
+  local kind="$1" values="helm/forgetd/ci/$2-values.yaml" file="$chart_work/strategy"
+  shift 2
+  that "$values $* is rendered" chart_rendered "$file" 1.37.0 shop helm/forgetd --values "$values" "$@"
+  that "$values $*: $kind" python3 tests/chart/rendered.py strategy "$kind" <"$file"
+}
+
+# Labels of the values that have the names of ours, or of each other, and a name as long as a label may be.
+chart_labels() {
+  local file="$chart_work/labels" labels='{"app.kubernetes.io/name":"a","app.kubernetes.io/instance":"b","team":"c"}' name
+  name="$(printf 'n%.0s' {1..63})"
+  that 'labels of the same names' chart_rendered "$file" 1.37.0 shop helm/forgetd --values helm/forgetd/ci/full-values.yaml --set "nameOverride=$name" \
+    --set-json "commonLabels=$labels" --set-json "podLabels=$labels" --set-json "serviceMonitor.labels=$labels" \
+    --set-json "podMonitor.labels=$labels" --set-json "prometheusRule.labels=$labels" --set-json "dashboard.labels=$labels" \
+    --set-json 'evidenceVolume.annotations={"helm.sh/resource-policy":"delete"}'
+  that 'ours count' python3 tests/chart/rendered.py safe <"$file"
+  that 'the claim stays' grep -q 'helm.sh/resource-policy: keep' "$file"
+  that 'names are asked at every port' test "$(grep -c 'port: 5353' "$file")" -eq 6
+}
+
 # What must be refused, and by which word.
 chart_refusals() {
   local ci=helm/forgetd/ci
@@ -163,6 +200,8 @@ chart_refusals() {
   refused 'evidenceVolume' evidence-dir --set evidenceVolume.enabled=false
   refused 'mountPath' evidence-dir --set config.evidence.store.dir=/tmp/evidence
   refused 'replicas' evidence-dir --set replicas=2
+  refused 'strategy' deployment --set config.coordination=none --set strategy=RollingUpdate
+  refused 'strategy' existing --set strategy=RollingUpdate
   refused 'ReadWriteMany' full --set-json 'evidenceVolume.accessModes=["ReadWriteOnce"]'
   refused 'is an emptyDir' deployment --set-json 'extraVolumes=[{"name":"e","emptyDir":{}}]' \
     --set-json 'extraVolumeMounts=[{"name":"e","mountPath":"/var/lib/forgetd"}]'

@@ -7,8 +7,13 @@
 {{- if and $v.config $v.existingConfigMap -}}
 {{- fail "config and existingConfigMap: only one of them can be the policy" -}}
 {{- end -}}
-{{- if and (eq ($v.config.coordination | toString) "none") (eq $v.mode "deployment") (gt (int $v.replicas) 1) -}}
+{{- if and (include "forgetd.alone" .) (eq $v.mode "deployment") (gt (int $v.replicas) 1) -}}
 {{- fail "replicas: with `coordination: none` only one process ever runs: set 1, or use a lease" -}}
+{{- end -}}
+{{- if eq $v.strategy "RollingUpdate" -}}
+{{- if or (include "forgetd.alone" .) (include "forgetd.oneNode" .) -}}
+{{- fail "strategy: with `coordination: none`, or a volume that one node mounts, two pods must not be there at once: use Recreate" -}}
+{{- end -}}
 {{- end -}}
 {{- if eq $v.mode "cronjob" -}}
 {{- if or $v.serviceMonitor.enabled $v.podMonitor.enabled $v.prometheusRule.enabled -}}
@@ -26,7 +31,7 @@
 {{- if and $v.networkPolicy.enabled (not $v.networkPolicy.egress) -}}
 {{- fail "networkPolicy.egress: say where the databases are, for example [{ ports: [{ port: 5432 }] }]" -}}
 {{- end -}}
-{{- if and $v.evidenceVolume.enabled (gt (int $v.replicas) 1) (ne $v.mode "cronjob") (not (has "ReadWriteMany" $v.evidenceVolume.accessModes)) -}}
+{{- if and (include "forgetd.oneNode" .) (gt (int $v.replicas) 1) (ne $v.mode "cronjob") -}}
 {{- fail "evidenceVolume.accessModes: several replicas need ReadWriteMany, or evidence in the home database" -}}
 {{- end -}}
 {{- $evidence := $v.config.evidence | default dict -}}
@@ -42,4 +47,16 @@
 {{- fail (printf "extraVolumeMounts: %s is an emptyDir, and evidence in it ends with the pod: use evidenceVolume" .mountPath) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Whether there may only be one process, as far as the values know: the policy or a variable says `coordination: none`. */}}
+{{- define "forgetd.alone" -}}
+{{- $said := .Values.config.coordination -}}
+{{- range .Values.extraEnv -}}{{- if eq .name "FORGETD__COORDINATION" -}}{{- $said = .value -}}{{- end -}}{{- end -}}
+{{- if eq ($said | toString) "none" -}}true{{- end -}}
+{{- end -}}
+
+{{/* Whether the volume of evidence is there for the pods of one node, or for one pod, at a time. */}}
+{{- define "forgetd.oneNode" -}}
+{{- if and .Values.evidenceVolume.enabled (not (has "ReadWriteMany" .Values.evidenceVolume.accessModes)) -}}true{{- end -}}
 {{- end -}}

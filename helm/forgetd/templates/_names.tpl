@@ -1,7 +1,8 @@
 {{/* Names and labels. */}}
 
+{{/* A label's value, also with `-install` behind it. */}}
 {{- define "forgetd.name" -}}
-{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 55 | trimSuffix "-" -}}
 {{- end -}}
 
 {{/* The name of every object: the release's, with ours behind it unless it says so already. */}}
@@ -17,29 +18,43 @@
 {{- end -}}
 
 {{- define "forgetd.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "forgetd.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "forgetd.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{/* Our labels and those of the values, each once: ours win, for selectors go by them, then `more`, then those of all.
+Takes the root, `more` (a dictionary), and `as`, what is behind the name of pods that no selector of the others may find. */}}
+{{- define "forgetd.labelled" -}}
+{{- $root := .root -}}
+{{- $labels := fromYaml (include "forgetd.selectorLabels" $root) -}}
+{{- with .as -}}
+{{- $_ := set $labels "app.kubernetes.io/name" (printf "%s-%s" (include "forgetd.name" $root) .) -}}
+{{- end -}}
+{{- $_ := set $labels "app.kubernetes.io/version" ($root.Values.image.tag | default $root.Chart.AppVersion | trunc 63) -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
+{{- toYaml (merge $labels (.more | default dict) ($root.Values.commonLabels | default dict)) -}}
 {{- end -}}
 
 {{- define "forgetd.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "forgetd.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- include "forgetd.labelled" (dict "root" .) -}}
 {{- end -}}
 
 {{- define "forgetd.metadata" -}}
-name: {{ include "forgetd.fullname" . }}
-namespace: {{ .Release.Namespace }}
-labels:
-  {{- include "forgetd.labels" . | nindent 2 }}
+{{- include "forgetd.metadataWith" (dict "root" .) -}}
 {{- end -}}
 
+{{/* With `more` labels. */}}
+{{- define "forgetd.metadataWith" -}}
+name: {{ include "forgetd.fullname" .root }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "forgetd.labelled" . | nindent 2 }}
+{{- end -}}
+
+{{/* Of a sidecar's release there is no account of ours. */}}
 {{- define "forgetd.serviceAccountName" -}}
-{{- if .Values.serviceAccount.create -}}
+{{- if and .Values.serviceAccount.create (ne .Values.mode "sidecar") -}}
 {{- .Values.serviceAccount.name | default (include "forgetd.fullname" .) -}}
 {{- else -}}
 {{- .Values.serviceAccount.name | default "default" -}}

@@ -47,13 +47,11 @@ initContainers:
 {{- end -}}
 {{- end -}}
 
+{{/* Takes the root, and `as` as labels do. */}}
 {{- define "forgetd.podMetadata" -}}
 labels:
-  {{- include "forgetd.labels" . | nindent 2 }}
-  {{- with .Values.podLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-{{- with .Values.podAnnotations }}
+  {{- include "forgetd.labelled" (dict "root" .root "as" .as "more" .root.Values.podLabels) | nindent 2 }}
+{{- with .root.Values.podAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
