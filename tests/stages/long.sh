@@ -26,6 +26,7 @@ full() {
   long_mutants
   long_fuzz --seconds 600
   long_soak
+  long_image
   long_bench
   long_bench_transform
   long_bench_mysql
