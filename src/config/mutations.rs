@@ -19,7 +19,7 @@ databases:
     url: 'postgres://u:MARKER0123456789@h/d'
     home: true
     control: { name: forgetd }
-    throttle: { batch_rows_max: 500, rows_per_second_max: 9000, replica_lag_secs_max: 5, log_kept_mib_max: 64, active_sessions_max: 8, veto: { sql: MARKER0123456789 } }
+    throttle: { veto: { sql: MARKER0123456789 }, batch_rows_max: 500, replica_lag_secs_max: 5, log_kept_mib_max: 64 }
     replicas: [{ file: /run/secrets/of/the/whole/shop/MARKER0123456789 }, 'postgres://u:MARKER0123456789@h/d']
   shop:
     url: { file: secrets/url }
