@@ -30,9 +30,9 @@ evidence:
   signing_key: MARKER0123456789
   receipt_keep: 14d
 pseudonym_keys:
-  - { id: k1, domain: crm-people, file: /run/secrets/of/the/whole/shop/MARKER0123456789, active_from: 2026-01-01 }
+  - { file: /run/secrets/of/the/whole/shop/MARKER0123456789, id: k1, domain: crm-people, active_from: 2026-01-01 }
   - { id: k2, domain: crm-people, file: k2, kek: { file: /run/secrets/of/the/whole/shop/MARKER0123456789 } }
-approvers: [{ name: dpo, ssh_key: MARKER0123456789 }]
+approvers: [{ ssh_key: MARKER0123456789, name: dpo }]
 approvals_required: 1
 defaults: { schedule: \"15 3 * * *\", guard: { share_max: 0.2, cool_off: 24h } }
 rules:
