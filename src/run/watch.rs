@@ -1,10 +1,9 @@
 //! Watches a database while batches go on: how hard it is at work, and how far its replicas are behind.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
-use forgetd_connector::{Beaten, Cause, Connector, Fault, FaultClass, Replicas, StrainAsked};
+use forgetd_connector::{Beaten, Cause, Connector, Course, Fault, FaultClass, Generation, Replicas, StrainAsked};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -27,9 +26,6 @@ const SEEN_WITHIN: Duration = Duration::from_secs(3);
 /// The same where nobody waits with a batch: a program that makes a URL may take its time.
 const CHECKED_WITHIN: Duration = Duration::from_secs(15);
 
-/// So many signs of life are remembered.
-const BEATS_MAX: usize = 600;
-
 /// How long a look may outlast the run.
 const ENDS_WITHIN: Duration = Duration::from_millis(500);
 
@@ -39,7 +35,8 @@ pub(super) struct Watcher<'a> {
     gate: &'a Gate,
     asked: StrainAsked,
     replicas: Vec<Replica<'a>>,
-    beats: Beats,
+    /// Signs of life that were written.
+    beats: Course<Timestamp>,
     /// Whether it was said that replicas are not watched.
     warned: bool,
 }
@@ -57,16 +54,12 @@ struct Replica<'a> {
 /// A connection on its way.
 type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Connector>, Fault>> + 'a>>;
 
-/// Signs of life that were written, by our clock and by the server's; oldest first.
-#[derive(Debug, Default)]
-struct Beats(VecDeque<(Instant, Timestamp)>);
-
 /// The limits of a database.
 pub(super) fn limits(throttle: &Throttle) -> Limits {
     Limits {
         replica_lag_max: throttle.replica_lag_max,
         replica_lag_asked: throttle.replica_lag_asked,
-        log_kept_max: Some(throttle.log_kept_max),
+        log_kept_max: throttle.log_kept_max,
         active_sessions_max: throttle.active_sessions_max,
         veto_asked: matches!(throttle.veto, Some(Veto::Sql(_))),
     }
@@ -78,7 +71,7 @@ impl<'a> Watcher<'a> {
     /// Connects to nothing yet.
     pub(super) fn new(site: &'a Site<'a>, gate: &'a Gate) -> Self {
         let (asked, replicas) = (asked(&site.settings.throttle), named(site.replicas));
-        Self { site, gate, asked, replicas, beats: Beats::default(), warned: false }
+        Self { site, gate, asked, replicas, beats: Course::default(), warned: false }
     }
 
     /// Reads again and again, for whoever looks at `readings`, and tells `progress`, until `stopped`. A look that is under way
@@ -140,18 +133,20 @@ impl<'a> Watcher<'a> {
             return vec![];
         }
         let Some(hearts) = self.site.connector.heartbeats() else { return vec![Err(heartless())] };
-        match hearts.beat().await {
-            Ok(beat) => self.beats.wrote(Instant::now(), beat.at),
-            Err(fault) => return vec![Err(PauseReason::new(Cause::SignalUnread, fault.to_string()))],
-        }
-        let ours = match hearts.beaten().await {
-            Ok(ours) => ours,
+        let beat = match hearts.beat().await {
+            Ok(beat) => beat,
             Err(fault) => return vec![Err(PauseReason::new(Cause::SignalUnread, fault.to_string()))],
         };
-        let seen =
-            join_all(self.replicas.iter_mut().map(|replica| replica.seen(&ours, hearts.server(), SEEN_WITHIN))).await;
-        let now = Instant::now();
-        seen.into_iter().map(|seen| seen.map(|at| self.beats.behind(at, now))).collect()
+        self.beats.note(Instant::now().into_std(), beat.at);
+        let seen = self.replicas.iter_mut().map(|replica| replica.seen(&beat.generation, hearts.server(), SEEN_WITHIN));
+        let seen = join_all(seen).await;
+        let now = Instant::now().into_std();
+        let lags = seen.iter().map(|seen| seen.clone().map(|at| behind(&self.beats, beat.at, at, now))).collect();
+        // While one shows nothing every beat may still be asked for: nothing is less than any.
+        if let Some(slowest) = seen.iter().map(|seen| seen.as_ref().ok().copied().flatten()).min().flatten() {
+            self.beats.forget(slowest);
+        }
+        lags
     }
 
     /// Says once that a limit is not watched as the operator may think.
@@ -195,9 +190,18 @@ pub async fn unwatched(
     // Without control tables there is nothing to be seen anywhere, and that is said elsewhere.
     let Ok(ours) = hearts.beaten().await else { return found };
     let mut named = named(replicas);
-    let seen = join_all(named.iter_mut().map(|replica| replica.seen(&ours, hearts.server(), CHECKED_WITHIN))).await;
+    let seen =
+        join_all(named.iter_mut().map(|replica| replica.seen(&ours.generation, hearts.server(), CHECKED_WITHIN))).await;
     found.extend(seen.into_iter().filter_map(Result::err));
     found
+}
+
+/// How long a replica has been behind that shows the sign of life of this moment last, where the newest is `beat`: by our own
+/// clock since the first that it does not show, and by the server's clock, which knows of the time before we looked. Neither
+/// alone: clocks are set.
+fn behind(beats: &Course<Timestamp>, beat: Timestamp, seen: Option<Timestamp>, now: std::time::Instant) -> Duration {
+    let by_server = seen.map_or(Duration::ZERO, |seen| beat.duration_since(seen).try_into().unwrap_or_default());
+    beats.behind(now, seen).at_least.max(by_server)
 }
 
 fn heartless() -> PauseReason {
@@ -229,10 +233,15 @@ impl<'a> Replica<'a> {
         Self { reach, number: n + 1, connector: None, connecting: None }
     }
 
-    /// When the sign of life was written that it shows; nothing: it shows none yet. `ours` is what the server itself shows, whose
+    /// When the sign of life was written that it shows; nothing: it shows none yet. `ours` are the control tables of the server, whose
     /// name among servers is `server`. A replica that lost its connection is connected to anew at the next look, and a
     /// connection that takes longer than `within` goes on being made then.
-    async fn seen(&mut self, ours: &Beaten, server: &str, within: Duration) -> Result<Option<Timestamp>, PauseReason> {
+    async fn seen(
+        &mut self,
+        ours: &Generation,
+        server: &str,
+        within: Duration,
+    ) -> Result<Option<Timestamp>, PauseReason> {
         let number = self.number;
         let reason = |cause, what: &str| PauseReason::new(cause, format!("replica {number}: {what}"));
         let Ok(seen) = timeout(within, self.ask(server)).await else {
@@ -244,7 +253,7 @@ impl<'a> Replica<'a> {
         }
         match seen {
             Ok(None) => Err(reason(Cause::NotMyReplica, "it is the server itself")),
-            Ok(Some(seen)) if seen.generation == ours.generation => Ok(seen.at),
+            Ok(Some(seen)) if seen.generation == *ours => Ok(seen.at),
             Ok(Some(_)) => Err(reason(Cause::NotMyReplica, "its control tables are others")),
             Err(fault) if matches!(fault.class, FaultClass::Blocked(Cause::ControlTables | Cause::TableMissing)) => {
                 Err(reason(Cause::NotMyReplica, "it has no control tables, or shows none to the role"))
@@ -274,83 +283,41 @@ impl<'a> Replica<'a> {
     }
 }
 
-// === impl Beats ===
-
-impl Beats {
-    /// One was written, which bears this time.
-    fn wrote(&mut self, now: Instant, at: Timestamp) {
-        if self.0.len() >= BEATS_MAX {
-            // The oldest ones say for how long a replica hangs.
-            self.0.pop_back();
-        }
-        self.0.push_back((now, at));
-    }
-
-    /// How long a replica has been behind that shows this one last: by our own clock since the first that it does not show,
-    /// and by the server's clock, which knows of the time before we looked. Neither alone: clocks are set.
-    fn behind(&self, seen: Option<Timestamp>, now: Instant) -> Duration {
-        let Some((_, last)) = self.0.back() else { return Duration::ZERO };
-        let is_shown = |at: &Timestamp| seen.is_some_and(|seen| *at <= seen);
-        let missing = self.0.iter().find(|(_, at)| !is_shown(at));
-        let by_us = missing.map_or(Duration::ZERO, |(wrote, _)| now.saturating_duration_since(*wrote));
-        let by_server = seen.map_or(Duration::ZERO, |seen| last.duration_since(seen).try_into().unwrap_or_default());
-        by_us.max(by_server)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
+    use forgetd_connector::Course;
     use jiff::{SignedDuration, Timestamp};
-    use tokio::time::Instant;
 
-    use super::{BEATS_MAX, Beats};
-
-    const EPOCH: Timestamp = Timestamp::UNIX_EPOCH;
+    use super::behind;
 
     fn server(secs: i64) -> Timestamp {
-        EPOCH + SignedDuration::from_secs(secs)
-    }
-
-    /// One beat a second, by both clocks.
-    fn beats(count: u64, began: Instant) -> Beats {
-        let mut beats = Beats::default();
-        for n in 0..count {
-            beats.wrote(began + Duration::from_secs(n), server(n.try_into().unwrap()));
-        }
-        beats
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(secs)
     }
 
     #[test]
     fn a_replica_is_behind_since_the_first_beat_that_it_does_not_show() {
-        let began = Instant::now();
+        let (began, mut beats) = (Instant::now(), Course::default());
+        for n in 0..10 {
+            beats.note(began + Duration::from_secs(n), server(n.try_into().unwrap()));
+        }
         let now = began + Duration::from_secs(9);
-        let beats = beats(10, began);
-        let behind = |seen: Option<i64>| beats.behind(seen.map(server), now).as_secs();
+        let behind = |seen: Option<i64>| behind(&beats, server(9), seen.map(server), now).as_secs();
         assert_eq!([Some(9), Some(8), Some(5), Some(0)].map(behind), [0, 1, 4, 9]);
         assert_eq!(behind(None), 9, "none was ever there");
         assert_eq!(behind(Some(-600)), 609, "it hung before we looked");
-        assert_eq!(Beats::default().behind(None, now), Duration::ZERO);
     }
 
     /// Beats bear rising times whatever the server's clock says: a clock set back makes them rise by nothing.
     #[test]
     fn a_clock_that_was_set_back_hides_no_replica_that_hangs() {
-        let began = Instant::now();
-        let mut beats = beats(1, began);
-        for n in 1..60 {
-            beats.wrote(began + Duration::from_secs(n), server(0) + SignedDuration::from_micros(n.try_into().unwrap()));
+        let (began, mut beats) = (Instant::now(), Course::default());
+        let beat = |n: u64| server(0) + SignedDuration::from_micros(n.try_into().unwrap());
+        for n in 0..60 {
+            beats.note(began + Duration::from_secs(n), beat(n));
         }
-        assert_eq!(beats.behind(Some(server(0)), began + Duration::from_secs(59)).as_secs(), 58);
-    }
-
-    #[test]
-    fn a_replica_that_hangs_for_long_is_never_taken_for_one_that_follows() {
-        let began = Instant::now();
-        let count = BEATS_MAX as u64 * 2;
-        let beats = beats(count, began);
-        assert!(beats.0.len() <= BEATS_MAX);
-        assert_eq!(beats.behind(Some(server(-1)), began + Duration::from_secs(count)).as_secs(), count);
+        let behind = behind(&beats, beat(59), Some(beat(0)), began + Duration::from_secs(59));
+        assert_eq!(behind.as_secs(), 58);
     }
 }

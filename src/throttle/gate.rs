@@ -20,7 +20,7 @@ pub struct Limits {
     /// and are only told of otherwise.
     pub replica_lag_asked: bool,
     /// The most bytes of its log that the server may keep for whoever has not read them.
-    pub log_kept_max: Option<u64>,
+    pub log_kept_max: u64,
     /// The most sessions that may be at work.
     pub active_sessions_max: Option<u64>,
     /// Whether a statement of the operator's is asked.
@@ -67,7 +67,7 @@ pub struct Gate {
 // === impl PauseReason ===
 
 impl PauseReason {
-    /// PauseReason back for this cause.
+    /// A pause for this cause.
     pub fn new(cause: Cause, detail: impl Into<String>) -> Self {
         Self { cause, detail: detail.into() }
     }
@@ -157,13 +157,13 @@ impl Gate {
             }
             _ => {}
         }
-        match (log_kept_max, strain.log_kept) {
-            (Some(max), Some(kept)) if kept > max => {
+        match strain.log_kept {
+            Some(kept) if kept > log_kept_max => {
                 let mib = |bytes: u64| bytes / (1024 * 1024);
                 let detail = format!(
                     "the server keeps {} MiB of its log for a slot, at most {} are allowed",
                     mib(kept),
-                    mib(max)
+                    mib(log_kept_max)
                 );
                 Some(PauseReason::new(Cause::LogKept, detail))
             }
@@ -184,7 +184,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         replica_lag_max: Duration::from_secs(5),
         replica_lag_asked: false,
-        log_kept_max: Some(1024 * 1024),
+        log_kept_max: 1024 * 1024,
         active_sessions_max: None,
         veto_asked: false,
     };

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts,
-    Fault, FaultClass, Finding, Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape,
+    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, Course, DoneRows, Explained,
+    Facts, Fault, FaultClass, Finding, Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape,
     Statements, Step, Strain, StrainAsked, Table, TableRef, Transform, Value,
 };
 use jiff::Timestamp;
@@ -19,10 +19,9 @@ use crate::control::PgControl;
 use crate::lane::{self, Atomic};
 use crate::query::{Query, Sql, TextOrder};
 use crate::sealed::SealedKeys;
-use crate::strain::{self, Course};
 use crate::survey::{Survey, get, odd, walk_by_description};
 use crate::walk::Walk;
-use crate::{catalog, done, error, explain, facts, measure, preflight, profile, tls};
+use crate::{catalog, done, error, explain, facts, measure, preflight, profile, strain, tls};
 
 /// What everything of one database shares.
 pub(crate) struct Shared {
@@ -42,7 +41,7 @@ pub(crate) struct Shared {
     /// How each rule's table was last decided to be walked, so that a plan shows what a run does.
     walks: Mutex<BTreeMap<String, Walk>>,
     /// Where the log ended at earlier looks.
-    course: Mutex<Course>,
+    course: Mutex<Course<i64>>,
 }
 
 /// Names of the control tables.
@@ -157,7 +156,7 @@ impl Shared {
     }
 
     /// Where the log ended at earlier looks.
-    pub(crate) fn course(&self) -> MutexGuard<'_, Course> {
+    pub(crate) fn course(&self) -> MutexGuard<'_, Course<i64>> {
         self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,17 +1,12 @@
 //! How hard the server is at work, and how far its standbys are behind.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use forgetd_connector::{Cause, Fault, FaultClass, Replicas, Strain, StrainAsked};
-use tokio::time::Instant;
+use forgetd_connector::{Behind, Cause, Fault, FaultClass, Replicas, Strain, StrainAsked};
 
 use crate::connector::Shared;
 use crate::query::Sql;
 use crate::survey::{get, odd};
-
-/// So many positions of the log are remembered, one of each look.
-const REMEMBERED_MAX: usize = 600;
 
 /// Where the log ends, how far the slowest standby has replayed it, what the server says of its delay, how many standbys the
 /// role is shown nothing of, and how much of the log slots keep. Readers of the logical log are no standbys: nobody reads
@@ -33,27 +28,6 @@ const ACTIVE: &str = "\
 select case when coalesce(bool_and(a.state is not null), true) then count(*) filter (where a.state = 'active') end \
 from pg_stat_activity a where a.backend_type = 'client backend' \
   and a.application_name is distinct from current_setting('application_name')";
-
-/// Where the log ended at moments of the past. The server says how far a standby is behind in bytes; this says in time.
-#[derive(Debug, Default)]
-pub(crate) struct Course {
-    ends: VecDeque<End>,
-}
-
-/// One place where the log ended.
-#[derive(Clone, Copy, Debug)]
-struct End {
-    /// The first look that found it there, and the last.
-    seen: (Instant, Instant),
-    end: i64,
-}
-
-/// How long a standby has been behind, as looks tell that are some time apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Behind {
-    at_least: Duration,
-    at_most: Duration,
-}
 
 /// Looks at the server.
 pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain, Fault> {
@@ -85,7 +59,7 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
     let replicas = match replayed {
         _ if hidden => Replicas::Hidden,
         Some(replayed) => {
-            let Behind { at_least, at_most } = shared.course().behind(Instant::now(), end, replayed);
+            let Behind { at_least, at_most } = behind(shared, end, replayed);
             // The server knows better, but what it says stays as it was while it hears nothing.
             Replicas::Behind(told.map_or(at_most, |told| told.max(at_least)))
         }
@@ -102,6 +76,15 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
     Ok(strain)
 }
 
+/// How long the slowest standby has been behind: the server says in bytes how far it has replayed the log, and earlier looks
+/// when the log ended there.
+fn behind(shared: &Shared, end: i64, replayed: i64) -> Behind {
+    let (now, mut course) = (Instant::now(), shared.course());
+    course.note(now, end);
+    course.forget(replayed);
+    course.behind(now, Some(replayed))
+}
+
 /// Whether the operator's statement says no: a truth, or a number that is not 0.
 fn no(value: Option<&str>, place: &str) -> Result<bool, Fault> {
     match value {
@@ -112,70 +95,9 @@ fn no(value: Option<&str>, place: &str) -> Result<bool, Fault> {
     }
 }
 
-// === impl Course ===
-
-impl Course {
-    /// How long a standby has been behind that has replayed the log up to `replayed`, where the log ends at `end` now. What was
-    /// before the first look is not known, and not counted.
-    fn behind(&mut self, now: Instant, end: i64, replayed: i64) -> Behind {
-        match self.ends.back_mut().filter(|last| last.end == end) {
-            Some(last) => last.seen.1 = now,
-            None => {
-                if self.ends.len() >= REMEMBERED_MAX {
-                    // The oldest ones say for how long a standby hangs, the newest where it has to come to.
-                    self.ends.pop_back();
-                }
-                self.ends.push_back(End { seen: (now, now), end });
-            }
-        }
-        while self.ends.get(1).is_some_and(|next| next.end <= replayed) {
-            self.ends.pop_front();
-        }
-        let reached = self.ends.front().filter(|first| first.end <= replayed).map(|first| first.seen.1);
-        let Some(missing) = self.ends.iter().take(2).find(|end| end.end > replayed) else { return Behind::default() };
-        let at_least = now.duration_since(missing.seen.0);
-        Behind { at_least, at_most: reached.map_or(at_least, |reached| now.duration_since(reached)) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::Instant;
-
-    use super::{Behind, Course, REMEMBERED_MAX, no};
-
-    #[test]
-    fn a_standby_is_behind_since_between_two_looks() {
-        let mut course = Course::default();
-        let began = Instant::now();
-        let mut behind = |at: u64, end, replayed| {
-            let Behind { at_least, at_most } = course.behind(began + Duration::from_secs(at), end, replayed);
-            (at_least.as_secs(), at_most.as_secs())
-        };
-        assert_eq!(behind(0, 100, 100), (0, 0));
-        assert_eq!(behind(1, 100, 100), (0, 0));
-        assert_eq!(behind(2, 200, 150), (0, 1));
-        assert_eq!(behind(4, 300, 150), (2, 3));
-        assert_eq!(behind(5, 400, 250), (1, 3));
-        // Nothing more is written, and it hangs.
-        assert_eq!(behind(9, 400, 250), (5, 7));
-        assert_eq!(behind(10, 400, 400), (0, 0));
-        assert_eq!(behind(11, 500, 450), (0, 1));
-    }
-
-    #[test]
-    fn a_standby_that_hangs_for_long_is_never_taken_for_one_that_catches_up() {
-        let mut course = Course::default();
-        let began = Instant::now();
-        for n in 0..REMEMBERED_MAX as u64 * 3 {
-            let behind = course.behind(began + Duration::from_secs(n), i64::try_from(n).unwrap() + 1, 0);
-            // Nothing is known of the time before the first look.
-            assert_eq!(behind, Behind { at_least: Duration::from_secs(n), at_most: Duration::from_secs(n) });
-        }
-        assert!(course.ends.len() <= REMEMBERED_MAX);
-    }
+    use super::no;
 
     #[test]
     fn a_veto_is_a_truth_or_a_number() {
