@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::data::{COLLECTION, DAYS};
-use crate::process::{command, whole};
+use crate::process::{command, prepare, run_rule};
 
 pub(crate) struct Run {
     pub(crate) seconds: f64,
@@ -74,7 +74,9 @@ pub(crate) async fn run(program: Option<&Path>, url: &str, deed: Deed, batch: Op
             command
         }
     };
-    let (seconds, peak_mib, line) = whole(|| command(&config), folder.path()).await;
+    let program = || command(&config);
+    prepare(program, folder.path());
+    let (seconds, peak_mib, line) = run_rule(program).await;
     Run {
         seconds,
         longest_ms: line["longest_tx_ms"].as_f64().unwrap(),

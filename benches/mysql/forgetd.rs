@@ -1,6 +1,6 @@
 //! The program itself, as an operator starts it: whole process, start and recount included.
 
-use crate::process::{command, whole};
+use crate::process::{command, prepare, run_rule};
 
 pub(crate) struct Run {
     pub(crate) seconds: f64,
@@ -64,7 +64,9 @@ pub(crate) async fn run(url: &str, deed: Deed, batch: Batch) -> Run {
     );
     std::fs::write(&config, policy).unwrap();
     std::fs::write(folder.path().join("url"), format!("{url}?ssl-mode=disabled")).unwrap();
-    let (seconds, peak_mib, line) = whole(|| command(&config), folder.path()).await;
+    let program = || command(&config);
+    prepare(program, folder.path());
+    let (seconds, peak_mib, line) = run_rule(program).await;
     Run {
         seconds,
         longest_ms: line["longest_tx_ms"].as_f64().unwrap(),

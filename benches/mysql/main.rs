@@ -13,10 +13,12 @@
     reason = "a benchmark speaks to its user and stops at the first error"
 )]
 
+mod data;
 mod forgetd;
 mod methods;
 #[path = "../purge/process.rs"]
 mod process;
+mod pt_archiver;
 mod server;
 #[path = "../purge/spread.rs"]
 mod spread;
@@ -24,7 +26,9 @@ mod spread;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use data::fill;
 use forgetd::{Batch, Deed};
+use pt_archiver::pt_archiver;
 use server::{Base, Product, Server};
 use spread::spread;
 
@@ -78,35 +82,6 @@ fn options() -> Options {
     options
 }
 
-/// A table of 180 bytes a row and three more indexes; of `rows` rows this share is due, in order of the primary key.
-fn fill(table: &str, rows: u64, due: f64) -> Vec<String> {
-    let days = 30.0 / (1.0 - due);
-    // The numbers below a million, joined with themselves as often as it takes.
-    let digits = "(select 0 d union all select 1 union all select 2 union all select 3 union all select 4 union all \
-                  select 5 union all select 6 union all select 7 union all select 8 union all select 9)";
-    let numbers: Vec<String> = (0..8).map(|n| format!("{digits} d{n}")).collect();
-    let sum: Vec<String> = (0..8).map(|n| format!("d{n}.d * {}", 10_u64.pow(n))).collect();
-    vec![
-        format!(
-            "create table {table} (id bigint not null primary key, at datetime(6) not null, account_id int not null, \
-             email varchar(120) not null, name varchar(80) not null, phone varchar(64) not null, payload varchar(200) not null)"
-        ),
-        format!(
-            "insert into {table} select n, now(6) - interval {days} day + interval (n / {rows} * {days} * 86400) second, \
-             crc32(n) & 65535, concat(substr(sha2(n, 256), 1, 12), n, '@example.com'), concat('Name ', substr(sha2(n + 7, 256), 1, 10)), \
-             concat('+1555', lpad(n % 10000000, 7, '0')), sha2(n * 3, 256) \
-             from (select 1 + {} as n from {}) as numbers where n <= {rows} order by n",
-            sum.join(" + "),
-            numbers.join(", "),
-        ),
-        format!(
-            "alter table {table} add unique index {table}_email (email), add index {table}_at (at), \
-             add index {table}_account (account_id)"
-        ),
-        format!("analyze table {table}"),
-    ]
-}
-
 async fn purge(options: &Options, product: Product) {
     let name = product.name();
     let base = Base::build(product, &fill("event", options.rows, 0.5)).await;
@@ -119,7 +94,7 @@ async fn purge(options: &Options, product: Product) {
         times.note("DELETE .. LIMIT 1000", methods::limit_loop(&server, 1_000).await, round);
         drop(server);
         let server = base.start("event").await;
-        times.note("pt-archiver --bulk-delete --limit 1000", methods::pt_archiver(&server, 1_000), round);
+        times.note("pt-archiver --bulk-delete --limit 1000", pt_archiver(server.port(), 1_000), round);
         drop(server);
         for batch in BATCHES {
             let server = base.start("event").await;

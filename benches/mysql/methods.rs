@@ -1,6 +1,5 @@
-//! What stands beside forgetd: one statement, the loop that everybody writes, and pt-archiver.
+//! What stands beside forgetd: one statement, and the loop that everybody writes.
 
-use std::process::Command;
 use std::time::Instant;
 
 use mysql_async::prelude::Queryable as _;
@@ -26,27 +25,6 @@ pub(crate) async fn limit_loop(server: &Server, batch: u32) -> f64 {
     let seconds = started.elapsed().as_secs_f64();
     drop(conn.disconnect().await);
     seconds
-}
-
-/// Debian's percona-toolkit in its fastest form.
-pub(crate) fn pt_archiver(server: &Server, batch: u32) -> f64 {
-    let dsn = format!("h=127.0.0.1,P={},u=bench,p=bench,D=people,t=event", server.port());
-    let started = Instant::now();
-    let output = Command::new("pt-archiver")
-        .args([
-            "--source",
-            &dsn,
-            "--where",
-            "at < now(6) - interval 30 day",
-            "--purge",
-            "--bulk-delete",
-            "--commit-each",
-        ])
-        .args(["--limit", &batch.to_string(), "--no-check-charset", "--primary-key-only", "--sleep", "0"])
-        .output()
-        .expect("pt-archiver is not installed: Debian's package percona-toolkit");
-    assert!(output.status.success(), "pt-archiver: {}", String::from_utf8_lossy(&output.stderr));
-    started.elapsed().as_secs_f64()
 }
 
 /// One UPDATE that makes the tokens on the server, with the key in the statement: HMAC as the two nested hashes it consists of.

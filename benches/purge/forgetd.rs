@@ -1,6 +1,6 @@
 //! The program itself, as an operator starts it: whole process, start and recount included.
 
-use crate::process::{command, whole};
+use crate::process::{command, prepare, run_rule};
 use crate::{RowEvidence, Scene};
 
 #[derive(Default)]
@@ -30,7 +30,9 @@ pub(crate) async fn run(url: &str, scene: &Scene) -> Run {
         ),
     )
     .unwrap();
-    let (seconds, peak_mib, line) = whole(|| command(&config), folder.path()).await;
+    let program = || command(&config);
+    prepare(program, folder.path());
+    let (seconds, peak_mib, line) = run_rule(program).await;
     Run {
         seconds,
         longest_ms: line["longest_tx_ms"].as_f64().unwrap(),

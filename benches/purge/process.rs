@@ -33,13 +33,16 @@ async fn watch(mut child: Child) -> (Child, u64) {
     (child, peak)
 }
 
-/// Approves and runs the one rule of a policy whose keys lie in this folder. Returns the seconds of the run, its peak resident
-/// size in MiB and what it says.
-pub(crate) async fn whole(command: impl Fn() -> Command, folder: &Path) -> (f64, f64, Value) {
+/// Makes the keys of a policy that lies in this folder, installs its control tables and approves its one rule.
+pub(crate) fn prepare(command: impl Fn() -> Command, folder: &Path) {
     finish(command().args(["keys", "new", "evidence", "--out"]).arg(folder.join("key")));
     finish(command().args(["keys", "new", "pseudonym", "--domain", "people", "--out"]).arg(folder.join("people.key")));
     finish(command().arg("install"));
     finish(command().arg("approve"));
+}
+
+/// Runs the one rule of a policy that is prepared. Returns the seconds of the run, its peak resident size in MiB and what it says.
+pub(crate) async fn run_rule(command: impl Fn() -> Command) -> (f64, f64, Value) {
     let started = Instant::now();
     let child = command().args(["run", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
     let (child, peak_kib) = watch(child).await;

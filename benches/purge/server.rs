@@ -37,9 +37,10 @@ impl Server {
         let options = format!(
             "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c shared_buffers=2GB \
              -c max_wal_size=16GB -c checkpoint_timeout=1h -c fsync=on -c synchronous_commit=on \
-             -c autovacuum=off -c max_connections=30"
+             -c autovacuum=off -c max_connections=30 \
+             -c log_lock_waits=on -c deadlock_timeout=200ms"
         );
-        let log = server.folder.path().join("log").display().to_string();
+        let log = server.log().display().to_string();
         server.command("pg_ctl", &["-D", &data, "-o", &options, "-l", &log, "-w", "-s", "start"]);
         server
     }
@@ -69,6 +70,11 @@ impl Server {
         let session = self.connect("postgres").await;
         let sql = "select (pg_current_wal_insert_lsn() - '0/0')::float8";
         session.client.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    /// What it says, of waits for locks too.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
     }
 
     fn data(&self) -> String {

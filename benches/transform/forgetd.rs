@@ -1,6 +1,6 @@
 //! The program itself, as an operator starts it.
 
-use crate::process::{command, whole};
+use crate::process::{command, prepare, run_rule};
 
 pub(crate) struct Run {
     pub(crate) seconds: f64,
@@ -33,7 +33,9 @@ pub(crate) async fn run(url: &str, table: &str, since: &str, batch: u32) -> Run 
         token("text"),
     );
     std::fs::write(&config, policy).unwrap();
-    let (seconds, peak_mib, line) = whole(|| command(&config), folder.path()).await;
+    let program = || command(&config);
+    prepare(program, folder.path());
+    let (seconds, peak_mib, line) = run_rule(program).await;
     Run {
         seconds,
         longest_ms: line["longest_tx_ms"].as_f64().unwrap(),

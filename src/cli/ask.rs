@@ -14,7 +14,7 @@ use crate::run::Sites;
 use crate::serve::request::{Answer, Ask, Request};
 
 /// How often the answer is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a holder may take to begin.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
@@ -77,6 +77,7 @@ async fn wait(control: &dyn Control, id: &str) -> Result<Answer, Fault> {
     let posted = Instant::now();
     let (mut told, mut held) = (Instant::now(), Instant::now());
     loop {
+        control.let_go();
         sleep(LOOK_EVERY).await;
         let Some(row) = control.request(id).await? else {
             return Ok(Answer::said("the request was removed before it was answered", NOT_HOLDER));

@@ -64,7 +64,7 @@ pub struct Database {
 }
 
 /// How hard a database may be worked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Throttle {
     /// The most rows one batch deletes.
     pub delete_rows_max: u32,
@@ -74,6 +74,8 @@ pub struct Throttle {
     pub batch_target: Duration,
     /// The most rows that are changed in a second.
     pub rows_per_second_max: Option<u32>,
+    /// The share of the time in which batches may be under way while others are at work on the server.
+    pub share_beside_others: f64,
     /// How far a replica may be behind.
     pub replica_lag_max: Duration,
     /// Whether that was written, and does not only hold by default.

@@ -23,6 +23,7 @@ const SHOWN: &[&str] = &[
     "batch_rows_max",
     "batch_ms_target",
     "rows_per_second_max",
+    "share_beside_others",
     "replica_lag_secs_max",
     "log_kept_mib_max",
     "active_sessions_max",

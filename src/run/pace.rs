@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Progress;
 use crate::rules::QuietWindows;
-use crate::throttle::{Decision, Gate, Reading, RowRate};
+use crate::throttle::{Decision, Gate, Reading, Rest, RowRate};
 
 /// The limits a walk obeys.
 pub struct Pace<'a> {
@@ -30,6 +30,8 @@ pub struct Pace<'a> {
     pub pause_max: Duration,
     /// How many rows may be changed in a second, where that is limited.
     pub rate: RefCell<Option<RowRate>>,
+    /// How much batches rest where others are at work.
+    pub rest: RefCell<Rest>,
     /// Turns true when the process is asked to stop.
     pub stop: watch::Receiver<bool>,
     /// Who is told about each batch.
@@ -44,18 +46,37 @@ impl Pace<'_> {
         self.gate.look(self.readings.borrow().as_ref(), Instant::now())
     }
 
-    /// How long the next batch has to wait for the rows of those before, and of these.
-    pub(super) fn wait(&self, rows: u64) -> Duration {
-        let now = Instant::now();
-        let Some(mut rate) = self.rate.borrow().clone() else { return Duration::ZERO };
-        rate.spend(rows, now);
-        rate.wait(now)
+    /// How long the next batch has to wait for the rows of those before.
+    pub(super) fn wait_for_rate(&self) -> Duration {
+        self.rate.borrow().as_ref().map_or(Duration::ZERO, |rate| rate.wait(Instant::now()))
     }
 
-    /// So many rows were changed.
-    pub(super) fn spend(&self, rows: u64) {
+    /// How long the next batch has to wait so that others have room.
+    pub(super) fn wait_for_others(&self) -> Duration {
+        if self.beside_others() { self.rest.borrow().wait(Instant::now()) } else { Duration::ZERO }
+    }
+
+    /// Whether the batch that is under way, with so many rows so far, is to be waited behind.
+    pub(super) fn waits_behind(&self, rows: u64) -> bool {
+        let now = Instant::now();
+        let rate = self.rate.borrow().clone();
+        let limited = rate.is_some_and(|mut rate| {
+            rate.spend(rows, now);
+            rate.wait(now) > Duration::ZERO
+        });
+        limited || (self.beside_others() && self.rest.borrow().after(Duration::from_secs(1)) > Duration::ZERO)
+    }
+
+    /// A batch took so long, and changed so many rows.
+    pub(super) fn spend(&self, rows: u64, took: Duration) {
+        let now = Instant::now();
         if let Some(rate) = self.rate.borrow_mut().as_mut() {
-            rate.spend(rows, Instant::now());
+            rate.spend(rows, now);
         }
+        self.rest.borrow_mut().worked(took, now);
+    }
+
+    fn beside_others(&self) -> bool {
+        self.readings.borrow().as_ref().is_none_or(|reading| reading.beside_others)
     }
 }

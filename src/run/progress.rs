@@ -19,6 +19,8 @@ pub trait Progress {
     fn lag(&self, _database: &str, _behind: Option<Duration>) {}
     /// The throttle lets no batch start in a database, for this reason; nothing: they go on.
     fn paused(&self, _database: &str, _reason: Option<&PauseReason>) {}
+    /// Batches in a database rested for so long, to leave others at work there their room.
+    fn rested(&self, _database: &str, _time: Duration) {}
     /// So many entries came into the evidence log.
     fn appended(&self, _entries: u64) {}
     /// The evidence log could not be extended.

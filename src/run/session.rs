@@ -36,7 +36,7 @@ use crate::evidence::{EvidenceFault, Relay, RelayConfig, StoreAt};
 use crate::keys::EvidenceKey;
 use crate::lease;
 use crate::rules::{Difference, Rule};
-use crate::throttle::{Gate, RowRate};
+use crate::throttle::{Gate, Rest, RowRate};
 
 /// Of a policy with more rules no entry names what changed in each.
 const NAMED_RULES_MAX: usize = 200;
@@ -375,6 +375,7 @@ impl<'a> Session<'a> {
             readings: watch::Sender::new(None),
             pause_max: throttle.pause_max,
             rate: RefCell::new(rate),
+            rest: RefCell::new(Rest::new(throttle.share_beside_others, Instant::now())),
             stop: self.stop.clone(),
             progress: self.progress,
         };

@@ -181,11 +181,16 @@ impl<'a, 'j> Walk<'a, 'j> {
             if let Some(halt) = self.halt() {
                 break Err(halt);
             }
+            let (waiting, mut rests) = (Instant::now(), false);
             let pause = match self.pace.look() {
-                Decision::Go => match self.pace.wait(0) {
-                    Duration::ZERO => break Ok(()),
-                    wait => wait.min(LOOK_AGAIN),
-                },
+                Decision::Go => {
+                    let (rate, room) = (self.pace.wait_for_rate(), self.pace.wait_for_others());
+                    if rate.max(room).is_zero() {
+                        break Ok(());
+                    }
+                    rests = room > rate;
+                    rate.max(room).min(LOOK_AGAIN)
+                }
                 Decision::Unread => LOOK_AGAIN,
                 Decision::Pause(reason) => {
                     if told.as_ref() != Some(&reason.cause) {
@@ -208,6 +213,9 @@ impl<'a, 'j> Walk<'a, 'j> {
                 () = sleep(pause) => {}
                 Ok(()) = readings.changed() => {}
                 Ok(_) = stop.wait_for(|stopped| *stopped) => {}
+            }
+            if rests {
+                self.pace.progress.rested(self.job.clerk.database, waiting.elapsed());
             }
         };
         if told.is_some() {
@@ -283,7 +291,7 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
         let following = |effect: &Effect| {
             let from = effect.next.cursor()?.clone();
-            if self.pace.look() != Decision::Go || self.pace.wait(effect.changed) > Duration::ZERO {
+            if self.pace.look() != Decision::Go || self.pace.waits_behind(effect.changed) {
                 return None;
             }
             // This batch's own receipt will wait too.
@@ -314,8 +322,8 @@ impl<'a, 'j> Walk<'a, 'j> {
         if batched.locked > 0 {
             *self.done.skipped.entry(Cause::Locked).or_default() += batched.locked;
         }
+        self.pace.spend(batched.changed, batched.open);
         if batched.receipt {
-            self.pace.spend(batched.changed);
             self.size.took(asked, batched.changed, batched.open);
             self.sequence += 1;
             self.done.batches = self.stand.batches;

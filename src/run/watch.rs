@@ -122,6 +122,7 @@ impl<'a> Watcher<'a> {
             Ok(strain) => strain,
             Err(fault) => return paused(at, PauseReason::new(Cause::SignalUnread, fault.to_string())),
         };
+        tracing::debug!(database = self.site.name, ?strain, "looked at the load");
         let lags = self.lags().await;
         self.warn_once(strain.replicas);
         self.gate.read(at, &strain, &lags)
@@ -222,7 +223,7 @@ fn named(replicas: &[Box<dyn Reach>]) -> Vec<Replica<'_>> {
 }
 
 fn paused(at: Instant, reason: PauseReason) -> Reading {
-    Reading { at, lag: None, pause: Some(reason) }
+    Reading { at, lag: None, pause: Some(reason), beside_others: true }
 }
 
 // === impl Replica ===

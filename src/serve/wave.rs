@@ -214,6 +214,10 @@ impl Progress for Hearing<'_> {
         self.daemon.metrics.replica_lag(database, behind.map(|behind| behind.as_secs_f64()));
     }
 
+    fn rested(&self, database: &str, time: Duration) {
+        self.daemon.metrics.rested(database, time.as_secs_f64());
+    }
+
     fn paused(&self, database: &str, reason: Option<&PauseReason>) {
         self.daemon.throttled(database, reason);
     }

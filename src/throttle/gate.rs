@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use forgetd_connector::{Cause, Replicas, Strain};
+use forgetd_connector::{Cause, Company, Replicas, Strain};
 use tokio::time::Instant;
 
 /// A reading that is older than this says nothing of now.
@@ -36,6 +36,8 @@ pub struct Reading {
     pub lag: Option<Duration>,
     /// What holds batches back, if anything does.
     pub pause: Option<PauseReason>,
+    /// Whether others are at work on the server, or may be, and batches leave them room.
+    pub beside_others: bool,
 }
 
 /// Why no batch may start.
@@ -93,7 +95,8 @@ impl Gate {
         let lag = lags.iter().filter_map(|lag| lag.as_ref().ok().copied()).chain(told).max();
         let unseen = lags.iter().find_map(|lag| lag.as_ref().err().cloned());
         let pause = unseen.or_else(|| self.hidden(strain)).or_else(|| self.strained(strain));
-        Reading { at, lag, pause }
+        let beside_others = matches!(strain.company, Company::Somebody | Company::Hidden);
+        Reading { at, lag, pause, beside_others }
     }
 
     /// What keeps a batch from starting at `now`, if anything does.
@@ -176,7 +179,7 @@ impl Gate {
 mod tests {
     use std::time::Duration;
 
-    use forgetd_connector::{Cause, Replicas, Strain};
+    use forgetd_connector::{Cause, Company, Replicas, Strain};
     use tokio::time::Instant;
 
     use super::{Decision, Gate, Limits, PauseReason, Reading};
@@ -258,9 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn who_may_be_there_is_left_room_like_who_is() {
+        let (gate, now) = (Gate::new(LIMITS), Instant::now());
+        let beside = |company| gate.read(now, &Strain { company, ..Strain::default() }, &[]).beside_others;
+        let all = [Company::Somebody, Company::Hidden, Company::Nobody, Company::Untold];
+        assert_eq!(all.map(beside), [true, true, false, false]);
+    }
+
+    #[test]
     fn what_holds_back_says_how_much_is_allowed() {
         let (gate, now) = (Gate::new(LIMITS), Instant::now());
-        let reading = Reading { at: now, lag: Some(Duration::from_millis(7_300)), pause: None };
+        let lag = Some(Duration::from_millis(7_300));
+        let reading = Reading { at: now, lag, pause: None, beside_others: false };
         let Decision::Pause(reason) = gate.look(Some(&reading), now) else { panic!("it goes") };
         assert_eq!(reason.detail, "the slowest replica may be 7.3 s behind by now, at most 5 s are allowed");
     }

@@ -2,8 +2,10 @@
 
 mod gate;
 mod rate;
+mod rest;
 mod size;
 
 pub use gate::{Decision, Gate, Limits, PauseReason, Reading};
 pub use rate::RowRate;
+pub use rest::Rest;
 pub use size::BatchSize;

@@ -21,6 +21,10 @@ pub trait Control: Leases + Receipts + Runs + Rulebook + Standings + Requests + 
 
     /// Replaces the generation after a restore was approved.
     async fn new_generation(&self) -> Result<Generation, Fault>;
+
+    /// Closes the session that is idle between two calls, if there is one; the next call makes another. For who looks again
+    /// and again and does nothing meanwhile: he holds no connection, and passes for nobody who is at work on the server.
+    fn let_go(&self) {}
 }
 
 /// What `install` did.

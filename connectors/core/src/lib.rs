@@ -75,7 +75,7 @@ pub use since::{Joined, Latest, Since, SinceColumn, SinceForm};
 pub use standing::{StandingRow, Standings};
 pub use statements::Statements;
 pub use stoppable::{Stoppable, UnderWay};
-pub use strain::{Beat, Beaten, Heartbeats, Replicas, Strain, StrainAsked};
+pub use strain::{Beat, Beaten, Company, Heartbeats, Replicas, Strain, StrainAsked};
 pub use table::TableRef;
 pub use transform::{
     DoneRows, Grain, Marker, NewRow, OldRow, Place, Put, Rewrite, Shape, Transform, Undone, Untouched,

@@ -27,6 +27,22 @@ pub struct Strain {
     pub active_sessions: Option<u64>,
     /// Whether the operator's statement says that nothing may be done now.
     pub vetoed: Option<bool>,
+    /// Whether others are at work on it.
+    pub company: Company,
+}
+
+/// Who else is at work on a server: who does something, or did within the last seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Company {
+    /// The engine does not tell.
+    #[default]
+    Untold,
+    /// Nobody.
+    Nobody,
+    /// Somebody.
+    Somebody,
+    /// Others are connected, and the role is not shown what they do.
+    Hidden,
 }
 
 /// The replicas that a server knows of.

@@ -28,7 +28,7 @@ fn counting(connections: Connections) -> EventHandler<CmapEvent> {
     EventHandler::callback(move |event| {
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            CmapEvent::ConnectionCreated(_) => open.push(connections.one()),
+            CmapEvent::ConnectionCreated(_) => open.push(connections.one(None)),
             CmapEvent::ConnectionClosed(_) => drop(open.pop()),
             _ => {}
         }

@@ -114,8 +114,9 @@ impl Link {
             .await
             .map_err(|_| late())?
             .map_err(|error| error::unreachable(&error, place))?;
+        let id = u64::from(conn.id());
         let mut session = Session {
-            id: u64::from(conn.id()),
+            id,
             conn,
             link: Arc::clone(self),
             encrypted,
@@ -125,7 +126,7 @@ impl Link {
             used: Instant::now(),
             broken: false,
             stoppable: Arc::default(),
-            _connected: self.context.connections.one(),
+            _connected: self.context.connections.one(Some(id)),
         };
         let first = session.answers("read facts", place, &[Ask::Say(facts::OF_ITSELF)]).await?;
         let row = first.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
@@ -407,6 +408,11 @@ fn say(text: &mut String, said: &str) -> usize {
 impl Slot {
     pub(crate) fn new(link: Arc<Link>) -> Arc<Self> {
         Arc::new(Self { link, gate: Arc::new(Semaphore::new(1)), idle: Mutex::new(None), running: Mutex::new(None) })
+    }
+
+    /// Closes the session unless it is taken out.
+    pub(crate) fn let_go(&self) {
+        drop(self.idle.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Takes the session out, making one where there is none. Waits for whoever has it, no longer than a call may take.

@@ -1,33 +1,57 @@
 //! How hard the server is at work. How far its replicas are behind it does not know: signs of life on them say that.
 
-use forgetd_connector::{Fault, FaultClass, Replicas, Strain, StrainAsked};
+use forgetd_connector::{Company, Fault, FaultClass, Replicas, Strain, StrainAsked};
 
 use crate::answer::{get, odd};
 use crate::connector::Shared;
+use crate::flavour::{Flavour, Product};
 use crate::query::Sql;
 
 /// Sessions at work, with the one that asks.
 const ACTIVE: &str = "show global status like 'Threads_running'";
 
+/// Whether the role is shown the sessions of all users, and how many of others do something or did within the time between two
+/// looks. A privilege that came by a role of MySQL's does not count: it is not told.
+fn company(flavour: Flavour, ours: &[u64]) -> String {
+    let (shown, sessions, since) = match flavour {
+        Flavour { product: Product::MariaDb, .. } => ("1", "information_schema.processlist", "p.time_ms < 2000"),
+        Flavour { version, .. } if version < (8, 0, 22) => ("1", "information_schema.processlist", "p.time < 2"),
+        _ => ("@@global.performance_schema", "performance_schema.processlist", "p.time < 2"),
+    };
+    let ours: Vec<String> = ours.iter().map(|number| format!(", {number}")).collect();
+    format!(
+        "select {shown} and exists (select 1 from information_schema.user_privileges where privilege_type = 'PROCESS'), \
+           cast(coalesce(sum(p.command <> 'Sleep' or {since}), 0) as signed) \
+         from {sessions} p where p.id not in (connection_id(){}) \
+           and p.user not in ('system user', 'event_scheduler') \
+           and p.command not in ('Daemon', 'Binlog Dump', 'Binlog Dump GTID')",
+        ours.concat()
+    )
+}
+
 /// Looks at the server.
 pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain, Fault> {
     let place = shared.database();
-    let mut asks = vec![];
+    let mut held = shared.desk.take().await?;
+    let flavour = held.variables().flavour(place)?;
+    let mut asks = vec![Sql::plain(company(flavour, &shared.link.context.connections.numbers()))];
     if asked.active_sessions {
         asks.push(Sql::plain(ACTIVE));
     }
     if let Some(veto) = &asked.veto {
         asks.push(Sql::plain(format!("select cast(({veto}) as char)")));
     }
-    let mut strain = Strain { replicas: Replicas::Unknown, ..Strain::default() };
-    if asks.is_empty() {
-        return Ok(strain);
-    }
-    let mut held = shared.desk.take().await?;
     let answers = held.read("look at the load", place, &asks.iter().collect::<Vec<_>>()).await?;
     held.give_back();
     let mut rows = answers.iter().map(|answer| answer.rows.first().ok_or_else(|| odd(place)));
     let mut next = || rows.next().ok_or_else(|| odd(place))?;
+    let others = next()?;
+    let company = match (get::<i64>(others, 0, place)?, get::<i64>(others, 1, place)?) {
+        (_, 1..) => Company::Somebody,
+        (0, _) => Company::Hidden,
+        _ => Company::Nobody,
+    };
+    let mut strain = Strain { replicas: Replicas::Unknown, company, ..Strain::default() };
     if asked.active_sessions {
         let running: String = get(next()?, 1, place)?;
         strain.active_sessions = Some(running.parse::<u64>().map_err(|_| odd(place))?.saturating_sub(1));

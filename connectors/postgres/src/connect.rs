@@ -102,6 +102,8 @@ impl Link {
             // Its error reaches the callers as a closed session; its text may hold anything.
             drop(connection.await);
         });
+        let process = pooler::announced_process(&client.cancel_token()).await;
+        let number = process.map(|process| u64::from(process.cast_unsigned()));
         Ok(Session {
             client,
             driver: driver.abort_handle(),
@@ -110,7 +112,7 @@ impl Link {
             place: place.clone(),
             settings: self.settings(),
             stoppable: Arc::default(),
-            _connected: self.context.connections.one(),
+            _connected: self.context.connections.one(number),
         })
     }
 
@@ -240,6 +242,11 @@ impl Drop for Session {
 impl Slot {
     pub(crate) fn new(link: Arc<Link>) -> Arc<Self> {
         Arc::new(Self { link, gate: Arc::new(Semaphore::new(1)), idle: Mutex::new(None), running: Mutex::new(None) })
+    }
+
+    /// Closes the session unless it is taken out.
+    pub(crate) fn let_go(&self) {
+        drop(self.idle.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Takes the session out, making one where there is none. Waits for whoever has it, no longer than a call may take.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use forgetd_connector::{Behind, Cause, Fault, FaultClass, Replicas, Strain, StrainAsked};
+use forgetd_connector::{Behind, Cause, Company, Fault, FaultClass, Replicas, Strain, StrainAsked};
 
 use crate::connector::Shared;
 use crate::query::Sql;
@@ -29,10 +29,25 @@ select case when coalesce(bool_and(a.state is not null), true) then count(*) fil
 from pg_stat_activity a where a.backend_type = 'client backend' \
   and a.application_name is distinct from current_setting('application_name')";
 
+/// Sessions of others whose doings the role is not shown, and those that do something or did within the time between two
+/// looks. Ours are left out by the numbers of their processes: what they are called they say in transactions only, and what
+/// a pooler keeps for us is taken for somebody else's. A session that is only beginning has no user yet.
+fn company(ours: &[u64]) -> String {
+    let ours: Vec<String> = ours.iter().map(u64::to_string).collect();
+    format!(
+        "select count(*) filter (where a.state is null and a.usesysid is not null), \
+           count(*) filter (where a.state = 'active' or a.state_change > clock_timestamp() - interval '2 seconds') \
+         from pg_stat_activity a where a.backend_type = 'client backend' and a.pid <> pg_backend_pid() \
+           and a.pid::int8 <> all ('{{{}}}'::int8[])",
+        ours.join(",")
+    )
+}
+
 /// Looks at the server.
 pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain, Fault> {
     let place = shared.database();
-    let mut asks = vec![Sql::new(format!("{STANDBYS} {LOOK}"), vec![])];
+    let company = company(&shared.link.context.connections.numbers());
+    let mut asks = vec![Sql::new(format!("{STANDBYS} {LOOK}"), vec![]), Sql::new(company, vec![])];
     if asked.active_sessions {
         asks.push(Sql::new(ACTIVE, vec![]));
     }
@@ -43,9 +58,9 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
     let read = held.read("look at the load", place, "", &asks.iter().collect::<Vec<_>>()).await;
     let answers = match read {
         // A role that may not look, where nobody asked it to.
-        Err(fault) if fault.class == FaultClass::Blocked(Cause::Privilege) && asks.len() == 1 => {
+        Err(fault) if fault.class == FaultClass::Blocked(Cause::Privilege) && asks.len() == 2 => {
             held.give_back();
-            return Ok(Strain { replicas: Replicas::Hidden, ..Strain::default() });
+            return Ok(Strain { replicas: Replicas::Hidden, company: Company::Hidden, ..Strain::default() });
         }
         answers => answers?,
     };
@@ -66,7 +81,13 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
         None => Replicas::None,
     };
     let log_kept = get::<Option<i64>>(row, 4, place)?.map(i64::unsigned_abs);
-    let mut strain = Strain { replicas, log_kept, ..Strain::default() };
+    let others = next()?;
+    let company = match (get::<i64>(others, 0, place)?, get::<i64>(others, 1, place)?) {
+        (_, 1..) => Company::Somebody,
+        (1.., _) => Company::Hidden,
+        _ => Company::Nobody,
+    };
+    let mut strain = Strain { replicas, log_kept, company, ..Strain::default() };
     if asked.active_sessions {
         strain.active_sessions = get::<Option<i64>>(next()?, 0, place)?.map(i64::unsigned_abs);
     }

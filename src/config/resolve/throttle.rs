@@ -29,6 +29,7 @@ pub(super) fn throttle(raw: &Field<RawThrottle>, say: &mut Say<'_>) -> Throttle 
             .rows_per_second_max
             .get()
             .map(|rows| say.number(&raw.rows_per_second_max, &limits::ROWS_PER_SECOND_MAX_RANGE, rows.value)),
+        share_beside_others: share(&raw.share_beside_others, say),
         replica_lag_max: Duration::from_secs(lag),
         replica_lag_asked: raw.replica_lag_secs_max.get().is_some(),
         log_kept_max: kept.saturating_mul(1024 * 1024),
@@ -39,6 +40,15 @@ pub(super) fn throttle(raw: &Field<RawThrottle>, say: &mut Say<'_>) -> Throttle 
         pause_max: Duration::from_secs(pause),
         veto: raw.veto.get().and_then(|veto| self::veto(veto, say)),
     }
+}
+
+fn share(raw: &Field<f64>, say: &mut Say<'_>) -> f64 {
+    let Some(At { value, place }) = raw.get() else { return limits::SHARE_BESIDE_OTHERS };
+    if !limits::SHARE_BESIDE_OTHERS_RANGE.contains(value) {
+        let fix = "write for example 0.1 for a tenth of the time, or 1 for no rest";
+        say.at(*place, "a share of the time is from 0.01 to 1", fix);
+    }
+    *value
 }
 
 fn veto(raw: &At<RawVeto>, say: &mut Say<'_>) -> Option<Veto> {

@@ -26,6 +26,7 @@ pub(super) struct Counted {
     pub(super) batches: IntCounterVec,
     pub(super) batch_seconds: HistogramVec,
     pub(super) pause_seconds: CounterVec,
+    pub(super) rest_seconds: CounterVec,
     pub(super) errors: IntCounterVec,
     pub(super) entries: IntCounter,
     pub(super) append_failures: IntCounter,
@@ -38,7 +39,7 @@ impl Counted {
         let registry = Registry::new();
         let counters = |about: &About| added(&registry, IntCounterVec::new(options(about), about.labels)?);
         let counter = |about: &About| added(&registry, IntCounter::with_opts(options(about))?);
-        let seconds = CounterVec::new(options(&names::PAUSE_SECONDS), names::PAUSE_SECONDS.labels)?;
+        let seconds = |about: &About| added(&registry, CounterVec::new(options(about), about.labels)?);
         let durations = HistogramOpts::from(options(&names::BATCH_SECONDS)).buckets(BUCKETS.to_vec());
         Ok(Self {
             runs: counters(&names::RUNS)?,
@@ -48,7 +49,8 @@ impl Counted {
             guard_trips: counters(&names::GUARD_TRIPS)?,
             batches: counters(&names::BATCHES)?,
             batch_seconds: added(&registry, HistogramVec::new(durations, names::BATCH_SECONDS.labels)?)?,
-            pause_seconds: added(&registry, seconds)?,
+            pause_seconds: seconds(&names::PAUSE_SECONDS)?,
+            rest_seconds: seconds(&names::REST_SECONDS)?,
             errors: counters(&names::DATABASE_ERRORS)?,
             entries: counter(&names::EVIDENCE_ENTRIES)?,
             append_failures: counter(&names::EVIDENCE_FAILURES)?,
@@ -86,6 +88,7 @@ impl Counted {
             for reason in Pause::ALL {
                 self.pause_seconds.get_metric_with_label_values(&[database, reason.id()])?;
             }
+            self.rest_seconds.get_metric_with_label_values(&[database])?;
             for class in words::CLASSES {
                 self.errors.get_metric_with_label_values(&[database, *class])?;
             }
@@ -98,6 +101,7 @@ impl Counted {
         forget(&self.batches, &databases)?;
         forget(&self.errors, &databases)?;
         forget(&self.pause_seconds, &databases)?;
+        forget(&self.rest_seconds, &databases)?;
         forget(&self.batch_seconds, &databases)
     }
 }

@@ -87,6 +87,11 @@ impl Metrics {
         add(&self.counted.pause_seconds, &[database, reason.id()], seconds.max(0.0));
     }
 
+    /// Batches in the database rested for so long, to leave others room.
+    pub fn rested(&self, database: &str, seconds: f64) {
+        add(&self.counted.rest_seconds, &[database], seconds.max(0.0));
+    }
+
     /// The database met an error.
     pub fn database_error(&self, database: &str, class: FaultClass) {
         add(&self.counted.errors, &[database, words::class(class)], 1);

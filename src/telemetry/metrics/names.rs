@@ -101,6 +101,8 @@ metrics! {
         "1 for the reason for which no batch starts in the database, 0 for the others.";
     PAUSE_SECONDS = Counter "forgetd_pause_seconds_total" ["database" "reason"]
         "Time in which no batch was started in the database, by reason.";
+    REST_SECONDS = Counter "forgetd_rest_seconds_total" ["database"]
+        "Time in which batches rested, to leave room to others at work on the server.";
     DATABASE_UP = Gauge "forgetd_database_up" ["database"]
         "Whether the database answered when it was last asked: 1 or 0; NaN while this process does not ask it.";
     DATABASE_ERRORS = Counter "forgetd_database_errors_total" ["database" "class"]

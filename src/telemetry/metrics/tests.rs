@@ -83,10 +83,11 @@ fn everything_that_is_told_is_counted() {
     metrics.batch("crm", None, BatchResult::RolledBack);
     metrics.paused("crm", Pause::EvidenceBacklog, 1.5);
     metrics.paused("crm", Pause::EvidenceBacklog, -1.0);
+    metrics.rested("crm", 0.25);
     metrics.database_error("crm", FaultClass::Blocked(Cause::ReadOnly));
     metrics.appended(5);
     metrics.append_failed();
-    let (_one, _two) = (metrics.connections("crm").one(), metrics.connections("crm").one());
+    let (_one, _two) = (metrics.connections("crm").one(None), metrics.connections("crm").one(None));
     let text = metrics.render(&board(&["leads"])).unwrap();
     for (series, expected) in [
         (r#"forgetd_guard_trips_total{guard="guard_rows_max",rule="leads"}"#, "1"),
@@ -101,6 +102,7 @@ fn everything_that_is_told_is_counted() {
         (r#"forgetd_batch_duration_seconds_bucket{database="crm",le="10"}"#, "1"),
         (r#"forgetd_batch_duration_seconds_bucket{database="crm",le="+Inf"}"#, "2"),
         (r#"forgetd_pause_seconds_total{database="crm",reason="evidence_backlog"}"#, "1.5"),
+        (r#"forgetd_rest_seconds_total{database="crm"}"#, "0.25"),
         (r#"forgetd_database_errors_total{class="blocked",database="crm"}"#, "1"),
         (r#"forgetd_database_connections{database="crm"}"#, "2"),
         ("forgetd_evidence_entries_total", "5"),

@@ -106,10 +106,38 @@ impl Policy {
 
     /// The file's text.
     pub(crate) fn yaml(&self) -> String {
-        let Self { head, databases, evidence, rules } = self;
+        let Self { head, evidence, rules, .. } = self;
+        let databases = unresting(&self.databases);
         format!("{head}databases:\n{databases}evidence:\n{evidence}rules:\n{rules}")
     }
 }
+
+/// Databases whose batches do not rest beside others, unless a test says how they shall: the tests share servers, and there is
+/// always somebody else.
+fn unresting(databases: &str) -> String {
+    let mut text = String::new();
+    for entry in databases.split_inclusive('\n') {
+        let rests = entry.contains("share_beside_others");
+        match entry.strip_prefix("    throttle: {").filter(|_| !rests) {
+            Some(throttle) => text.push_str(&format!("    throttle: {{ {UNRESTING},{throttle}")),
+            None => text.push_str(entry),
+        }
+    }
+    let starts = |line: &str| line.starts_with("  ") && !line.starts_with("   ");
+    let lines: Vec<&str> = text.lines().collect();
+    let mut whole = String::new();
+    for (n, line) in lines.iter().enumerate() {
+        whole.push_str(&format!("{line}\n"));
+        let end = lines[n + 1..].iter().position(|line| starts(line)).map_or(lines.len(), |at| n + 1 + at);
+        let told = lines[n..end].iter().any(|line| line.trim_start().starts_with("throttle:"));
+        if starts(line) && line.ends_with(':') && !told {
+            whole.push_str(&format!("    throttle: {{ {UNRESTING} }}\n"));
+        }
+    }
+    whole
+}
+
+const UNRESTING: &str = "share_beside_others: 1";
 
 /// How the setting for control tables begins.
 const CONTROL: &str = "\n    control:";

@@ -188,7 +188,8 @@ fn a_full_disk_for_evidence_stops_rules_and_they_go_on_when_there_is_room() {
     let port = free_port();
     let Some(process) = on_a_full_disk(&program, port) else { return };
     let mut watched = Watched { process, port };
-    until("the first run", 60, || shop::rows(&database) == FRESH);
+    until("the first run is over", 60, || watched.metrics().is_some());
+    assert_eq!(shop::rows(&database), FRESH);
     let added = 50 * shop::BATCH_ROWS;
     shop::add(&database, DUE + FRESH + 1, added, 40);
     until("the rule stops", 120, || status(&program)["cause"] == "evidence_backlog");

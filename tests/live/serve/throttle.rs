@@ -14,6 +14,9 @@ use crate::shop;
 /// Small batches, and so slowly that a run lasts for many seconds: something is to happen in its middle.
 const PACE: &str = "batch_rows_max: 25, rows_per_second_max: 100";
 
+/// As many rows as last for twenty seconds where a thousand go in each.
+const MANY: u64 = 20_000;
+
 /// A policy whose only rule is asked to run, with these settings of the database.
 fn policy(url: &str, throttle: &str, replicas: &[String]) -> Policy {
     let mut policy = Policy::new(url)
@@ -37,6 +40,36 @@ fn goes(watched: &Watched) -> bool {
 
 fn number(session: &Session, query: &str) -> f64 {
     session.rows(query)[0][0].as_deref().map_or(0.0, |text| text.parse().unwrap())
+}
+
+/// Batches leave room while somebody else is at work, and none where nobody is. What goes on is watched from outside only:
+/// who looks at the database is somebody.
+#[test]
+fn batches_leave_room_where_somebody_else_is_at_work() {
+    let server = Server::new();
+    server.start();
+    let session = shop::create_on(&server, MANY, FRESH);
+    // A batch that takes a millisecond rests for a hundred, where it rests; otherwise the next one comes after 25.
+    let throttle = "throttle: { batch_rows_max: 25, rows_per_second_max: 1000, share_beside_others: 0.01 }";
+    let lease = format!("coordination: {{ lease: {LEASE} }}");
+    let rule = shop::rule().with(SELDOM);
+    let program = Program::installed(&Policy::new(&server.url()).with(throttle).top(&lease).rule(&rule));
+    let watched = Watched::start(&program);
+    until_held(&program);
+    let committed = "forgetd_batches_total{database=\"main\",result=\"committed\"}";
+    let committed = || watched.metric(committed).unwrap();
+    let rested = || watched.metric("forgetd_rest_seconds_total{database=\"main\"}").unwrap();
+    let asked = program.start(&["run", "--json"]);
+    until("batches go on without a rest", 60, || {
+        let before = (committed(), rested());
+        until("some batches are committed", 60, || committed() >= before.0 + 10.0);
+        rested() == before.1
+    });
+    let before = rested();
+    let at_work = "select count(*) from pg_stat_activity";
+    until("batches leave room", 30, || number(&session, at_work) > 0.0 && rested() > before);
+    let ended = asked.wait().expect(0);
+    assert_eq!(ended.lines()[0]["changed"], MANY, "{}", ended.stdout);
 }
 
 /// Nobody told the program of the standby: the server knows it.

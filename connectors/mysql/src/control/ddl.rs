@@ -224,6 +224,10 @@ impl Control for MyControl {
         })
     }
 
+    fn let_go(&self) {
+        self.shared.desk.let_go();
+    }
+
     async fn new_generation(&self) -> Result<Generation, Fault> {
         let update = Sql::plain(format!("update {} set generation = {GENERATION}", self.table("control")));
         let look = Sql::plain(format!("select generation from {}", self.table("control")));

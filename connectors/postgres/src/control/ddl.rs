@@ -222,6 +222,10 @@ impl Control for PgControl {
         })
     }
 
+    fn let_go(&self) {
+        self.shared.desk.let_go();
+    }
+
     async fn new_generation(&self) -> Result<Generation, Fault> {
         let sql = Sql::new(
             format!(

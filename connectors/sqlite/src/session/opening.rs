@@ -87,7 +87,7 @@ impl Opening {
         let (connection, recorder, has_log) = self.connect(deadline).map_err(failed)?;
         let file = state.map(|state| state.id);
         let log = file.filter(|_| has_log).and_then(|file| Logged::open(&self.path, file));
-        Ok(Open { log, connection, recorder, file, state, _connected: self.connections.one() })
+        Ok(Open { log, connection, recorder, file, state, _connected: self.connections.one(None) })
     }
 
     /// A connection, what listens to it, and whether it works with a log.

@@ -46,6 +46,10 @@ impl Control for FaultyControl {
         self.inner().inspect().await
     }
 
+    fn let_go(&self) {
+        self.inner().let_go();
+    }
+
     async fn new_generation(&self) -> Result<Generation, Fault> {
         self.inner().new_generation().await
     }

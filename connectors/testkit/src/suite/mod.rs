@@ -92,6 +92,7 @@ macro_rules! conformance_areas {
                 every {
                     a_sign_of_life_is_seen_where_it_was_written
                     an_operators_statement_says_yes_or_no
+                    whoever_else_is_at_work_is_seen
                 }
             }
             requests {

@@ -1,6 +1,6 @@
 //! How hard the server is at work, and signs of life for its replicas.
 
-use forgetd_connector::{Beaten, Strain, StrainAsked};
+use forgetd_connector::{Beaten, Company, Strain, StrainAsked};
 
 use crate::{Arena, Fixture};
 
@@ -45,4 +45,15 @@ pub async fn an_operators_statement_says_yes_or_no(fixture: &dyn Fixture) {
     }
     let strain = arena.connector.strain(&StrainAsked::default()).await.unwrap();
     assert_eq!((strain.vetoed, strain.active_sessions), (None, None));
+}
+
+/// Who has done something on the server just now is company, by whatever engine tells of it at all.
+pub async fn whoever_else_is_at_work_is_seen(fixture: &dyn Fixture) {
+    let arena = Arena::new(fixture).await;
+    let told = if arena.connector.heartbeats().is_some() { Company::Somebody } else { Company::Untold };
+    let other = arena.database.connect("other").await;
+    other.now().await.unwrap();
+    let strain = arena.connector.strain(&StrainAsked::default()).await.unwrap();
+    assert_eq!(strain.company, told);
+    drop(other);
 }
