@@ -232,11 +232,7 @@ chart_refused() {
 # An application's chart with ours as a dependency.
 chart_umbrella() {
   local umbrella="$chart_work/examples/kubernetes-sidecar" version file="$chart_work/umbrella"
-  mkdir -p "$chart_work/examples"
-  cp -r examples/kubernetes-sidecar "$chart_work/examples"
-  cp -r helm "$chart_work/helm-charts"
-  sed -i "s|file://../../helm/forgetd|file://$chart_work/helm-charts/forgetd|" "$umbrella/Chart.yaml"
-  that 'the dependency is found' helm dependency update "$umbrella"
+  that 'the dependency is found' umbrella "$chart_work"
   that 'the umbrella lints' helm lint --strict "$umbrella" --set global.any.thing=1
   for version in "${kubernetes_versions[@]}"; do
     that "the umbrella on $version" chart_rendered "$file" "$version" shop "$umbrella" --set global.any.thing=1
@@ -249,6 +245,15 @@ chart_umbrella() {
   that 'the umbrella without it' chart_rendered "$file" 1.37.0 shop "$umbrella" --set forgetd.enabled=false
   that 'nothing is left of it' python3 tests/chart/rendered.py beside none <"$file"
   that 'a bad key below the umbrella' chart_refused 'keepfor' template shop "$umbrella" --set 'forgetd.config.rules[0].keepfor=30d'
+}
+
+# umbrella FOLDER: a copy of the example that Helm may write to, with its dependency.
+umbrella() {
+  mkdir -p "$1/examples"
+  cp -r examples/kubernetes-sidecar "$1/examples"
+  cp -r helm "$1/helm-charts"
+  sed -i "s|file://../../helm/forgetd|file://$1/helm-charts/forgetd|" "$1/examples/kubernetes-sidecar/Chart.yaml"
+  helm dependency update "$1/examples/kubernetes-sidecar"
 }
 
 # The same by kustomize.

@@ -41,8 +41,7 @@ image_tools() {
   image_rustup="${RUSTUP_HOME:-$HOME/.rustup}" image_cargo="${CARGO_HOME:-$HOME/.cargo}"
 }
 
-# The first base has nothing but names: this machine's compiler is mounted. The second has what distroless has: the C
-# library, a CA bundle, time zones and users.
+# The first base has nothing but names: this machine's compiler is mounted. The second has what distroless has.
 image_bases() {
   local base="$1" build="$1/build" runtime="$1/runtime" file
   mkdir -p "$build"/{usr,etc,tmp,proc,dev,target} "$build$image_rustup" "$build$image_cargo"
@@ -51,16 +50,33 @@ image_bases() {
   printf 'FROM scratch\nCOPY . /\nENV PATH=%s/bin:/usr/bin:/bin RUSTUP_HOME=%s CARGO_HOME=%s HOME=%s\n' \
     "$image_cargo" "$image_rustup" "$image_cargo" "$HOME" >"$base/Build"
   "${image_podman[@]}" build --isolation chroot --file "$base/Build" --tag localhost/build "$build"
+  image_runtime "$runtime"
+  printf 'FROM scratch\nCOPY . /\nUSER 65532\n' >"$base/Runtime"
+  "${image_podman[@]}" build --isolation chroot --file "$base/Runtime" --tag localhost/runtime "$runtime"
+}
+
+# image_runtime FOLDER: the C library, a CA bundle, time zones and users.
+image_runtime() {
+  local runtime="$1" unwinder
   mkdir -p "$runtime"/{etc/ssl/certs,tmp,usr/share}
-  for file in $(ldd "$(command -v cargo)" /usr/bin/gcc | grep -o '/[^ ]*' | grep '\.so' | sort -u) /lib/*-linux-gnu*/libgcc_s.so.1; do
-    mkdir -p "$runtime$(dirname "$file")"
-    cp -L "$file" "$runtime$file"
-  done
+  unwinder="$(echo /lib/*-linux-gnu*/libgcc_s.so.1)"
+  image_libraries "$runtime" "$(command -v cargo)" /usr/bin/gcc
+  mkdir -p "$runtime$(dirname "$unwinder")"
+  cp -L "$unwinder" "$runtime$unwinder"
   cp -L /etc/ssl/certs/ca-certificates.crt "$runtime/etc/ssl/certs"
   cp -a /usr/share/zoneinfo "$runtime/usr/share"
   echo 'nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin' >"$runtime/etc/passwd"
-  printf 'FROM scratch\nCOPY . /\nUSER 65532\n' >"$base/Runtime"
-  "${image_podman[@]}" build --isolation chroot --file "$base/Runtime" --tag localhost/runtime "$runtime"
+}
+
+# image_libraries FOLDER FILE..: the libraries that these files load, and what loads them, where they look for them.
+image_libraries() {
+  local root="$1" file
+  shift
+  # Of several files it says the name of each, with a colon.
+  for file in $(ldd "$@" | grep -v ':$' | grep -o '/[^ ]*' | grep '\.so' | sort -u); do
+    mkdir -p "$root$(dirname "$file")"
+    cp -L "$file" "$root$file"
+  done
 }
 
 # It has a user that is not root, labels, certificates and time zones, and no shell.

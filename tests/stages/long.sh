@@ -27,6 +27,7 @@ full() {
   long_fuzz --seconds 600
   long_soak
   long_image
+  long_cluster
   long_bench
   long_bench_transform
   long_bench_mysql

@@ -15,6 +15,8 @@ quick() {
   stage servers start_servers
   stage tests with_servers tests
   stage chart chart
+  # The long form builds a cluster first.
+  [ "$mode" = full ] || stage cluster cluster
   stage crash with_servers cargo test --locked "${features[@]}" --test crash
   stage doc-tests cargo test --locked "${features[@]}" --doc --quiet
   stage foreign foreign
@@ -86,7 +88,7 @@ deny() {
 
 # Our own shell scripts, at least for syntax; with shellcheck where it is.
 shell() {
-  local file files=(test .ci/run tests/stages/*.sh)
+  local file files=(test .ci/run tests/stages/*.sh tests/cluster/*.sh tests/cluster/*/*.sh)
   for file in "${files[@]}"; do bash -n "$file"; done
   if ! command -v shellcheck >/dev/null; then
     echo "note: without shellcheck"

@@ -13,7 +13,7 @@ begin() {
   work="$(mktemp -d "${TMPDIR:-/tmp}/forgetd-test.XXXXXX")"
   # Servers run as another user below it.
   chmod 755 "$work"
-  trap 'stop_servers; rm -rf "$work"' EXIT
+  trap 'at_end' EXIT
   trap 'exit 130' INT TERM
   export FORGETD_TEST_CACHE="$cache"
   if [ "${CI:-}" = true ] && [ -z "${CARGO_TARGET_DIR:-}" ]; then
@@ -22,6 +22,14 @@ begin() {
   fi
   target="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
   export CARGO_TERM_COLOR=never
+}
+
+# What was started is stopped, whatever happened.
+stops=(stop_servers)
+at_end() {
+  local stop
+  for stop in "${stops[@]}"; do "$stop"; done
+  rm -rf "$work"
 }
 
 # stage NAME COMMAND..: runs it, unless another stage was asked for; reports it; never stops the script.

@@ -1,0 +1,67 @@
+# A CronJob: a run that waits for a person fails once, an approved one is clean.
+# shellcheck shell=bash
+
+scene_cron() {
+  ns="$cluster_prefix-cron" cron_desk="$scene/desk"
+  mkdir -p "$cron_desk"
+  seen 'a namespace of level restricted, keys and secrets' cron_ground
+  seen 'helm install of a CronJob that is suspended; the hook installs' cron_release install
+  seen 'grants as a DBA runs them' cron_grants
+  seen 'blocked is a failed Job, not tried again' cron_blocked
+  seen 'approved from outside' outside "$cron_desk" approve --reason 'agreed with the tests'
+  seen 'helm upgrade lets it go: it fires, and is clean' cron_fires
+  seen 'its log is verified from outside' cron_evidence
+  seen 'helm uninstall' h uninstall forgetd --wait --timeout 60s
+}
+
+cron_ground() {
+  namespace "$ns"
+  wait_for 30 k get serviceaccount default
+  "$forgetd" keys new evidence --out "$cron_desk/evidence.key"
+  secrets forgetd url cron "$cron_desk/evidence.key"
+  sql cron "create table draft (id bigint generated always as identity primary key, saved_at timestamptz not null);
+    create index on draft (saved_at);
+    insert into draft (saved_at) select now() - make_interval(days => i % 60) from generate_series(1, 600) i;"
+}
+
+cron_release() {
+  h "$1" forgetd helm/forgetd --values tests/cluster/values/cron.yaml --wait --timeout 120s "${@:2}"
+  k get cronjob forgetd --no-headers
+}
+
+cron_grants() {
+  h template forgetd helm/forgetd --values tests/cluster/values/cron.yaml | desk "$cron_desk" url cron
+  grants "$cron_desk" cron
+}
+
+cron_blocked() {
+  k create job now --from=cronjob/forgetd
+  wait_for 60 k wait job/now --for=condition=Failed --timeout=0
+  is PodFailurePolicy k get job now --output 'jsonpath={.status.conditions[?(@.type=="Failed")].reason}'
+  is 1 k get job now --output 'jsonpath={.status.failed}'
+  is 4 k get pods --selector batch.kubernetes.io/job-name=now \
+    --output 'jsonpath={.items[*].status.containerStatuses[0].state.terminated.exitCode}'
+  k logs job/now | grep -o '"cause":"[a-z_]*"' | tail -n 1
+}
+
+# At the next full minute.
+cron_fires() {
+  cron_release upgrade --set cronJob.suspend=false
+  wait_for 100 cron_complete
+  is 0 sql cron "select count(*) from draft where saved_at < now() - interval '30 days'"
+  k logs "job/$(cat "$scene/job")" | grep -o '"verdict":"clean"' | head -n 1 >"$scene/verdict"
+  [ -s "$scene/verdict" ]
+  echo "$(cat "$scene/job"): $(cat "$scene/verdict"), $(sql cron 'select count(*) from draft') rows stay"
+}
+
+cron_complete() {
+  k get jobs --output json | python3 -c '
+import json, sys
+done = [job["metadata"]["name"] for job in json.load(sys.stdin)["items"] if job["metadata"].get("ownerReferences") and job["status"].get("succeeded")]
+print(done[0]) if done else sys.exit("none yet")' >"$scene/job"
+}
+
+cron_evidence() {
+  outside "$cron_desk" evidence export "$cron_desk/log"
+  "$forgetd" evidence verify "$cron_desk/log" --vkey "$cron_desk/log/log.vkey" --json
+}
