@@ -87,6 +87,20 @@ holder() {
   echo "${found[0]}"
 }
 
+# Of every pod of this namespace, from its node's own statistics.
+memory() {
+  local node
+  node="$(k get pods --output 'jsonpath={.items[0].spec.nodeName}')"
+  k get --raw "/api/v1/nodes/$node/proxy/stats/summary" | python3 tests/cluster/look.py memory "$ns"
+}
+
+# evict POD: as whoever drains its node does.
+evict() {
+  k create --raw "/api/v1/namespaces/$ns/pods/$1/eviction" --filename - <<JSON
+{ "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": "$1", "namespace": "$ns" } }
+JSON
+}
+
 # reach: opens a way from here to PostgreSQL, as an administrator would, and says its port.
 reach() {
   local log="$work/reach" _

@@ -17,6 +17,8 @@ source tests/cluster/scenes/daemon.sh
 source tests/cluster/scenes/cron.sh
 # shellcheck source=tests/cluster/scenes/volume.sh
 source tests/cluster/scenes/volume.sh
+# shellcheck source=tests/cluster/scenes/kustomized.sh
+source tests/cluster/scenes/kustomized.sh
 
 # The cluster is built if it is ours; then everything is looked at and told.
 long_cluster() {
@@ -53,7 +55,7 @@ cluster() {
   # Ended by whoever comes last: this stage, or the script that it is a part of.
   trap 'stop_reach; stop_cluster' EXIT
   trap 'exit 130' INT TERM
-  mkdir -p "$work/cluster"/{application,shop,daemon,cron,volume,end}
+  mkdir -p "$work/cluster"/{application,shop,daemon,cron,volume,kustomized,end}
   cluster_images "$made" "$forgetd" >"$work/cluster/images.log" 2>&1 &
   images=$!
   cluster_up
@@ -68,7 +70,7 @@ cluster() {
   scenes application
   status=$?
   if [ "$status" -eq 0 ]; then
-    scenes shop daemon cron volume
+    scenes shop daemon cron volume kustomized
     status=$?
     scenes end
     status=$((status + $?))

@@ -15,7 +15,9 @@ scene_daemon() {
   seen 'an approval, and a run that somebody asks for' daemon_run
   seen 'an auditor looks for the first time' daemon_first_look
   seen 'the pod of the one that acts is deleted: another takes over' daemon_takeover
-  seen 'SIGKILL in the middle of a purge: another finishes it' daemon_killed
+  seen 'a node is drained: one of three goes, the second is kept for now' daemon_drained
+  seen 'SIGKILL in the middle of a purge: it is finished under the next term' daemon_killed
+  seen 'memory at work' cat "$scene/memory"
   seen 'helm upgrade: the new policy is in force without a restart' daemon_upgrade
   seen 'helm rollback: the old one is' daemon_rollback
   seen 'the log continues what the auditor kept, and counts every row' daemon_evidence
@@ -34,7 +36,7 @@ daemon_ground() {
     create table login (id bigint generated always as identity primary key, at timestamptz not null);
     create index on visit (seen_at); create index on login (at);
     insert into visit (seen_at) select now() - make_interval(days => i % 60) from generate_series(1, 3000) i;
-    insert into login (at) select now() - make_interval(days => i % 60) from generate_series(1, 30000) i;"
+    insert into login (at) select now() - make_interval(days => i % 60) from generate_series(1, 20000) i;"
 }
 
 daemon_release() {
@@ -79,12 +81,12 @@ daemon_first_look() {
   echo "checkpoint of size $(sed -n 2p "$daemon_desk/kept") kept"
 }
 
-# another POD TERM: another pod acts, or another life of the same one, under a newer term.
-another() {
+# newer TERM: one acts under a newer term: another pod, or the same one in another life.
+newer() {
   local acts term
   acts="$(holder "$daemon_pods")" || return 1
   term="$(metric "$acts" forgetd_lease_term)"
-  [ "$acts" != "$1" ] && [ "$term" -gt "$2" ] && echo "$acts acts, term $term after $2"
+  [ "$term" -gt "$1" ] && echo "$acts acts, term $term after $1"
 }
 
 daemon_takeover() {
@@ -92,30 +94,55 @@ daemon_takeover() {
   acts="$(holder "$daemon_pods")"
   term="$(metric "$acts" forgetd_lease_term)"
   k delete pod "$acts" --wait=false
-  wait_for 40 another "$acts" "$term"
+  wait_for 40 newer "$term"
+}
+
+# The budget is asked as whoever drains a node asks it.
+daemon_drained() {
+  local first second term
+  wait_for 60 is 3 k get deployment forgetd --output 'jsonpath={.status.readyReplicas}'
+  wait_for 30 is 1 k get poddisruptionbudget forgetd --output 'jsonpath={.status.disruptionsAllowed}'
+  first="$(holder "$daemon_pods")"
+  term="$(metric "$first" forgetd_lease_term)"
+  second="$(pods "$daemon_pods" | grep -v "^$first\$" | head -n 1)"
+  evict "$first"
+  if evict "$second" >"$scene/refusal" 2>&1; then
+    echo 'two of three may go at once'
+    return 1
+  fi
+  wait_for 40 newer "$term"
+  grep -o "Cannot evict pod.*" "$scene/refusal" | cut -d . -f 1
 }
 
 # The process is gone between two instructions, as when a kernel kills it; its lease runs on.
 daemon_killed() {
-  local acts term due due_sql="select count(*) from login where at < now() - interval '30 days'"
+  local acts term due left due_sql="select count(*) from login where at < now() - interval '30 days'"
   wait_for 60 is 3 k get deployment forgetd --output 'jsonpath={.status.readyReplicas}'
   acts="$(holder "$daemon_pods")"
   term="$(metric "$acts" forgetd_lease_term)"
   due="$(sql daemon "$due_sql")"
   echo "$due" >"$scene/due"
   k exec "$(pods "$daemon_pods" | grep -v "^$acts\$" | head -n 1)" -- forgetd run logins --json >"$scene/asked" 2>&1 &
-  wait_for 30 daemon_at_work "$acts"
+  wait_for 30 daemon_at_work "$due_sql" "$due"
   kill_in "$acts"
-  wait_for 40 another "$acts" "$term"
+  left="$(sql daemon "$due_sql")"
+  [ "$left" -gt 0 ]
+  wait_for 40 newer "$term"
+  wait_for 20 memory
+  cp "$scene/waiting" "$scene/memory"
   wait_for 90 is 0 sql daemon "$due_sql"
   wait
   echo "who asked was told: $(grep . "$scene/asked" | tail -n 1)"
   is 1 k get pod "$acts" --output 'jsonpath={.status.containerStatuses[0].restartCount}'
   wait_for 40 is clean daemon_verdict logins
-  echo "$due rows due, 0 left, $(tail -n 1 "$scene/waiting"); $(holder "$daemon_pods") acts, not $acts"
+  echo "$left of $due rows were left, then 0 and $(tail -n 1 "$scene/waiting"); $(holder "$daemon_pods") acts, $acts was killed"
 }
 
-daemon_at_work() { [ "$(metric "$1" 'forgetd_rows_changed_total{action="delete",rule="logins"}')" -gt 500 ]; }
+daemon_at_work() {
+  local left
+  left="$(sql daemon "$1")"
+  [ "$left" -lt $(($2 - 500)) ] && [ "$left" -gt 0 ]
+}
 
 daemon_verdict() {
   k exec "$(pods "$daemon_pods" | head -n 1)" -- forgetd status --json |

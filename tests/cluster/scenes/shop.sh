@@ -42,7 +42,7 @@ shop_release() {
 shop_tables() {
   local database
   wait_for 30 is 1 sql postgres 'select 1'
-  for database in shop daemon cron volume; do sql postgres "create database $database"; done
+  for database in shop daemon cron volume kustomized; do sql postgres "create database $database"; done
   sql postgres "create role $role login password '$role_password'"
   sql shop "$(cat examples/postgres-sidecar/shop.sql)"
   sql shop "select count(*) || ' sessions' from web_session"
@@ -137,13 +137,6 @@ shop_mended() {
   k patch configmap shop-forgetd --type merge --patch-file "$scene/patch"
   wait_for 90 shop_valid 1
   wait_for 30 holder "$shop_pods"
-}
-
-# Of every pod of this namespace, from its node's own statistics.
-memory() {
-  local node
-  node="$(k get pods --output 'jsonpath={.items[0].spec.nodeName}')"
-  k get --raw "/api/v1/nodes/$node/proxy/stats/summary" | python3 tests/cluster/look.py memory "$ns"
 }
 
 # Helm takes no pod of a test along.
