@@ -10,11 +10,15 @@ use super::Progress;
 use crate::rules::QuietWindows;
 use crate::throttle::{Decision, Gate, Reading, Rest, RowRate};
 
+/// Where nobody else is at work batches last so many times as long: what each costs beside its rows counts for less then, and
+/// whoever comes waits for one of them at most.
+const ALONE: u32 = 3;
+
 /// The limits a walk obeys.
 pub struct Pace<'a> {
     /// The most rows of one batch.
     pub batch_rows_max: u32,
-    /// How long a batch shall last.
+    /// How long a batch shall last where others may have to wait for it.
     pub batch_target: Duration,
     /// The most receipts that may wait for the relay.
     pub receipts_pending_max: u64,
@@ -44,6 +48,12 @@ impl Pace<'_> {
     /// Whether the server and its replicas can take a batch now.
     pub(super) fn look(&self) -> Decision {
         self.gate.look(self.readings.borrow().as_ref(), Instant::now())
+    }
+
+    /// How long the next batch shall last.
+    pub(super) fn target(&self) -> Duration {
+        let alone = self.readings.borrow().as_ref().is_some_and(Reading::alone);
+        if alone { self.batch_target * ALONE } else { self.batch_target }
     }
 
     /// How long the next batch has to wait for the rows of those before.
@@ -77,6 +87,6 @@ impl Pace<'_> {
     }
 
     fn beside_others(&self) -> bool {
-        self.readings.borrow().as_ref().is_none_or(|reading| reading.beside_others)
+        self.readings.borrow().as_ref().is_none_or(Reading::beside_others)
     }
 }

@@ -324,6 +324,7 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
         self.pace.spend(batched.changed, batched.open);
         if batched.receipt {
+            self.size.aim(self.pace.target());
             self.size.took(asked, batched.changed, batched.open);
             self.sequence += 1;
             self.done.batches = self.stand.batches;

@@ -3,7 +3,9 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use forgetd_connector::{Beaten, Cause, Connector, Course, Fault, FaultClass, Generation, Replicas, StrainAsked};
+use forgetd_connector::{
+    Beaten, Cause, Company, Connector, Course, Fault, FaultClass, Generation, Replicas, StrainAsked,
+};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -223,7 +225,7 @@ fn named(replicas: &[Box<dyn Reach>]) -> Vec<Replica<'_>> {
 }
 
 fn paused(at: Instant, reason: PauseReason) -> Reading {
-    Reading { at, lag: None, pause: Some(reason), beside_others: true }
+    Reading { at, lag: None, pause: Some(reason), company: Company::Hidden }
 }
 
 // === impl Replica ===

@@ -36,8 +36,8 @@ pub struct Reading {
     pub lag: Option<Duration>,
     /// What holds batches back, if anything does.
     pub pause: Option<PauseReason>,
-    /// Whether others are at work on the server, or may be, and batches leave them room.
-    pub beside_others: bool,
+    /// Who else is at work on the server.
+    pub company: Company,
 }
 
 /// Why no batch may start.
@@ -75,6 +75,22 @@ impl PauseReason {
     }
 }
 
+// === impl Reading ===
+
+impl Reading {
+    /// Whether batches leave room: others are at work on the server, or may be.
+    #[must_use]
+    pub fn beside_others(&self) -> bool {
+        matches!(self.company, Company::Somebody | Company::Hidden)
+    }
+
+    /// Whether nobody else is at work there, for sure.
+    #[must_use]
+    pub fn alone(&self) -> bool {
+        self.company == Company::Nobody
+    }
+}
+
 // === impl Gate ===
 
 impl Gate {
@@ -95,8 +111,7 @@ impl Gate {
         let lag = lags.iter().filter_map(|lag| lag.as_ref().ok().copied()).chain(told).max();
         let unseen = lags.iter().find_map(|lag| lag.as_ref().err().cloned());
         let pause = unseen.or_else(|| self.hidden(strain)).or_else(|| self.strained(strain));
-        let beside_others = matches!(strain.company, Company::Somebody | Company::Hidden);
-        Reading { at, lag, pause, beside_others }
+        Reading { at, lag, pause, company: strain.company }
     }
 
     /// What keeps a batch from starting at `now`, if anything does.
@@ -263,16 +278,17 @@ mod tests {
     #[test]
     fn who_may_be_there_is_left_room_like_who_is() {
         let (gate, now) = (Gate::new(LIMITS), Instant::now());
-        let beside = |company| gate.read(now, &Strain { company, ..Strain::default() }, &[]).beside_others;
-        let all = [Company::Somebody, Company::Hidden, Company::Nobody, Company::Untold];
-        assert_eq!(all.map(beside), [true, true, false, false]);
+        let read = |company| gate.read(now, &Strain { company, ..Strain::default() }, &[]);
+        let all = [Company::Somebody, Company::Hidden, Company::Nobody, Company::Untold].map(read);
+        assert_eq!(all.each_ref().map(Reading::beside_others), [true, true, false, false]);
+        assert_eq!(all.each_ref().map(Reading::alone), [false, false, true, false]);
     }
 
     #[test]
     fn what_holds_back_says_how_much_is_allowed() {
         let (gate, now) = (Gate::new(LIMITS), Instant::now());
         let lag = Some(Duration::from_millis(7_300));
-        let reading = Reading { at: now, lag, pause: None, beside_others: false };
+        let reading = Reading { at: now, lag, pause: None, company: Company::Nobody };
         let Decision::Pause(reason) = gate.look(Some(&reading), now) else { panic!("it goes") };
         assert_eq!(reason.detail, "the slowest replica may be 7.3 s behind by now, at most 5 s are allowed");
     }

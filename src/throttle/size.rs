@@ -63,6 +63,13 @@ impl BatchSize {
         Self { rows: most.min(FIRST), most, target, last: Fit::Fits, before: None, floor: None }
     }
 
+    /// Batches shall last so long from now on.
+    pub fn aim(&mut self, target: Duration) {
+        if self.target != target {
+            (self.target, self.last, self.before) = (target, Fit::Fits, None);
+        }
+    }
+
     /// The most rows of the next batch; at least one.
     #[must_use]
     pub fn rows(&self) -> u32 {
@@ -191,6 +198,21 @@ mod tests {
         size.took(before, u64::from(before), TARGET * 20);
         size.took(before, u64::from(before), TARGET * 20);
         assert_eq!(size.rows(), before / 2);
+    }
+
+    #[test]
+    fn sizes_follow_another_target() {
+        for seed in 0..20 {
+            let mut size = BatchSize::new(50_000, TARGET);
+            let mut server = Server { batch: 0.002, row: 10e-6, noise: 0.15, seed };
+            for target in [TARGET, TARGET * 3, TARGET] {
+                size.aim(target);
+                work(&mut size, &mut server, 60);
+                let ideal = (target.as_secs_f64() - 0.002) / 10e-6;
+                let share = f64::from(size.rows()) / ideal;
+                assert!((0.5..=1.5).contains(&share), "{} of {ideal}", size.rows());
+            }
+        }
     }
 
     /// What each batch costs beside its rows is more than the target: a slow disk, or a server far away.
