@@ -7,7 +7,7 @@ role=forgetd role_password=role-of-tests owner_password=owner-of-tests
 # namespace NAME: with the strictest level of Pod Security.
 namespace() {
   in_cluster kubectl create namespace "$1"
-  in_cluster kubectl label namespace "$1" pod-security.kubernetes.io/enforce=restricted forgetd-test=yes
+  in_cluster kubectl label namespace "$1" pod-security.kubernetes.io/enforce=restricted "forgetd-test=$cluster_prefix"
 }
 
 # url USER PASSWORD HOST DATABASE

@@ -107,5 +107,5 @@ cluster_told() {
 
 # What is not ours stays as it was; what is ours ends as a whole.
 cluster_leave() {
-  [ -e "$work/cluster-script" ] || in_cluster kubectl delete namespaces --selector forgetd-test=yes --wait=false
+  [ -e "$work/cluster-script" ] || in_cluster kubectl delete namespaces --selector "forgetd-test=$cluster_prefix" --wait=false
 }
