@@ -61,7 +61,9 @@ cluster() {
   cluster_up
   wait "$images" || { status=$?; cat "$work/cluster/images.log"; exit "$status"; }
   for image in "$made"/*.tar; do cluster_load "$image"; done
-  in_cluster kubectl apply --server-side --filename "$(chart_tools)/crds" >"$work/cluster/crds.log"
+  in_cluster kubectl apply --server-side --filename "$(chart_tools)/crds/monitoring.coreos.com_podmonitors.yaml" \
+    --filename "$(chart_tools)/crds/monitoring.coreos.com_servicemonitors.yaml" \
+    --filename "$(chart_tools)/crds/monitoring.coreos.com_prometheusrules.yaml" >"$work/cluster/crds.log"
   # Nobody else's names.
   cluster_prefix="forgetd-test-$RANDOM"
   home_ns="$cluster_prefix-shop"

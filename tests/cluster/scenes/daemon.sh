@@ -36,7 +36,7 @@ daemon_ground() {
     create table login (id bigint generated always as identity primary key, at timestamptz not null);
     create index on visit (seen_at); create index on login (at);
     insert into visit (seen_at) select now() - make_interval(days => i % 60) from generate_series(1, 3000) i;
-    insert into login (at) select now() - make_interval(days => i % 60) from generate_series(1, 20000) i;"
+    insert into login (at) select now() - make_interval(days => i % 60) from generate_series(1, 14000) i;"
 }
 
 daemon_release() {
