@@ -20,7 +20,7 @@ lab="${FORGETD_LAB_DIR:-${FORGETD_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/fo
 mkdir -p "$lab"
 lab="$(realpath "$lab")"
 bin="$lab/bin" run="$lab/run"
-export FORGETD_LAB_DIR="$lab" KUBECONFIG="$run/kubeconfig" PATH="$bin:$PATH:/usr/sbin:/sbin"
+export FORGETD_LAB_DIR="$lab" KUBECONFIG="$run/kubeconfig" KUBECACHEDIR="${KUBECACHEDIR:-$run/kubectl}" PATH="$bin:$PATH:/usr/sbin:/sbin"
 
 # The node's name, its address, the networks of pods and Services (documentation's own: they are nobody's), its cgroups.
 node=lab address=192.0.2.10 pods=198.51.100.0/24 services=203.0.113.0/24 group=forgetd-lab

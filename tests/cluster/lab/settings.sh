@@ -74,6 +74,8 @@ containerd_file() {
   cat >"$run/containerd.toml" <<TEXT
 version = 3
 root = "$run/containerd"
+[plugins.'io.containerd.internal.v1.opt']
+  path = "$run/opt"
 [grpc]
   address = "$run/containerd.sock"
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
