@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use forgetd_connector::{Cause, ConnectContext, Connections, Connector, Fault, FaultClass};
+use forgetd_connector::{Cause, ConnectContext, Connections, Connector, Fault, FaultClass, Product, UnsupportedEngine};
 use futures_util::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -135,6 +135,8 @@ pub async fn connect_to(url: &SecretString, name: &str) -> Result<Result<Box<dyn
         batch_rows_max: 0,
         application: "forgetd init".into(),
         connections: Connections::default(),
+        // Looking does no harm; whoever writes the configuration decides then.
+        unsupported_engine: UnsupportedEngine::Accept,
     };
     connect_by_scheme(url, context).await
 }
@@ -159,6 +161,7 @@ async fn connect_one(
         batch_rows_max: database.throttle.delete_rows_max,
         application: format!("forgetd {instance}"),
         connections,
+        unsupported_engine: database.unsupported_engine,
     };
     connect_by_scheme(url, context).await
 }
@@ -198,6 +201,18 @@ async fn connect_by_scheme(
         )),
     }
 }
+
+/// Every product that the connectors of this build tell apart, by the engine whose protocol it speaks. For documentation.
+pub const PRODUCTS: &[(&str, &[Product])] = &[
+    #[cfg(feature = "postgres")]
+    ("PostgreSQL", forgetd_postgres::PRODUCTS),
+    #[cfg(feature = "mysql")]
+    ("MySQL", forgetd_mysql::PRODUCTS),
+    #[cfg(feature = "sqlite")]
+    ("SQLite", forgetd_sqlite::PRODUCTS),
+    #[cfg(feature = "mongodb")]
+    ("MongoDB", forgetd_mongodb::PRODUCTS),
+];
 
 fn schemes() -> String {
     let mut schemes = vec![];

@@ -45,6 +45,9 @@ pub struct Report {
 pub struct About {
     /// The product as it names itself.
     pub product: String,
+    /// The form in which it runs, where that makes a difference: `Galera`.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub form: &'static str,
     /// Its version.
     pub version: String,
     /// How effect and receipt belong together, and why, where that had to be tried: `atomic`, `sealed (aborted write
@@ -163,7 +166,13 @@ fn about(facts: &Facts, atomicity: Atomicity) -> About {
         (Atomicity::Sealed, None) => "sealed".into(),
         (Atomicity::Sealed, Some(why)) => format!("sealed ({why})"),
     };
-    About { product: facts.product.clone(), version: facts.version.clone(), atomicity, pooler: facts.pooler.clone() }
+    About {
+        product: facts.product.clone(),
+        form: facts.known.form,
+        version: facts.version.clone(),
+        atomicity,
+        pooler: facts.pooler.clone(),
+    }
 }
 
 /// Whether a rule acts in `database`: observing needs no control tables and no writes.
@@ -274,7 +283,8 @@ impl Report {
                 None => String::new(),
             };
             let pooler = about.pooler.as_ref().map_or(String::new(), |pooler| format!(", behind {pooler}"));
-            parts.push(format!("{name}: {} {}{sealed}{pooler}", about.product, about.version));
+            let form = if about.form.is_empty() { String::new() } else { format!(" ({})", about.form) };
+            parts.push(format!("{name}: {} {}{form}{sealed}{pooler}", about.product, about.version));
         }
         let mut places: BTreeMap<&str, Vec<Finding>> = BTreeMap::new();
         for finding in &self.findings {

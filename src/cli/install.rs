@@ -97,7 +97,7 @@ async fn one(
     let connector = databases.get(&database.name)?;
     let here = matches!(database.control, Control::Named(_));
     if args.print {
-        print(format_args!("-- {}: {} {}", database.name, connector.facts().product, connector.facts().version));
+        print(format_args!("-- {}: {}", database.name, connector.facts().server()));
         if here {
             print(connector.control().ddl());
             print(connector.control().grants(&args.role));

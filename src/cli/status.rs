@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use forgetd_connector::{Cause, Connector, ControlState, Fault};
+use forgetd_connector::{Cause, Connector, ControlState, Facts, Fault, UnsupportedEngine};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{complain, fault_code, load, print, report};
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::rules::{Mode, Rule};
 use crate::run::standing::Standing;
-use crate::{app, clock};
+use crate::{app, clock, preflight};
 
 /// Options of `status`.
 #[derive(Debug, Default, clap::Args)]
@@ -32,7 +32,7 @@ pub async fn run(file: &Path, args: &Args) -> u8 {
         Ok(Err(fault)) => return fault_code(&fault),
         Err(problem) => return complain(&problem.into()),
     };
-    let code = match look(&config, connector.as_ref(), args.json).await {
+    let code = match look(&config, home, connector.as_ref(), args.json).await {
         Ok(()) => 0,
         Err(fault) => fault_code(&fault),
     };
@@ -40,7 +40,7 @@ pub async fn run(file: &Path, args: &Args) -> u8 {
     code
 }
 
-async fn look(config: &Config, connector: &dyn Connector, json: bool) -> Result<(), Fault> {
+async fn look(config: &Config, home: &str, connector: &dyn Connector, json: bool) -> Result<(), Fault> {
     let control = connector.control();
     let ready = matches!(control.inspect().await?, ControlState::Ready(_));
     let lease = if ready { control.lease().await? } else { None };
@@ -65,6 +65,7 @@ async fn look(config: &Config, connector: &dyn Connector, json: bool) -> Result<
         }
         (true, _) => "nobody acts".into(),
     });
+    untested(config, home, connector.facts());
     let mut table = report::table();
     table.set_header(["rule", "mode", "last run", "verdict", "left", "next"]);
     for (rule, standing) in &rules {
@@ -86,6 +87,20 @@ async fn look(config: &Config, connector: &dyn Connector, json: bool) -> Result<
         }
     }
     Ok(())
+}
+
+/// Databases that are worked with, or may be, although no test ever ran on their product. Only the home database was asked.
+fn untested(config: &Config, home: &str, facts: &Facts) {
+    if let Some(finding) = preflight::untested(facts, home) {
+        print(format_args!("{home}: warning: {}", finding.message));
+    }
+    let accepts = |database: &&Database| database.unsupported_engine == UnsupportedEngine::Accept;
+    for database in config.databases.iter().filter(|database| database.name != home).filter(accepts) {
+        print(format_args!(
+            "{}: `unsupported_engine: accept` is written; `forgetd check --connect` says whether its product was tested",
+            database.name
+        ));
+    }
 }
 
 const fn mode(rule: &Rule) -> &'static str {

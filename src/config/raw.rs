@@ -79,6 +79,10 @@ pub(super) struct RawDatabase {
     /// Where its replicas are, each written like `url`: they are asked how far they are behind. A PostgreSQL server knows its
     /// own standbys, so that only cascaded or logical ones are named there; MySQL and MariaDB know none.
     pub(super) replicas: Field<Vec<Field<TextOr<RawUrl>>>>,
+    /// What to do where the server is a product that forgetd was never tested with: `refuse` (the default) or `accept`, which
+    /// goes on and says so in `check`, in `status`, in each run's log and in the evidence. It changes nothing for products
+    /// that cannot be worked with at all.
+    pub(super) unsupported_engine: Field<RawUnsupportedEngine>,
 }
 
 /// Where a secret is. It never stands in the configuration itself.
@@ -115,6 +119,17 @@ pub(super) enum RawControl {
     Name(String),
     /// In another entry of `databases`, where this one may not have tables; it is then worked on by sealed batches.
     At(String),
+}
+
+/// What to do where the server is a product that forgetd was never tested with.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "UnsupportedEngine")]
+pub(super) enum RawUnsupportedEngine {
+    /// Say so, and do nothing there.
+    Refuse,
+    /// Say so, and go on.
+    Accept,
 }
 
 /// How hard a database may be worked.

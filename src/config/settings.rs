@@ -3,6 +3,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
+use forgetd_connector::UnsupportedEngine;
 use jiff::Timestamp;
 
 use super::{Secret, UrlSource};
@@ -61,6 +62,8 @@ pub struct Database {
     pub quiet: QuietWindows,
     /// Where its replicas are that are to be asked how far they are behind.
     pub replicas: Vec<UrlSource>,
+    /// What to do where the server is a product that was never tested.
+    pub unsupported_engine: UnsupportedEngine,
 }
 
 /// How hard a database may be worked.

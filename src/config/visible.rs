@@ -28,6 +28,7 @@ const SHOWN: &[&str] = &[
     "log_kept_mib_max",
     "active_sessions_max",
     "pause_secs_max",
+    "unsupported_engine",
     "from",
     "to",
     "days",

@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub use apart::apart;
-pub use facts::of_facts;
+pub use facts::{of_facts, untested};
 pub use notes::notes;
 pub use overlap::overlaps;
 
@@ -54,6 +54,7 @@ pub async fn look(
             let mut findings = connector.preflight(&step).await?;
             let index = |table: &TableRef, columns: &[String]| connector.index_statement(table, columns);
             findings.extend(notes(rule, &step, database, policy, index));
+            findings.extend(untested(connector.facts(), database));
             (Some(step), findings)
         }
         Err(findings) => (None, findings),

@@ -170,6 +170,7 @@ async fn look(
     let mut findings = connector.preflight(&step).await?;
     let index = |table: &TableRef, columns: &[String]| connector.index_statement(table, columns);
     findings.extend(preflight::notes(rule, &step, site.name, policy, index));
+    findings.extend(preflight::untested(connector.facts(), site.name));
     if findings.iter().any(|finding| finding.blocking_cause().is_some()) {
         return Err(blocked_by(&findings));
     }
@@ -413,7 +414,7 @@ fn started(
         legal_basis: rule.legal_basis,
         due: report.due.unwrap_or_default(),
         due_exact: report.due_exact,
-        server: format!("{} {}", facts.product, facts.version),
+        server: facts.server(),
         durability: facts.durability,
         resumed: looked.resumed.is_some(),
     }))

@@ -42,7 +42,7 @@ impl Daemon {
             let state = board.databases.entry(name.to_owned()).or_default();
             state.up = Some(true);
             state.engine = connector.engine();
-            state.server = format!("{} {}", facts.product, facts.version);
+            state.server = facts.server();
             state.problem = None;
             state.read_only = facts.read_only;
         });

@@ -107,6 +107,7 @@ impl World {
             batch_rows_max: 1_000,
             application: "test".into(),
             connections: forgetd_connector::Connections::default(),
+            unsupported_engine: forgetd_connector::UnsupportedEngine::Refuse,
         };
         forgetd_sqlite::connect(forgetd_sqlite::Config::from_url(&url).unwrap(), context).await.unwrap()
     }

@@ -9,6 +9,7 @@ mod completions;
 mod conditions;
 mod configuration_page;
 mod connecting;
+mod engines_page;
 mod lost_answers;
 mod metrics;
 mod properties;

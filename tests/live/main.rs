@@ -12,6 +12,7 @@ mod commitments;
 mod demo;
 mod deployed;
 mod documents;
+mod engines;
 mod findings;
 mod forum;
 mod galera;

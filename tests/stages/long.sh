@@ -20,6 +20,7 @@ full() {
   stage naive-mongodb with_servers naive_is_caught mongodb log_after_commit:unannounced
   stage naive-transform-mongodb with_servers naive_is_caught transform-mongodb log_after_commit:lost
   long_group --rounds 60
+  long_versions
   long_schedules
   long_diff
   long_live

@@ -143,6 +143,7 @@ stop_servers() {
   local pg="$work/postgres"
   local server
   for server in "$work"/{mariadb,mysql} "$work"/{galera,replica,group}/?; do stop_process "$server"; done
+  for server in "$work"/versions/?*; do [ ! -e "$server" ] || stop_version "$server"; done
   stop_ferretdb "$work/ferretdb"
   [ ! -e "$pg/bouncer/pid" ] || kill "$(cat "$pg/bouncer/pid")" 2>/dev/null || true
   if [ -e "$pg/data/postmaster.pid" ]; then

@@ -2,11 +2,16 @@
 
 use serde::Serialize;
 
+use crate::Product;
+
 /// What was found out about the server when the connection was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Facts {
     /// The product as it names itself: `PostgreSQL`, `SQLite`.
     pub product: String,
+    /// What it was recognised as.
+    #[serde(skip)]
+    pub known: &'static Product,
     /// Its version text.
     pub version: String,
     /// Who this very server and its data are (system identifier and timeline, or file identity), to notice a swap.
@@ -80,6 +85,16 @@ pub enum FenceKind {
     Lock,
     /// A write in every batch, where several nodes certify at commit.
     Write,
+}
+
+// === impl Facts ===
+
+impl Facts {
+    /// Product and version, and whether the product was never tested: as evidence, status and listings show it.
+    pub fn server(&self) -> String {
+        let untried = if self.known.is_untried() { " (never tested, accepted)" } else { "" };
+        format!("{} {}{untried}", self.product, self.version)
+    }
 }
 
 // === impl Atomicity ===

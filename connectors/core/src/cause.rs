@@ -133,7 +133,7 @@ causes! {
     /// A cascade would remove rows of a table that has no rule.
     Cascade = "cascade", "add a rule for the referencing table, or change the foreign key's action";
     /// The server is of a kind this version does not work with.
-    Unsupported = "unsupported", "see the list of supported engines in README.md";
+    Unsupported = "unsupported", "docs/engines.md lists every product, how it is recognised, and whether it is worked with";
     /// The database cannot be reached.
     Unreachable = "unreachable", "check the URL, the network and the server";
     /// Another holder took over.

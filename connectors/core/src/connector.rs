@@ -9,7 +9,7 @@ use crate::catalog::named;
 use crate::{
     Atomicity, Capabilities, Catalog, Connections, Control, Count, DoneRows, Except, Explained, Facts, Fault, Finding,
     Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, Rewrite, RowCap, Selection, Shape, Since,
-    SinceColumn, Statements, Strain, StrainAsked, Table, TableRef, Transform, WhenNull,
+    SinceColumn, Statements, Strain, StrainAsked, Table, TableRef, Transform, UnsupportedEngine, WhenNull,
 };
 
 /// What every connector is told when it connects, beside its own configuration.
@@ -31,6 +31,8 @@ pub struct ConnectContext {
     pub application: String,
     /// Counts every connection that is made, while it is open.
     pub connections: Connections,
+    /// What to do with a server of a kind that was never tested.
+    pub unsupported_engine: UnsupportedEngine,
 }
 
 /// One ordered table action of a plan.

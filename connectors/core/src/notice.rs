@@ -33,6 +33,8 @@ notices! {
     MarkerNotCompared = "marker_not_compared";
     /// Rows whose `since` is NULL are due at once.
     NullIsDue = "null_is_due";
+    /// The server is of a kind that was never tested, and the operator accepts that.
+    EngineUntested = "engine_untested";
     /// The rule only looks.
     Observes = "observes";
     /// Two rules can delete the same row.

@@ -130,6 +130,7 @@ mod tests {
             batch_rows_max: 1_000,
             application: "forgetd".into(),
             connections: forgetd_connector::Connections::default(),
+            unsupported_engine: forgetd_connector::UnsupportedEngine::Refuse,
         };
         let config = Config { url: url.into(), password: password.map(Into::into) };
         Target::parse(&config, &context).await.map_err(|fault| fault.to_string())

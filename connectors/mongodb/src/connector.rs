@@ -42,7 +42,8 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
     // Who only observes need not see the control collections.
     let probed = control.probed().await.ok().flatten();
     let facts = facts::with_probe(shared.facts.clone(), probed.as_ref());
-    Ok(Box::new(Mongo { shared, facts, capabilities: facts::capabilities(), control }))
+    let capabilities = facts::capabilities(facts.known);
+    Ok(Box::new(Mongo { shared, facts, capabilities, control }))
 }
 
 // === impl Shared ===

@@ -1,6 +1,6 @@
 //! What the server is: product, version, shape, identity.
 
-use forgetd_connector::{Atomicity, Capabilities, Cause, Durability, Facts, Fault, FaultClass, FenceKind, RowLock};
+use forgetd_connector::{Capabilities, Cause, Durability, Facts, Fault, FaultClass, Product, RowLock};
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
 
@@ -22,15 +22,18 @@ pub(crate) async fn look(link: &Link) -> Result<Facts, Fault> {
     let admin = link.client.database("admin");
     let build = link.call("read facts", place, admin.run_command(doc! { "buildInfo": 1 })).await?;
     let hosts: Vec<String> = link.target.options.hosts.iter().map(ToString::to_string).collect();
-    let flavour = Flavour::read(&hello, &build, &hosts).map_err(|reason| {
-        Fault::new(FaultClass::Blocked(Cause::Unsupported), "read facts", place).with_detail(reason)
-    })?;
+    let flavour = Flavour::read(&hello, &build, &hosts);
+    flavour.known.admit(link.context.unsupported_engine, place)?;
+    if let Some(needed) = flavour.too_old() {
+        return Err(Fault::new(FaultClass::Blocked(Cause::Unsupported), "read facts", place).with_detail(needed));
+    }
     // Who did not log in is answered all the same until here.
     let list = doc! { "listCollections": 1, "nameOnly": true, "authorizedCollections": true };
     let schema = link.client.database(&link.target.schema);
     link.call("read facts", place, schema.run_command(list)).await?;
     Ok(Facts {
-        product: flavour.product.name().into(),
+        product: flavour.known.name.into(),
+        known: flavour.known,
         version: format!("{} ({})", flavour.version, flavour.shape.words()),
         identity: identity(&hello, &hosts),
         durability: Durability::Full,
@@ -85,12 +88,12 @@ pub(crate) fn with_probe(mut facts: Facts, probed: Option<&Probed>) -> Facts {
 }
 
 /// What every server can do, in the way that we work with it.
-pub(crate) fn capabilities() -> Capabilities {
+pub(crate) fn capabilities(known: &Product) -> Capabilities {
     Capabilities {
-        atomicity: Atomicity::Sealed,
+        atomicity: known.atomicity,
         mixed: false,
         row_lock: RowLock::SkipLocked,
-        fence: FenceKind::Write,
+        fence: known.fence,
         effect_counters: false,
         batch_rows_max: BATCH_ROWS_MAX,
     }

@@ -28,6 +28,7 @@ mod pick;
 mod pins;
 mod preflight;
 mod probe;
+mod products;
 mod profile;
 mod query;
 mod reply;
@@ -39,3 +40,4 @@ mod walk;
 
 pub use config::Config;
 pub use connector::connect;
+pub use products::PRODUCTS;

@@ -204,6 +204,7 @@ mod tests {
             batch_rows_max: 1_000,
             application: "forgetd".into(),
             connections: forgetd_connector::Connections::default(),
+            unsupported_engine: forgetd_connector::UnsupportedEngine::Refuse,
         };
         Target::parse(&Config { url: url.into(), password: None }, &context).map_err(|fault| fault.to_string())
     }

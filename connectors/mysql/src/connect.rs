@@ -131,6 +131,7 @@ impl Link {
         let first = session.answers("read facts", place, &[Ask::Say(facts::OF_ITSELF)]).await?;
         let row = first.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
         let itself = Variables::of_itself(row, place)?;
+        itself.product(self.context.unsupported_engine, place)?;
         itself.flavour(place)?;
         let set = setup::statement();
         let asks = [

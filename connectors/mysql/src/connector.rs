@@ -64,8 +64,8 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
     let names = Names { schema: context.control_name.clone() };
     let link = Arc::new(Link { target, tls, context });
     let (lanes, desk) = (Slot::new(Arc::clone(&link)), Slot::new(Arc::clone(&link)));
-    let held = lanes.take().await?;
-    let looked = facts::look(&held, &link.context.database)?;
+    let mut held = lanes.take().await?;
+    let looked = facts::look(&mut held, link.context.unsupported_engine, &link.context.database).await?;
     held.give_back();
     let capabilities = facts::capabilities(&looked);
     let shared = Arc::new(Shared { link, lanes, desk, names, looked, lost: Mutex::new(None) });

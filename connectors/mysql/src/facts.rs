@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Atomicity, Capabilities, Cause, Durability, Facts, Fault, FaultClass, FenceKind, RowLock};
+use forgetd_connector::{
+    Capabilities, Cause, Durability, Facts, Fault, FaultClass, FenceKind, Product, RowLock, Sign, UnsupportedEngine,
+    recognise,
+};
 use mysql_async::Row;
 
-use crate::answer::get;
-use crate::connect::Session;
+use crate::answer::{get, odd};
+use crate::connect::{Ask, Session};
 use crate::flavour::Flavour;
+use crate::products::PRODUCTS;
 
 /// The most rows one batch may change: more would hold row locks for too long on any hardware.
 pub(crate) const BATCH_ROWS_MAX: u32 = 50_000;
@@ -15,12 +19,15 @@ pub(crate) const BATCH_ROWS_MAX: u32 = 50_000;
 /// Asked first and by itself: a proxy that speaks for several servers answers lists in the name of one of them.
 pub(crate) const OF_ITSELF: &str = "select version(), @@version_comment";
 
+/// Asked by itself and in these very words, of which `ProxySQL` answers with its own name.
+const OF_THE_PROXY: &str = "select @@version_comment limit 1";
+
 /// Asked as a list, because to name a variable that the product does not have is an error.
 pub(crate) const VARIABLES: &str = "\
 show variables where variable_name in ('version', 'version_comment', 'hostname', 'server_id', 'server_uuid', \
   'server_uid', 'datadir', 'read_only', 'super_read_only', 'innodb_read_only', 'innodb_flush_log_at_trx_commit', \
   'innodb_doublewrite', 'log_bin', 'sync_binlog', 'lower_case_table_names', 'wsrep_on', \
-  'group_replication_group_name')";
+  'group_replication_group_name', 'aurora_version')";
 
 /// The cluster's own name of the history that its nodes share.
 pub(crate) const STATUS: &str = "show status like 'wsrep_cluster_state_uuid'";
@@ -34,11 +41,19 @@ pub(crate) struct Variables(BTreeMap<String, String>);
 pub(crate) struct Looked {
     pub(crate) facts: Facts,
     pub(crate) flavour: Flavour,
-    pub(crate) fence: FenceKind,
     /// Whether names of tables are compared without regard to case.
     pub(crate) folds_names: bool,
     /// Which server this is, whatever data it shares with others.
     pub(crate) server: String,
+}
+
+// === impl Looked ===
+
+impl Looked {
+    /// How a stale holder is kept out.
+    pub(crate) fn fence(&self) -> FenceKind {
+        self.facts.known.fence
+    }
 }
 
 // === impl Variables ===
@@ -63,7 +78,17 @@ impl Variables {
         all
     }
 
-    /// Which product this is, if it is one that we work with.
+    /// Which product this is, if it is one that may be worked with.
+    pub(crate) fn product(&self, wanted: UnsupportedEngine, place: &str) -> Result<&'static Product, Fault> {
+        let shows = |sign: &Sign| match sign {
+            Sign::Setting(name) => !matches!(self.get(name).to_ascii_uppercase().as_str(), "" | "OFF" | "0"),
+            sign => sign.is_in(self.get("version"), self.get("version_comment")),
+        };
+        let product = recognise(PRODUCTS, shows).ok_or_else(|| odd(place))?;
+        product.admit(wanted, place).map(|()| product)
+    }
+
+    /// In which version, if it is none that is too old.
     pub(crate) fn flavour(&self, place: &str) -> Result<Flavour, Fault> {
         Flavour::read(self.get("version"), self.get("version_comment")).map_err(|reason| {
             Fault::new(FaultClass::Blocked(Cause::Unsupported), "read facts", place).with_detail(reason)
@@ -109,39 +134,40 @@ impl Variables {
 }
 
 /// Looks at the server behind a session.
-pub(crate) fn look(session: &Session, place: &str) -> Result<Looked, Fault> {
-    let found = session.variables();
+pub(crate) async fn look(session: &mut Session, wanted: UnsupportedEngine, place: &str) -> Result<Looked, Fault> {
+    let found = session.variables().clone();
+    let known = found.product(wanted, place)?;
     let flavour = found.flavour(place)?;
     let other = session.announced_id() != session.id();
-    let pooler = other.then(|| "a proxy: the session has another number than was announced".into());
     let facts = Facts {
-        product: flavour.product.name().into(),
+        product: known.name.into(),
+        known,
         version: found.get("version").into(),
         identity: found.identity(),
         durability: found.durability(),
         read_only: found.on("read_only") || found.on("super_read_only") || found.on("innodb_read_only"),
-        pooler,
+        pooler: if other { Some(proxy(session, place).await?) } else { None },
         tls: session.tls(),
         probed: None,
     };
-    // How many members of a group take writes can be changed at any time, without a word to its sessions.
-    let several_write = found.on("wsrep_on") || !found.get("group_replication_group_name").is_empty();
-    Ok(Looked {
-        facts,
-        flavour,
-        fence: if several_write { FenceKind::Write } else { FenceKind::Lock },
-        folds_names: found.get("lower_case_table_names") != "0",
-        server: found.server(),
-    })
+    Ok(Looked { facts, flavour, folds_names: found.get("lower_case_table_names") != "0", server: found.server() })
 }
 
-/// What every supported server can do.
+/// What stands between us and the server, as far as it can be told.
+async fn proxy(session: &mut Session, place: &str) -> Result<String, Fault> {
+    let answers = session.answers("read facts", place, &[Ask::Say(OF_THE_PROXY)]).await?;
+    let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
+    let name = if get::<String>(row, 0, place)?.contains("ProxySQL") { "ProxySQL" } else { "a proxy" };
+    Ok(format!("{name}: the session has another number than was announced"))
+}
+
+/// What every server that is worked with can do.
 pub(crate) fn capabilities(looked: &Looked) -> Capabilities {
     Capabilities {
-        atomicity: Atomicity::Atomic,
+        atomicity: looked.facts.known.atomicity,
         mixed: true,
         row_lock: RowLock::SkipLocked,
-        fence: looked.fence,
+        fence: looked.fence(),
         effect_counters: false,
         batch_rows_max: BATCH_ROWS_MAX,
     }
@@ -149,7 +175,7 @@ pub(crate) fn capabilities(looked: &Looked) -> Capabilities {
 
 #[cfg(test)]
 mod tests {
-    use forgetd_connector::Durability;
+    use forgetd_connector::{Durability, FenceKind, UnsupportedEngine};
 
     use super::Variables;
 
@@ -185,8 +211,54 @@ mod tests {
             || found(&[("version", "8.0.36"), ("version_comment", "MySQL Community Server"), ("log_bin", "ON")]);
         let proxy = found(&[("version", "5.7.22-ShardingSphere-Proxy 5.5.0"), ("version_comment", "")]);
         let both = proxy.and(server());
-        assert!(both.flavour("crm").unwrap_err().to_string().contains("ShardingSphere"));
-        assert!(both.on("log_bin") && server().flavour("crm").is_ok());
+        let refused = both.product(UnsupportedEngine::Accept, "crm").unwrap_err().to_string();
+        assert!(refused.contains("ShardingSphere cannot be worked with"), "{refused}");
+        assert!(both.on("log_bin") && server().product(UnsupportedEngine::Refuse, "crm").is_ok());
+    }
+
+    #[test]
+    fn products_are_told_by_their_version_or_a_setting() {
+        for (version, comment, setting, title, fence) in [
+            ("10.11.19-MariaDB-log", "Debian 12", ("wsrep_on", "OFF"), "MariaDB", FenceKind::Lock),
+            ("10.11.19-MariaDB-log", "Debian 12", ("wsrep_on", "ON"), "MariaDB (Galera)", FenceKind::Write),
+            ("9.7.4-2", "(Debian)", ("group_replication_group_name", ""), "MySQL", FenceKind::Lock),
+            ("8.4.0-1", "Percona Server (GPL)", ("", ""), "MySQL", FenceKind::Lock),
+            (
+                "9.7.4-2",
+                "(Debian)",
+                ("group_replication_group_name", "g"),
+                "MySQL (Group Replication, InnoDB Cluster)",
+                FenceKind::Write,
+            ),
+            (
+                "8.0.36-28.1",
+                "Percona XtraDB Cluster (GPL)",
+                ("wsrep_on", "1"),
+                "MySQL (Galera: Percona XtraDB Cluster)",
+                FenceKind::Write,
+            ),
+            ("8.0.32", "Source distribution", ("aurora_version", "3.05.2"), "Aurora MySQL", FenceKind::Write),
+            ("5.7.25-OceanBase-v4.2.1", "OceanBase_CE 4.2.1", ("", ""), "OceanBase", FenceKind::Write),
+        ] {
+            let found = found(&[("version", version), ("version_comment", comment), setting]);
+            let product = found.product(UnsupportedEngine::Accept, "crm").unwrap();
+            assert_eq!((product.title().as_str(), product.fence), (title, fence), "{version} {comment}");
+            assert_eq!(found.product(UnsupportedEngine::Refuse, "crm").is_err(), product.is_untried(), "{title}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_whatever_is_written() {
+        for (version, comment, name) in [
+            ("8.0.11-TiDB-v7.5.1", "TiDB Server", "TiDB"),
+            ("8.0.30-Vitess", "", "Vitess"),
+            ("8.0.33", "Dolt", "Dolt"),
+            ("5.7.32", "SingleStoreDB source distribution", "SingleStore"),
+        ] {
+            let found = found(&[("version", version), ("version_comment", comment)]);
+            let refused = found.product(UnsupportedEngine::Accept, "crm").unwrap_err().to_string();
+            assert!(refused.contains(&format!("{name} cannot be worked with")), "{refused}");
+        }
     }
 
     #[test]

@@ -25,52 +25,12 @@ const MARIADB_MIN: (u16, u16, u16) = (10, 6, 0);
 /// The oldest MySQL with the same, with checked CHECK constraints and with rows of VALUES.
 const MYSQL_MIN: (u16, u16, u16) = (8, 0, 19);
 
-/// Others that speak the protocol, by a word of their version or its comment.
-const OTHERS: &[&str] = &[
-    "TiDB",
-    "OceanBase",
-    "ShardingSphere",
-    "Vitess",
-    "PlanetScale",
-    "SingleStore",
-    "MemSQL",
-    "Dolt",
-    "StarRocks",
-    "Doris",
-    "MatrixOne",
-    "Databend",
-    "ClickHouse",
-    "Manticore",
-    "CrateDB",
-    "ColumnStore",
-    "Xpand",
-    "ProxySQL Admin",
-];
-
-// === impl Product ===
-
-impl Product {
-    /// As it names itself.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::MariaDb => "MariaDB",
-            Self::MySql => "MySQL",
-        }
-    }
-}
-
 // === impl Flavour ===
 
 impl Flavour {
-    /// Reads `version()` and `@@version_comment`. What we do not work with is said by its name.
+    /// Reads `version()` and `@@version_comment`. Fails with the version that is needed where it is too old.
     pub(crate) fn read(version: &str, comment: &str) -> Result<Self, String> {
         let (low, about) = (version.to_lowercase(), comment.to_lowercase());
-        for other in OTHERS {
-            let word = other.to_lowercase();
-            if low.contains(&word) || about.contains(&word) {
-                return Err(format!("{other} is neither MySQL nor MariaDB"));
-            }
-        }
         let product =
             if low.contains("mariadb") || about.contains("mariadb") { Product::MariaDb } else { Product::MySql };
         // Old MariaDB servers, and some proxies, put 5.5.5- in front, for clients that knew nothing newer.
@@ -170,14 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn what_we_do_not_work_with_is_named() {
+    fn what_is_too_old_is_told_what_is_needed() {
         for (version, comment, word) in [
             ("5.7.44-log", "MySQL Community Server (GPL)", "MySQL 8.0.19"),
             ("10.5.26-MariaDB", "", "MariaDB 10.6"),
-            ("8.0.11-TiDB-v7.5.1", "TiDB Server", "TiDB"),
-            ("5.7.22-ShardingSphere-Proxy 5.5.0", "", "ShardingSphere"),
-            ("8.0.30-Vitess", "", "Vitess"),
-            ("8.0.33", "Dolt", "Dolt"),
             ("", "", "MySQL 8.0.19"),
         ] {
             let reason = Flavour::read(version, comment).unwrap_err();

@@ -3,7 +3,7 @@
 //! Read in this order: `connect` (sessions and turns), `query` (every statement on a user's table), `walk` (where a
 //! batch begins and ends), `lane` (the atomic batch), `sealed` (the sealed one), `control` (forgetd's own tables).
 //!
-//! What differs between the products and their versions stands in `flavour` and nowhere else. Several statements go in
+//! Which products there are stands in `products`, what differs between those that are worked with in `flavour`, and nowhere else. Several statements go in
 //! one packet, as text with literals of our own making: see `query::sql`. Driver messages are dropped in `error`; no
 //! other file reads one.
 
@@ -23,6 +23,7 @@ mod kind;
 mod lane;
 mod measure;
 mod preflight;
+mod products;
 mod profile;
 mod query;
 mod sealed;
@@ -35,3 +36,4 @@ mod walk;
 
 pub use config::Config;
 pub use connector::connect;
+pub use products::PRODUCTS;

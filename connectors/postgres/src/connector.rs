@@ -80,7 +80,7 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
         walks: Mutex::new(BTreeMap::new()),
         course: Mutex::default(),
     });
-    let capabilities = facts::capabilities();
+    let capabilities = facts::capabilities(facts.known);
     let control = PgControl { shared: Arc::clone(&shared) };
     Ok(Box::new(Postgres { shared, facts, capabilities, control }))
 }

@@ -1,4 +1,4 @@
-//! forgetd's connector for PostgreSQL 14 and later.
+//! forgetd's connector for PostgreSQL 13 and later. Which products it tells from PostgreSQL stands in `products`.
 //!
 //! Read in this order: `connect` (sessions and turns), `query` (every statement on a user's table), `walk` (where a
 //! batch begins and ends), `lane` (the atomic batch), `sealed` (the sealed one), `control` (forgetd's own tables).
@@ -21,6 +21,7 @@ mod lane;
 mod measure;
 mod pooler;
 mod preflight;
+mod products;
 mod profile;
 mod query;
 mod sealed;
@@ -31,3 +32,4 @@ mod walk;
 
 pub use config::Config;
 pub use connector::connect;
+pub use products::PRODUCTS;

@@ -32,6 +32,8 @@ pub(crate) struct Survey {
     distinct: Option<f64>,
     /// The correlation of the key's first column.
     key_correlation: Option<f64>,
+    /// Whether a range of physical row ids is found without reading the whole table: from version 14 on.
+    finds_places: bool,
     /// Rows that are due, as the planner guesses.
     due: Option<f64>,
     pub(crate) triggers: RowTriggers,
@@ -68,7 +70,7 @@ select c.oid::int8, pg_relation_filenode(c.oid)::int8, \
   s.correlation::float8, \
   exists (select from pg_trigger g where g.tgrelid = c.oid and not g.tgisinternal \
    and g.tgenabled in ('O', 'A') and g.tgtype & $5 = $5), \
-  s.n_distinct::float8, k.correlation::float8 \
+  s.n_distinct::float8, k.correlation::float8, current_setting('server_version_num')::int8 >= 140000 \
 from pg_class c join pg_namespace n on n.oid = c.relnamespace \
 left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = $3 and not s.inherited \
 left join pg_stats k on k.schemaname = n.nspname and k.tablename = c.relname and k.attname = $4 and not k.inherited \
@@ -127,6 +129,7 @@ impl Survey {
             correlation: get(row, 4, place)?,
             distinct: get(row, 6, place)?,
             key_correlation: get(row, 7, place)?,
+            finds_places: get(row, 8, place)?,
             due: guess.rows.first().and_then(guessed_rows),
             triggers,
             announced: announced(step, &oids.rows, place)?,
@@ -151,7 +154,8 @@ impl Survey {
         };
         match ((scattered || tied) && share > SHARE_MIN, step.rewrite()) {
             (false, _) => Walk::Since,
-            (true, None) => Walk::Physical,
+            (true, None) if self.finds_places => Walk::Physical,
+            (true, None) => Walk::Since,
             // Rows that are updated get new ids.
             (true, Some(_)) => {
                 if by_key {

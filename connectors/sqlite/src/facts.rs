@@ -1,8 +1,9 @@
 //! What a file is, and what follows from it.
 
-use forgetd_connector::{Atomicity, Capabilities, Durability, Facts, Fault, FenceKind, RowLock};
+use forgetd_connector::{Capabilities, Durability, Facts, Fault, RowLock};
 use rusqlite::Connection;
 
+use crate::products::SQLITE;
 use crate::session::Session;
 
 /// The most rows one batch may change: the write lock is everybody's, so a batch is short.
@@ -16,7 +17,8 @@ pub(crate) fn read(session: &mut Session) -> Result<Facts, Fault> {
     // 2 is FULL, 3 EXTRA. These are our own connection's settings: what the application loses is its own choice.
     let safe = synchronous >= 2 && !matches!(journal.as_str(), "off" | "memory");
     Ok(Facts {
-        product: "SQLite".into(),
+        product: SQLITE.name.into(),
+        known: &SQLITE,
         version: rusqlite::version().into(),
         identity: session.file().map_or_else(|| "file".into(), |file| file.to_string()),
         durability: if safe { Durability::Full } else { Durability::Weak },
@@ -43,10 +45,10 @@ pub(crate) fn journal_mode(connection: &Connection) -> rusqlite::Result<String> 
 /// What the engine can do. The same for every file.
 pub(crate) const fn capabilities() -> Capabilities {
     Capabilities {
-        atomicity: Atomicity::Atomic,
+        atomicity: SQLITE.atomicity,
         mixed: false,
         row_lock: RowLock::WholeDatabase,
-        fence: FenceKind::Lock,
+        fence: SQLITE.fence,
         effect_counters: true,
         batch_rows_max: BATCH_ROWS_MAX,
     }

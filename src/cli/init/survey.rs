@@ -43,7 +43,7 @@ const YEAR_MIN: i16 = 1990;
 /// Looks at every table.
 pub(super) async fn survey(connector: &dyn Connector, url: String) -> Result<Draft, Fault> {
     let facts = connector.facts();
-    let mut draft = Draft { url, server: Some(format!("{} {}", facts.product, facts.version)), ..Draft::default() };
+    let mut draft = Draft { url, server: Some(facts.server()), ..Draft::default() };
     let now = connector.now().await?;
     let names = connector.tables().await?;
     let (looked, rest) = names.split_at(names.len().min(TABLES_MAX));

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use forgetd_connector::UnsupportedEngine;
+
 use super::say::{Say, is_name};
 use super::{quiet, throttle};
 use crate::config::{
     Control, Database, Secret, UrlSource, limits,
     place::Place,
-    raw::{ByName, RawControl, RawDatabase, RawSecret, RawUrl},
+    raw::{ByName, RawControl, RawDatabase, RawSecret, RawUnsupportedEngine, RawUrl},
     read::{At, Field, TextOr},
     words,
 };
@@ -83,6 +85,10 @@ fn database(name: &str, raw: &At<RawDatabase>, single: bool, folder: &Path, say:
         throttle,
         quiet: quiet::windows(&entry.throttle, say),
         replicas,
+        unsupported_engine: match entry.unsupported_engine.value() {
+            Some(RawUnsupportedEngine::Accept) => UnsupportedEngine::Accept,
+            Some(RawUnsupportedEngine::Refuse) | None => UnsupportedEngine::Refuse,
+        },
     })
 }
 

@@ -52,6 +52,7 @@ mod tests {
         ] {
             let facts = Facts {
                 product: "MongoDB".into(),
+                known: &crate::PRODUCTS[0],
                 version: version.into(),
                 identity: String::new(),
                 durability: Durability::Full,

@@ -127,6 +127,7 @@ impl Database {
             batch_rows_max: 1_000,
             application: "forgetd test".into(),
             connections: forgetd_connector::Connections::default(),
+            unsupported_engine: forgetd_connector::UnsupportedEngine::Refuse,
         }
     }
 }

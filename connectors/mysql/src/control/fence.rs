@@ -18,7 +18,7 @@ pub(super) fn only_under(shared: &Shared, term: u64, sql: &mut Sql) -> String {
 impl Shared {
     /// Tests put the wrong one on a cluster: a lock that the other nodes do not know of.
     fn kind_of_fence(&self) -> FenceKind {
-        if fault_point::naive("fence_by_read") { FenceKind::Lock } else { self.looked.fence }
+        if fault_point::naive("fence_by_read") { FenceKind::Lock } else { self.looked.fence() }
     }
 
     /// The statement that takes the fence row, if it holds this term, so that a takeover waits for the transaction; or,

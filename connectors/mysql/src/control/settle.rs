@@ -62,7 +62,7 @@ impl MyControl {
 
     /// No lock tells here when the session is done.
     fn ends_at_once(&self) -> bool {
-        self.shared.looked.fence == FenceKind::Write
+        self.shared.looked.fence() == FenceKind::Write
     }
 
     /// Uses the lanes' session: the lease is renewed on the other one meanwhile.
@@ -116,7 +116,7 @@ impl MyControl {
         let mut sql = Sql::default();
         let instance = sql.bind(self.instance());
         let fence = self.table("fence");
-        sql.say(match self.shared.looked.fence {
+        sql.say(match self.shared.looked.fence() {
             FenceKind::Lock => format!("select term from {fence} where instance = {instance} for update"),
             FenceKind::Write => format!("update {fence} set beat = beat + 1 where instance = {instance}"),
         })

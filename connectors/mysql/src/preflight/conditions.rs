@@ -20,7 +20,7 @@ pub(super) async fn look(held: &mut Session, shared: &Shared, step: &Step) -> Re
     match fault.class {
         // Said by whoever looks at the role's rights.
         FaultClass::Blocked(Cause::Privilege) => Ok(None),
-        FaultClass::Blocked(_) => Ok(Some(refused(step, database, shared.looked.flavour.product.name(), &fault))),
+        FaultClass::Blocked(_) => Ok(Some(refused(step, database, shared.looked.facts.known.name, &fault))),
         _ => Err(fault),
     }
 }

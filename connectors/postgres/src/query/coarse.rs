@@ -64,8 +64,9 @@ impl Compiler<'_> {
         } else if column.type_name == "numeric" {
             let step = format!("{step}::text::numeric");
             let rest = format!("mod(abs({name}), {step})");
+            // As text: before version 14 there is no number without an end, and the word for it is no number.
             format!(
-                "(case when {name} in ('NaN', 'Infinity', '-Infinity') then {name} else sign({name}) * \
+                "(case when {name}::text in ('NaN', 'Infinity', '-Infinity') then {name} else sign({name}) * \
                  (abs({name}) - {rest} + case when {rest} * 2 >= {step} then {step} else 0 end) end)"
             )
         } else {

@@ -79,6 +79,13 @@ impl Server {
         }
     }
 
+    /// Its major version.
+    pub(crate) async fn version(&self) -> u32 {
+        let session = session(&self.url("postgres")).await;
+        let number: &str = "select current_setting('server_version_num')::int4 / 10000";
+        session.query_one(number, &[]).await.unwrap().get::<_, i32>(0).unsigned_abs()
+    }
+
     /// Its address.
     pub(crate) fn address(&self) -> std::net::SocketAddr {
         use std::net::ToSocketAddrs as _;

@@ -11,6 +11,7 @@ use forgetd_connector::{
 use forgetd_testkit::{Arena, Tagger, TestDatabase as _};
 
 use crate::fixture::{Database, arena, order, selection};
+use crate::server::Server;
 
 fn writes(places: &[(&str, Put, Shape)]) -> (Rewrite, Vec<Undone>) {
     let path = |path: &str| Path::parse(path).unwrap();
@@ -235,6 +236,10 @@ async fn a_batch_never_reads_the_whole_table() {
 /// each batch.
 #[tokio::test]
 async fn a_lane_reads_each_block_a_few_times() {
+    // Before version 15 the counts come from another process, half a second late.
+    if Server::get().version().await < 15 {
+        return;
+    }
     for index in ["create index on item (at)", "select 1"] {
         let (arena, database) = big(index).await;
         let places = [tag("email"), tag("name"), constant("pad", Value::Null)];

@@ -7,6 +7,7 @@ use forgetd_connector::{
 use forgetd_testkit::Arena;
 
 use crate::fixture::{arena, due, selection, step};
+use crate::server::Server;
 
 fn other(path: &str, shape: Shape) -> Undone {
     Undone::Other { path: Path::parse(path).unwrap(), shape }
@@ -22,9 +23,17 @@ fn text(text: &str) -> Value {
 
 /// Checks that of these values the former are done by the shape, and the latter are not. Rows are numbered in that order.
 async fn done_and_not(type_name: &str, shape: Shape, done: &[&str], not: &[&str]) {
+    // Before version 14 no numeric is without an end, and no day is taken apart that no timestamp reaches.
+    let is_old = Server::get().version().await < 14;
+    let known = |value: &&str| {
+        !is_old
+            || !matches!((type_name, *value), ("numeric", "'Infinity'" | "'-Infinity'") | ("date", "'5874897-12-01'"))
+    };
+    let (done, not): (Vec<&str>, Vec<&str>) =
+        (done.iter().copied().filter(known).collect(), not.iter().copied().filter(known).collect());
     let values: Vec<String> = done
         .iter()
-        .chain(not)
+        .chain(&not)
         .enumerate()
         .map(|(n, value)| {
             let typed = if value.starts_with('\'') { format!("{value}::{type_name}") } else { (*value).to_owned() };

@@ -134,6 +134,7 @@ pub(crate) fn context(instance: &str) -> ConnectContext {
         batch_rows_max: 1_000,
         application: "test".into(),
         connections: forgetd_connector::Connections::default(),
+        unsupported_engine: forgetd_connector::UnsupportedEngine::Refuse,
     }
 }
 
