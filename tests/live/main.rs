@@ -27,6 +27,7 @@ mod plan_equals_run;
 mod planning;
 mod poison;
 mod poolers;
+mod prometheus;
 mod pseudonym_keys;
 mod races;
 mod replica;

@@ -11,7 +11,7 @@ tools_stage() {
   # What cannot be had is skipped here, once; the servers that are there start.
   stage mysql mysql_stage
   stage ferretdb ferretdb_stage
-  stage promtool promtool_stage
+  stage prometheus-package prometheus_package
   stage chart-tools chart_stage
 }
 
@@ -46,19 +46,24 @@ tools() {
 # Debian keeps server programs out of PATH. The newest version counts.
 find_tools() {
   pg_bin="$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)"
-  PATH="$PATH:/usr/sbin:/usr/local/go/bin:$cache/promtool"
+  PATH="$PATH:/usr/sbin:/usr/local/go/bin:$cache/prometheus"
 }
 
-# One program of Debian's package prometheus: the package itself would start a server.
-promtool_stage() {
-  local deb="$work/promtool.deb"
-  if command -v promtool >/dev/null; then return 0; fi
-  mkdir -p "$deb" "$cache/promtool"
-  (cd "$deb" && apt-get -q -o APT::Sandbox::User= download prometheus) ||
-    skip "promtool could not be downloaded: what it says about the metrics is not asked"
-  dpkg-deb --fsys-tarfile "$deb"/*.deb | tar -xO ./usr/bin/promtool >"$cache/promtool/promtool.new"
-  chmod +x "$cache/promtool/promtool.new"
-  mv "$cache/promtool/promtool.new" "$cache/promtool/promtool"
+# Two programs of Debian's package prometheus: the package itself would start a server.
+prometheus_package() {
+  local deb="$work/prometheus.deb" program
+  if command -v promtool && command -v prometheus; then return 0; fi
+  mkdir -p "$deb" "$cache/prometheus"
+  if ! (cd "$deb" && apt-get -q -o APT::Sandbox::User= download prometheus); then
+    # Debian stable has it.
+    [ "${CI:-}" != true ] || return 1
+    skip "prometheus could not be downloaded: no alert is seen to fire, and what promtool says is not asked"
+  fi
+  for program in promtool prometheus; do
+    dpkg-deb --fsys-tarfile "$deb"/*.deb | tar -xO "./usr/bin/$program" >"$cache/prometheus/$program.new"
+    chmod +x "$cache/prometheus/$program.new"
+    mv "$cache/prometheus/$program.new" "$cache/prometheus/$program"
+  done
 }
 
 # cargo_tool NAME: installs a cargo subcommand into the cache unless it is there; a failed download is a skip.

@@ -1,7 +1,7 @@
 //! A rollout: pods of the old policy and of the new one side by side.
 
 use super::{FRESH, SELDOM, Watched, serve, until_held};
-use crate::harness::{Clock, Database, Mysql, Postgres, Process, Product, Program, tell, until};
+use crate::harness::{Clock, Database, Mysql, Postgres, Process, Product, Program, free_port, tell, until};
 use crate::shop;
 
 /// Rows that only the new, shorter period means.
@@ -111,14 +111,15 @@ fn the_approved_policy_acts_while_any_process_has_it() {
 }
 
 /// A rollout that stands still for longer than fifteen minutes: what its holder and a follower show then is looked at.
-pub(crate) fn stands_still(look: impl FnOnce(&Watched, &Watched)) {
+/// They listen at these ports.
+pub(crate) fn stands_still(ports: [u16; 2], look: impl FnOnce(&Watched, &Watched)) {
     let database = Postgres::database();
     let (old, new) = rolled_out(&database);
     let time = old.path("time");
     let clock = Clock::told_by(time.clone());
-    let holder = Watched::start_at(&old, &clock);
+    let holder = Watched::start_on(ports[0], &old, &clock);
     until_held(&old);
-    let follower = Watched::start_at(&new, &clock);
+    let follower = Watched::start_on(ports[1], &new, &clock);
     let heard = || {
         let policies = holder.board()["policies"].clone();
         policies.as_object().and_then(|all| all.values().next()?["heard"].as_str().map(str::to_owned))
@@ -141,7 +142,7 @@ pub(crate) fn stands_still(look: impl FnOnce(&Watched, &Watched)) {
 
 #[test]
 fn policies_that_stay_different_are_told() {
-    stands_still(|holder, follower| {
+    stands_still([free_port(), free_port()], |holder, follower| {
         let page = holder.get("/status", "text/html").1;
         assert!(page.contains("policy_split") && page.contains("<code>forgetd approve web-sessions</code>"), "{page}");
         assert_eq!(follower.metric(SPLIT), Some(0.0), "the holder tells");

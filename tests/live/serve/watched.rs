@@ -1,11 +1,11 @@
 //! A daemon, as who watches it over HTTP sees it.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::harness::{Clock, Process, Program, until};
+use crate::harness::{Clock, Process, Program, free_port, until};
 
 /// A process that serves, and where.
 pub(crate) struct Watched {
@@ -21,8 +21,11 @@ impl Watched {
 
     /// With a clock that may be wrong.
     pub(crate) fn start_at(program: &Program, clock: &Clock) -> Self {
-        // Free now, and nobody else takes ports by number here.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_on(free_port(), program, clock)
+    }
+
+    /// The same at a port that somebody was told of.
+    pub(crate) fn start_on(port: u16, program: &Program, clock: &Clock) -> Self {
         let mut command = program.command(&["serve", "--listen", &format!("127.0.0.1:{port}")]);
         let process = Process::spawn(clock.set(&mut command));
         until("it listens", 30, || TcpStream::connect(("127.0.0.1", port)).is_ok());
