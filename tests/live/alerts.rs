@@ -1,5 +1,6 @@
-//! Everything that somebody can be woken for is brought about for real, and seen where Prometheus reads: every cause for
-//! which a rule can be blocked and every reason for a pause, as the code lists them, and every alert whose metrics exist.
+//! Everything that stops a rule or a database is brought about for real, and seen where Prometheus reads: every cause for
+//! which a rule can be blocked and every reason for a pause, as the code lists them. That alerts come of such states is seen
+//! in `prometheus`.
 
 mod guards;
 mod process;
@@ -16,7 +17,7 @@ use forgetd_connector::Cause;
 
 use crate::harness::{Clock, Process, Program, until};
 use crate::serve::Watched;
-use scrape::{ALERTS, Scrape};
+use scrape::Scrape;
 
 /// Causes that no rule is blocked for.
 const NEVER_BLOCK: &[(&[Cause], &str)] = &[
@@ -69,12 +70,11 @@ fn wanted() -> BTreeSet<String> {
     let never = |cause: &Cause| NEVER_BLOCK.iter().any(|(causes, _)| causes.contains(cause));
     let causes = Cause::ALL.iter().filter(|cause| !never(cause)).map(|cause| format!("blocked {cause}"));
     let pauses = Pause::ALL.iter().map(|pause| format!("paused {}", pause.id()));
-    let alerts = ALERTS.iter().map(|(name, _)| format!("alert {name}"));
-    causes.chain(pauses).chain(alerts).collect()
+    causes.chain(pauses).collect()
 }
 
 #[test]
-fn whatever_somebody_can_be_woken_for_is_seen_in_metrics() {
+fn whatever_stops_rules_and_databases_is_seen_in_metrics() {
     let seen = Seen::default();
     let scenes: [fn(&Seen); 5] = [tables::cases, tables::sabotage, guards::all, process::all, throttle::all];
     std::thread::scope(|scope| {
@@ -86,7 +86,7 @@ fn whatever_somebody_can_be_woken_for_is_seen_in_metrics() {
     let (seen, wanted) = (seen.0.into_inner().unwrap(), wanted());
     let excused: BTreeSet<String> = NOT_PRODUCED.iter().map(|(state, _)| (*state).to_owned()).collect();
     let produced = wanted.iter().filter(|state| seen.contains_key(*state)).count();
-    println!("note: alertable states produced: {produced}/{}", wanted.len());
+    println!("note: states produced: {produced}/{}", wanted.len());
     for state in &wanted {
         match (seen.get(state), NOT_PRODUCED.iter().find(|(excused, _)| excused == state)) {
             (Some(by), _) => println!("note:   {state}: {by}"),
@@ -113,21 +113,15 @@ impl Seen {
         self.is_seen(&format!("blocked {cause}"))
     }
 
-    /// Notes everything that these looks show, the last of them above all.
-    fn note(&self, by: &str, looks: &[Scrape]) {
-        let Some(now) = looks.last() else { return };
+    /// Notes everything that a process shows.
+    fn look(&self, by: &str, watched: &Watched) {
+        let now = Scrape::of(watched);
         let blocked = now.on("forgetd_rule_blocked", "cause").into_iter().map(|cause| format!("blocked {cause}"));
         let paused = now.on("forgetd_paused", "reason").into_iter().map(|reason| format!("paused {reason}"));
-        let alerts = ALERTS.iter().filter(|(_, fires)| fires(looks)).map(|(name, _)| format!("alert {name}"));
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for state in blocked.chain(paused).chain(alerts) {
+        for state in blocked.chain(paused) {
             seen.entry(state).or_insert_with(|| by.to_owned());
         }
-    }
-
-    /// One look at one process.
-    fn look(&self, by: &str, watched: &Watched) {
-        self.note(by, &[Scrape::of(&[watched], 0.0)]);
     }
 
     /// Serves, has every rule run once, and looks.
@@ -155,16 +149,16 @@ impl Seen {
         }
         drop(Process::spawn(clock.set(&mut program.command(&["run", "--json"]))).wait());
         // Where nothing is installed nobody answers: the rules are looked at in their own time.
-        until("a rule is blocked", 30, || !Scrape::of(&[&watched], 0.0).on("forgetd_rule_blocked", "cause").is_empty());
+        until("a rule is blocked", 30, || !Scrape::of(&watched).on("forgetd_rule_blocked", "cause").is_empty());
         self.look(by, &watched);
         watched.end();
     }
 }
 
 /// Looks until a state has been seen, or fails.
-fn until_seen(seen: &Seen, by: &str, state: &str, processes: &[&Watched]) {
+fn until_seen(seen: &Seen, by: &str, state: &str, watched: &Watched) {
     until(state, 60, || {
-        seen.note(by, &[Scrape::of(processes, 0.0)]);
+        seen.look(by, watched);
         seen.is_seen(state)
     });
 }

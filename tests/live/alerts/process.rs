@@ -1,56 +1,21 @@
-//! What befalls the daemon itself, its databases and its evidence log.
+//! What befalls databases and the evidence log, and what people want of them.
 
 use forgetd::clock;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
-use super::scrape::Scrape;
 use super::{Seen, served, until_seen};
-use crate::harness::{Clock, Database, Policy, Postgres, Program, Sqlite, tell};
-use crate::serve::rollout;
+use crate::harness::{Clock, Database, Policy, Postgres, Program, Sqlite};
 use crate::shop;
 
 const DUE: u64 = 300;
 const FRESH: u64 = 50;
 
-/// Three days, in seconds.
-const THREE_DAYS: f64 = 3.0 * 86_400.0;
-
 /// Everything, one after another.
 pub(super) fn all(seen: &Seen) {
-    for scene in [refused, observing, away, homeless, unwritable, alone, unrelayed, quiet, rests, split] {
+    for scene in [away, unwritable, unrelayed, quiet, rests] {
         scene(seen);
     }
-}
-
-/// Files that are refused, and a process that is gone.
-fn refused(seen: &Seen) {
-    let database = Sqlite::database();
-    shop::create(&database, DUE, FRESH);
-    let program = Program::installed(&shop::policy(&database, "3s"));
-    let watched = served(&program, &Clock::Right);
-    program.write("forgetd.yaml", "version: 1\nrules: [");
-    watched.process.signal("HUP");
-    until_seen(seen, "a file that is refused", "alert ForgetdConfigInvalid", &[&watched]);
-    watched.process.signal("TERM");
-    until_seen(seen, "a process that ended", "alert ForgetdAbsent", &[&watched]);
-}
-
-/// A rule that only looks, while more and more is due.
-fn observing(seen: &Seen) {
-    let database = Sqlite::database();
-    shop::create(&database, DUE, FRESH);
-    let rule = shop::rule().with("mode: observe").with("schedule: \"@daily\"");
-    let program = Program::installed(&shop::ruled_by(&database, "3s", &rule));
-    let watched = served(&program, &Clock::Right);
-    let mut looks = vec![];
-    for first in [10_000, 20_000] {
-        drop(program.call(&["run"]));
-        looks.push(Scrape::of(&[&watched], 0.0));
-        shop::add(&database, first, 100, 40);
-    }
-    seen.note("a rule that only looks while rows come in", &looks);
-    watched.end();
 }
 
 /// A database that is away while the one that holds the lease is there.
@@ -65,19 +30,8 @@ fn away(seen: &Seen) {
     let watched = served(&program, &Clock::Right);
     std::fs::rename(crm.path(), crm.path().with_extension("away")).unwrap();
     drop(program.call(&["run"]));
-    until_seen(seen, "a database that is away", "paused unreachable", &[&watched]);
+    until_seen(seen, "a database that is away", "paused unreachable", &watched);
     std::fs::rename(crm.path().with_extension("away"), crm.path()).unwrap();
-    watched.end();
-}
-
-/// The home database is away: nobody acts.
-fn homeless(seen: &Seen) {
-    let home = Sqlite::database();
-    shop::create(&home, DUE, FRESH);
-    let program = Program::installed(&shop::policy(&home, "2s"));
-    let watched = served(&program, &Clock::Right);
-    std::fs::rename(home.path(), home.path().with_extension("away")).unwrap();
-    until_seen(seen, "a home database that is away", "alert ForgetdNoLeader", &[&watched]);
     watched.end();
 }
 
@@ -88,38 +42,23 @@ fn unwritable(seen: &Seen) {
     let program = Program::installed(&shop::policy(&home, "2s"));
     home.exec(&format!("alter database {} set default_transaction_read_only = on", home.name()));
     let watched = served(&program, &Clock::Right);
-    until_seen(seen, "a home database that only reads", "paused read_only", &[&watched]);
+    until_seen(seen, "a home database that only reads", "paused read_only", &watched);
     watched.end();
 }
 
-/// Two processes that were both promised to be alone.
-fn alone(seen: &Seen) {
-    let database = Sqlite::database();
-    shop::create(&database, DUE, FRESH);
-    let program = Program::installed(&shop::uncoordinated(&database));
-    let first = served(&program, &Clock::Right);
-    let second = served(&program, &Clock::Right);
-    until_seen(seen, "two processes without coordination", "alert ForgetdSplitLeader", &[&first, &second]);
-    second.end();
-}
-
-/// An evidence log that takes nothing any more, for days.
+/// An evidence log that takes nothing any more.
 fn unrelayed(seen: &Seen) {
     let database = Sqlite::database();
     // One batch, so that the first run is clean.
     shop::create(&database, 90, FRESH);
     let rule = shop::rule().with("schedule: \"@daily\"");
     let program = Program::installed(&shop::ruled_by(&database, "3s", &rule).evidence("receipts_pending_max: 2"));
-    let time = program.path("time");
-    let watched = served(&program, &Clock::told_by(time.clone()));
+    let watched = served(&program, &Clock::Right);
     program.call(&["run"]).expect(0);
     database.exec("create trigger full before update on forgetd_log_head begin select raise(abort, 'disk full'); end");
     shop::add(&database, 10_000, 1_000, 40);
     drop(program.call(&["run"]));
-    let by = "an evidence log that takes no entry";
-    until_seen(seen, by, "paused evidence_backlog", &[&watched]);
-    tell(&time, "+3d");
-    seen.note(by, &[Scrape::of(&[&watched], THREE_DAYS)]);
+    until_seen(seen, "an evidence log that takes no entry", "paused evidence_backlog", &watched);
     watched.end();
 }
 
@@ -138,7 +77,7 @@ fn quiet(seen: &Seen) {
         .rule(&shop::rule());
     let program = Program::installed(&policy);
     let watched = served(&program, &Clock::Right);
-    until_seen(seen, "a quiet window", "paused quiet_window", &[&watched]);
+    until_seen(seen, "a quiet window", "paused quiet_window", &watched);
     watched.end();
 }
 
@@ -149,10 +88,6 @@ fn rests(seen: &Seen) {
     let program = Program::installed(&shop::policy(&database, "3s"));
     let watched = served(&program, &Clock::Right);
     program.call(&["pause", "--reason", "a migration"]).expect(0);
-    until_seen(seen, "every rule of a database paused", "paused operator", &[&watched]);
+    until_seen(seen, "every rule of a database paused", "paused operator", &watched);
     watched.end();
-}
-
-fn split(seen: &Seen) {
-    rollout::stands_still(|holder, _| seen.look("a rollout that stands still", holder));
 }

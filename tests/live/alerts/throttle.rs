@@ -61,7 +61,7 @@ fn scene(seen: &Seen, server: &Server, by: &str, reason: &str, setting: &str) {
     program.call(&["install"]).expect(0);
     let watched = served(&program, &Clock::Right);
     let asked = program.start(&["run"]);
-    until_seen(seen, by, &format!("paused {reason}"), &[&watched]);
+    until_seen(seen, by, &format!("paused {reason}"), &watched);
     drop(asked);
     watched.end();
     Session::open(&server.url()).exec("drop schema forgetd cascade");
