@@ -14,7 +14,7 @@ use crate::run::Sites;
 use crate::serve::request::{Answer, Ask, Request};
 
 /// How often the answer is looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How long a holder may take to begin.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
