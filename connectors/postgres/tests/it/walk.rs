@@ -4,11 +4,17 @@ use forgetd_connector::{Compare, LockWait, Next, Order, Predicate, RowCap, Since
 use forgetd_testkit::{Arena, TestDatabase as _};
 
 use crate::fixture::{Database, arena, order, selection, step};
+use crate::server::Server;
 
 /// Drains `item` and looks that exactly the rows of `kept` are left.
 async fn drains(arena: &Arena, database: &Database, rows_max: u32, walk: &str, kept: &str) {
     let step = step(arena, "item").await;
     drains_step(arena, database, &step, rows_max, walk, kept).await;
+}
+
+/// How rows are walked that lie scattered: before version 14 a range of physical ids is found by reading the whole table.
+async fn scattered() -> &'static str {
+    if Server::get().version().await < 14 { "since" } else { "physical" }
 }
 
 async fn drains_step(
@@ -79,7 +85,7 @@ async fn large_tie_groups_with_scattered_keys_are_walked_by_row_id() {
          create index on item (at); analyze item",
     )
     .await;
-    drains(&arena, &database, 500, "physical", "at >= '2025-01-01'").await;
+    drains(&arena, &database, 500, scattered().await, "at >= '2025-01-01'").await;
 }
 
 #[tokio::test]
@@ -242,7 +248,7 @@ async fn scattered_rows_are_walked_by_row_id_where_many_are_due() {
          create index on item (at); analyze item",
     )
     .await;
-    drains(&arena, &database, 500, "physical", "at >= '2024-12-31T23:00:00Z'").await;
+    drains(&arena, &database, 500, scattered().await, "at >= '2024-12-31T23:00:00Z'").await;
     // What is left to do next time is little: the index is right for that.
     database.sql("update item set at = '2024-01-01' where id % 500 = 0; analyze item").await;
     drains(&arena, &database, 500, "since", "at >= '2024-12-31T23:00:00Z'").await;
