@@ -3,19 +3,25 @@
 
 shop_image=localhost/forgetd-test-shop:1 postgresql_image=localhost/forgetd-test-postgresql:1 forgetd_image=localhost/forgetd:test
 
-# cluster_images FOLDER PROGRAM: writes forgetd.tar, shop.tar and postgresql.tar there.
+# cluster_images FOLDER: writes forgetd.tar, shop.tar and postgresql.tar there. forgetd is the program of the tests, or in a
+# release what the Dockerfile makes.
 cluster_images() {
-  local made="$1" program="$2"
+  local made="$1"
   cluster_busybox
   mkdir -p "$made"
-  forgetd_archive "$made/forgetd" "$program"
+  if [ "$cluster_profile" = release ]; then
+    image_made "$work/image" "$forgetd_image"
+    "${image_podman[@]}" save --output "$made/forgetd.tar" "$forgetd_image"
+  else
+    forgetd_archive "$made/forgetd" "$target/debug/forgetd"
+  fi
   shop_archive "$made/shop"
   postgresql_archive "$made/postgresql"
 }
 
 archive() { python3 tests/cluster/archive.py "$@"; }
 
-# What the Dockerfile makes, on the base that its test has.
+# The same layers as the Dockerfile's, on the base that its test has.
 forgetd_archive() {
   local root="$1"
   image_runtime "$root"

@@ -20,9 +20,10 @@ source tests/cluster/scenes/volume.sh
 # shellcheck source=tests/cluster/scenes/kustomized.sh
 source tests/cluster/scenes/kustomized.sh
 
+cluster_profile=debug
+
 # The cluster is built if it is ours; then everything is looked at and told.
 long_cluster() {
-  cluster_profile=debug
   while [ $# -gt 0 ]; do
     case "$1" in
       --release) cluster_profile=release ;;
@@ -30,11 +31,7 @@ long_cluster() {
     esac
     shift
   done
-  if [ "$cluster_profile" = release ]; then
-    stage build-release cargo build --locked --release --bin forgetd
-  else
-    build_once
-  fi
+  [ "$cluster_profile" = release ] || build_once
   stage lab cluster_lab
   stage cluster cluster
 }
@@ -56,10 +53,12 @@ cluster() {
   trap 'stop_reach; stop_cluster' EXIT
   trap 'exit 130' INT TERM
   mkdir -p "$work/cluster"/{application,shop,daemon,cron,volume,kustomized,end}
-  cluster_images "$made" "$forgetd" >"$work/cluster/images.log" 2>&1 &
+  cluster_images "$made" >"$work/cluster/images.log" 2>&1 &
   images=$!
+  # An image that takes minutes is not waited for by a cluster that is up.
+  [ "$cluster_profile" = debug ] || cluster_imaged "$images"
   cluster_up
-  wait "$images" || { status=$?; cat "$work/cluster/images.log"; exit "$status"; }
+  cluster_imaged "$images"
   for image in "$made"/*.tar; do cluster_load "$image"; done
   in_cluster kubectl apply --server-side --filename "$(chart_tools)/crds/monitoring.coreos.com_podmonitors.yaml" \
     --filename "$(chart_tools)/crds/monitoring.coreos.com_servicemonitors.yaml" \
@@ -84,6 +83,13 @@ cluster() {
   ! grep -q '  SKIP' "$work/cluster/lines" || exit "$SKIP"
 }
 
+# cluster_imaged PROCESS: waits for the images; without them there is nothing to see.
+cluster_imaged() {
+  local status=0
+  wait "$1" || status=$?
+  [ "$status" -eq 0 ] || { cat "$work/cluster/images.log"; exit "$status"; }
+}
+
 # Who speaks to the cluster: helm of the chart's own tests, and kubectl.
 cluster_programs() {
   local tools
@@ -91,7 +97,9 @@ cluster_programs() {
   [ -e "$tools" ] || skip "the chart's tools are not here: the chart does not run in any cluster"
   PATH="$tools:$PATH"
   [ "$cluster_script" = "$own_lab" ] || in_cluster kubectl version --client >/dev/null || skip 'kubectl is not here: the chart does not run in any cluster'
-  forgetd="$target/${cluster_profile:-debug}/forgetd"
+  forgetd="$target/debug/forgetd"
+  # What the Dockerfile's compiler leaves.
+  [ "$cluster_profile" = debug ] || forgetd="$cache/image/release/forgetd"
   export HELM_CACHE_HOME="$work/helm" HELM_CONFIG_HOME="$work/helm" HELM_DATA_HOME="$work/helm" KUBECACHEDIR="$work/kubectl"
 }
 

@@ -5,21 +5,12 @@ long_image() {
   stage image image "$@"
 }
 
-# Everything that podman keeps is in the temporary folder, and nothing of it on the network.
 image() {
-  local name=localhost/forgetd:test base="$work/image" built="$cache/image" started size seconds
-  image_tools
-  # What the compiler made stays, for the next time.
-  mkdir -p "$base" "$built"
-  image_podman=(podman --root "$base/root" --runroot "$base/runroot" --tmpdir "$base/tmp" --cgroup-manager cgroupfs
-    --events-backend file --runtime runc)
+  local name=localhost/forgetd:test base="$work/image" started size seconds
+  image_made "$base" "$name" "$@"
   # A machine of few rights cannot raise its limits.
   image_run=("${image_podman[@]}" run --rm --network none --ulimit nofile=20000:20000 --ulimit nproc=30000:30000
     --read-only --user 65532:65532 --cap-drop ALL --security-opt no-new-privileges)
-  image_bases "$base"
-  "${image_podman[@]}" build --network host --isolation chroot --build-arg BUILD=localhost/build --build-arg RUNTIME=localhost/runtime \
-    --volume /usr:/usr:ro --volume "$image_rustup:$image_rustup:ro" --volume "$image_cargo:$image_cargo" --volume "$built:/target" \
-    --tag "$name" "$@" .
   image_is_safe "$name"
   # What a first look does: a folder of its own, on a read-only root.
   mkdir -p "$base/demo"
@@ -30,6 +21,22 @@ image() {
   seconds=$(((${EPOCHREALTIME/./} - started) / 1000))
   size="$("${image_podman[@]}" image inspect --format '{{.Size}}' "$name")"
   echo "note: image of $((size / 1000000)) MB on a base of this machine, --version in $seconds ms with podman's own"
+}
+
+# image_made FOLDER NAME FLAG..: what the Dockerfile makes. Everything that podman keeps is in the folder, and nothing of it on
+# the network; image_podman calls it.
+image_made() {
+  local base="$1" name="$2" built="$cache/image"
+  shift 2
+  image_tools
+  # What the compiler made stays, for the next time.
+  mkdir -p "$base" "$built"
+  image_podman=(podman --root "$base/root" --runroot "$base/runroot" --tmpdir "$base/tmp" --cgroup-manager cgroupfs
+    --events-backend file --runtime runc)
+  image_bases "$base"
+  "${image_podman[@]}" build --network host --isolation chroot --build-arg BUILD=localhost/build --build-arg RUNTIME=localhost/runtime \
+    --volume /usr:/usr:ro --volume "$image_rustup:$image_rustup:ro" --volume "$image_cargo:$image_cargo" --volume "$built:/target" \
+    --tag "$name" "$@" .
 }
 
 image_tools() {
