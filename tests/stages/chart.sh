@@ -62,7 +62,7 @@ chart() {
   tools="$(chart_tools)"
   [ -e "$tools" ] || skip "the chart's tools are not here: the chart is not tested"
   chart_work="$work/chart"
-  mkdir -p "$chart_work"
+  mkdir -p "$chart_work/manifests"
   export HELM_CACHE_HOME="$chart_work/helm" HELM_CONFIG_HOME="$chart_work/helm" HELM_DATA_HOME="$chart_work/helm"
   PATH="$tools:$PATH"
   chart_good=0 chart_bad=0 chart_missing=0
@@ -73,6 +73,7 @@ chart() {
   chart_refusals
   chart_umbrella
   chart_without_helm
+  chart_types
   chart_compose
   chart_alerts
   echo "test result: ok. $chart_good passed; $chart_bad failed; $chart_missing ignored"
@@ -133,7 +134,13 @@ chart_rendered() {
   shift 3
   helm template "$release" "$@" --namespace shop --kube-version "$version" >"$file"
   helm template "$release" "$@" --namespace shop --kube-version "$version" | cmp - "$file"
+  chart_kept "$version $*" "$file"
   chart_valid "$version" "$file"
+}
+
+# chart_kept NAME FILE: everything that was rendered, for those who read all of it at the end.
+chart_kept() {
+  cp "$2" "$chart_work/manifests/$(echo "${1//"$chart_work"/}" | tr -cs 'A-Za-z0-9.\n' - | cut -c 1-200)"
 }
 
 # chart_valid VERSION FILE: nothing is invalid, and nothing has no schema.
@@ -260,10 +267,18 @@ umbrella() {
 chart_without_helm() {
   local file="$chart_work/kustomized" version
   that 'kustomize builds' kustomize build --load-restrictor LoadRestrictionsNone examples/kubernetes-kustomize -o "$file"
+  that 'what kustomize built is kept' chart_kept kustomized "$file"
   for version in "${kubernetes_versions[@]}"; do that "kustomized for $version" chart_valid "$version" "$file"; done
   that 'kustomized is safe' python3 tests/chart/rendered.py safe <"$file"
   that 'kustomized is beside' python3 tests/chart/rendered.py beside native <"$file"
   that 'its policy is mounted and taken' chart_policy "$file"
+}
+
+# Every object of all that was rendered, read into the types of the Kubernetes API: what they do not know is named.
+chart_types() {
+  that 'every object is of its type' env FORGETD_TEST_MANIFESTS="$chart_work/manifests" \
+    cargo test --locked "${features[@]}" --test chart -- --nocapture typed::
+  sed -n '/^note: /p' "$chart_work/said"
 }
 
 # The compose file is read, no more: it wants images that are not here.

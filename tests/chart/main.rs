@@ -1,6 +1,9 @@
 //! The chart, the alerts and the dashboard against the program: the same configuration schema, the same metrics, and a page
 //! for whoever is woken. What Helm and Prometheus say of them is asked by `./test --stage chart`.
 #![allow(clippy::unwrap_used, reason = "a file that cannot be read fails the test")]
+#![allow(clippy::print_stdout, reason = "`note:` lines are figures for the summary of ./test")]
+
+mod typed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
