@@ -61,10 +61,19 @@ impl Ferret {
 
     /// The reader may write into every collection that the database has now.
     pub(crate) fn let_write(&self, database: &str) {
+        self.grant("insert, update, delete", &format!("database_name = '{database}'"));
+    }
+
+    /// The reader may remove documents from this collection.
+    pub(crate) fn let_remove(&self, database: &str, collection: &str) {
+        self.grant("delete", &format!("database_name = '{database}' and collection_name = '{collection}'"));
+    }
+
+    fn grant(&self, privileges: &str, collections: &str) {
         self.exec(&format!(
             "do $$ declare id bigint; begin
-               for id in select collection_id from documentdb_api_catalog.collections where database_name = '{database}' loop
-                 execute format('grant insert, update, delete on documentdb_data.documents_%s to forgetd_reader', id);
+               for id in select collection_id from documentdb_api_catalog.collections where {collections} loop
+                 execute format('grant {privileges} on documentdb_data.documents_%s to forgetd_reader', id);
                end loop;
              end $$"
         ));

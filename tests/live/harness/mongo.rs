@@ -55,7 +55,12 @@ impl Mongo {
 
     /// The same database over a connection of its own, which does not drop it.
     pub(crate) fn beside(&self) -> Self {
-        Self::of(&self.server, self.name.clone(), true)
+        self.beside_at(&self.server)
+    }
+
+    /// The same by the URL of another server over the same documents.
+    pub(crate) fn beside_at(&self, server: &str) -> Self {
+        Self::of(server, self.name.clone(), true)
     }
 
     fn of(server: &str, name: String, borrowed: bool) -> Self {
@@ -96,7 +101,12 @@ impl Mongo {
     /// Runs a command on a database.
     #[track_caller]
     pub(crate) fn command(&self, database: &str, command: Document) -> Document {
-        self.runtime.block_on(async { self.client.database(database).run_command(command).await }).expect("a command")
+        self.attempt(database, command).expect("a command")
+    }
+
+    /// Runs a command that may be refused.
+    pub(crate) fn attempt(&self, database: &str, command: Document) -> Result<Document, mongodb::error::Error> {
+        self.runtime.block_on(async { self.client.database(database).run_command(command).await })
     }
 
     /// Adds documents, each given as extended JSON.

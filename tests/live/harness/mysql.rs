@@ -96,6 +96,11 @@ impl Mysql {
     pub(crate) fn session(&self) -> MysqlSession {
         MysqlSession::connect(self.product, &self.url)
     }
+
+    /// A connection as a role.
+    pub(crate) fn session_as(&self, role: &str) -> MysqlSession {
+        MysqlSession::connect(self.product, &Url::parse(&self.url_as(role)).expect("a URL"))
+    }
 }
 
 impl Database for Mysql {
