@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -16,9 +16,6 @@ const BYTES_MAX: u64 = TEXT_MAX as u64;
 
 /// The mode of a new file: its owner reads and writes it.
 const MODE: u32 = 0o600;
-
-/// Whose permissions are others than the owner's.
-const OTHERS: u32 = 0o077;
 
 /// What replacing a key file by its tombstone found.
 #[derive(Debug)]
@@ -87,11 +84,6 @@ pub fn read_text(path: &Path) -> Result<Zeroizing<String>, Problem> {
         return Err(problem(path, "is too large for a key", "name the file that holds the key alone"));
     }
     Ok(text)
-}
-
-/// Whether others than its owner may read or write a file; false where it cannot be looked at.
-pub fn is_open_to_others(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & OTHERS != 0)
 }
 
 /// Replaces a wrapped key by its tombstone; nothing of the sealed key stays in the file. Done again it finds what it did, also
@@ -213,12 +205,9 @@ mod tests {
     fn a_key_is_made_for_its_owner_alone_and_never_written_over() {
         let (_folder, path, text) = wrapped();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(!is_open_to_others(&path));
         let shown = create(&path, "other").unwrap_err().to_string();
         assert!(shown.contains("k1: cannot be made: entity already exists; a key is never written over"), "{shown}");
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(is_open_to_others(&path));
     }
 
     #[test]

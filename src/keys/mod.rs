@@ -6,6 +6,7 @@ mod evidence_key;
 mod file;
 mod kek;
 mod pseudonym;
+mod readers;
 mod ring;
 
 pub use commitment::{CommitmentKey, Commitments, LABEL, Opening, RowIds};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::file::{FileError, Fingerprint, KeyFile, KeyPair};
-use super::{DomainKeys, Epoch, Kek, Keyring, PseudonymKey, disk};
+use super::{DomainKeys, Epoch, Kek, Keyring, PseudonymKey, disk, readers};
 use crate::config::{self, Problem, Secret};
 
 /// One entry and what its file holds.
@@ -128,7 +128,7 @@ impl Held<'_> {
         };
         let harmless = matches!(self.file, Ok(KeyFile::Wrapped(_) | KeyFile::Destroyed(_)));
         let key = (!harmless).then_some(self.entry.file.as_path());
-        kek.into_iter().chain(key).filter(|path| disk::is_open_to_others(path)).collect()
+        kek.into_iter().chain(key).filter(|path| readers::is_open_to_others(path)).collect()
     }
 
     /// What its tokens carry.

@@ -60,6 +60,7 @@ scene_shop() {
   seen 'one of the sidecars acts' wait_for 30 holder "$shop_pods"
   seen 'rules wait for an approval, and get it' shop_approve
   seen 'the schedule purges; what is not due stays' shop_purged
+  seen 'the keys that the chart mounts are read without a word about others' shop_keys
   seen 'the log is exported and verified from outside' shop_evidence
   seen 'a broken policy is swapped in: the application serves on' shop_broken
   seen 'TERM: the application ends first, the sidecar under 5 s after it' shop_order
@@ -93,6 +94,18 @@ shop_purged() {
   is "$fresh" sql shop "select count(*) from web_session where last_seen_at > now() - interval '29 days'"
   is "$carts" sql shop 'select count(*) from cart'
   echo "at least $due sessions went, $fresh and $carts carts stay, $(sql shop 'select count(*) from customer where full_name is null') customers have no name"
+}
+
+# Whoever acts reads them for each run.
+shop_keys() {
+  wait_for 30 shop_ran
+  if grep 'can be read by others' "$scene/pods.log"; then return 1; fi
+}
+
+shop_ran() {
+  local pod
+  for pod in $(pods "$shop_pods"); do k logs "$pod" --container forgetd; done >"$scene/pods.log"
+  grep -c '"rule":"customers".*"run ended"\|"run ended".*"rule":"customers"' "$scene/pods.log"
 }
 
 shop_evidence() {
