@@ -6,21 +6,104 @@ long_image() {
 }
 
 image() {
-  local name=localhost/forgetd:test base="$work/image" started size seconds
+  local name=localhost/forgetd:test base="$work/image" size request limit
   image_made "$base" "$name" "$@"
   # A machine of few rights cannot raise its limits.
-  image_run=("${image_podman[@]}" run --rm --network none --ulimit nofile=20000:20000 --ulimit nproc=30000:30000
+  image_run=("${image_podman[@]}" run --network none --ulimit nofile=20000:20000 --ulimit nproc=30000:30000
     --read-only --user 65532:65532 --cap-drop ALL --security-opt no-new-privileges)
   image_is_safe "$name"
-  # What a first look does: a folder of its own, on a read-only root.
-  mkdir -p "$base/demo"
-  chmod 777 "$base/demo"
-  "${image_run[@]}" --volume "$base/demo:/demo" --workdir /demo "$name" demo >"$base/demo.log"
-  started="${EPOCHREALTIME/./}"
-  "${image_run[@]}" "$name" --version
-  seconds=$(((${EPOCHREALTIME/./} - started) / 1000))
+  "${image_run[@]}" --rm "$name" --version
   size="$("${image_podman[@]}" image inspect --format '{{.Size}}' "$name")"
-  echo "note: image of $((size / 1000000)) MB on a base of this machine, --version in $seconds ms with podman's own"
+  read -r request limit < <(python3 -c '
+import yaml
+resources = yaml.safe_load(open("helm/forgetd/values.yaml"))["resources"]
+print(*(int(resources[part]["memory"].removesuffix("Mi")) for part in ("requests", "limits")))')
+  image_demo "$name" "$base/demo"
+  image_serve "$name" "$base/demo"
+  echo "note: image of $((size / 1000000)) MB with a base of this machine, on a read-only root as 65532: demo ends with 0 in $demo_took ms," \
+    "at most $(mib "$demo_peak") MiB resident (limit $limit); serve is ready in $serve_took ms, at most $(mib "$serve_peak") MiB (request $request)"
+  [ "$demo_peak" -le $((limit * 1024)) ] || { echo 'demo takes more than the limit of helm/forgetd/values.yaml'; return 1; }
+  [ "$serve_peak" -le $((request * 1024)) ] || { echo 'serve takes more than the request of helm/forgetd/values.yaml'; return 1; }
+}
+
+# image_demo NAME FOLDER: what a first look does, in a folder of its own on a read-only root. It leaves milliseconds and KiB.
+image_demo() {
+  local name="$1" folder="$2" watcher
+  mkdir -p "$folder"
+  chmod 777 "$folder"
+  image_watch "$folder.pid" >"$folder.peak" &
+  watcher=$!
+  "${image_run[@]}" --name demo --pidfile "$folder.pid" --volume "$folder:/demo" --workdir /demo "$name" demo >"$folder.log"
+  wait "$watcher"
+  demo_peak="$(cat "$folder.peak")"
+  [ "$demo_peak" -gt 0 ] || { echo 'nobody saw it run'; return 1; }
+  demo_took=$(("$(image_at demo FinishedAt)" - "$(image_at demo StartedAt)"))
+  "${image_podman[@]}" rm demo
+}
+
+# image_serve NAME FOLDER: serves what the demo left, until it is ready; the same. Its network is its own, and so is its port.
+image_serve() {
+  local name="$1" folder="$2" pid run until=$((SECONDS + 60))
+  "${image_run[@]}" --name serve --pidfile "$folder.serve" --volume "$folder:/demo" --workdir /demo "$name" \
+    serve --config forgetd-demo/forgetd.yaml >"$folder.served" 2>&1 &
+  run=$!
+  pid="$(image_pid "$folder.serve")"
+  until image_answers "$pid" 2>/dev/null; do
+    if [ "$SECONDS" -ge "$until" ] || [ ! -e "/proc/$pid" ]; then
+      echo 'serve does not get ready'
+      cat "$folder.served"
+      return 1
+    fi
+    sleep 0.01
+  done
+  serve_took=$((${EPOCHREALTIME/./} / 1000 - "$(image_at serve StartedAt)"))
+  serve_peak="$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$pid/status")"
+  "${image_podman[@]}" stop --time 20 serve
+  wait "$run"
+  "${image_podman[@]}" rm serve
+}
+
+# image_answers PID: whether the process there says that it is ready.
+image_answers() {
+  nsenter --target "$1" --net bash -c 'exec 3<>/dev/tcp/127.0.0.1/9878 && printf "GET /readyz HTTP/1.0\r\n\r\n" >&3 && head -n 1 <&3' |
+    grep -q ' 200 '
+}
+
+# image_at CONTAINER WHEN: in milliseconds.
+image_at() { "${image_podman[@]}" container inspect --format "{{.State.$2.UnixMilli}}" "$1"; }
+
+mib() { awk -v kib="$1" 'BEGIN { printf "%.1f", kib / 1024 }'; }
+
+# image_pid FILE: waits for a process's number. What makes the container has that number first.
+image_pid() {
+  local pid='' until=$((SECONDS + 60))
+  until [ -s "$1" ]; do
+    [ "$SECONDS" -lt "$until" ] || return 1
+    sleep 0.01
+  done
+  read -r pid <"$1" || [ -n "$pid" ]
+  echo "$pid"
+}
+
+# image_watch FILE: what the kernel said last of the peak of the process whose number will be in the file, in KiB.
+image_watch() {
+  local pid peak=0 found name word value until
+  pid="$(image_pid "$1")"
+  until=$((SECONDS + 60))
+  while [ -e "/proc/$pid/status" ] && [ "$SECONDS" -lt "$until" ]; do
+    name='' found=''
+    while read -r word value _; do
+      case "$word" in
+        Name:) name="$value" ;;
+        VmHWM:) found="$value" ;;
+      esac
+    done 2>/dev/null <"/proc/$pid/status" || true
+    # A process that has ended has no memory.
+    [ "$name" != forgetd ] || [ -n "$found" ] || break
+    [ "$name" != forgetd ] || peak="$found"
+    sleep 0.01
+  done
+  echo "$peak"
 }
 
 # image_made FOLDER NAME FLAG..: what the Dockerfile makes. Everything that podman keeps is in the folder, and nothing of it on
