@@ -2,6 +2,7 @@
 //! again, by states that are brought about for real. The list of alerts is the chart's: a new one without a state fails.
 
 mod dashboard;
+mod page;
 mod rules;
 mod scene;
 mod server;
@@ -9,6 +10,7 @@ mod states;
 
 use std::time::Instant;
 
+use page::Page;
 use scene::{Scene, Seen};
 use server::{Prometheus, Target};
 
@@ -25,11 +27,14 @@ fn every_alert_of_the_chart_fires_and_rests_in_a_real_prometheus() {
     let seen = Seen::default();
     let named: Vec<(&str, Vec<u16>)> = states::ALL.iter().map(|state| (state.name, scene::ports(state.pods))).collect();
     let targets = targets(&named);
-    let (prometheus, _running) = Prometheus::start(&program, &targets);
+    let page = Page::wanted();
+    let (prometheus, _running) = Prometheus::start(&program, &targets, page.as_ref().map(Page::parts));
     prometheus.until_it_scrapes(targets.len());
     let scene = |(name, ports): &(&'static str, Vec<u16>)| Scene::new(name, ports.clone(), &prometheus, &seen);
     let nobody = Scene::new("no process at all", vec![], &prometheus, &seen);
+    let picture = |name: &str, alert| page.iter().for_each(|page| page.shoot(&prometheus, name, alert));
     nobody.fires("ForgetdAbsent");
+    picture("alerts-firing", ("ForgetdAbsent", 1));
     std::thread::scope(|scope| {
         let running: Vec<_> = states::ALL
             .iter()
@@ -37,6 +42,7 @@ fn every_alert_of_the_chart_fires_and_rests_in_a_real_prometheus() {
             .map(|(state, named)| scope.spawn(move || (state.play)(&scene(named))))
             .collect();
         nobody.rests("ForgetdAbsent");
+        picture("alerts-resolved", ("ForgetdAbsent", 0));
         for state in running {
             state.join().expect("a state panicked");
         }

@@ -51,6 +51,15 @@ least_privilege() {
 # Every alert of the chart, by states that are real, in a real Prometheus; and the dashboard's expressions.
 watched_by_prometheus() {
   command -v prometheus || [ "${CI:-}" = true ] || skip "prometheus is not here: no alert was seen to fire and to rest"
+  # The long form looks at it as people do, too.
+  if [ "$mode" = full ] || [ -n "${FORGETD_TEST_PICTURES:-}" ]; then
+    if prometheus_page; then
+      export FORGETD_TEST_PICTURES="${FORGETD_TEST_PICTURES:-$target/pictures}"
+      export FORGETD_TEST_PROMETHEUS_PAGE="$cache/prometheus/page/usr/share/prometheus/web/"
+    else
+      echo 'note: no picture of the page of alerts: chromium is not here, or packages of Debian could not be downloaded'
+    fi
+  fi
   cargo test --locked "${features[@]}" --test live -- --nocapture prometheus::
 }
 

@@ -66,6 +66,20 @@ prometheus_package() {
   done
 }
 
+# What Debian's Prometheus makes its page of alerts of: files of its package, and links to those of others.
+prometheus_page() {
+  local deb="$work/prometheus-page" package
+  command -v chromium || return 1
+  [ ! -e "$cache/prometheus/page" ] || return 0
+  mkdir -p "$deb/tree" "$cache/prometheus"
+  (cd "$deb" && apt-get -q -o APT::Sandbox::User= download prometheus libjs-bootstrap4 libjs-jquery libjs-popper.js \
+    fonts-glyphicons-halflings) || return 1
+  for package in "$deb"/*.deb; do
+    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$deb/tree" --exclude='./usr/bin/*' || return 1
+  done
+  mv "$deb/tree" "$cache/prometheus/page"
+}
+
 # cargo_tool NAME: installs a cargo subcommand into the cache unless it is there; a failed download is a skip.
 cargo_tool() {
   local name="$1"

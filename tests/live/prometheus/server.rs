@@ -63,8 +63,9 @@ pub(super) fn program() -> Option<PathBuf> {
 // === impl Prometheus ===
 
 impl Prometheus {
-    /// Starts it with the chart's rules and these targets, and waits until it answers.
-    pub(super) fn start(program: &Path, targets: &[Target]) -> (Self, Running) {
+    /// Starts it with the chart's rules and these targets, and waits until it answers. `page` is where the parts of its pages
+    /// are; without it there are none.
+    pub(super) fn start(program: &Path, targets: &[Target], page: Option<&Path>) -> (Self, Running) {
         let folder = tempfile::tempdir().expect("tempdir");
         for name in rules::FILES {
             std::fs::write(folder.path().join(name), rules::hastened_file(name)).expect("write");
@@ -76,6 +77,7 @@ impl Prometheus {
         command.arg(format!("--config.file={}", config.display()));
         command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
         command.arg(format!("--web.listen-address=127.0.0.1:{port}")).arg("--log.level=warn");
+        command.args(page.map(|page| format!("--web.local-assets={}", page.display())));
         let mut process = Process::spawn(command.current_dir(folder.path()));
         let prometheus = Self { port, began: clock::now().as_second() };
         until("Prometheus is ready", 60, || {
@@ -144,8 +146,13 @@ impl Prometheus {
         answer["data"].take()
     }
 
+    /// Where a browser finds a path.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
     /// Status and body. By HTTP/1.0, so that the body comes as it is.
-    fn get(&self, path: &str) -> Option<(u16, String)> {
+    pub(super) fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: t\r\n\r\n").as_bytes()).ok()?;
         let mut text = String::new();
