@@ -26,7 +26,8 @@ LABEL org.opencontainers.image.title="forgetd" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /out/forgetd /usr/local/bin/forgetd
 COPY LICENSE /usr/share/doc/forgetd/LICENSE
-ENV PATH=/usr/local/bin
+# MySQL's driver keeps up to 128 buffers, each as large as the largest packet it ever held: up to this many bytes.
+ENV PATH=/usr/local/bin MYSQL_ASYNC_BUFFER_SIZE_CAP=65536
 USER 65532:65532
 EXPOSE 9878
 ENTRYPOINT ["/usr/local/bin/forgetd"]

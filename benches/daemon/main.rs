@@ -23,20 +23,32 @@ mod soak;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use clap::Parser as _;
+
 use daemon::Daemon;
 use server::Server;
 
 /// How often it is started and stopped.
 const STARTS: usize = 11;
 
+/// What the daemon costs.
+#[derive(clap::Parser)]
 struct Options {
+    /// Of the table that is purged.
+    #[arg(long, default_value_t = 5_000_000)]
     rows: u64,
+    /// Of constant inserts.
+    #[arg(long, default_value_t = 10)]
     minutes: u64,
+    /// Seconds that it is watched with nothing to do.
+    #[arg(long, default_value_t = 60)]
     idle: u64,
+    #[arg(long, hide = true, help = "cargo bench passes this itself")]
+    bench: bool,
 }
 
 fn main() {
-    let options = options();
+    let options = Options::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let server = Server::start();
@@ -60,23 +72,6 @@ fn main() {
         drop(session);
         server.stop();
     });
-}
-
-fn options() -> Options {
-    let mut options = Options { rows: 5_000_000, minutes: 10, idle: 60 };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{arg} needs a number"));
-        match arg.as_str() {
-            "--rows" => options.rows = value(),
-            "--minutes" => options.minutes = value(),
-            "--idle" => options.idle = value(),
-            // cargo bench passes this itself.
-            "--bench" => {}
-            other => panic!("unknown option {other}"),
-        }
-    }
-    options
 }
 
 /// A policy whose only rule fires every minute, with everything in place for it.

@@ -28,6 +28,8 @@ mod turns;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use clap::Parser as _;
+
 use data::Layout;
 use forgetd::{Deed, Run};
 use server::{Base, Server};
@@ -36,12 +38,24 @@ use spread::spread;
 /// Documents of one batch.
 const BATCHES: [u32; 2] = [1_000, 5_000];
 
+/// How fast forgetd purges and pseudonymizes FerretDB.
+#[derive(clap::Parser)]
 struct Options {
+    #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
+    #[arg(long, default_value_t = 200_000)]
     transform_rows: u64,
+    /// None counts turns alone.
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// The scenes whose name holds this.
+    #[arg(long, default_value = "")]
     only: String,
+    /// Another build, measured in the same rounds.
+    #[arg(long)]
     beside: Option<PathBuf>,
+    #[arg(long, hide = true, help = "cargo bench passes this itself")]
+    bench: bool,
 }
 
 /// One table of results.
@@ -63,7 +77,7 @@ struct Times {
 }
 
 fn main() {
-    let options = options();
+    let options = Options::parse();
     let scene = |deed, layout, rows, due| Scene { deed, layout, rows, due };
     let scenes = [
         scene(Deed::Delete, Layout::Clustered, options.rows, 0.5),
@@ -76,26 +90,6 @@ fn main() {
             measure(&options, scene).await;
         }
     });
-}
-
-fn options() -> Options {
-    let mut options =
-        Options { rows: 1_000_000, transform_rows: 200_000, rounds: 3, only: String::new(), beside: None };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-        match arg.as_str() {
-            "--rows" => options.rows = value().parse().unwrap(),
-            "--transform-rows" => options.transform_rows = value().parse().unwrap(),
-            "--rounds" => options.rounds = value().parse().unwrap(),
-            "--only" => options.only = value(),
-            "--beside" => options.beside = Some(value().into()),
-            // cargo bench passes this itself.
-            "--bench" => {}
-            other => panic!("unknown option {other}"),
-        }
-    }
-    options
 }
 
 async fn measure(options: &Options, scene: Scene) {

@@ -64,7 +64,12 @@ pub(crate) async fn run(url: &str, deed: Deed, batch: Batch) -> Run {
     );
     std::fs::write(&config, policy).unwrap();
     std::fs::write(folder.path().join("url"), format!("{url}?ssl-mode=disabled")).unwrap();
-    let program = || command(&config);
+    // As the image sets it.
+    let program = || {
+        let mut program = command(&config);
+        program.env("MYSQL_ASYNC_BUFFER_SIZE_CAP", "65536");
+        program
+    };
     prepare(program, folder.path());
     let (seconds, peak_mib, line) = run_rule(program).await;
     Run {

@@ -26,6 +26,8 @@ mod spread;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use clap::Parser as _;
+
 use data::fill;
 use forgetd::{Batch, Deed};
 use pt_archiver::pt_archiver;
@@ -34,12 +36,23 @@ use spread::spread;
 
 const BATCHES: [Batch; 3] = [Batch::Default, Batch::Rows(1_000), Batch::Rows(10_000)];
 
+/// How fast forgetd purges and pseudonymizes MariaDB and MySQL.
+#[derive(clap::Parser)]
 struct Options {
+    #[arg(long, default_value_t = 5_000_000)]
     rows: u64,
+    #[arg(long, default_value_t = 1_000_000)]
     transform_rows: u64,
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// The products whose name holds this.
+    #[arg(long, default_value = "")]
     only: String,
+    /// Where MySQL's packages were unpacked; without it MariaDB alone is measured.
+    #[arg(long)]
     mysql: Option<PathBuf>,
+    #[arg(long, hide = true, help = "cargo bench passes this itself")]
+    bench: bool,
 }
 
 /// What each method took, by its name, round by round.
@@ -50,7 +63,7 @@ struct Times {
 }
 
 fn main() {
-    let options = options();
+    let options = Options::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut products = vec![Product::MariaDb];
     products.extend(options.mysql.clone().map(Product::MySql));
@@ -60,26 +73,6 @@ fn main() {
             transform(&options, product).await;
         }
     });
-}
-
-fn options() -> Options {
-    let mut options =
-        Options { rows: 5_000_000, transform_rows: 1_000_000, rounds: 3, only: String::new(), mysql: None };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-        match arg.as_str() {
-            "--rows" => options.rows = value().parse().unwrap(),
-            "--transform-rows" => options.transform_rows = value().parse().unwrap(),
-            "--rounds" => options.rounds = value().parse().unwrap(),
-            "--only" => options.only = value(),
-            "--mysql" => options.mysql = Some(value().into()),
-            // cargo bench passes this itself.
-            "--bench" => {}
-            other => panic!("unknown option {other}"),
-        }
-    }
-    options
 }
 
 async fn purge(options: &Options, product: Product) {

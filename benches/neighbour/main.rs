@@ -40,20 +40,37 @@ mod sysbench;
 
 use std::path::PathBuf;
 
+use clap::Parser as _;
+
 use engine::Engine;
-use policy::POLICIES;
+use policy::{POLICIES, Policy};
 use report::Report;
 
+/// What an application feels while forgetd purges the table that it works on.
+#[derive(clap::Parser)]
 struct Options {
+    /// One after another.
+    #[arg(long = "engine", value_delimiter = ',', default_value = "postgres,mariadb")]
     engines: Vec<String>,
+    #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
+    #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// The policies whose name holds this.
+    #[arg(long, default_value = "")]
     only: String,
+    /// forgetd with these settings as well, as they stand under `throttle`: "{ share_beside_others: 0.05 }".
+    #[arg(long)]
+    throttle: Option<String>,
+    /// The folder that drawings go to.
+    #[arg(long)]
     svg: Option<PathBuf>,
+    #[arg(long, hide = true, help = "cargo bench passes this itself")]
+    bench: bool,
 }
 
 fn main() {
-    let options = options();
+    let options = Options::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     println!("{}", machine::description());
     for name in &options.engines {
@@ -61,31 +78,17 @@ fn main() {
     }
 }
 
-fn options() -> Options {
-    let engines = vec!["postgres".to_owned(), "mariadb".to_owned()];
-    let mut options = Options { engines, rows: 5_000_000, rounds: 5, only: String::new(), svg: None };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-        match arg.as_str() {
-            "--engine" => options.engines = vec![value()],
-            "--rows" => options.rows = value().parse().unwrap(),
-            "--rounds" => options.rounds = value().parse().unwrap(),
-            "--only" => options.only = value(),
-            "--svg" => options.svg = Some(value().into()),
-            // cargo bench passes this itself.
-            "--bench" => {}
-            other => panic!("unknown option {other}"),
-        }
-    }
-    options
-}
-
 async fn bench(options: &Options, name: &str) {
     let engine = Engine::build(name, options.rows).await;
     let mut report = Report::new(name, options.rows, options.rounds);
+    let mut policies: Vec<Policy> =
+        POLICIES.iter().copied().filter(|policy| policy.name().contains(&options.only)).collect();
+    if let Some(throttle) = &options.throttle {
+        let throttle: &str = throttle.clone().leak();
+        policies.push(Policy::Forgetd(throttle, throttle));
+    }
     for round in 1..=options.rounds {
-        for policy in POLICIES.iter().filter(|policy| policy.name().contains(&options.only)) {
+        for policy in &policies {
             if let Some(cell) = engine.measure(*policy).await {
                 report.add(*policy, round, cell);
             }

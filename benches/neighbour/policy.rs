@@ -21,8 +21,14 @@ pub(crate) const POLICIES: &[Policy] = &[
     Policy::OneDelete,
     Policy::PtArchiver,
     Policy::Forgetd("forgetd, default settings", "{}"),
-    Policy::Forgetd("forgetd, full speed, 1000 rows", "{ batch_rows_max: 1000, batch_ms_target: 10000 }"),
-    Policy::Forgetd("forgetd, full speed, 10000 rows", "{ batch_rows_max: 10000, batch_ms_target: 10000 }"),
+    Policy::Forgetd(
+        "forgetd, full speed, 1000 rows",
+        "{ batch_rows_max: 1000, batch_ms_target: 10000, share_beside_others: 1 }",
+    ),
+    Policy::Forgetd(
+        "forgetd, full speed, 10000 rows",
+        "{ batch_rows_max: 10000, batch_ms_target: 10000, share_beside_others: 1 }",
+    ),
 ];
 
 /// What one run of the program came to.

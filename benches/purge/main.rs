@@ -23,15 +23,27 @@ mod server;
 
 use std::time::Duration;
 
+use clap::Parser as _;
+
 use data::Layout;
 use report::{Cell, Report};
 use server::Server;
 
+/// How fast forgetd purges PostgreSQL.
+#[derive(clap::Parser)]
 struct Options {
+    #[arg(long, default_value_t = 5_000_000)]
     rows: u64,
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// The scenes whose name holds this.
+    #[arg(long, default_value = "")]
     only: String,
+    /// Rows of the tables for which memory is measured.
+    #[arg(long, value_delimiter = ',', default_value = "1000000,5000000,20000000")]
     memory: Vec<u64>,
+    #[arg(long, hide = true, help = "cargo bench passes this itself")]
+    bench: bool,
 }
 
 /// One line of the table that is printed.
@@ -74,28 +86,9 @@ impl Scene {
 }
 
 fn main() {
-    let options = options();
+    let options = Options::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(bench(&options));
-}
-
-fn options() -> Options {
-    let memory = vec![1_000_000, 5_000_000, 20_000_000];
-    let mut options = Options { rows: 5_000_000, rounds: 3, only: String::new(), memory };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-        match arg.as_str() {
-            "--rows" => options.rows = value().parse().unwrap(),
-            "--rounds" => options.rounds = value().parse().unwrap(),
-            "--memory" => options.memory = value().split(',').filter_map(|n| n.parse().ok()).collect(),
-            "--only" => options.only = value(),
-            // cargo bench passes this itself.
-            "--bench" => {}
-            other => panic!("unknown option {other}"),
-        }
-    }
-    options
 }
 
 async fn bench(options: &Options) {

@@ -24,6 +24,8 @@ mod sqlite;
 
 use std::time::Instant;
 
+use clap::Parser as _;
+
 use forgetd::Run;
 use server::Server;
 use spread::spread;
@@ -38,14 +40,22 @@ const TABLE: &str = "create table person (id bigint not null, seen_at timestampt
 /// One round: one UPDATE's time over ours, our WAL over its, and ours.
 type Cell = (f64, f64, Run);
 
+/// How fast forgetd pseudonymizes PostgreSQL and SQLite.
+#[derive(clap::Parser)]
 struct Options {
+    #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// The engines whose name holds this.
+    #[arg(long, default_value = "")]
     only: String,
+    #[arg(long, hide = true, help = "cargo bench passes this itself")]
+    bench: bool,
 }
 
 fn main() {
-    let options = options();
+    let options = Options::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         if "postgres".contains(&options.only) {
@@ -55,23 +65,6 @@ fn main() {
             sqlite::bench(options.rows, options.rounds).await;
         }
     });
-}
-
-fn options() -> Options {
-    let mut options = Options { rows: 1_000_000, rounds: 3, only: String::new() };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-        match arg.as_str() {
-            "--rows" => options.rows = value().parse().unwrap(),
-            "--rounds" => options.rounds = value().parse().unwrap(),
-            "--only" => options.only = value(),
-            // cargo bench passes this itself.
-            "--bench" => {}
-            other => panic!("unknown option {other}"),
-        }
-    }
-    options
 }
 
 async fn postgres(options: &Options) {

@@ -140,7 +140,8 @@ pub(super) struct RawThrottle {
     /// The most rows one batch changes: from 1 to 100000. Default: 10000 where it deletes, 1000 where it transforms.
     pub(super) batch_rows_max: Field<u32>,
     /// How long a batch shall last, in milliseconds, from 1 to 10000: batches begin at 1000 rows and grow or shrink until they
-    /// last about as long, and three times as long where nobody else is at work on the server. Default: 25.
+    /// last about as long. Where nobody else is at work on a PostgreSQL, MySQL or MariaDB server they last six times as long,
+    /// and a tenth of it where somebody is. Default: 25.
     pub(super) batch_ms_target: Field<u64>,
     /// The most rows that are changed in a second. Default: as many as go.
     pub(super) rows_per_second_max: Field<u32>,

@@ -12,7 +12,11 @@ use crate::throttle::{Decision, Gate, Reading, Rest, RowRate};
 
 /// Where nobody else is at work batches last so many times as long: what each costs beside its rows counts for less then, and
 /// whoever comes waits for one of them at most.
-const ALONE: u32 = 3;
+const ALONE: u32 = 6;
+
+/// Where others are at work they last this part of it. An application's commits wait behind ours, and behind what it writes;
+/// few rows at a time are felt less than the same rows rarely.
+const BESIDE: u32 = 10;
 
 /// The limits a walk obeys.
 pub struct Pace<'a> {
@@ -52,8 +56,11 @@ impl Pace<'_> {
 
     /// How long the next batch shall last.
     pub(super) fn target(&self) -> Duration {
-        let alone = self.readings.borrow().as_ref().is_some_and(Reading::alone);
-        if alone { self.batch_target * ALONE } else { self.batch_target }
+        match self.readings.borrow().as_ref() {
+            Some(reading) if reading.alone() => self.batch_target * ALONE,
+            Some(reading) if reading.beside_others() => self.batch_target / BESIDE,
+            _ => self.batch_target,
+        }
     }
 
     /// How long the next batch has to wait for the rows of those before.

@@ -105,13 +105,29 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
             return Err(Fault::new(FaultClass::Blocked(Cause::ReadOnly), "begin run", site.name).into());
         }
     }
-    let mut looked = look(session, site, rule, &pace.stop).await?;
+    let looked = look(session, site, rule, &pace.stop).await?;
     report.cutoff = Some(looked.step.selection.terms.cutoff.0);
     (report.due, report.due_exact) = due(&looked.measure)?;
     report.oldest = looked.measure.oldest;
     if rule.mode == Mode::Observe {
         return Ok(observed(session, site, rule, report.clone()).await);
     }
+    let (step, cap) = (looked.step.clone(), cap(rule, &looked.book));
+    let mut done = enforce(session, site, rule, pace, looked, report).await;
+    let last = done.as_mut().unwrap_or(report);
+    last.oldest = oldest(site, &step, cap, last).await;
+    done
+}
+
+/// Judges what was seen, and acts.
+async fn enforce(
+    session: &Session<'_>,
+    site: &Site<'_>,
+    rule: &Rule,
+    pace: &Pace<'_>,
+    mut looked: Looked,
+    report: &mut Report,
+) -> Result<Report, Blocked> {
     judge(session, site, rule, &mut looked).await?;
     if looked.resumed.is_none() {
         recheck(session, site, rule, &looked).await?;
@@ -133,6 +149,21 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
         return Ok(report.clone().ended(Verdict::Clean, None, None));
     }
     act(session, site, rule, pace, looked, report.clone()).await
+}
+
+/// The oldest of what is due, or left. Where only reading all of it tells, it was not asked for before the run, and is now if
+/// anything stays.
+async fn oldest(site: &Site<'_>, step: &Step, cap: RowCap, report: &Report) -> Option<Timestamp> {
+    if report.oldest.is_some() || report.left.or(report.due) == Some(0) {
+        return report.oldest;
+    }
+    match site.connector.measure(step, cap).await {
+        Ok(measure) => measure.oldest,
+        Err(fault) => {
+            tracing::warn!(database = site.name, error = %fault, "the oldest of what is due was not found");
+            None
+        }
+    }
 }
 
 /// Reads everything the run depends on; changes nothing but closing a crashed run that cannot go on.
@@ -184,7 +215,11 @@ async fn look(
         _ => Swept::NONE,
     };
     let transform = keyed::lane(keyed);
-    let measure = connector.measure(&step, cap(rule, &book)).await?;
+    let cap = cap(rule, &book);
+    let measure = match rule.mode {
+        Mode::Enforce => connector.count_due(&step, cap).await?,
+        Mode::Observe => connector.measure(&step, cap).await?,
+    };
     Ok(Looked { step, transform, catalog, database_time, measure, findings, book, resumed, swept })
 }
 

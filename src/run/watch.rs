@@ -84,6 +84,7 @@ impl<'a> Watcher<'a> {
         progress: &dyn Progress,
         mut stopped: watch::Receiver<bool>,
     ) {
+        let mut first = true;
         loop {
             let ended = async {
                 // Who asks is gone only with the run.
@@ -97,7 +98,10 @@ impl<'a> Watcher<'a> {
                 }
                 () = ended => return,
             }
-            let every = (self.site.settings.throttle.replica_lag_max / 4).clamp(LOOK_EVERY.0, LOOK_EVERY.1);
+            // What passed between two looks is told by the second, which therefore comes soon.
+            let every =
+                if std::mem::take(&mut first) { LOOK_EVERY.0 } else { self.site.settings.throttle.replica_lag_max / 4 };
+            let every = every.clamp(LOOK_EVERY.0, LOOK_EVERY.1);
             if timeout(every, stopped.wait_for(|stopped| *stopped)).await.is_ok() {
                 return;
             }

@@ -29,10 +29,7 @@ full() {
   long_soak
   long_image
   long_cluster
-  long_bench
-  long_bench_transform
-  long_bench_mysql
-  long_bench_mongodb
+  long_bench all
 }
 
 long_diff() {
@@ -73,43 +70,11 @@ long_chaos() {
     cargo test --locked "${features[@]}" --test live -- --nocapture serve::crowd
 }
 
-long_soak() {
-  stage soak bench daemon "$@"
-}
-
 # Every schedule in every zone, where the quick tier takes each in a few.
 long_schedules() {
   build_once
   stage schedules env FORGETD_TEST_FULL=1 cargo test --locked "${features[@]}" --test it -- schedules:: "$@"
   stage days env FORGETD_TEST_FULL=1 cargo test --locked "${features[@]}" --test live -- serve::days:: "$@"
-}
-
-long_bench() {
-  stage bench bench purge "$@"
-}
-
-long_bench_transform() {
-  stage bench-transform bench transform "$@"
-}
-
-# MySQL is the one that the quick tier unpacks, if it could be had.
-long_bench_mysql() {
-  local mysql=()
-  [ ! -d "$cache/mysql/usr" ] || mysql=(--mysql "$cache/mysql")
-  command -v pt-archiver >/dev/null ||
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends percona-toolkit
-  stage bench-mysql bench mysql "${mysql[@]}" "$@"
-}
-
-long_bench_mongodb() {
-  stage bench-mongodb bench mongodb "$@"
-}
-
-# Starts a server of its own, with the settings that a database has in earnest.
-bench() {
-  local name="$1"
-  shift
-  cargo bench --locked --bench "$name" -- "$@" | tee "$work/show"
 }
 
 long_crash() {

@@ -7,6 +7,7 @@
 mod capability;
 mod catalog;
 mod cause;
+mod comers;
 mod connections;
 mod connector;
 mod control;
@@ -49,6 +50,7 @@ pub use catalog::{
     Catalog, Column, ColumnKind, Fit, ForeignKey, Index, OnDelete, Reference, Table, TableKind, Writable,
 };
 pub use cause::Cause;
+pub use comers::Comers;
 pub use connections::{Connected, Connections};
 pub use connector::{Action, ConnectContext, Connector, Step};
 pub use control::{Control, ControlState, Installed};

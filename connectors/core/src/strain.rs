@@ -34,7 +34,7 @@ pub struct Strain {
 /// Who else is at work on a server: who does something, or did within the last seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Company {
-    /// The engine does not tell.
+    /// The engine does not tell, or not at the first look.
     #[default]
     Untold,
     /// Nobody.

@@ -1,11 +1,11 @@
 //! The connector: one database behind the seam.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts,
-    Fault, FaultClass, Finding, Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape,
+    Atomicity, Capabilities, Catalog, Cause, Comers, ConnectContext, Connector, Control, Count, DoneRows, Explained,
+    Facts, Fault, FaultClass, Finding, Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape,
     Statements, Step, Strain, StrainAsked, Table, TableRef, Transform,
 };
 use jiff::Timestamp;
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) looked: Looked,
     /// The session whose commit was not answered, if there is one.
     lost: Mutex<Option<Known>>,
+    /// Who comes and goes between two looks at the load.
+    comers: Mutex<Comers>,
 }
 
 /// Names of the control tables.
@@ -68,7 +70,8 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
     let looked = facts::look(&mut held, link.context.unsupported_engine, &link.context.database).await?;
     held.give_back();
     let capabilities = facts::capabilities(&looked);
-    let shared = Arc::new(Shared { link, lanes, desk, names, looked, lost: Mutex::new(None) });
+    let shared =
+        Arc::new(Shared { link, lanes, desk, names, looked, lost: Mutex::new(None), comers: Mutex::default() });
     let control = MyControl { shared: Arc::clone(&shared) };
     Ok(Box::new(MySql { shared, capabilities, control }))
 }
@@ -98,6 +101,10 @@ impl Shared {
     /// The database's name in the policy.
     pub(crate) fn database(&self) -> &str {
         &self.link.context.database
+    }
+
+    pub(crate) fn comers(&self) -> MutexGuard<'_, Comers> {
+        self.comers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The server's database whose tables are meant where a name has no schema.

@@ -1,5 +1,7 @@
 //! How hard the server is at work. How far its replicas are behind it does not know: signs of life on them say that.
 
+use std::time::Instant;
+
 use forgetd_connector::{Company, Fault, FaultClass, Replicas, Strain, StrainAsked};
 
 use crate::answer::{get, odd};
@@ -9,6 +11,9 @@ use crate::query::Sql;
 
 /// Sessions at work, with the one that asks.
 const ACTIVE: &str = "show global status like 'Threads_running'";
+
+/// How many sessions ever began, refused ones too.
+const BEGUN: &str = "show global status like 'Connections'";
 
 /// Whether the role is shown the sessions of all users, and how many of others do something or did within the time between two
 /// looks. A privilege that came by a role of MySQL's does not count: it is not told.
@@ -34,7 +39,8 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
     let place = shared.database();
     let mut held = shared.desk.take().await?;
     let flavour = held.variables().flavour(place)?;
-    let mut asks = vec![Sql::plain(company(flavour, &shared.link.context.connections.numbers()))];
+    let connections = &shared.link.context.connections;
+    let mut asks = vec![Sql::plain(company(flavour, &connections.numbers())), Sql::plain(BEGUN)];
     if asked.active_sessions {
         asks.push(Sql::plain(ACTIVE));
     }
@@ -46,20 +52,28 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
     let mut rows = answers.iter().map(|answer| answer.rows.first().ok_or_else(|| odd(place)));
     let mut next = || rows.next().ok_or_else(|| odd(place))?;
     let others = next()?;
-    let company = match (get::<i64>(others, 0, place)?, get::<i64>(others, 1, place)?) {
-        (_, 1..) => Company::Somebody,
-        (0, _) => Company::Hidden,
-        _ => Company::Nobody,
+    let begun = number(get(next()?, 1, place)?, place)?;
+    let came = shared.comers().since_the_look_before(Instant::now(), begun, connections.opened());
+    let company = match (get::<i64>(others, 0, place)?, get::<i64>(others, 1, place)?, came) {
+        (_, 1.., _) | (_, _, Some(1..)) => Company::Somebody,
+        (0, ..) => Company::Hidden,
+        // Who comes and goes is seen by two looks.
+        (.., None) => Company::Untold,
+        (.., Some(0)) => Company::Nobody,
     };
     let mut strain = Strain { replicas: Replicas::Unknown, company, ..Strain::default() };
     if asked.active_sessions {
-        let running: String = get(next()?, 1, place)?;
-        strain.active_sessions = Some(running.parse::<u64>().map_err(|_| odd(place))?.saturating_sub(1));
+        strain.active_sessions = Some(number(get(next()?, 1, place)?, place)?.saturating_sub(1));
     }
     if asked.veto.is_some() {
         strain.vetoed = Some(no(get(next()?, 0, place)?, place)?);
     }
     Ok(strain)
+}
+
+/// A variable of the server's state.
+fn number(value: String, place: &str) -> Result<u64, Fault> {
+    value.parse().map_err(|_| odd(place))
 }
 
 /// Whether the operator's statement says no: a number that is not 0; truths are numbers here.
