@@ -2,7 +2,7 @@
 # programs are those that Maven Central has for tests of Java projects.
 # shellcheck shell=bash
 
-# Kind, version and the sum of its archive.
+# Kind, version and the sum of its archive; and a word where it has to be refused.
 versions=(
   "postgres 13.23.0 0713b8a6dbe13440718ea789eefca6ae562b004bc0541d9c21d20300529c1db2"
   "postgres 14.24.0 2722d05eb22c671104c9918d59d8ba9f5656898f5452a0207bb4cce21eef5dc4"
@@ -10,7 +10,7 @@ versions=(
   "postgres 16.15.0 653abc065c682b85d3da50168fb95dc524bd85426cdec9ce3695a550ef431df2"
   "postgres 17.11.0 0dd7b72b6f335b8ecfb355fa24c5781e8a93edd09880bb77eb52ebbf29b3e96d"
   "postgres 18.6.0 008ee189eaa7ca2b58bd01dd950291e638b998392cf982297acd4779ec898ac1"
-  "mariadb 10.11.5 b9775a3256caa0d97698f7512587db43dbcec57b242cc3a70bf7bc6ddcc4a9f8"
+  "mariadb 10.11.5 b9775a3256caa0d97698f7512587db43dbcec57b242cc3a70bf7bc6ddcc4a9f8 refused"
   "mariadb 11.4.5 5c6dcab86a79b6cd6b8957ce48a66a97312150ee86fab8ae658495ab09841854"
 )
 
@@ -24,7 +24,7 @@ version_archive() {
 
 # long_versions [--rounds N] [VERSION..]: every version, or those that begin so.
 long_versions() {
-  local rounds=50 chosen='' one kind version sum
+  local rounds=50 chosen='' one kind version sum refused
   while [ $# -gt 0 ]; do
     case "$1" in
       --rounds) rounds="${2:?a number}"; shift ;;
@@ -36,12 +36,12 @@ long_versions() {
   build_once
   postgres_tests="$(connector_tests postgres)" mariadb_tests="$(connector_tests mysql)"
   for one in "${versions[@]}"; do
-    read -r kind version sum <<<"$one"
+    read -r kind version sum refused <<<"$one"
     if [ -n "$chosen" ] && ! grep -qE "^(${chosen#|})" <<<"$version"; then continue; fi
     stage "fetch $kind $version" fetch_version "$kind" "$version" "$sum"
     [ -e "$cache/versions/$kind-$version.jar" ] || continue
-    stage "$kind $version" with_version "$kind" "$version" "${kind}_version_tests"
-    [ "$rounds" -eq 0 ] || stage "crash $kind $version" with_version "$kind" "$version" crash "$kind" --rounds "$rounds"
+    stage "$kind $version" with_version "$kind" "$version" "${kind}_${refused:-version}_tests"
+    [ "$rounds" -eq 0 ] || [ -n "$refused" ] || stage "crash $kind $version" with_version "$kind" "$version" crash "$kind" --rounds "$rounds"
     stop_version "$work/versions/$kind-$version"
     rm -rf "$work/versions/$kind-$version"
   done
@@ -149,6 +149,11 @@ postgres_version_tests() {
 # Clusters are of Debian's version.
 mariadb_version_tests() {
   "$mariadb_tests" --skip conformance::mysql --skip cluster:: --skip nodes::
+}
+
+# What nobody shall work on is told so, and that is all.
+mariadb_refused_tests() {
+  "$mariadb_tests" documents::
 }
 
 # connector_tests NAME: the program that cargo made of a connector's tests.

@@ -3,6 +3,7 @@
 mod advice;
 mod conditions;
 mod copies;
+mod documents;
 mod group;
 mod jobs;
 mod keys;
@@ -47,7 +48,9 @@ pub(crate) async fn look(shared: &Shared, step: &Step) -> Result<Vec<Finding>, F
     let mariadb = shared.looked.flavour.is_mariadb();
     findings.extend(advice::look(&mut held, step, &looked, mariadb, database).await?);
     if findings.iter().all(|finding| finding.blocking_cause().is_none()) {
-        findings.extend(trial::look(&mut held, step, &shared.query(step)?, &place).await?);
+        let query = shared.query(step)?;
+        findings.extend(documents::look(&mut held, &query, shared.looked.facts.known.name, &place).await?);
+        findings.extend(trial::look(&mut held, step, &query, &place).await?);
     }
     held.give_back();
     Ok(findings)

@@ -187,6 +187,12 @@ impl Query {
         &self.predicate
     }
 
+    /// Whether texts inside JSON are compared.
+    pub(crate) fn unquotes(&self) -> bool {
+        let pending = self.writes.as_ref().map(Writes::pending_text).unwrap_or_default();
+        [self.predicate.as_str(), pending].iter().any(|text| text.contains(json::UNQUOTE))
+    }
+
     /// The columns that hold the key.
     pub(crate) fn key(&self) -> &[Column] {
         &self.key

@@ -100,6 +100,11 @@ impl Writes {
         Ok(Some(format!("{} = {value}", of(&column.name))))
     }
 
+    /// Whether the server has something of its own to write, as a condition.
+    pub(super) fn pending_text(&self) -> &str {
+        &self.pending
+    }
+
     /// The assignments, where the carried rows hold the computed values as texts. Columns of `kept` stay as they are
     /// against the engine's will.
     fn assignments(&self, computed: &[Column], kept: &[String]) -> String {

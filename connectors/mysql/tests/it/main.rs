@@ -9,6 +9,7 @@ mod conformance;
 mod connecting;
 mod control;
 mod describing;
+mod documents;
 mod due;
 mod faults;
 mod fixture;
