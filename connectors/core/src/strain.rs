@@ -41,7 +41,7 @@ pub enum Company {
     Nobody,
     /// Somebody.
     Somebody,
-    /// Others are connected, and the role is not shown what they do.
+    /// Others are connected, and it is not shown what they do: to this role, or to nobody.
     Hidden,
 }
 

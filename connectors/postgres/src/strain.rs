@@ -23,22 +23,30 @@ const STANDBYS: &str = "\
 with standby as (select r.replay_lsn, r.replay_lag from pg_stat_replication r where r.state in ('streaming', 'catchup') \
   and not exists (select from pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical'))";
 
-/// Sessions at work but for our own; no number where the role is not shown what others do.
-const ACTIVE: &str = "\
-select case when coalesce(bool_and(a.state is not null), true) then count(*) filter (where a.state = 'active') end \
-from pg_stat_activity a where a.backend_type = 'client backend' \
-  and a.application_name is distinct from current_setting('application_name')";
+/// Sessions of clients, as far as a role can tell: of what it is not shown it knows neither what it is nor what it does, but
+/// what serves no client has no database, or no user. A session that is only beginning has no user yet either.
+const CLIENTS: &str = "\
+(select a.* from pg_stat_activity a where coalesce(a.backend_type, 'client backend') = 'client backend' \
+  and a.datid is not null and a.usesysid is not null) a";
 
-/// Sessions of others whose doings the role is not shown, and those that do something or did within the time between two
-/// looks. Ours are left out by the numbers of their processes: what they are called they say in transactions only, and what
-/// a pooler keeps for us is taken for somebody else's. A session that is only beginning has no user yet.
+/// Sessions at work but for our own; no number where the role is not shown what others do, or a session does not say it.
+fn active() -> String {
+    format!(
+        "select case when coalesce(bool_and(coalesce(a.state, 'disabled') <> 'disabled'), true) \
+           then count(*) filter (where a.state = 'active') end \
+         from {CLIENTS} where a.application_name is distinct from current_setting('application_name')"
+    )
+}
+
+/// Sessions of others whose doings the role is not shown, or that say nothing because `track_activities` is off for them, and
+/// those that do something or did within the time between two looks. Ours are left out by the numbers of their processes:
+/// what they are called they say in transactions only, and what a pooler keeps for us is taken for somebody else's.
 fn company(ours: &[u64]) -> String {
     let ours: Vec<String> = ours.iter().map(u64::to_string).collect();
     format!(
-        "select count(*) filter (where a.state is null and a.usesysid is not null), \
+        "select count(*) filter (where coalesce(a.state, 'disabled') = 'disabled'), \
            count(*) filter (where a.state = 'active' or a.state_change > clock_timestamp() - interval '2 seconds') \
-         from pg_stat_activity a where a.backend_type = 'client backend' and a.pid <> pg_backend_pid() \
-           and a.pid::int8 <> all ('{{{}}}'::int8[])",
+         from {CLIENTS} where a.pid <> pg_backend_pid() and a.pid::int8 <> all ('{{{}}}'::int8[])",
         ours.join(",")
     )
 }
@@ -49,7 +57,7 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
     let company = company(&shared.link.context.connections.numbers());
     let mut asks = vec![Sql::new(format!("{STANDBYS} {LOOK}"), vec![]), Sql::new(company, vec![])];
     if asked.active_sessions {
-        asks.push(Sql::new(ACTIVE, vec![]));
+        asks.push(Sql::new(active(), vec![]));
     }
     if let Some(veto) = &asked.veto {
         asks.push(Sql::new(format!("select ({veto})::text"), vec![]));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
 
 mod blind;
+mod company;
 mod conditions;
 mod conformance;
 mod control;

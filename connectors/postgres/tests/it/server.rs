@@ -37,6 +37,11 @@ impl Server {
         SERVER.get_or_init(Self::own)
     }
 
+    /// A server of one test's own: what goes on there concerns nobody else.
+    pub(crate) fn of_its_own() -> Self {
+        Self::own()
+    }
+
     fn given(url: &str) -> Self {
         let config: tokio_postgres::Config = url.parse().expect("FORGETD_TEST_POSTGRES_URL");
         let tokio_postgres::config::Host::Tcp(host) = &config.get_hosts()[0] else { panic!("a URL with a TCP host") };
