@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::run::Progress;
+use crate::run::{Begun, Progress};
 
 /// A bar on standard error, if that is a terminal.
 #[derive(Default)]
@@ -15,21 +15,22 @@ pub struct Bar(RefCell<Option<ProgressBar>>);
 // === impl Bar ===
 
 impl Progress for Bar {
-    fn begin(&self, rule: &str, due: u64, exact: bool) {
+    fn begin(&self, rule: &str, begun: &Begun<'_>) {
         if !std::io::stderr().is_terminal() {
             return;
         }
-        let bar = if exact { ProgressBar::new(due) } else { ProgressBar::no_length() };
+        let bar = if begun.exact { ProgressBar::new(begun.due) } else { ProgressBar::no_length() };
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
         let template = "{msg} {bar:30} {human_pos} of {human_len} rows  {per_sec}  {eta}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar.set_message(rule.to_owned());
+        bar.set_position(begun.changed);
         *self.0.borrow_mut() = Some(bar);
     }
 
-    fn batch(&self, _rule: &str, changed: u64, _took: Duration) {
+    fn batch(&self, _rule: &str, _rows: u64, changed: u64, _took: Duration) {
         if let Some(bar) = self.0.borrow().as_ref() {
             bar.set_position(changed);
         }

@@ -2,12 +2,13 @@
 //!
 //! Reads only. `start` turns what is found here into a refusal, `recover` into a way on.
 
-use forgetd_connector::{Cause, Control, Head};
+use forgetd_connector::{Cause, Control, ControlState, Head, HeadPlace, HeadState};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::log::{Checkpoint, Tail, VerifierKey, checkpoint};
 use super::memory::{self, Databases, Memory};
+use super::own::Known;
 use super::store::{DatabaseStore, Folder, FolderStore, Store};
 use super::walk::walk;
 use super::{EvidenceFault, RelayConfig, StoreAt, lanes};
@@ -41,6 +42,8 @@ pub(super) struct Assessment {
     pub(super) lost: Option<EvidenceFault>,
     /// The head row is not where it was written, though nothing contradicts it.
     pub(super) moved: Option<EvidenceFault>,
+    /// The head row was written on an earlier timeline, and nothing that this process remembers is missing.
+    pub(super) promoted: bool,
     /// Databases whose receipts are older than the log.
     pub(super) restored: Vec<EvidenceFault>,
     /// The newest checkpoint that anybody knows.
@@ -105,7 +108,7 @@ pub(super) async fn assess(
     config: &RelayConfig,
     key: &crate::keys::EvidenceKey,
     databases: &Databases<'_>,
-    own: Option<Head>,
+    own: &Known,
 ) -> Result<Assessment, EvidenceFault> {
     let site = current(config, key, databases).await?;
     let mut found = look(config, site, databases, own).await?;
@@ -152,7 +155,7 @@ async fn look(
     config: &RelayConfig,
     site: Site,
     databases: &Databases<'_>,
-    own: Option<Head>,
+    own: &Known,
 ) -> Result<Assessment, EvidenceFault> {
     let remember = config.remember.as_ref().map(Folder::new);
     let (mut memories, away) =
@@ -162,7 +165,10 @@ async fn look(
     }
     let store = store(config, &site, databases)?;
     let (state, place) = (store.head().await?, store.place());
-    let in_place = state.as_ref().is_none_or(|state| state.in_place);
+    let (promoted, moved) = match &state {
+        Some(state) => whereabouts(state, control(databases, anchor(config))?, own, &place).await?,
+        None => (false, None),
+    };
     let head = state.map(|state| state.head);
     let outside = !memories.is_empty() || databases.len() > 1 || config.remember.is_some();
     let mut note = None;
@@ -177,8 +183,8 @@ async fn look(
         Err(fault) if head.is_none() => lost = lost.or(Some(fault)),
         Ok(None) | Err(_) => {}
     }
-    let own = own.filter(|own| own.origin == site.origin);
-    memories.extend(own.map(|head| Memory { head, place: "this process".into() }));
+    let own = own.head.as_ref().filter(|own| own.origin == site.origin);
+    memories.extend(own.map(|head| Memory { head: head.clone(), place: "this process".into() }));
     lost = lost.or_else(|| rolled_back(&memories, head.as_ref(), &place));
     let (mut tail, mut newest_at) = (None, None);
     if let (None, Some(head)) = (&lost, &head) {
@@ -188,11 +194,36 @@ async fn look(
         }
     }
     let newest = memories.iter().map(|memory| &memory.head).chain(&head).max_by_key(|head| head.size).cloned();
-    let moved = (!in_place).then(|| {
-        EvidenceFault::restored(place, "the head row is not in the table, server or timeline that it was written in")
-    });
     let (restored, anchored) = (Vec::new(), outside);
-    Ok(Assessment { site, head, tail, newest_at, lost, moved, restored, newest, note, anchored, foreign })
+    Ok(Assessment { site, head, tail, newest_at, lost, moved, promoted, restored, newest, note, anchored, foreign })
+}
+
+/// Whether a standby was promoted that misses nothing, or why the row is not where it was written. The outer error: nothing
+/// can be said of a log while a standby shows it.
+async fn whereabouts(
+    state: &HeadState,
+    control: &dyn Control,
+    own: &Known,
+    place: &str,
+) -> Result<(bool, Option<EvidenceFault>), EvidenceFault> {
+    let found = match state.place {
+        HeadPlace::Same => return Ok((false, None)),
+        HeadPlace::Standby => {
+            let found = "a standby shows the evidence log: what is missing there may only not have come yet";
+            return Err(EvidenceFault::new(Cause::ReadOnly, place, found));
+        }
+        HeadPlace::Other => "the head row is not in the table or server that it was written in",
+        HeadPlace::LaterTimeline => {
+            if let ControlState::Ready(generation) = control.inspect().await?
+                && own.is_all_there(&state.head, &generation, &control.newest().await?)
+            {
+                return Ok((true, None));
+            }
+            "the server went on under a later timeline than the head row's: whether a standby was promoted or a backup \
+             restored, and whether anything is missing, this process does not remember"
+        }
+    };
+    Ok((false, Some(EvidenceFault::restored(place, found))))
 }
 
 /// The log's own `log.vkey` names another key: whoever verifies with it would refuse what we sign. One that cannot be

@@ -1,5 +1,7 @@
 //! A quick look between two whole ones: is the log still where this process left it?
 
+use forgetd_connector::HeadPlace;
+
 use super::Relay;
 use super::assess::{anchor, store};
 use super::memory::Databases;
@@ -14,7 +16,7 @@ impl Relay {
         let Ok(state) = store.head().await else { return false };
         match (&log.head, state) {
             (None, None) => return true,
-            (Some(head), Some(state)) if state.in_place && state.head == *head => {}
+            (Some(head), Some(state)) if state.place == HeadPlace::Same && state.head == *head => {}
             _ => return false,
         }
         for (_, control) in databases.iter().filter(|(name, _)| *name != anchor(&self.config)) {

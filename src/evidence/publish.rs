@@ -1,6 +1,6 @@
 //! One commit of the log, and what became of it when its answer is lost.
 
-use forgetd_connector::{Append, Cause, Fault, Head, Published, fault_point};
+use forgetd_connector::{Append, Cause, Fault, Head, HeadPlace, HeadState, Published, fault_point};
 
 use super::EvidenceFault;
 use super::store::Store;
@@ -36,6 +36,8 @@ pub(super) async fn publish(store: &dyn Store, append: &Append, term: u64) -> Re
 async fn settled(store: &dyn Store, append: &Append, mut fault: Fault) -> Result<(), EvidenceFault> {
     for _ in 0..LOOKS_MAX {
         match store.head().await {
+            // What is missing there may only not have come yet.
+            Ok(Some(HeadState { place: HeadPlace::Standby, .. })) => return Err(fault.into()),
             Ok(state) => {
                 let head = state.map(|state| state.head);
                 return if head.as_ref() == Some(&append.next) {

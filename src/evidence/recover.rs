@@ -159,7 +159,8 @@ impl<'a> Recovery<'a> {
         let renewed = renewed.into_iter().map(ToOwned::to_owned).collect();
         let mut log = if found.lost.is_some() || self.may_have_shrunk(&found).await? {
             let site = Site::of(&self.relay.config, &self.relay.key, found.site.number + 1)?;
-            let mut log = OpenLog { site, head: None, tail: Tail::default(), signed_at: None, _lock: lock };
+            let mut log =
+                OpenLog { site, head: None, tail: Tail::default(), promoted: false, signed_at: None, _lock: lock };
             self.begin_origin(&mut log, approval.term, first.as_ref()).await?;
             log
         } else {

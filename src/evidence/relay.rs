@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 
 use forgetd_connector::{Append, Cause, Head, LeafRow, Pending, fault_point};
 use jiff::Timestamp;
@@ -26,6 +25,7 @@ use super::assess::{self, Assessment, PAGE, Site, anchor, assess};
 use super::log::merkle::leaf_hash;
 use super::log::{Checkpoint, Tail};
 use super::memory::{self, Databases, is_away};
+use super::own::OwnMemory;
 use super::publish::publish;
 use super::store::{Folder, Store};
 use super::{EvidenceFault, Recovery};
@@ -59,21 +59,18 @@ pub struct Relay {
     pub(super) config: RelayConfig,
     pub(super) key: EvidenceKey,
     pub(super) open: Mutex<Option<OpenLog>>,
-    own: OwnHead,
+    own: OwnMemory,
     /// Entries that were added and that nobody was told of.
     untold: AtomicU64,
 }
-
-/// The newest head that this process committed or believed; no error takes it away, and no end of a lease. It is one more
-/// memory: whatever is put back under a running process is noticed, and no size gets a second root. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct OwnHead(Arc<std::sync::Mutex<Option<Head>>>);
 
 /// The log as this process knows it. Its head is a memory too: the store may not fall behind it.
 pub(super) struct OpenLog {
     pub(super) site: Site,
     pub(super) head: Option<Head>,
     pub(super) tail: Tail,
+    /// Whether the head row still names the timeline before a standby was promoted.
+    pub(super) promoted: bool,
     /// When its newest checkpoint was signed; where another process did, when the newest entry under it was made.
     pub(super) signed_at: Option<Timestamp>,
     /// Held as long as the folder is written.
@@ -117,13 +114,18 @@ impl Relay {
     /// A relay; nothing is read yet.
     pub fn new(config: RelayConfig, key: EvidenceKey) -> Result<Self, EvidenceFault> {
         Site::of(&config, &key, 1)?;
-        Ok(Self { config, key, open: Mutex::new(None), own: OwnHead::default(), untold: AtomicU64::new(0) })
+        Ok(Self { config, key, open: Mutex::new(None), own: OwnMemory::default(), untold: AtomicU64::new(0) })
     }
 
     /// The same with what this process remembers from relays before it.
     #[must_use]
-    pub fn remembering(self, own: OwnHead) -> Self {
+    pub fn remembering(self, own: OwnMemory) -> Self {
         Self { own, ..self }
+    }
+
+    /// What this process remembers.
+    pub fn own(&self) -> &OwnMemory {
+        &self.own
     }
 
     /// Re-derives the whole log and compares its head and its leaves with everything that remembers them. Refuses with
@@ -167,46 +169,6 @@ impl Relay {
         self.open.lock().await.as_ref().and_then(|log| log.signed_at)
     }
 
-    /// Whether the policy of this digest is stored beside the log.
-    pub async fn has_policy(&self, databases: &Databases<'_>, digest: &str) -> Result<bool, EvidenceFault> {
-        self.with_store(databases, async |store| Ok(store.read(&policy_path(digest)).await?.is_some())).await
-    }
-
-    /// Stores the policy in force beside the log, as `policy/<digest>.yaml`. The caller has replaced every literal.
-    pub async fn put_policy(&self, databases: &Databases<'_>, digest: &str, text: &str) -> Result<(), EvidenceFault> {
-        if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(EvidenceFault::new(Cause::Internal, "policy", "its digest is not a SHA-256 in hex"));
-        }
-        self.with_store(databases, async |store| store.put(&policy_path(digest), text.as_bytes()).await).await
-    }
-
-    /// What [`Relay::put_announced`] said under this path.
-    pub async fn announced(&self, databases: &Databases<'_>, path: &str) -> Result<Option<String>, EvidenceFault> {
-        let said = self.with_store(databases, async |store| store.read(path).await).await?;
-        Ok(said.map(|said| String::from_utf8_lossy(&said).trim_end().to_owned()))
-    }
-
-    /// Notes beside the log what its entries say, so that they need not be read for it; in place of what was noted there.
-    pub async fn put_announced(&self, databases: &Databases<'_>, path: &str, said: &str) -> Result<(), EvidenceFault> {
-        self.with_store(databases, async |store| store.put(path, format!("{said}\n").as_bytes()).await).await
-    }
-
-    /// Does something with the store of the open log. An error leaves the log closed.
-    async fn with_store<T>(
-        &self,
-        databases: &Databases<'_>,
-        work: impl AsyncFnOnce(&dyn Store) -> Result<T, EvidenceFault>,
-    ) -> Result<T, EvidenceFault> {
-        let mut open = self.open.lock().await;
-        let log = match open.take() {
-            Some(log) => log,
-            None => self.begin(databases).await?.0,
-        };
-        let done = work(&*assess::store(&self.config, &log.site, databases)?).await?;
-        *open = Some(log);
-        Ok(done)
-    }
-
     /// Removes receipts that were acknowledged more than `keep_secs` ago and that a copied checkpoint covers. With a
     /// folder they stay: they rebuild it when it is lost. Returns how many went.
     pub async fn prune(&self, databases: &Databases<'_>, keep_secs: u64) -> Result<u64, EvidenceFault> {
@@ -228,12 +190,19 @@ impl Relay {
         Ok(gone)
     }
 
-    async fn begin(&self, databases: &Databases<'_>) -> Result<(OpenLog, Started), EvidenceFault> {
+    pub(super) async fn begin(&self, databases: &Databases<'_>) -> Result<(OpenLog, Started), EvidenceFault> {
         let lock = self.lock().await?;
         let found = self.assess(databases).await?;
         let refused = found.lost.as_ref().or(found.moved.as_ref()).or(found.restored.first());
         if let Some(fault) = refused {
             return Err(fault.clone());
+        }
+        if found.promoted {
+            let place = anchor(&self.config);
+            tracing::warn!(
+                place,
+                "a standby was promoted: everything that this process remembers is there, and it goes on"
+            );
         }
         let anchored = found.anchored;
         let log = self.opened(found, lock);
@@ -246,20 +215,14 @@ impl Relay {
         }
         let head = log.head.clone();
         if let Some(head) = &head {
-            self.believe(head);
+            self.own.believe(head);
         }
         Ok((log, Started { head, anchored }))
     }
 
     /// Compares the log with everything that remembers it, this process too.
     pub(super) async fn assess(&self, databases: &Databases<'_>) -> Result<Assessment, EvidenceFault> {
-        let own = self.own.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        assess(&self.config, &self.key, databases, own).await
-    }
-
-    /// Remembers a head that was committed, or that agreed with every memory.
-    pub(super) fn believe(&self, head: &Head) {
-        *self.own.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(head.clone());
+        assess(&self.config, &self.key, databases, &self.own.known()).await
     }
 
     /// The lock of the folder, if the log lies in one.
@@ -275,6 +238,7 @@ impl Relay {
             site: found.site,
             head: found.head,
             tail: found.tail.unwrap_or_default(),
+            promoted: found.promoted,
             signed_at: found.newest_at,
             _lock: lock,
         }
@@ -295,6 +259,9 @@ impl Relay {
         databases: &Databases<'_>,
     ) -> Result<Relayed, EvidenceFault> {
         let mut relayed = Relayed::default();
+        if log.promoted {
+            self.restate(log, term, databases).await?;
+        }
         for _ in 0..self.groups_max(databases).await? {
             if self.group(log, term, databases, &mut relayed).await? == 0 {
                 break;
@@ -304,6 +271,20 @@ impl Relay {
             (relayed.size, relayed.root) = (head.size, hex::encode(head.root));
         }
         Ok(relayed)
+    }
+
+    /// Writes the same head again, so that its row names the timeline that it stands on now: whoever comes next remembers
+    /// nothing, and could not tell it from a restored one.
+    async fn restate(&self, log: &mut OpenLog, term: u64, databases: &Databases<'_>) -> Result<(), EvidenceFault> {
+        if let Some(head) = &log.head {
+            let store = assess::store(&self.config, &log.site, databases)?;
+            let (objects, superseded, leaves) = (vec![], vec![], vec![]);
+            let same = Append { expected: Some(head.clone()), next: head.clone(), leaves, objects, superseded };
+            publish(&*store, &same, term).await?;
+            store.settle(head).await?;
+        }
+        log.promoted = false;
+        Ok(())
     }
 
     /// As many groups as the receipts pending now can fill, and one more to see that none is left.
@@ -365,6 +346,7 @@ impl Relay {
                 if !self.key.verify_mac(&pending.key, &pending.body, &pending.mac) {
                     return Err(EvidenceFault::receipt(name, &pending.key, "was changed after forgetd wrote it"));
                 }
+                self.own.wrote(&pending.key);
                 waiting.push(Waiting { database, pending });
             }
         }
@@ -432,9 +414,10 @@ impl Relay {
             objects: growth.objects.into_iter().map(|(path, bytes)| (path.to_string(), bytes)).collect(),
             superseded: growth.superseded.iter().map(ToString::to_string).collect(),
         };
+        self.own.send(&append.next);
         publish(store, &append, term).await?;
         store.settle(&append.next).await?;
-        self.believe(&append.next);
+        self.own.believe(&append.next);
         self.untold.fetch_add(append.leaves.len() as u64, Ordering::Relaxed);
         log.tail = tail;
         log.head = Some(append.next.clone());
@@ -479,9 +462,4 @@ impl Relay {
     pub fn recovery<'a>(&'a self, databases: &'a Databases<'a>) -> Recovery<'a> {
         Recovery::new(self, databases)
     }
-}
-
-/// Where the policy of a digest is stored.
-fn policy_path(digest: &str) -> String {
-    format!("policy/{digest}.yaml")
 }

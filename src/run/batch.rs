@@ -251,17 +251,19 @@ async fn stands(commit: Commit, job: &Job<'_>, receipt: &Receipt) -> Result<(), 
 
 /// Turns a commit's answer into "done" (true: the connection was lost on the way) or the reason to stop.
 async fn settled(commit: Commit, job: &Job<'_>, receipt: &Receipt) -> Result<bool, Stopped> {
-    match commit {
-        Commit::Committed => Ok(false),
-        Commit::RolledBack(fault) => Err(Stopped::Fault(fault)),
-        Commit::Fenced => Err(Stopped::Fenced),
+    let reconnect = match commit {
+        Commit::Committed => false,
+        Commit::RolledBack(fault) => return Err(Stopped::Fault(fault)),
+        Commit::Fenced => return Err(Stopped::Fenced),
         Commit::Unknown(fault) => match job.control.settle_ours(receipt).await {
-            Settled::Present => Ok(true),
-            Settled::Absent => Err(Stopped::Fault(Fault { class: FaultClass::Disconnected, ..fault })),
-            Settled::Foreign => Err(Stopped::Fenced),
-            Settled::Unsettled => Err(Stopped::Unknown(fault)),
+            Settled::Present => true,
+            Settled::Absent => return Err(Stopped::Fault(Fault { class: FaultClass::Disconnected, ..fault })),
+            Settled::Foreign => return Err(Stopped::Fenced),
+            Settled::Unsettled => return Err(Stopped::Unknown(fault)),
         },
-    }
+    };
+    job.clerk.own.wrote(&receipt.key);
+    Ok(reconnect)
 }
 
 /// No write is sent past the lease's deadline on our own clock.

@@ -4,6 +4,7 @@ use forgetd_connector::{CursorMove, Generation, Receipt, ReceiptKey};
 use jiff::Timestamp;
 
 use crate::clock;
+use crate::evidence::OwnMemory;
 use crate::evidence::entry::{self, EntryBody, EntryError, EntryHead};
 use crate::keys::EvidenceKey;
 
@@ -22,6 +23,8 @@ pub struct Clerk<'a> {
     pub term: u64,
     /// The key whose derived key makes the MACs.
     pub key: &'a EvidenceKey,
+    /// Remembers receipts that stand.
+    pub own: &'a OwnMemory,
 }
 
 /// What one receipt is about.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Cause, Commit, Count, Fault, FaultClass, Finding, ForeignKey, LockWait, OnDelete, RunRow};
+use forgetd_connector::{
+    Cause, Commit, Count, Fault, FaultClass, Finding, ForeignKey, LockWait, OnDelete, RunRow, Settled,
+};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -27,6 +29,8 @@ pub(super) struct Opened<'a> {
     pub(super) row: RunRow,
     pub(super) findings: &'a [Finding],
     pub(super) resumed: bool,
+    /// What it came to before it broke off.
+    pub(super) before: Totals,
     /// Whether the sweep found more than one run takes.
     pub(super) more: bool,
 }
@@ -40,11 +44,13 @@ pub(super) async fn open(
 ) -> Result<(), Fault> {
     let sequence = site.control.next_sequence(&row.rule, NO_LANE).await?;
     let subject = Subject { rule: &row.rule, lane: NO_LANE, sequence, run: &row.run };
-    let receipt = session
-        .clerk(site)?
+    let clerk = session.clerk(site)?;
+    let receipt = clerk
         .receipt(&subject, started)
         .map_err(|error| Fault::new(FaultClass::Internal, "make receipt", site.name).with_detail(error.to_string()))?;
-    committed(site.control.open(row, &receipt).await, site.name)
+    committed(site.control.open(row, &receipt).await, site.name)?;
+    clerk.own.wrote(&receipt.key);
+    Ok(())
 }
 
 /// Closes a crashed run that cannot go on.
@@ -85,10 +91,8 @@ pub(super) async fn note_nothing_due(session: &Session<'_>, site: &Site<'_>, rul
 
 /// Walks the lane, again where that can help, recounts, and closes the run.
 pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut report: Report) -> Report {
-    let before = match already_changed(opened).await {
-        Ok(before) => before,
-        Err(fault) => return failed(report, &fault),
-    };
+    // They count against its cap.
+    let before = opened.before.gone;
     let (mut walked, mut halt) = first_walk(opened, pace, before).await;
     // Rows that went before a crash free others as well.
     let (mut walks, mut changed) = (1, before + walked.changed + walked.adopted);
@@ -184,25 +188,17 @@ async fn recount(opened: &Opened<'_>) -> Result<Option<u64>, Fault> {
     }
 }
 
-/// Rows the run had changed before it crashed: they count against its cap.
-async fn already_changed(opened: &Opened<'_>) -> Result<u64, Fault> {
-    if !opened.resumed {
-        return Ok(0);
-    }
-    Ok(totals(opened.site, &opened.row.run).await?.gone)
-}
-
 /// What a run's batches came to.
-#[derive(Default)]
-struct Totals {
-    changed: u64,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) changed: u64,
     /// The same, and of seals that were adopted every row that is gone: who changed it is not known.
-    gone: u64,
+    pub(super) gone: u64,
     batches: u64,
 }
 
 /// Sums over the run's batch receipts.
-async fn totals(site: &Site<'_>, run: &str) -> Result<Totals, Fault> {
+pub(super) async fn totals(site: &Site<'_>, run: &str) -> Result<Totals, Fault> {
     let bodies = site.control.batches(run).await?;
     let mut totals = Totals { batches: bodies.len() as u64, ..Totals::default() };
     for body in &bodies {
@@ -311,25 +307,28 @@ async fn close(opened: &Opened<'_>, halt: Option<&Halt>, report: Report) -> Repo
 
 async fn write_end(session: &Session<'_>, site: &Site<'_>, row: &RunRow, finished: RunFinished) -> Result<(), Fault> {
     let body = EntryBody::RunFinished(finished);
+    let clerk = session.clerk(site)?;
     let mut tries = 0;
     loop {
         tries += 1;
         let sequence = site.control.next_sequence(&row.rule, NO_LANE).await?;
         let subject = Subject { rule: &row.rule, lane: NO_LANE, sequence, run: &row.run };
-        let receipt = session.clerk(site)?.receipt(&subject, &body).map_err(|error| {
+        let receipt = clerk.receipt(&subject, &body).map_err(|error| {
             Fault::new(FaultClass::Internal, "make receipt", site.name).with_detail(error.to_string())
         })?;
-        match site.control.close(row, &receipt).await {
+        let commit = match site.control.close(row, &receipt).await {
             Commit::Unknown(fault) => match site.control.settle_ours(&receipt).await {
-                forgetd_connector::Settled::Present => return Ok(()),
+                Settled::Present => Commit::Committed,
                 // What has its place keeps it from coming late: the next try takes the place behind, or meets the fence.
-                forgetd_connector::Settled::Absent | forgetd_connector::Settled::Foreign if tries < CLOSE_TRIES_MAX => {
-                }
-                forgetd_connector::Settled::Foreign => return committed(Commit::Fenced, site.name),
-                _ => return Err(fault),
+                Settled::Absent | Settled::Foreign if tries < CLOSE_TRIES_MAX => continue,
+                Settled::Foreign => Commit::Fenced,
+                Settled::Absent | Settled::Unsettled => return Err(fault),
             },
-            other => return committed(other, site.name),
-        }
+            answered => answered,
+        };
+        committed(commit, site.name)?;
+        clerk.own.wrote(&receipt.key);
+        return Ok(());
     }
 }
 

@@ -39,7 +39,7 @@ pub use databases::{Databases, Reach};
 pub use observe::observe;
 pub use outcome::Outcome;
 pub use pace::Pace;
-pub use progress::{Progress, Quiet};
+pub use progress::{Begun, Progress, Quiet};
 pub use report::{Report, Skipped};
 pub(crate) use session::relay;
 pub use session::signing_key;

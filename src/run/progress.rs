@@ -7,10 +7,12 @@ use crate::throttle::PauseReason;
 
 /// A listener. It is called between batches and must not block.
 pub trait Progress {
-    /// A run begins, with this many rows due (at least, where counting stopped early).
-    fn begin(&self, rule: &str, due: u64, exact: bool);
-    /// A batch was committed, `took` after it began; `changed` rows so far.
-    fn batch(&self, rule: &str, changed: u64, took: Duration);
+    /// A run begins, or goes on.
+    fn begin(&self, rule: &str, begun: &Begun<'_>);
+    /// A batch was committed, `took` after it began: it changed `rows`, and the run `changed` so far.
+    fn batch(&self, rule: &str, rows: u64, changed: u64, took: Duration);
+    /// Rows of a batch were changed that an earlier holder had left open.
+    fn adopted(&self, _rule: &str, _rows: u64) {}
     /// A batch was not committed, and this became of it; the run may go on.
     fn uncommitted(&self, _rule: &str, _result: BatchResult) {}
     /// The run ended.
@@ -27,6 +29,19 @@ pub trait Progress {
     fn append_failed(&self) {}
 }
 
+/// What is known of a run when it begins, or goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Begun<'a> {
+    /// The run.
+    pub run: &'a str,
+    /// Rows that were due when it began; at least so many, where counting stopped early.
+    pub due: u64,
+    /// Whether that number is exact.
+    pub exact: bool,
+    /// Rows that it has changed already.
+    pub changed: u64,
+}
+
 /// Tells nobody.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quiet;
@@ -34,7 +49,7 @@ pub struct Quiet;
 // === impl Quiet ===
 
 impl Progress for Quiet {
-    fn begin(&self, _rule: &str, _due: u64, _exact: bool) {}
-    fn batch(&self, _rule: &str, _changed: u64, _took: Duration) {}
+    fn begin(&self, _rule: &str, _begun: &Begun<'_>) {}
+    fn batch(&self, _rule: &str, _rows: u64, _changed: u64, _took: Duration) {}
     fn end(&self, _rule: &str) {}
 }

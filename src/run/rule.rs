@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::close::{self, Opened};
+use super::close::{self, Opened, Totals};
 use super::job::Job;
 use super::keyed;
 use super::resume;
 use super::sweep::{self, Swept};
 use super::watch::Watcher;
-use super::{Pace, Report, Session, Site, Verdict};
+use super::{Begun, Pace, Report, Session, Site, Verdict};
 use crate::evidence::entry::{EntryBody, RunStarted};
 use crate::guard::{Book, Seen};
 use crate::rules::{Mode, Rule, Transform};
@@ -387,14 +387,18 @@ async fn act(
     };
     let started = started(session, site, rule, &looked, &row, &report);
     let resumed = looked.resumed.is_some();
+    let before = if resumed { close::totals(site, &row.run).await? } else { Totals::default() };
     if resumed {
         session.note(site, &rule.name, &row.run, &started).await?;
     } else {
         close::open(session, site, &row, &started).await?;
     }
-    pace.progress.begin(&rule.name, report.due.unwrap_or_default(), report.due_exact);
+    // What was due when it began: all that went meanwhile was.
+    report.due = report.due.map(|due| due + before.gone);
+    let (run, due) = (report.run_id.as_str(), report.due.unwrap_or_default());
+    pace.progress.begin(&rule.name, &Begun { run, due, exact: report.due_exact, changed: before.changed });
     let more = looked.swept.more;
-    let opened = Opened { session, site, job: &job, row, findings: &looked.findings, resumed, more };
+    let opened = Opened { session, site, job: &job, row, findings: &looked.findings, resumed, before, more };
     let report = Box::pin(watched(site, pace, close::walk_and_close(&opened, pace, report))).await;
     pace.progress.end(&rule.name);
     let goes_on = report.cause.is_some_and(Cause::goes_on);

@@ -16,6 +16,7 @@ use super::clerk::{Clerk, Subject};
 use super::job::{Job, named};
 use super::keyed;
 use super::late::Late;
+use super::progress::Progress;
 use super::pseudonyms::Pseudonyms;
 use crate::evidence::entry::{Batch, EntryBody, SealedCounts};
 use crate::lease::Claim;
@@ -33,6 +34,7 @@ pub(super) struct SealedRule<'a> {
     pub(super) control: &'a dyn Control,
     pub(super) clerk: Clerk<'a>,
     pub(super) pseudonyms: &'a Pseudonyms,
+    pub(super) progress: &'a dyn Progress,
     /// Whether the rule may act under its definition; else a seal is only looked at.
     pub(super) approved: bool,
 }
@@ -46,7 +48,10 @@ pub(super) async fn take_over(sealed: &SealedRule<'_>, policy: &Policy, claim: &
         let subject = Subject { rule, lane: LANE, sequence, run: "" };
         let receipt = receipt(&sealed.clerk, &subject, &EntryBody::Takeover {})?;
         match sealed.control.append(&receipt).await {
-            Commit::Committed => return Ok(()),
+            Commit::Committed => {
+                sealed.clerk.own.wrote(&receipt.key);
+                return Ok(());
+            }
             // Somebody sealed at this sequence, or a later holder is there; the next adoption tells which.
             Commit::Fenced => {}
             Commit::RolledBack(fault) | Commit::Unknown(fault) => return Err(fault),
@@ -77,6 +82,7 @@ async fn adopt(sealed: &SealedRule<'_>, policy: &Policy, claim: &Claim) -> Resul
             None => (everything_gone(&open), None),
         };
         unseal(sealed.control, &sealed.clerk, &open, intent.as_ref(), &finished).await?;
+        sealed.progress.adopted(&sealed.rule.name, finished.outcome.changed);
         adopted.gone += finished.outcome.gone;
         adopted.refused = adopted.refused.or(refused);
     }
@@ -94,7 +100,7 @@ pub(super) async fn close_orphans(control: &dyn Control, clerk: &Clerk<'_>, poli
 }
 
 /// Adopts the seal of a run that met a fault between its own seal and unseal.
-pub(super) async fn adopt_own(job: &Job<'_>) -> Result<Adopted, Fault> {
+pub(super) async fn adopt_own(job: &Job<'_>, progress: &dyn Progress) -> Result<Adopted, Fault> {
     let clerk = Clerk { generation: job.clerk.generation.clone(), ..job.clerk };
     let sealed = SealedRule {
         rule: job.rule,
@@ -102,6 +108,7 @@ pub(super) async fn adopt_own(job: &Job<'_>) -> Result<Adopted, Fault> {
         control: job.control,
         clerk,
         pseudonyms: job.pseudonyms,
+        progress,
         approved: true,
     };
     adopt(&sealed, job.policy, job.claim).await

@@ -188,6 +188,7 @@ impl<'a> Session<'a> {
             generation: site.generation()?.clone(),
             term: self.tenure.claim.term(),
             key: self.key,
+            own: self.tenure.relay.own(),
         })
     }
 
@@ -229,10 +230,13 @@ impl<'a> Session<'a> {
             Fault::new(FaultClass::Internal, "make receipt", site.name).with_detail(error.to_string())
         })?;
         match site.control.append(&receipt).await {
-            Commit::Committed => Ok(()),
-            Commit::Fenced => Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "append entry", site.name)),
-            Commit::RolledBack(fault) | Commit::Unknown(fault) => Err(fault),
+            Commit::Committed => self.tenure.relay.own().wrote(&receipt.key),
+            Commit::Fenced => {
+                return Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "append entry", site.name));
+            }
+            Commit::RolledBack(fault) | Commit::Unknown(fault) => return Err(fault),
         }
+        Ok(())
     }
 
     /// Brings to an end what earlier holders left open: seals, and runs of rules that are no longer there.
@@ -260,6 +264,7 @@ impl<'a> Session<'a> {
                 control: site.control,
                 clerk: self.clerk(site)?,
                 pseudonyms: &self.pseudonyms,
+                progress: self.progress,
                 approved: self.book(rule).await?.approves(&rule.digest()),
             };
             match seals::take_over(&sealed, &self.config.policy, &self.tenure.claim).await {

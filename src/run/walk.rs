@@ -333,7 +333,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             self.done.longest_tx = self.done.longest_tx.max(batched.open);
             self.pace.backlog.set(self.pace.backlog.get() + 1);
             let changed = changed_before + self.done.changed;
-            self.pace.progress.batch(&self.job.rule.name, changed, batched.open);
+            self.pace.progress.batch(&self.job.rule.name, batched.changed, changed, batched.open);
         }
         batched.next
     }
@@ -407,7 +407,7 @@ impl<'a, 'j> Walk<'a, 'j> {
         let adopted = loop {
             let open = fault.clone();
             self.pause(fault).await.map_err(|_| Halt::SealOpen(open))?;
-            fault = match seals::adopt_own(self.job).await {
+            fault = match seals::adopt_own(self.job, self.pace.progress).await {
                 Ok(adopted) => break adopted,
                 Err(fault) => match fault.class {
                     FaultClass::Blocked(Cause::Fenced) => return Err(Halt::Fenced),

@@ -18,7 +18,7 @@ use super::source::Source;
 use super::{follow, pauses, source};
 use crate::board::{Board, Role};
 use crate::config::{Config, LoadOptions, Problems};
-use crate::evidence::OwnHead;
+use crate::evidence::OwnMemory;
 use crate::telemetry::metrics::Metrics;
 use crate::{clock, http, shutdown};
 
@@ -90,8 +90,8 @@ pub(super) struct Daemon {
     pub(super) free_since: Cell<Option<Instant>>,
     /// The request by which this process last said which policy it has.
     pub(super) said: RefCell<String>,
-    /// The evidence log's head, as this process last knew it.
-    pub(super) own: OwnHead,
+    /// What this process remembers of the evidence log and its receipts.
+    pub(super) own: OwnMemory,
     /// When it started.
     pub(super) started: Timestamp,
     /// This process's share of waits that are spread, from 0 to 1.
@@ -172,7 +172,7 @@ impl Daemon {
             observed: RefCell::default(),
             free_since: Cell::new(None),
             said: RefCell::default(),
-            own: OwnHead::default(),
+            own: OwnMemory::default(),
             started: clock::now(),
             spread: share(),
         }

@@ -97,8 +97,9 @@ impl Daemon {
         self.board.send_modify(|board| board.databases.entry(database.to_owned()).or_default().throttled = found);
     }
 
-    /// A batch was committed.
-    pub(super) fn batch(&self, rule: &str, changed: u64, took: Duration) {
+    /// A batch was committed: it changed so many rows, and its run so many by now.
+    pub(super) fn batch(&self, rule: &str, rows: u64, changed: u64, took: Duration) {
+        self.changed(rule, rows);
         if let Some(database) = self.database_of(rule) {
             self.metrics.batch(&database, Some(took.as_secs_f64()), BatchResult::Committed);
         }
@@ -107,6 +108,13 @@ impl Daemon {
                 running.changed = changed;
             }
         });
+    }
+
+    /// Rows were changed under a rule.
+    pub(super) fn changed(&self, rule: &str, rows: u64) {
+        if let Some(action) = self.board.borrow().rules.get(rule).map(|state| state.action) {
+            self.metrics.changed(rule, action, rows);
+        }
     }
 
     /// A batch was not committed.

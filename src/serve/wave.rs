@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::keys::EvidenceKey;
 use crate::rules::Rule;
 use crate::run::standing::Standing;
-use crate::run::{Databases, Firing, Progress, Refused, Report, Session, Sites, Tenure, Told, Turn};
+use crate::run::{Begun, Databases, Firing, Progress, Refused, Report, Session, Sites, Tenure, Told, Turn};
 use crate::telemetry::metrics::BatchResult;
 use crate::throttle::PauseReason;
 use crate::{app, clock, preflight};
@@ -198,12 +198,18 @@ impl Told for Hearing<'_> {
 }
 
 impl Progress for Hearing<'_> {
-    fn begin(&self, rule: &str, due: u64, exact: bool) {
-        self.daemon.running(rule, Some(Running { due, exact, changed: 0 }));
+    fn begin(&self, rule: &str, begun: &Begun<'_>) {
+        let Begun { run, due, exact, changed } = *begun;
+        self.daemon.metrics.begun(rule, run, changed);
+        self.daemon.running(rule, Some(Running { due, exact, changed }));
     }
 
-    fn batch(&self, rule: &str, changed: u64, took: Duration) {
-        self.daemon.batch(rule, changed, took);
+    fn batch(&self, rule: &str, rows: u64, changed: u64, took: Duration) {
+        self.daemon.batch(rule, rows, changed, took);
+    }
+
+    fn adopted(&self, rule: &str, rows: u64) {
+        self.daemon.changed(rule, rows);
     }
 
     fn uncommitted(&self, rule: &str, result: BatchResult) {

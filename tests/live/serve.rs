@@ -9,6 +9,7 @@ mod days;
 #[path = "../crash/dice.rs"]
 mod dice;
 mod ending;
+mod failover;
 mod late;
 mod outages;
 mod page;

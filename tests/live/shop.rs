@@ -30,6 +30,15 @@ pub(crate) fn create_on(server: &Server, due: u64, fresh: u64) -> Session {
     session
 }
 
+/// `count` more sessions there from the number `first` on, last seen so many days ago.
+pub(crate) fn add_on(session: &Session, first: u64, count: u64, days: u64) {
+    session.exec(&format!(
+        "insert into web_session select n, timezone('utc', now()) - interval '{days} days'
+         from generate_series({first}, {}) n",
+        first + count - 1
+    ));
+}
+
 /// Rows of that table.
 pub(crate) fn rows_on(session: &Session) -> u64 {
     session.rows("select count(*) from web_session")[0][0].as_ref().expect("a count").parse().expect("a number")

@@ -35,7 +35,8 @@ fn a_killed_run_is_resumed_with_its_id_and_cutoff() {
         }
         // Due since the first start only: the frozen cutoff leaves it for the next run.
         let report = program.call(&["run", "--json", "--wait", "60s"]).expect(0).lines()[0].clone();
-        assert_eq!((&report["changed"], &report["left"]), (&DUE.into(), &0.into()), "{report}");
+        let all = (&report["due"], &report["changed"], &report["left"]);
+        assert_eq!(all, (&DUE.into(), &DUE.into(), &0.into()), "{report}");
         assert_eq!(shop::rows(database), FRESH);
         one_run(&program);
     });

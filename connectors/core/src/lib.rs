@@ -62,7 +62,7 @@ pub use error::{Commit, Fault, FaultClass};
 pub use finding::{Finding, Severity};
 pub use lane::{AtomicLane, Deadline, Endless, Lane, LaneClaim, SealedLane, in_time};
 pub use lease::{Acquired, FenceRaise, Lease, LeaseClaim, Leases};
-pub use log::{Append, Head, HeadState, LeafKey, LeafRow, LogStore, Published};
+pub use log::{Append, Head, HeadPlace, HeadState, LeafKey, LeafRow, LogStore, Published};
 pub use measure::{Count, Measure, Outside, RowCap};
 pub use notice::Notice;
 pub use path::{Path, PathError, PathFault, PathStep};

@@ -20,8 +20,22 @@ pub struct Head {
 pub struct HeadState {
     /// The committed head.
     pub head: Head,
-    /// Whether the table, server and timeline that the row names are the ones it is read from. False after a restore.
-    pub in_place: bool,
+    /// Where it is read.
+    pub place: HeadPlace,
+}
+
+/// Where a head row is read, as against where it says that it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadPlace {
+    /// In the table, server and timeline that it names.
+    Same,
+    /// On a standby: what is missing there may only not have come yet.
+    Standby,
+    /// In the same table of the same server's data, which went on under a later timeline: a standby was promoted, or a
+    /// backup was rolled forward to a point in time. Only who remembers what was written can tell one from the other.
+    LaterTimeline,
+    /// In another one: it was restored.
+    Other,
 }
 
 /// The key of a leaf is its receipt's key.

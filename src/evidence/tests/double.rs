@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use forgetd_connector::{
     Acquired, Append, Commit, Control, ControlState, Cursor, Deadline, Fault, FaultClass, FenceRaise, Generation, Head,
-    HeadState, Installed, Key, LeafKey, LeafRow, Lease, LeaseClaim, Leases, LogStore, OpenSeal, Pending, Published,
-    Receipt, ReceiptKey, Receipts, RequestRow, RequestState, Requests, Rulebook, RulebookRow, RunRow, Runs, SealEnd,
-    Settled, Stamp, StandingRow, Standings,
+    HeadPlace, HeadState, Installed, Key, LeafKey, LeafRow, Lease, LeaseClaim, Leases, LogStore, OpenSeal, Pending,
+    Published, Receipt, ReceiptKey, Receipts, RequestRow, RequestState, Requests, Rulebook, RulebookRow, RunRow, Runs,
+    SealEnd, Settled, Stamp, StandingRow, Standings,
 };
 
 /// One set of control tables.
@@ -25,6 +25,8 @@ pub(super) struct Double {
 pub(super) enum Lost {
     Done,
     Undone,
+    /// It was done, and nobody answers any more.
+    Away,
 }
 
 /// Everything in the tables: what a dump would hold.
@@ -33,7 +35,7 @@ pub(super) struct Tables {
     pub(super) generation: Generation,
     pub(super) receipts: BTreeMap<ReceiptKey, (Receipt, Option<u64>)>,
     pub(super) heads: BTreeMap<String, Head>,
-    pub(super) in_place: bool,
+    pub(super) place: HeadPlace,
     pub(super) objects: BTreeMap<(String, String), Vec<u8>>,
     pub(super) leaves: BTreeMap<LeafKey, LeafRow>,
     pub(super) copies: BTreeMap<String, Head>,
@@ -52,7 +54,7 @@ impl Double {
             generation: generation(),
             receipts: BTreeMap::new(),
             heads: BTreeMap::new(),
-            in_place: true,
+            place: HeadPlace::Same,
             objects: BTreeMap::new(),
             leaves: BTreeMap::new(),
             copies: BTreeMap::new(),
@@ -181,7 +183,7 @@ fn newest<'a>(keys: impl Iterator<Item = &'a ReceiptKey>) -> Vec<ReceiptKey> {
 impl LogStore for Double {
     async fn head(&self, origin: &str) -> Result<Option<HeadState>, Fault> {
         let tables = self.there()?;
-        Ok(tables.heads.get(origin).map(|head| HeadState { head: head.clone(), in_place: tables.in_place }))
+        Ok(tables.heads.get(origin).map(|head| HeadState { head: head.clone(), place: tables.place }))
     }
     async fn publish(&self, append: &Append, term: u64) -> Published {
         let lost = self.lose.lock().unwrap().pop();
@@ -214,8 +216,9 @@ impl LogStore for Double {
         }
         tables.leaves.extend(append.leaves.iter().map(|leaf| (leaf.key.clone(), leaf.clone())));
         tables.heads.insert(origin, append.next.clone());
-        tables.in_place = true;
-        if lost == Some(Lost::Done) { Published::Unknown(fault) } else { Published::Done }
+        tables.place = HeadPlace::Same;
+        tables.away = lost == Some(Lost::Away);
+        if lost.is_some() { Published::Unknown(fault) } else { Published::Done }
     }
     async fn object(&self, origin: &str, path: &str) -> Result<Option<Vec<u8>>, Fault> {
         Ok(self.there()?.objects.get(&(origin.into(), path.into())).cloned())

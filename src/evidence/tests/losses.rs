@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forgetd_connector::{Append, Cause, Head, LeafRow, Published, Receipts as _};
+use forgetd_connector::{Append, Cause, Head, HeadPlace, LeafRow, Published, Receipts as _};
 
 use super::double::Double;
 use super::{World, exported};
@@ -191,7 +191,7 @@ async fn a_head_row_that_moved_is_written_again_where_somebody_knows_its_head() 
     let mut world = World::in_database(&["crm", "shop"]);
     world.run("crm", "r1", 3).await;
     world.relay().await.unwrap();
-    world.database("crm").change(|tables| tables.in_place = false);
+    world.database("crm").change(|tables| tables.place = HeadPlace::Other);
     assert!(world.start().await.is_err());
     let controls = world.controls();
     let recovered = world.relay.recovery(&controls).go_on(&APPROVAL).await.unwrap();
@@ -250,7 +250,7 @@ async fn a_head_row_that_moved_and_that_nobody_knows_goes_on_under_a_new_origin(
     let mut world = World::in_database(&["crm"]);
     world.run("crm", "r1", 3).await;
     world.relay().await.unwrap();
-    world.database("crm").change(|tables| tables.in_place = false);
+    world.database("crm").change(|tables| tables.place = HeadPlace::Other);
     let controls = world.controls();
     let recovered = world.relay.recovery(&controls).go_on(&APPROVAL).await.unwrap();
     assert_eq!((recovered.origin, recovered.relayed.size), (format!("{}/2", super::ORIGIN), 1));

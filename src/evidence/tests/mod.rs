@@ -4,6 +4,7 @@
 mod double;
 mod foreign_bytes;
 mod losses;
+mod promotion;
 mod relaying;
 mod rollback;
 

@@ -1,6 +1,6 @@
 //! Earlier states put back: whoever remembers more stops the log, and nothing ever begins anew.
 
-use forgetd_connector::Cause;
+use forgetd_connector::{Cause, HeadPlace};
 
 use super::{World, exported, receipt};
 use crate::evidence::store::Folder;
@@ -30,7 +30,7 @@ async fn a_restored_home_is_noticed_by_the_remembering_folder() {
         world.run("crm", run, 3).await;
         world.relay().await.unwrap();
         if run == "r1" {
-            world.database("crm").change(|tables| tables.in_place = true);
+            world.database("crm").change(|tables| tables.place = HeadPlace::Same);
         }
     }
     let full = world.database("crm").dump();
@@ -100,7 +100,7 @@ async fn a_head_row_in_another_table_than_it_was_written_in_is_a_restore() {
     let mut world = World::in_database(&["crm"]);
     world.run("crm", "r1", 3).await;
     world.relay().await.unwrap();
-    world.database("crm").change(|tables| tables.in_place = false);
+    world.database("crm").change(|tables| tables.place = HeadPlace::Other);
     let fault = world.start().await.unwrap_err();
     assert_eq!(fault.cause, Cause::Restored, "{fault}");
 }

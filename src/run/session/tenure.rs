@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Refused, relay};
 use crate::clock;
 use crate::config::Config;
-use crate::evidence::{Databases, EvidenceFault, OwnHead, Relay};
+use crate::evidence::{Databases, EvidenceFault, OwnMemory, Relay};
 use crate::keys::EvidenceKey;
 use crate::lease::{self, Claim, Refusal};
 use crate::rules::Policy;
@@ -36,7 +36,7 @@ pub struct Tenure {
 
 impl Tenure {
     /// Takes the lease, waiting up to `wait` for a living holder. Who serves answers requests, and its name says so; it
-    /// remembers the log's head from one lease to the next, which is what `serves` holds.
+    /// remembers what it wrote from one lease to the next, which is what `serves` holds.
     /// Nobody takes one where the server says that it only reads: who may write there all the same would write into a
     /// copy.
     pub async fn take(
@@ -44,7 +44,7 @@ impl Tenure {
         home: &dyn Connector,
         key: &EvidenceKey,
         wait: Duration,
-        serves: Option<&OwnHead>,
+        serves: Option<&OwnMemory>,
     ) -> Result<Self, Refused> {
         if home.facts().read_only {
             let place = config.home().map_or("", |home| home.name.as_str());

@@ -27,8 +27,8 @@ pub const CONTENT_TYPE: &str = TEXT_FORMAT;
 /// Everything that is counted in this process. The loop that serves tells it what happened.
 pub struct Metrics {
     counted: Counted,
-    /// The run that each rule was last told about, with the rows it had changed then: a run that is resumed tells of
-    /// all its rows again.
+    /// The run that each rule was last told about, with those of its rows that are counted, here or by the process that it
+    /// was taken over from: when it ends it tells of all of them.
     told_runs: Mutex<BTreeMap<String, (String, u64)>>,
     told_databases: Mutex<BTreeMap<String, Told>>,
 }
@@ -53,12 +53,28 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&families)
     }
 
+    /// A run begins, or goes on, and has changed so many rows already. What this process did not see of them was counted
+    /// where it happened.
+    pub fn begun(&self, rule: &str, run: &str, changed: u64) {
+        let mut told = locked(&self.told_runs);
+        if told.get(rule).is_none_or(|(known, _)| known != run) {
+            told.insert(rule.to_owned(), (run.to_owned(), changed));
+        }
+    }
+
+    /// Rows were changed and committed under a rule.
+    pub fn changed(&self, rule: &str, action: &str, rows: u64) {
+        add(&self.counted.rows_changed, &[rule, action], rows);
+        if let Some((_, counted)) = locked(&self.told_runs).get_mut(rule) {
+            *counted += rows;
+        }
+    }
+
     /// A run ended. One that was interrupted and goes on is told of each time; its rows count once.
     pub fn ran(&self, report: &Report) {
         let rule = report.rule.as_str();
         add(&self.counted.runs, &[rule, report.verdict.id()], 1);
-        let new = self.changed_since_told(report);
-        add(&self.counted.rows_changed, &[rule, report.action], new);
+        add(&self.counted.rows_changed, &[rule, report.action], self.uncounted(report));
         for skipped in &report.skipped {
             add(&self.counted.rows_skipped, &[rule, skipped.cause.id()], skipped.n);
         }
@@ -117,10 +133,11 @@ impl Metrics {
         self.counted.append_failures.inc();
     }
 
-    fn changed_since_told(&self, report: &Report) -> u64 {
+    /// Rows of a run that were not told of batch by batch: of a commit whose answer came late, for one.
+    fn uncounted(&self, report: &Report) -> u64 {
         let mut told = locked(&self.told_runs);
         let before = match told.get(&report.rule) {
-            Some((run, changed)) if *run == report.run_id => *changed,
+            Some((run, counted)) if *run == report.run_id => *counted,
             _ => 0,
         };
         told.insert(report.rule.clone(), (report.run_id.clone(), report.changed.max(before)));

@@ -70,6 +70,35 @@ fn a_resumed_run_counts_its_rows_once() {
 }
 
 #[test]
+fn rows_count_with_their_batch_and_where_they_were_changed() {
+    let metrics = Metrics::new().unwrap();
+    let board = board(&["leads"]);
+    let counts = |rows: &str| {
+        let text = metrics.render(&board).unwrap();
+        let series = r#"forgetd_rows_changed_total{action="delete",rule="leads"}"#;
+        assert_eq!(value(&text, series).as_deref(), Some(rows), "{text}");
+    };
+    metrics.begun("leads", "A", 0);
+    for rows in ["25", "50"] {
+        metrics.changed("leads", "delete", 25);
+        counts(rows);
+    }
+    metrics.ran(&report("A", Verdict::Partial, Some(Cause::Interrupted), 50));
+    counts("50");
+    // It goes on; a batch came to its end whose answer was lost.
+    metrics.begun("leads", "A", 60);
+    metrics.changed("leads", "delete", 25);
+    metrics.ran(&report("A", Verdict::Clean, None, 85));
+    counts("85");
+    // Another process began this one, and left a batch open that was adopted.
+    metrics.changed("leads", "delete", 5);
+    metrics.begun("leads", "B", 400);
+    metrics.changed("leads", "delete", 10);
+    metrics.ran(&report("B", Verdict::Clean, None, 410));
+    counts("100");
+}
+
+#[test]
 fn everything_that_is_told_is_counted() {
     let metrics = Metrics::new().unwrap();
     metrics.ran(&report("A", Verdict::Blocked, Some(Cause::RowsMax), 0));

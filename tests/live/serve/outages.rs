@@ -65,53 +65,6 @@ fn a_database_that_is_away_longer_than_a_lease_is_asked_with_pauses_and_found_ag
     }
 }
 
-/// In the middle of a run the name of the primary leads to its standby, which takes no writes yet.
-#[test]
-fn a_run_goes_on_when_the_standby_that_it_was_led_to_is_promoted() {
-    let primary = Server::with("wal_level = replica\nmax_wal_senders = 4");
-    primary.start();
-    let session = shop::create_on(&primary, DUE, FRESH);
-    let wire = Wire::to(primary.address());
-    let wired = primary.url().replace(&primary.address().to_string(), &format!("127.0.0.1:{}", wire.port()));
-    let person = Program::installed(&policy(&primary.url()));
-    let pod = person.another(&policy(&wired));
-    let standby = primary.standby();
-    standby.start();
-    // What a failover may lose is the operator's setting; here it is nothing.
-    session.exec("alter system set synchronous_standby_names = '*'");
-    session.exec("select pg_reload_conf()");
-    let follows = || session.rows("select count(*) from pg_stat_replication where sync_state = 'sync'");
-    until("the standby follows", 60, || follows()[0][0].as_deref() == Some("1"));
-
-    let mut command = pod.command(&["serve", "--listen", "127.0.0.1:0"]);
-    let mut process = Process::spawn(command.env("FORGETD_FAULT", "change.after=stop@5"));
-    until_held(&person);
-    let asked = person.start(&["run", "--json"]);
-    shop::until_frozen(&process);
-    drop(session);
-    wire.set(Link::Refused);
-    wire.lead_to(standby.address());
-    primary.stop();
-    wire.set(Link::Up);
-    process.signal("CONT");
-    drop(asked.wait());
-    // A person finds the standby, too.
-    person.policy(&policy(&standby.url()));
-    let before = Session::open(&standby.url());
-    until("the standby shows what was committed", 30, || (FRESH + 1..DUE + FRESH).contains(&shop::rows_on(&before)));
-    let refused = person.call(&["run", "--json"]);
-    assert!([4, 69, 75].contains(&refused.code), "{}\n{}", refused.stdout, refused.stderr);
-    assert!(process.runs());
-    standby.promote();
-    until_held(&person);
-    person.call(&["run"]).expect(0);
-    assert_eq!(shop::rows_on(&before), FRESH);
-    process.signal("TERM");
-    let ended = process.wait().expect(0);
-    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
-    assert_eq!(person.rows_in_evidence(), DUE);
-}
-
 /// What an application takes that opens connections until it is refused one.
 fn all_that_are_left(server: &Server) -> Vec<Session> {
     std::iter::from_fn(|| Session::try_open(&server.url_as("app"))).collect()

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::{DUE, FRESH, SELDOM, Watched, open_shop, until_held};
-use crate::harness::{Postgres, Program, Sqlite, until};
+use super::{DUE, FRESH, LEASE, SELDOM, Watched, open_shop, status, until_held};
+use crate::harness::{Database, Policy, Postgres, Program, Sqlite, until};
 use crate::shop;
 
 #[test]
@@ -55,6 +55,40 @@ fn probes_metrics_page_and_log_tell_of_a_holder_and_its_follower() {
         watched.process.signal("TERM");
         watched.process.wait().expect(0);
     }
+}
+
+/// Rows are counted while a run goes on, and once: by the process that changed them, whoever ends the run.
+#[test]
+fn rows_are_counted_with_each_batch_by_the_process_that_changed_them() {
+    let database = Postgres::database();
+    shop::create(&database, DUE, FRESH);
+    let policy = Policy::new(&database.url())
+        .with("throttle: { batch_rows_max: 25, rows_per_second_max: 200 }")
+        .top(&format!("coordination: {{ lease: {LEASE} }}"))
+        .rule(&shop::rule().with(SELDOM));
+    let program = Program::installed(&policy);
+    let counted = |watched: &Watched| watched.metric("forgetd_rows_changed_total{").unwrap_or_default();
+    let first = Watched::start(&program);
+    until_held(&program);
+    let asked = program.start(&["run", "--json"]);
+    until("rows are counted", 60, || counted(&first) >= 100.0);
+    assert_eq!(first.metric("forgetd_run_in_progress{"), Some(1.0));
+    assert!(shop::rows(&database) > FRESH, "the run goes on");
+    first.process.signal("KILL");
+    drop(first.process.wait());
+    // Nobody has to ask again.
+    let second = Watched::start(&program);
+    until("the run has ended", 60, || status(&program)["verdict"] == "clean");
+    drop(asked);
+    let last = status(&program);
+    assert_eq!((&last["due"], &last["changed"]), (&DUE.into(), &DUE.into()), "{last}");
+    let batches = program.entries("batch");
+    let term = |entry: &serde_json::Value| entry["term"].as_u64().unwrap();
+    let last = batches.iter().map(term).max().unwrap();
+    let own: u64 = batches.iter().filter(|one| term(one) == last).map(|one| one["changed"].as_u64().unwrap()).sum();
+    assert!(own < DUE, "{own}");
+    assert_eq!(counted(&second), own as f64);
+    second.end();
 }
 
 /// `./test` fetches it, and counts a skip where it cannot.

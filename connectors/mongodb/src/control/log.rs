@@ -5,7 +5,7 @@
 //! reads in between looks into the head as well.
 
 use async_trait::async_trait;
-use forgetd_connector::{Append, Fault, FaultClass, Head, HeadState, LeafKey, LeafRow, LogStore, Published};
+use forgetd_connector::{Append, Fault, FaultClass, Head, HeadPlace, HeadState, LeafKey, LeafRow, LogStore, Published};
 use mongodb::bson::{Document, doc};
 use mongodb::options::FindOptions;
 
@@ -40,7 +40,7 @@ impl LogStore for MongoControl {
     async fn head(&self, origin: &str) -> Result<Option<HeadState>, Fault> {
         let found = self.one("read log head", "log_head", doc! { "_id": origin }).await?;
         let head = found.map(|found| read_head(origin, &found).ok_or_else(|| self.odd("read log head"))).transpose()?;
-        Ok(head.map(|head| HeadState { head, in_place: true }))
+        Ok(head.map(|head| HeadState { head, place: HeadPlace::Same }))
     }
 
     async fn publish(&self, append: &Append, term: u64) -> Published {

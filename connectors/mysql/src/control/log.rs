@@ -1,7 +1,7 @@
 //! The evidence log inside the database. One step is one transaction: all of it or nothing.
 
 use async_trait::async_trait;
-use forgetd_connector::{Append, Fault, Head, HeadState, LeafKey, LeafRow, LogStore, Published};
+use forgetd_connector::{Append, Fault, Head, HeadPlace, HeadState, LeafKey, LeafRow, LogStore, Published};
 use mysql_async::Row;
 
 use super::MyControl;
@@ -24,7 +24,8 @@ impl LogStore for MyControl {
         let answer = answers.into_iter().next().ok_or_else(|| odd(&place))?;
         let answer = answer.map_err(|error| self.shared.control_fault(&error, "read head"))?;
         let Some(row) = answer.rows.first() else { return Ok(None) };
-        Ok(Some(HeadState { head: read_head(row, origin, &place)?, in_place: get(row, 2, &place)? }))
+        let here = if get(row, 2, &place)? { HeadPlace::Same } else { HeadPlace::Other };
+        Ok(Some(HeadState { head: read_head(row, origin, &place)?, place: here }))
     }
 
     async fn publish(&self, append: &Append, term: u64) -> Published {

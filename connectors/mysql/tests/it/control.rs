@@ -1,8 +1,9 @@
 //! Control tables: installation, privileges, memory against restores, sessions of holders that are frozen.
 
 use forgetd_connector::{
-    Acquired, Append, Cause, Commit, Connector, ControlState, Cursor, Endless, FaultClass, FenceRaise, Head, Installed,
-    LeafRow, LeaseClaim, Published, Receipt, RequestState, RulebookRow, RunRow, SealEnd, Settled, StandingRow,
+    Acquired, Append, Cause, Commit, Connector, ControlState, Cursor, Endless, FaultClass, FenceRaise, Head, HeadPlace,
+    Installed, LeafRow, LeaseClaim, Published, Receipt, RequestState, RulebookRow, RunRow, SealEnd, Settled,
+    StandingRow,
 };
 use forgetd_testkit::{RULE, TestDatabase as _};
 use mysql_async::prelude::Queryable as _;
@@ -174,7 +175,7 @@ async fn everything(connector: &dyn Connector, first: &Receipt) {
         leaves: vec![leaf],
     };
     assert_eq!(control.publish(&append, term).await, Published::Done);
-    assert!(control.head(&head.origin).await.unwrap().unwrap().in_place);
+    assert!(control.head(&head.origin).await.unwrap().unwrap().place == HeadPlace::Same);
     control.put_object(&head.origin, "c", b"d").await.unwrap();
     control.remember(&head).await.unwrap();
     control.acknowledge(&[(receipt("-", 1).key, 0), (receipt("-", 2).key, 1)]).await.unwrap();
@@ -192,7 +193,7 @@ async fn a_head_knows_where_it_was_written() {
         let append = Append { expected: None, next: head.clone(), objects: vec![], superseded: vec![], leaves: vec![] };
         assert_eq!(control.publish(&append, arena.term).await, Published::Done);
         let state = control.head(&head.origin).await.unwrap().unwrap();
-        assert_eq!((state.head, state.in_place), (head.clone(), true));
+        assert_eq!((state.head, state.place), (head.clone(), HeadPlace::Same));
         // What a restore looks like: the same row in a table that was made at another time, or in another server.
         let table = format!("{}.log_head", database.control());
         let place = database.texts(&format!("select place from {table}")).await.remove(0);
@@ -200,7 +201,7 @@ async fn a_head_knows_where_it_was_written() {
         assert_eq!(data, arena.connector.facts().identity);
         for other in [format!("{data}/{made}1"), format!("other/{made}")] {
             database.sql(&format!("update {table} set place = '{other}'")).await;
-            assert!(!control.head(&head.origin).await.unwrap().unwrap().in_place, "{other}");
+            assert_eq!(control.head(&head.origin).await.unwrap().unwrap().place, HeadPlace::Other, "{other}");
         }
     }
 }

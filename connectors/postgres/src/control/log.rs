@@ -1,7 +1,7 @@
 //! The evidence log inside the database. One step is one transaction: all of it or nothing.
 
 use async_trait::async_trait;
-use forgetd_connector::{Append, Fault, Head, HeadState, LeafKey, LeafRow, LogStore, Published};
+use forgetd_connector::{Append, Fault, Head, HeadPlace, HeadState, LeafKey, LeafRow, LogStore, Published};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
@@ -12,28 +12,30 @@ use crate::error;
 use crate::query::{Param, Sql};
 use crate::survey::{get, odd};
 
-/// Where the head's table really is: oid, system identifier, timeline. A restored copy has another one.
+/// Where the head's table really is: oid, system identifier, timeline. A restored copy has others. A promoted standby has
+/// another timeline, and one that was not promoted yet writes none.
 const HERE: &str = "(select c.oid::int8 from pg_class c join pg_namespace n on n.oid = c.relnamespace \
                      where n.nspname = $1 and c.relname = 'log_head') as here_oid, \
                     (select system_identifier::text from pg_control_system()) as here_system, \
-                    case when pg_is_in_recovery() then 'recovery' \
-                      else substring(pg_walfile_name(pg_current_wal_lsn()) from 1 for 8) end as here_timeline";
+                    case when not pg_is_in_recovery() \
+                      then substring(pg_walfile_name(pg_current_wal_lsn()) from 1 for 8) end as here_timeline";
 
 #[async_trait]
 impl LogStore for PgControl {
     async fn head(&self, origin: &str) -> Result<Option<HeadState>, Fault> {
         let sql = Sql::new(
             format!(
-                "select size, root, table_oid = here_oid and system_identifier = here_system \
-                 and timeline = here_timeline from {}, (select {HERE}) here where origin = $2",
+                "select size, root, table_oid is not distinct from here_oid and system_identifier = here_system, \
+                 timeline, here_timeline from {}, (select {HERE}) here where origin = $2",
                 self.table("log_head")
             ),
             vec![self.shared.names.plain().into(), origin.into()],
         );
         let rows = self.read("read head", &sql).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let in_place = get::<Option<bool>>(row, 2, &self.place())?.unwrap_or(false);
-        Ok(Some(HeadState { head: read_head(row, origin, &self.place())?, in_place }))
+        let place = self.place();
+        let here = head_place(get(row, 2, &place)?, get(row, 3, &place)?, get(row, 4, &place)?);
+        Ok(Some(HeadState { head: read_head(row, origin, &place)?, place: here }))
     }
 
     async fn publish(&self, append: &Append, term: u64) -> Published {
@@ -350,6 +352,18 @@ impl PgControl {
             }
         };
         sql.say(text)
+    }
+}
+
+/// What follows from whether the table and the server are the same, and from the timelines of then and now: numbers in hex,
+/// of one length.
+fn head_place(same_data: bool, written: &str, here: Option<&str>) -> HeadPlace {
+    match here {
+        _ if !same_data => HeadPlace::Other,
+        None => HeadPlace::Standby,
+        Some(here) if here == written => HeadPlace::Same,
+        Some(here) if here > written => HeadPlace::LaterTimeline,
+        Some(_) => HeadPlace::Other,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Control tables: installation, privileges, memory against restores.
 
-use forgetd_connector::{Append, Cause, Commit, ControlState, FaultClass, Head, Installed, Order, Published};
+use forgetd_connector::{
+    Append, Cause, Commit, ControlState, FaultClass, Head, HeadPlace, Installed, Order, Published,
+};
 use forgetd_testkit::TestDatabase as _;
 
 use crate::fixture::{Database, arena, attempt, connect, order, step};
@@ -93,8 +95,9 @@ async fn a_head_knows_where_it_was_written() {
     let head = Head { origin: "example.com/log".into(), size: 1, root: [7; 32] };
     let append = Append { expected: None, next: head.clone(), objects: vec![], superseded: vec![], leaves: vec![] };
     assert_eq!(control.publish(&append, arena.term).await, Published::Done);
+    let place = async || control.head(&head.origin).await.unwrap().unwrap().place;
     let state = control.head(&head.origin).await.unwrap().unwrap();
-    assert_eq!((state.head, state.in_place), (head.clone(), true));
+    assert_eq!((state.head, state.place), (head.clone(), HeadPlace::Same));
     // What a restore of the table looks like: the same rows in another table.
     database
         .sql(
@@ -103,12 +106,18 @@ async fn a_head_knows_where_it_was_written() {
              drop table forgetd.log_head; alter table forgetd.copy rename to log_head",
         )
         .await;
-    assert!(!control.head(&head.origin).await.unwrap().unwrap().in_place);
-    for column in ["system_identifier", "timeline"] {
+    assert_eq!(place().await, HeadPlace::Other);
+    // A standby that is promoted begins a timeline behind the one before.
+    for (change, seen) in [
+        ("system_identifier = 'other'", HeadPlace::Other),
+        ("system_identifier = 'other', timeline = '00000000'", HeadPlace::Other),
+        ("timeline = '00000000'", HeadPlace::LaterTimeline),
+        ("timeline = 'FFFFFFFF'", HeadPlace::Other),
+    ] {
         database.sql("update forgetd.log_head set table_oid = 'forgetd.log_head'::regclass::oid::int8").await;
-        assert!(control.head(&head.origin).await.unwrap().unwrap().in_place);
-        database.sql(&format!("update forgetd.log_head set {column} = 'other'")).await;
-        assert!(!control.head(&head.origin).await.unwrap().unwrap().in_place, "{column}");
+        assert_eq!(place().await, HeadPlace::Same);
+        database.sql(&format!("update forgetd.log_head set {change}")).await;
+        assert_eq!(place().await, seen, "{change}");
         let next = Head { size: 2, ..head.clone() };
         let repair = Append { expected: Some(head.clone()), next, ..append.clone() };
         assert_eq!(

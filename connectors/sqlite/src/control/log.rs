@@ -4,7 +4,7 @@
 //! was put back from a copy is noticed by heads remembered elsewhere, or not at all.
 
 use async_trait::async_trait;
-use forgetd_connector::{Append, Fault, FaultClass, Head, HeadState, LeafKey, LeafRow, LogStore, Published};
+use forgetd_connector::{Append, Fault, FaultClass, Head, HeadPlace, HeadState, LeafKey, LeafRow, LogStore, Published};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{SqliteControl, Tables, Values, bytes32, execute, receipts, signed, unsigned};
@@ -24,7 +24,7 @@ impl LogStore for SqliteControl {
         let origin = origin.to_owned();
         self.read("read log head", move |connection, tables| {
             let head = head(connection, &tables.log_head, &origin)?;
-            Ok(head.map(|head| HeadState { head, in_place: true }))
+            Ok(head.map(|head| HeadState { head, place: HeadPlace::Same }))
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! The log store: one history, moved by compare-and-swap, never rewritten.
 
-use forgetd_connector::{Append, Head, LeafRow, Published};
+use forgetd_connector::{Append, Head, HeadPlace, LeafRow, Published};
 
 use crate::{Arena, Fixture};
 
@@ -34,7 +34,7 @@ pub async fn a_log_begins_once_and_moves_by_compare_and_swap(fixture: &dyn Fixtu
     assert_eq!(publish(&arena, &append(Some(head(1, 7)), two.clone())).await, Published::Moved(Some(one.clone())));
     assert_eq!(publish(&arena, &append(Some(one), two.clone())).await, Published::Done);
     let state = control.head(ORIGIN).await.unwrap().expect("the log was begun");
-    assert_eq!((state.head, state.in_place), (two, true));
+    assert_eq!((state.head, state.place), (two, HeadPlace::Same));
     assert_eq!(control.head("example.org/other").await.unwrap(), None);
 }
 
