@@ -86,7 +86,7 @@ fn whatever_stops_rules_and_databases_is_seen_in_metrics() {
     let (seen, wanted) = (seen.0.into_inner().unwrap(), wanted());
     let excused: BTreeSet<String> = NOT_PRODUCED.iter().map(|(state, _)| (*state).to_owned()).collect();
     let produced = wanted.iter().filter(|state| seen.contains_key(*state)).count();
-    println!("note: states produced: {produced}/{}", wanted.len());
+    println!("note: alertable states produced: {produced}/{}", wanted.len());
     for state in &wanted {
         match (seen.get(state), NOT_PRODUCED.iter().find(|(excused, _)| excused == state)) {
             (Some(by), _) => println!("note:   {state}: {by}"),
