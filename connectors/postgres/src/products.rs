@@ -69,7 +69,7 @@ pub const PRODUCTS: &[Product] = &[
     told(
         "PostgreSQL",
         &[Sign::Begins("PostgreSQL ")],
-        Trust::Tested { every_build: "15 (Debian stable)", long_form: "13 to 15" },
+        Trust::Tested { every_build: "15 (Debian stable)", long_form: "13 to 18" },
         "Version 13 or later. Through a pooler in transaction mode as well: PgBouncer 1.18 is tested in every build. A pooler is told by the number of the server's process, and not by its name.",
     ),
     Product {

@@ -138,9 +138,10 @@ impl PgControl {
     async fn missing(&self) -> Result<(bool, Vec<String>), Fault> {
         let names = TABLES.iter().map(|(name, _)| Some((*name).to_owned())).collect();
         let sql = Sql::new(
-            "select exists (select from pg_namespace where nspname = $1), array(select w from unnest($2::text[]) w \
+            "select exists (select from pg_namespace where nspname = $1), \
+               array(select w.name from unnest($2::text[]) with ordinality w(name, place) \
              where not exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-               where n.nspname = $1 and c.relname = w and c.relkind = 'r'))",
+               where n.nspname = $1 and c.relname = w.name and c.relkind = 'r') order by w.place)",
             vec![self.shared.names.plain().into(), Param::Texts(names)],
         );
         let rows = self.read("inspect", &sql).await?;
