@@ -24,7 +24,7 @@ const BEFORE: Duration = Duration::from_secs(12);
 
 /// Transactions a second: some load, and far from all that two processors can do.
 const RATE_POSTGRES: u32 = 300;
-const RATE_MARIADB: u32 = 150;
+const RATE_MARIADB: u32 = 300;
 
 /// One round of one policy.
 #[derive(Clone, Debug)]
@@ -121,9 +121,9 @@ async fn mariadb(base: &Base, rows: u64, policy: Policy) -> Cell {
 
     let application = Sysbench::start(server.port(), rows, RATE_MARIADB);
     sleep(WARM).await;
-    let began = Instant::now();
+    let began = wall();
     sleep(BEFORE).await;
-    let from = Instant::now();
+    let from = wall();
     let purged = match (&prepared, policy) {
         (Some(prepared), _) => prepared.run().await,
         (None, Policy::Nobody) => nothing().await,
@@ -142,13 +142,14 @@ async fn mariadb(base: &Base, rows: u64, policy: Policy) -> Cell {
             all_at_once(conn.affected_rows(), started)
         }
     };
-    let to = Instant::now();
+    let to = wall();
+    sleep(WARM).await;
     let seen = application.stop();
     let mut conn = server.connect().await;
     let longest: Option<(String, f64)> =
         conn.query_first("show global status like 'Innodb_row_lock_time_max'").await.unwrap();
     let (before, during) = (seen.between(began, from), seen.between(from, to));
-    cell(&purged, before, during, seen.errors(), longest.map_or(f64::NAN, |(_, ms)| ms), foreign)
+    cell(&purged, before, during, seen.errors, longest.map_or(f64::NAN, |(_, ms)| ms), foreign)
 }
 
 fn prepared(policy: Policy, url: &str, table: &str, since: &str) -> Option<Prepared> {

@@ -4,20 +4,12 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::latency::Latencies;
+use crate::latency::Seen;
 
 /// Runs until it is stopped.
 pub(crate) struct Pgbench {
     child: Child,
     folder: TempDir,
-}
-
-/// Everything that it saw.
-pub(crate) struct Seen {
-    /// When each transaction was to begin, in seconds of the wall clock, and how long it took, in milliseconds.
-    transactions: Vec<(f64, f64)>,
-    /// What it complained of.
-    pub(crate) errors: usize,
 }
 
 const SCRIPT: &str = "\\set id random(:rows / 2 + 1, :rows)
@@ -74,16 +66,6 @@ fn transaction(line: &str) -> Option<(f64, f64)> {
     let fields: Vec<f64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
     let [_, _, took, _, second, micros, _] = fields[..] else { return None };
     Some((second + micros / 1e6 - took / 1e6, took / 1e3))
-}
-
-// === impl Seen ===
-
-impl Seen {
-    /// The transactions that were to begin in this stretch of time.
-    pub(crate) fn between(&self, from: f64, to: f64) -> Latencies {
-        let within = self.transactions.iter().filter(|(began, _)| (from..to).contains(began));
-        Latencies::new(within.map(|(_, took)| *took).collect())
-    }
 }
 
 /// How often somebody had waited for a lock for more than 200 ms, by what the server's log says so far.

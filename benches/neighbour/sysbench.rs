@@ -1,37 +1,49 @@
-//! The application on MariaDB: sysbench, which tells a histogram when it ends, and therefore works in short stints.
+//! The application on MariaDB: sysbench, whose script logs each transaction.
 
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{JoinHandle, spawn};
-use std::time::Instant;
+use std::process::{Child, Command, Stdio};
 
-use crate::latency::Latencies;
+use tempfile::TempDir;
 
-/// Runs stint after stint until it is stopped.
+use crate::latency::Seen;
+
+/// Runs until it is stopped.
 pub(crate) struct Sysbench {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<Stint>>,
+    child: Child,
+    folder: TempDir,
 }
 
-struct Stint {
-    from: Instant,
-    to: Instant,
-    ms: Vec<f64>,
-    errors: usize,
-}
+/// How many sessions it has.
+const SESSIONS: u32 = 8;
 
-/// Everything that it saw.
-pub(crate) struct Seen(Vec<Stint>);
-
-/// How long a stint is, in seconds.
-const STINT: &str = "3";
-
+/// Each session paces itself: sysbench's own histogram is told at the end alone, and says nothing of the time before a purge
+/// and of the purge apart. An event that sysbench begins anew met an error.
 const SCRIPT: &str = r#"
-sysbench.cmdline.options = { nrows = {"rows", 1000000} }
-function thread_init() con = sysbench.sql.driver():connect() end
+local ffi = require("ffi")
+ffi.cdef[[
+typedef struct { long s; long ns; } moment;
+int clock_gettime(int clock, moment *at);
+int usleep(unsigned int micros);
+]]
+local at = ffi.new("moment")
+local con, log, due, open
+sysbench.cmdline.options = { nrows = {"rows", 1000000}, each = {"transactions a second of a session", 10} }
+local function now()
+  ffi.C.clock_gettime(0, at)
+  return tonumber(at.s) + tonumber(at.ns) / 1e9
+end
+function thread_init()
+  con = sysbench.sql.driver():connect()
+  log = io.open("transactions." .. sysbench.tid, "w")
+  log:setvbuf("line")
+  due = now()
+end
 function thread_done() con:disconnect() end
 function event()
+  if open then log:write("error\n") end
+  open = true
+  due = due - math.log(sysbench.rand.uniform(1, 1000000) / 1000000) / sysbench.opt.each
+  local wait = due - now()
+  if wait > 0 then ffi.C.usleep(wait * 1e6) end
   local n = sysbench.opt.nrows
   local id, account = sysbench.rand.uniform(n / 2 + 1, n), sysbench.rand.uniform(0, 65535)
   con:query("select * from event where id = " .. id)
@@ -40,6 +52,8 @@ function event()
   con:query("update event set name = 'changed " .. account .. "' where id = " .. id)
   con:query("insert into event select n, now(6), " .. account .. ", concat(n, '@example.com'), 'n', 'p', repeat('x', 64) from (select uuid_short() as n) as new")
   con:query("commit")
+  log:write(string.format("%.6f %.3f\n", due, (now() - due) * 1000))
+  open = false
 end
 "#;
 
@@ -48,79 +62,40 @@ end
 impl Sysbench {
     /// So many transactions a second on a table of `rows` rows, from eight sessions.
     pub(crate) fn start(port: u16, rows: u64, rate: u32) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = spawn(move || {
-            let folder = tempfile::tempdir().unwrap();
-            let script = folder.path().join("application.lua");
-            std::fs::write(&script, SCRIPT).unwrap();
-            let mut stints = vec![];
-            while !stopped.load(Ordering::Relaxed) {
-                let from = Instant::now();
-                let output = Command::new("sysbench")
-                    .arg(&script)
-                    .args([
-                        "--db-driver=mysql",
-                        "--mysql-host=127.0.0.1",
-                        "--mysql-user=bench",
-                        "--mysql-password=bench",
-                    ])
-                    .args([
-                        "--mysql-db=people",
-                        "--threads=8",
-                        "--events=0",
-                        "--histogram=on",
-                        "--mysql-ignore-errors=all",
-                    ])
-                    .args([&format!("--mysql-port={port}"), &format!("--nrows={rows}"), &format!("--rate={rate}")])
-                    .args([&format!("--time={STINT}"), "run"])
-                    .output()
-                    .expect("sysbench is not installed: Debian's package sysbench");
-                let text = String::from_utf8_lossy(&output.stdout);
-                assert!(output.status.success(), "sysbench: {text}");
-                let (ms, errors) = (histogram(&text), ignored(&text));
-                stints.push(Stint { from, to: Instant::now(), ms, errors });
-            }
-            stints
-        });
-        Self { stop, thread }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("application.lua"), SCRIPT).unwrap();
+        let child = Command::new("sysbench")
+            .args(["application.lua", "--db-driver=mysql", "--mysql-host=127.0.0.1", "--mysql-user=bench"])
+            .args(["--mysql-password=bench", "--mysql-db=people", "--events=0", "--time=3600"])
+            .arg("--mysql-ignore-errors=all")
+            .args([&format!("--mysql-port={port}"), &format!("--nrows={rows}")])
+            .args([&format!("--threads={SESSIONS}"), &format!("--each={}", f64::from(rate) / f64::from(SESSIONS))])
+            .arg("run")
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sysbench is not installed: Debian's package sysbench");
+        Self { child, folder }
     }
 
-    /// Ends with the stint under way.
-    pub(crate) fn stop(self) -> Seen {
-        self.stop.store(true, Ordering::Relaxed);
-        Seen(self.thread.join().unwrap())
+    /// Stops it.
+    pub(crate) fn stop(mut self) -> Seen {
+        assert!(self.child.try_wait().unwrap().is_none(), "sysbench has ended");
+        drop(self.child.kill());
+        drop(self.child.wait());
+        let mut seen = Seen::default();
+        for session in 0..SESSIONS {
+            let text = std::fs::read_to_string(self.folder.path().join(format!("transactions.{session}"))).unwrap();
+            seen.transactions.extend(text.lines().filter_map(transaction));
+            seen.errors += text.lines().filter(|line| *line == "error").count();
+        }
+        seen
     }
 }
 
-/// Lines like `  0.858 |*****    123`: so many transactions took so many milliseconds.
-fn histogram(text: &str) -> Vec<f64> {
-    let bars = text.lines().filter_map(|line| {
-        let (ms, bar) = line.split_once('|')?;
-        let count: usize = bar.trim_start_matches(['*', ' ']).trim().parse().ok()?;
-        Some(std::iter::repeat_n(ms.trim().parse().ok()?, count))
-    });
-    bars.flatten().collect()
-}
-
-fn ignored(text: &str) -> usize {
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("ignored errors:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
-}
-
-// === impl Seen ===
-
-impl Seen {
-    /// The transactions of the stints that lie in this stretch of time, or of those that touch it where none does.
-    pub(crate) fn between(&self, from: Instant, to: Instant) -> Latencies {
-        let within = |stint: &&Stint| stint.from >= from && stint.to <= to;
-        let touching = |stint: &&Stint| stint.from < to && stint.to > from;
-        let inside = self.0.iter().any(|stint| within(&stint));
-        let stints = self.0.iter().filter(|stint| if inside { within(stint) } else { touching(stint) });
-        Latencies::new(stints.flat_map(|stint| stint.ms.iter().copied()).collect())
-    }
-
-    pub(crate) fn errors(&self) -> usize {
-        self.0.iter().map(|stint| stint.errors).sum()
-    }
+/// When it was to begin, in seconds, and how long it took from then on, in milliseconds.
+fn transaction(line: &str) -> Option<(f64, f64)> {
+    let (due, took) = line.split_once(' ')?;
+    Some((due.parse().ok()?, took.parse().ok()?))
 }

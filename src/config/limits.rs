@@ -50,9 +50,8 @@ pub(super) const REPLICA_LAG_SECS_MAX_RANGE: RangeInclusive<u64> = 1..=3_600;
 /// Rows in a second, where they are limited.
 pub(super) const ROWS_PER_SECOND_MAX_RANGE: RangeInclusive<u32> = 1..=10_000_000;
 
-/// The share of the time in which batches are under way beside others: modest, and not yet measured beside an application.
-pub(super) const SHARE_BESIDE_OTHERS: f64 = 0.1;
-/// Less would never come to an end.
+/// The share of the time in which batches are under way beside others; each engine has its own where none is written. Less
+/// would never come to an end.
 pub(super) const SHARE_BESIDE_OTHERS_RANGE: RangeInclusive<f64> = 0.01..=1.0;
 
 /// The server's log that may be kept for slots, in MiB: many disks have room for as much, and a purge makes it grow.

@@ -77,8 +77,9 @@ pub struct Throttle {
     pub batch_target: Duration,
     /// The most rows that are changed in a second.
     pub rows_per_second_max: Option<u32>,
-    /// The share of the time in which batches may be under way while others are at work on the server.
-    pub share_beside_others: f64,
+    /// The share of the time in which batches may be under way while others are at work on the server; its engine's where
+    /// none is written.
+    pub share_beside_others: Option<f64>,
     /// How far a replica may be behind.
     pub replica_lag_max: Duration,
     /// Whether that was written, and does not only hold by default.

@@ -14,6 +14,7 @@ mod late;
 #[cfg(feature = "faults")]
 mod naive;
 mod observe;
+mod oldest;
 mod outcome;
 mod pace;
 mod progress;

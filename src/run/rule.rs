@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::close::{self, Opened, Totals};
 use super::job::Job;
 use super::keyed;
+use super::oldest::oldest;
 use super::resume;
 use super::sweep::{self, Swept};
 use super::watch::Watcher;
@@ -114,8 +115,8 @@ async fn attempt(session: &Session<'_>, rule: &Rule, pace: &Pace<'_>, report: &m
     }
     let (step, cap) = (looked.step.clone(), cap(rule, &looked.book));
     let mut done = enforce(session, site, rule, pace, looked, report).await;
-    let last = done.as_mut().unwrap_or(report);
-    last.oldest = oldest(site, &step, cap, last).await;
+    let found = oldest(site, &step, cap, &done, report).await;
+    done.as_mut().unwrap_or(report).oldest = found;
     done
 }
 
@@ -149,21 +150,6 @@ async fn enforce(
         return Ok(report.clone().ended(Verdict::Clean, None, None));
     }
     act(session, site, rule, pace, looked, report.clone()).await
-}
-
-/// The oldest of what is due, or left. Where only reading all of it tells, it was not asked for before the run, and is now if
-/// anything stays.
-async fn oldest(site: &Site<'_>, step: &Step, cap: RowCap, report: &Report) -> Option<Timestamp> {
-    if report.oldest.is_some() || report.left.or(report.due) == Some(0) {
-        return report.oldest;
-    }
-    match site.connector.measure(step, cap).await {
-        Ok(measure) => measure.oldest,
-        Err(fault) => {
-            tracing::warn!(database = site.name, error = %fault, "the oldest of what is due was not found");
-            None
-        }
-    }
 }
 
 /// Reads everything the run depends on; changes nothing but closing a crashed run that cannot go on.

@@ -369,7 +369,9 @@ impl<'a> Session<'a> {
         };
         let throttle = &site.settings.throttle;
         let rate = throttle.rows_per_second_max.map(|rows| RowRate::new(rows, Instant::now()));
-        let batch_rows_max = throttle.rows_max(rule).min(site.connector.capabilities().batch_rows_max);
+        let capabilities = site.connector.capabilities();
+        let batch_rows_max = throttle.rows_max(rule).min(capabilities.batch_rows_max);
+        let share = throttle.share_beside_others.unwrap_or(capabilities.share_beside_others);
         let pace = Pace {
             batch_rows_max: batch_rows_max.min(rate.as_ref().map_or(u32::MAX, RowRate::rows_max)),
             batch_target: throttle.batch_target,
@@ -380,7 +382,7 @@ impl<'a> Session<'a> {
             readings: watch::Sender::new(None),
             pause_max: throttle.pause_max,
             rate: RefCell::new(rate),
-            rest: RefCell::new(Rest::new(throttle.share_beside_others, Instant::now())),
+            rest: RefCell::new(Rest::new(share, Instant::now())),
             stop: self.stop.clone(),
             progress: self.progress,
         };

@@ -119,7 +119,8 @@ impl Standing {
     }
 
     /// Notes a run that ended at `at` and serves fire times up to `fire`; none for one that a person asked for. What is left
-    /// after a run that worked may be younger than what was oldest at its begin: the older moment stands until the next look.
+    /// after a run that worked may be younger than what was oldest at its begin: the older moment stands until the next look,
+    /// as does what was known before where a run that broke off did not find it.
     pub fn ran(&mut self, report: &Report, fire: Option<Timestamp>, at: Timestamp) {
         if !will_go_on(report) {
             self.served = self.served.max(fire);
@@ -137,16 +138,18 @@ impl Standing {
         if report.verdict == Verdict::Clean {
             self.last_clean = Some(at);
         }
+        let before = self.measured.filter(|_| will_go_on(report)).and_then(|before| before.oldest);
+        let known = report.oldest.or(before);
         if let Some(left) = report.left {
             self.measured = Some(Measured {
                 at,
                 due: left,
                 capped: report.cause == Some(Cause::Observe) && !report.due_exact,
-                oldest: report.oldest.filter(|_| left > 0),
+                oldest: known.filter(|_| left > 0),
             });
             self.note_course(at, left);
         } else if let Some(due) = report.due {
-            self.measured = Some(Measured { at, due, capped: !report.due_exact, oldest: report.oldest });
+            self.measured = Some(Measured { at, due, capped: !report.due_exact, oldest: known.filter(|_| due > 0) });
         }
         self.last = Some(LastRun {
             at,
@@ -246,4 +249,37 @@ pub(crate) fn written(commit: Commit) -> Result<(), Fault> {
 /// Whether the run's fire time is still to be served: it broke off, and is tried again before the next one.
 pub fn will_go_on(report: &Report) -> bool {
     report.verdict == Verdict::Failed || report.cause.is_some_and(Cause::goes_on)
+}
+
+#[cfg(test)]
+mod tests {
+    use forgetd_connector::Cause;
+    use jiff::Timestamp;
+
+    use super::Standing;
+    use crate::rules::testing::rule;
+    use crate::run::{Report, Verdict};
+
+    #[test]
+    fn a_run_that_broke_off_leaves_what_is_oldest_as_it_was_known() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let (noon, older) = (at("2026-06-30T12:00:00Z"), at("2026-04-01T00:00:00Z"));
+        let mut report = Report::new(&rule("sessions", "session"), "A".into());
+        (report.due, report.oldest) = (Some(500), Some(older));
+        let mut standing = Standing::default();
+        standing.ran(&report.clone().ended(Verdict::Partial, Some(Cause::Cap), None), None, noon);
+        let oldest = |standing: &Standing| standing.measured.unwrap().oldest;
+        assert_eq!(oldest(&standing), Some(older));
+
+        (report.left, report.oldest) = (Some(200), None);
+        standing.ran(&report.clone().ended(Verdict::Partial, Some(Cause::Interrupted), None), None, noon);
+        assert_eq!(oldest(&standing), Some(older), "200 rows are left");
+        report.left = None;
+        standing.ran(&report.clone().ended(Verdict::Failed, Some(Cause::Unreachable), None), None, noon);
+        assert_eq!(oldest(&standing), Some(older), "nobody knows how many are left");
+
+        report.left = Some(0);
+        standing.ran(&report.clone().ended(Verdict::Partial, Some(Cause::Interrupted), None), None, noon);
+        assert_eq!(oldest(&standing), None, "none is left");
+    }
 }

@@ -17,6 +17,10 @@ const SHRINK_MAX: f64 = 0.5;
 /// it, and smaller batches would only cost it more often.
 const NO_GAIN: f64 = 0.75;
 
+/// So many batches of the smaller size tell whether it was of use, by the shortest of them: beside others' work batches of
+/// one size differ by half, and one that had to wait says nothing of the rest.
+const TRIED: u32 = 8;
+
 /// After so many batches at a size that smaller ones did not better, smaller ones are tried again: the server may have been
 /// slow for a reason that is over.
 const AGAIN_AFTER: u32 = 256;
@@ -38,11 +42,19 @@ pub struct BatchSize {
     rows: u32,
     most: u32,
     target: Duration,
-    last: Fit,
-    /// The size before it shrank, and how long a batch of that size took.
+    streak: Streak,
+    /// The size before it shrank, and how long the shortest batch of that size took.
     before: Option<(u32, Duration)>,
     /// The size below which shrinking was of no use, and for how many more batches that is believed.
     floor: Option<(u32, u32)>,
+}
+
+/// Batches in a row that lay alike to their target, since the size or the target changed.
+#[derive(Clone, Copy, Debug)]
+struct Streak {
+    fit: Fit,
+    batches: u32,
+    shortest: Duration,
 }
 
 /// How a batch's duration lies to its target.
@@ -53,6 +65,14 @@ enum Fit {
     Long,
 }
 
+/// What the last smaller size came to.
+enum Gain {
+    Some,
+    /// Nothing: the size before was as good.
+    None(u32),
+    Unknown,
+}
+
 // === impl BatchSize ===
 
 impl BatchSize {
@@ -60,13 +80,13 @@ impl BatchSize {
     #[must_use]
     pub fn new(most: u32, target: Duration) -> Self {
         let most = most.max(1);
-        Self { rows: most.min(FIRST), most, target, last: Fit::Fits, before: None, floor: None }
+        Self { rows: most.min(FIRST), most, target, streak: Streak::NONE, before: None, floor: None }
     }
 
     /// Batches shall last so long from now on.
     pub fn aim(&mut self, target: Duration) {
         if self.target != target {
-            (self.target, self.last, self.before) = (target, Fit::Fits, None);
+            (self.target, self.streak, self.before) = (target, Streak::NONE, None);
         }
     }
 
@@ -90,37 +110,54 @@ impl BatchSize {
         if fit != Fit::Long {
             self.before = None;
         }
-        let again = std::mem::replace(&mut self.last, fit) == fit;
-        let proposed = scaled(asked, ratio.clamp(SHRINK_MAX, GROWTH_MAX));
-        let rows = match fit {
-            Fit::Short if again => proposed.max(self.rows).min(self.most),
-            Fit::Long if again => match self.in_vain(asked, took) {
-                Some(rows) => rows,
-                None => self.shrunk(asked, proposed, took),
-            },
-            _ => return,
-        };
-        self.rows = rows;
-        self.last = Fit::Fits;
-    }
-
-    /// The size to go back to, where the last time it shrank did not make batches shorter.
-    fn in_vain(&mut self, asked: u32, took: Duration) -> Option<u32> {
-        let (rows, longer) = self.before.take().filter(|(rows, _)| asked < *rows)?;
-        if took <= longer.mul_f64(NO_GAIN) {
-            return None;
+        self.streak.add(fit, took);
+        if self.streak.batches < 2 {
+            return;
         }
-        self.floor = Some((rows, AGAIN_AFTER));
-        Some(rows)
+        let proposed = scaled(asked, ratio.clamp(SHRINK_MAX, GROWTH_MAX));
+        self.rows = match fit {
+            Fit::Short => proposed.max(self.rows).min(self.most),
+            Fit::Long => match self.gain(asked) {
+                Gain::Some => self.shrunk(asked, proposed),
+                Gain::None(rows) => {
+                    (self.before, self.floor) = (None, Some((rows, AGAIN_AFTER)));
+                    rows
+                }
+                Gain::Unknown => return,
+            },
+            Fit::Fits => return,
+        };
+        self.streak = Streak::NONE;
     }
 
-    fn shrunk(&mut self, asked: u32, proposed: u32, took: Duration) -> u32 {
+    /// Whether batches became shorter when the size shrank the last time.
+    fn gain(&self, asked: u32) -> Gain {
+        match self.before.filter(|(rows, _)| asked < *rows) {
+            None => Gain::Some,
+            Some((_, longer)) if self.streak.shortest <= longer.mul_f64(NO_GAIN) => Gain::Some,
+            Some(_) if self.streak.batches < TRIED => Gain::Unknown,
+            Some((rows, _)) => Gain::None(rows),
+        }
+    }
+
+    fn shrunk(&mut self, asked: u32, proposed: u32) -> u32 {
         let least = self.floor.map_or(LEAST, |(rows, _)| rows).min(self.most);
         let rows = proposed.min(self.rows).max(least.min(self.rows));
-        if rows < asked {
-            self.before = Some((asked, took));
-        }
+        self.before = (rows < asked).then_some((asked, self.streak.shortest));
         rows
+    }
+}
+
+// === impl Streak ===
+
+impl Streak {
+    const NONE: Self = Self { fit: Fit::Fits, batches: 0, shortest: Duration::MAX };
+
+    fn add(&mut self, fit: Fit, took: Duration) {
+        if self.fit != fit {
+            *self = Self { fit, ..Self::NONE };
+        }
+        (self.batches, self.shortest) = (self.batches + 1, self.shortest.min(took));
     }
 }
 
@@ -228,6 +265,19 @@ mod tests {
             server.batch = 0.002;
             work(&mut size, &mut server, 60);
             assert!(size.rows() > 4_000, "{}", size.rows());
+        }
+    }
+
+    /// Beside others at work the same rows take up to twice as long as at other times, and the target is a tenth.
+    #[test]
+    fn noise_does_not_keep_batches_long() {
+        for seed in 0..50 {
+            let mut size = BatchSize::new(10_000, TARGET / 10);
+            let mut server = Server { batch: 0.0005, row: 8e-6, noise: 0.4, seed };
+            work(&mut size, &mut server, 60);
+            let rested = work(&mut size, &mut server, 400);
+            let over = rested.iter().filter(|rows| **rows > 500).count();
+            assert!(over < 40, "seed {seed}: {over} of {}: {:?}", rested.len(), &rested[..50]);
         }
     }
 

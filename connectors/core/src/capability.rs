@@ -41,7 +41,7 @@ pub enum Durability {
 }
 
 /// What the server can do. A pure function of [`Facts`] and probes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Capabilities {
     /// Whether an effect and its receipt can share one commit.
     pub atomicity: Atomicity,
@@ -55,6 +55,9 @@ pub struct Capabilities {
     pub effect_counters: bool,
     /// The most rows one batch may change.
     pub batch_rows_max: u32,
+    /// The share of the time that batches may take beside others at work, where nobody says another: as much as an
+    /// application was measured not to feel.
+    pub share_beside_others: f64,
 }
 
 /// How effect and receipt belong together.

@@ -170,6 +170,7 @@ pub(crate) fn capabilities(looked: &Looked) -> Capabilities {
         fence: looked.fence(),
         effect_counters: false,
         batch_rows_max: BATCH_ROWS_MAX,
+        share_beside_others: 0.025,
     }
 }
 

@@ -42,13 +42,13 @@ pub(super) fn throttle(raw: &Field<RawThrottle>, say: &mut Say<'_>) -> Throttle 
     }
 }
 
-fn share(raw: &Field<f64>, say: &mut Say<'_>) -> f64 {
-    let Some(At { value, place }) = raw.get() else { return limits::SHARE_BESIDE_OTHERS };
+fn share(raw: &Field<f64>, say: &mut Say<'_>) -> Option<f64> {
+    let At { value, place } = raw.get()?;
     if !limits::SHARE_BESIDE_OTHERS_RANGE.contains(value) {
         let fix = "write for example 0.1 for a tenth of the time, or 1 for no rest";
         say.at(*place, "a share of the time is from 0.01 to 1", fix);
     }
-    *value
+    Some(*value)
 }
 
 fn veto(raw: &At<RawVeto>, say: &mut Say<'_>) -> Option<Veto> {
