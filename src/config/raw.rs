@@ -146,7 +146,7 @@ pub(super) struct RawThrottle {
     /// The most rows that are changed in a second. Default: as many as go.
     pub(super) rows_per_second_max: Field<u32>,
     /// The share of the time, from 0.01 to 1, in which batches may be under way while others are at work on a PostgreSQL,
-    /// MySQL or MariaDB server, or may be and the role is not shown it. Default: 0.1 on PostgreSQL, 0.025 on the
+    /// MySQL or MariaDB server, or may be and the role is not shown it. Default: 0.05 on PostgreSQL, 0.025 on the
     /// other two, whose applications feel more of it. Where nobody else is, batches do not rest; 1 says that they never do.
     pub(super) share_beside_others: Field<f64>,
     /// How far a replica may be behind, in seconds, before batches wait. Default: 5, for every standby that a PostgreSQL

@@ -133,7 +133,7 @@ pub(crate) fn capabilities(known: &Product) -> Capabilities {
         fence: known.fence,
         effect_counters: true,
         batch_rows_max: BATCH_ROWS_MAX,
-        share_beside_others: 0.1,
+        share_beside_others: 0.05,
     }
 }
 

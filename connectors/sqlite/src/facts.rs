@@ -51,6 +51,6 @@ pub(crate) const fn capabilities() -> Capabilities {
         fence: SQLITE.fence,
         effect_counters: true,
         batch_rows_max: BATCH_ROWS_MAX,
-        share_beside_others: 0.1,
+        share_beside_others: 0.05,
     }
 }
