@@ -83,11 +83,17 @@ impl BatchSize {
         Self { rows: most.min(FIRST), most, target, streak: Streak::NONE, before: None, floor: None }
     }
 
-    /// Batches shall last so long from now on.
+    /// Batches shall last so long from now on. They become shorter at once, by as much as the target did: whoever came
+    /// does not wait until several long ones have told that they are long. Longer ones follow what is measured.
     pub fn aim(&mut self, target: Duration) {
-        if self.target != target {
-            (self.target, self.streak, self.before) = (target, Streak::NONE, None);
+        if self.target == target {
+            return;
         }
+        if target < self.target {
+            let share = target.as_secs_f64() / self.target.as_secs_f64();
+            self.rows = self.rows.min(scaled(self.rows, share).max(self.least()));
+        }
+        (self.target, self.streak, self.before) = (target, Streak::NONE, None);
     }
 
     /// The most rows of the next batch; at least one.
@@ -140,9 +146,12 @@ impl BatchSize {
         }
     }
 
+    fn least(&self) -> u32 {
+        self.floor.map_or(LEAST, |(rows, _)| rows).min(self.most)
+    }
+
     fn shrunk(&mut self, asked: u32, proposed: u32) -> u32 {
-        let least = self.floor.map_or(LEAST, |(rows, _)| rows).min(self.most);
-        let rows = proposed.min(self.rows).max(least.min(self.rows));
+        let rows = proposed.min(self.rows).max(self.least().min(self.rows));
         self.before = (rows < asked).then_some((asked, self.streak.shortest));
         rows
     }
@@ -250,6 +259,20 @@ mod tests {
                 assert!((0.5..=1.5).contains(&share), "{} of {ideal}", size.rows());
             }
         }
+    }
+
+    #[test]
+    fn whoever_comes_meets_short_batches_at_once() {
+        let mut size = BatchSize::new(10_000, TARGET * 6);
+        let mut server = Server { batch: 0.002, row: 10e-6, noise: 0.15, seed: 1 };
+        work(&mut size, &mut server, 60);
+        assert_eq!(size.rows(), 10_000);
+        size.aim(TARGET / 10);
+        assert_eq!(size.rows(), 10_000 / 60);
+        size.aim(TARGET / 100);
+        assert_eq!(size.rows(), LEAST);
+        size.aim(TARGET * 6);
+        assert_eq!(size.rows(), LEAST, "what is longer is measured first");
     }
 
     /// What each batch costs beside its rows is more than the target: a slow disk, or a server far away.

@@ -59,6 +59,15 @@ impl Ferret {
         Session::connect(&Url::parse(&self.documentdb).expect("a URL")).exec(sql);
     }
 
+    /// What the sessions of the PostgreSQL below are at, one a line: for whoever gets no answer from the server above it.
+    pub(crate) fn sessions(&self) -> String {
+        const SESSIONS: &str = "select concat_ws(' ', pid, application_name, state, wait_event_type, wait_event, \
+             now() - state_change, pg_blocking_pids(pid)::text, left(query, 120)) \
+             from pg_stat_activity where backend_type = 'client backend'";
+        let rows = Session::connect(&Url::parse(&self.documentdb).expect("a URL")).rows(SESSIONS);
+        rows.into_iter().flatten().flatten().collect::<Vec<_>>().join("\n")
+    }
+
     /// The reader may write into every collection that the database has now.
     pub(crate) fn let_write(&self, database: &str) {
         self.grant("insert, update, delete", &format!("database_name = '{database}'"));

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use mongodb::bson::doc;
 use serde_json::{Value, json};
 
-use crate::harness::{Database, Mongo, Mysql, Policy, Postgres, Rule};
+use crate::harness::{Database, Ferret, Mongo, Mysql, Policy, Postgres, Rule};
 use crate::serve::{LEASE, SELDOM};
 use crate::shop;
 
@@ -33,6 +33,11 @@ pub(super) trait Ground {
 
     /// What the log says of rows that went: no fewer than the first number, and no more than the second.
     fn told(&self, batches: &[Value]) -> (u64, u64);
+
+    /// What the server is at, where that can be seen from below.
+    fn state(&self) -> String {
+        String::new()
+    }
 }
 
 /// Sessions in a table, and receipts in the same commit.
@@ -170,5 +175,9 @@ impl Ground for Documents {
     fn told(&self, batches: &[Value]) -> (u64, u64) {
         let changed = batches.iter().map(|batch| number(batch, "changed")).sum();
         (changed, batches.iter().map(|batch| number(&batch["sealed"], "gone")).sum())
+    }
+
+    fn state(&self) -> String {
+        Ferret::there().map(Ferret::sessions).unwrap_or_default()
     }
 }

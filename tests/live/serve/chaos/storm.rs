@@ -20,6 +20,9 @@ const ADDED: u64 = 3_000;
 /// The lease, as the policy has it.
 const LEASE: Duration = Duration::from_secs(3);
 
+/// A takeover that is not there by then will not come: what can be seen is told.
+const LONG: Duration = Duration::from_secs(60);
+
 /// The periods of the policies: the last process has a newer one, as in a rollout.
 const PERIODS: [&str; PODS] = ["30d", "30d", "31d"];
 
@@ -102,10 +105,14 @@ impl<'a> Storm<'a> {
 
     /// Waits until another process than this one holds the lease.
     fn until_held(&mut self, but: Option<usize>) -> usize {
-        let mut held = None;
+        let (mut held, since, mut told) = (None, Instant::now(), false);
         until("another process holds the lease", 90, || {
             self.pods.iter_mut().for_each(Pod::come_back);
             held = self.holder().filter(|number| Some(*number) != but);
+            if since.elapsed() > LONG && !std::mem::replace(&mut told, true) {
+                println!("nobody for {} s; status says: {}", LONG.as_secs(), self.program.call(&["status"]).stderr);
+                println!("{}", self.ground.state());
+            }
             held.is_some()
         });
         held.expect("a holder")
