@@ -42,6 +42,8 @@ pub struct BatchSize {
     rows: u32,
     most: u32,
     target: Duration,
+    /// The last batch that was at least half full, and how long it took.
+    last: Option<(u32, Duration)>,
     streak: Streak,
     /// The size before it shrank, and how long the shortest batch of that size took.
     before: Option<(u32, Duration)>,
@@ -80,18 +82,20 @@ impl BatchSize {
     #[must_use]
     pub fn new(most: u32, target: Duration) -> Self {
         let most = most.max(1);
-        Self { rows: most.min(FIRST), most, target, streak: Streak::NONE, before: None, floor: None }
+        Self { rows: most.min(FIRST), most, target, last: None, streak: Streak::NONE, before: None, floor: None }
     }
 
-    /// Batches shall last so long from now on. They become shorter at once, by as much as the target did: whoever came
-    /// does not wait until several long ones have told that they are long. Longer ones follow what is measured.
+    /// Batches shall last so long from now on. Shorter ones are taken from the last batch at once: whoever came does not
+    /// wait until several have told that they are long. Longer ones follow what is measured.
     pub fn aim(&mut self, target: Duration) {
         if self.target == target {
             return;
         }
-        if target < self.target {
-            let share = target.as_secs_f64() / self.target.as_secs_f64();
-            self.rows = self.rows.min(scaled(self.rows, share).max(self.least()));
+        if target < self.target
+            && let Some((rows, took)) = self.last
+        {
+            let fitting = scaled(rows, target.as_secs_f64() / took.as_secs_f64().max(1e-6));
+            self.rows = self.rows.min(fitting.max(self.least()));
         }
         (self.target, self.streak, self.before) = (target, Streak::NONE, None);
     }
@@ -104,6 +108,9 @@ impl BatchSize {
 
     /// A batch that might have had `asked` rows changed `changed` and lasted `took`.
     pub fn took(&mut self, asked: u32, changed: u64, took: Duration) {
+        if changed >= u64::from(asked / 2) {
+            self.last = Some((asked, took));
+        }
         let ratio = self.target.as_secs_f64() / took.as_secs_f64().max(1e-6);
         let fit = if ratio < 1.0 - DEAD_BAND {
             Fit::Long
@@ -173,7 +180,7 @@ impl Streak {
 /// Sizes stay far below 2^32, and fractions of a row do not matter.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and saturating is right")]
 fn scaled(rows: u32, factor: f64) -> u32 {
-    (f64::from(rows) * factor) as u32
+    (f64::from(rows) * factor).round() as u32
 }
 
 #[cfg(test)]
@@ -267,12 +274,16 @@ mod tests {
         let mut server = Server { batch: 0.002, row: 10e-6, noise: 0.15, seed: 1 };
         work(&mut size, &mut server, 60);
         assert_eq!(size.rows(), 10_000);
+        size.took(10_000, 10_000, TARGET * 4);
         size.aim(TARGET / 10);
-        assert_eq!(size.rows(), 10_000 / 60);
-        size.aim(TARGET / 100);
-        assert_eq!(size.rows(), LEAST);
+        assert_eq!(size.rows(), 250);
         size.aim(TARGET * 6);
-        assert_eq!(size.rows(), LEAST, "what is longer is measured first");
+        assert_eq!(size.rows(), 250, "what is longer is measured first");
+        size.took(250, 250, TARGET / 20);
+        size.aim(TARGET / 10);
+        assert_eq!(size.rows(), 250, "it is short enough");
+        size.aim(TARGET / 1_000);
+        assert_eq!(size.rows(), LEAST);
     }
 
     /// What each batch costs beside its rows is more than the target: a slow disk, or a server far away.

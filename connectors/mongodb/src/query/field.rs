@@ -180,28 +180,27 @@ fn each_in(name: &str, steps: &[PathStep], operators: &Document) -> Document {
     let mut parts = match rest.split_first() {
         None => vec![doc! { &dotted: operators.clone() }, no_array(&dotted)],
         Some((_, rest)) => {
-            let broken = match rest.split_first() {
-                Some((PathStep::Field(name), rest)) => vec![
-                    doc! { &dotted: { "$elemMatch": { "$not": { "$type": "object" } } } },
-                    doc! { &dotted: { "$elemMatch": none(vec![each_in(name, rest, operators)]) } },
-                ],
-                _ => vec![doc! { &dotted: { "$elemMatch": { "$not": each_of(rest, operators) } } }],
-            };
-            vec![doc! { &dotted: { "$type": "array", "$ne": [] } }, none(broken)]
+            let broken = breaks(rest, operators).into_iter().map(|element| doc! { &dotted: { "$elemMatch": element } });
+            vec![doc! { &dotted: { "$type": "array", "$ne": [] } }, none(broken.collect())]
         }
     };
     parts.extend(guards);
     all(parts)
 }
 
-/// The same of an element, as operators alone: a name cannot follow here.
-fn each_of(steps: &[PathStep], operators: &Document) -> Document {
+/// What an element is that breaks it: one of these. Each stands in an `$elemMatch`, as operators or as a filter of its
+/// fields, which `$not` does not take.
+fn breaks(steps: &[PathStep], operators: &Document) -> Vec<Document> {
     match steps.split_first() {
-        Some((PathStep::Each, rest)) => {
-            doc! { "$type": "array", "$ne": [], "$not": { "$elemMatch": { "$not": each_of(rest, operators) } } }
+        None => vec![doc! { "$not": operators.clone() }],
+        Some((PathStep::Field(name), rest)) => {
+            vec![doc! { "$not": { "$type": "object" } }, none(vec![each_in(name, rest, operators)])]
         }
-        Some((PathStep::Field(name), rest)) => each_in(name, rest, operators),
-        None => operators.clone(),
+        Some((PathStep::Each, rest)) => {
+            let mut broken = vec![doc! { "$not": { "$type": "array", "$ne": [] } }];
+            broken.extend(breaks(rest, operators).into_iter().map(|element| doc! { "$elemMatch": element }));
+            broken
+        }
     }
 }
 
