@@ -23,8 +23,7 @@ const WARM: Duration = Duration::from_secs(3);
 const BEFORE: Duration = Duration::from_secs(12);
 
 /// Transactions a second: some load, and far from all that two processors can do.
-const RATE_POSTGRES: u32 = 300;
-const RATE_MARIADB: u32 = 300;
+const RATE: u32 = 300;
 
 /// One round of one policy.
 #[derive(Clone, Debug)]
@@ -87,7 +86,7 @@ async fn postgres(server: &Server, rows: u64, policy: Policy) -> Cell {
     let foreign = wait_quiet();
     let waits = long_lock_waits(&server.log());
 
-    let application = Pgbench::start(server.address().port(), &database, rows, RATE_POSTGRES);
+    let application = Pgbench::start(server.address().port(), &database, rows, RATE);
     sleep(WARM).await;
     let began = wall();
     sleep(BEFORE).await;
@@ -119,7 +118,7 @@ async fn mariadb(base: &Base, rows: u64, policy: Policy) -> Cell {
     let prepared = prepared(policy, &url, "event", "{ column: at, zone: UTC }");
     let foreign = wait_quiet();
 
-    let application = Sysbench::start(server.port(), rows, RATE_MARIADB);
+    let application = Sysbench::start(server.port(), rows, RATE);
     sleep(WARM).await;
     let began = wall();
     sleep(BEFORE).await;

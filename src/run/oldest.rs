@@ -4,6 +4,7 @@ use forgetd_connector::{Cause, RowCap, Step};
 use jiff::Timestamp;
 
 use super::rule::Blocked;
+use super::standing::will_go_on;
 use super::{Report, Site, Verdict};
 
 /// The moment that the oldest row counts from. Where only reading all of what is due tells, it was not asked for before
@@ -32,9 +33,7 @@ pub(super) async fn oldest(
 /// Whether the database answered to the last, and nobody waits for the run to end.
 fn answers(done: &Result<Report, Blocked>) -> bool {
     match done {
-        Ok(report) => {
-            !matches!(report.verdict, Verdict::Failed | Verdict::Blind) && !report.cause.is_some_and(Cause::goes_on)
-        }
+        Ok(report) => report.verdict != Verdict::Blind && !will_go_on(report),
         Err(blocked) => blocked.fault.is_none() && blocked.cause != Cause::Interrupted,
     }
 }

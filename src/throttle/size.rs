@@ -108,13 +108,14 @@ impl BatchSize {
 
     /// A batch that might have had `asked` rows changed `changed` and lasted `took`.
     pub fn took(&mut self, asked: u32, changed: u64, took: Duration) {
-        if changed >= u64::from(asked / 2) {
+        let half_full = changed >= u64::from(asked / 2);
+        if half_full {
             self.last = Some((asked, took));
         }
         let ratio = self.target.as_secs_f64() / took.as_secs_f64().max(1e-6);
         let fit = if ratio < 1.0 - DEAD_BAND {
             Fit::Long
-        } else if ratio > 1.0 + DEAD_BAND && changed >= u64::from(asked / 2) {
+        } else if ratio > 1.0 + DEAD_BAND && half_full {
             Fit::Short
         } else {
             Fit::Fits

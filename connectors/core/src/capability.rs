@@ -55,8 +55,8 @@ pub struct Capabilities {
     pub effect_counters: bool,
     /// The most rows one batch may change.
     pub batch_rows_max: u32,
-    /// The share of the time that batches may take beside others at work, where nobody says another: as much as an
-    /// application was measured not to feel.
+    /// The share of the time that batches may take beside others at work, where nobody says another. Engines that do not
+    /// tell of others have no use for it.
     pub share_beside_others: f64,
 }
 

