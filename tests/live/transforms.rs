@@ -5,3 +5,4 @@ mod faked;
 mod fresh;
 mod moved;
 mod twice;
+mod wide;

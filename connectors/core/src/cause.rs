@@ -45,7 +45,7 @@ causes! {
     /// A trigger or another statement raised an error for the row.
     RowRefused = "row_refused", "look at the table's triggers: one of them refuses this row";
     /// The row is too large to be worked on.
-    Size = "size", "the row is larger than the engine allows for this change";
+    Size = "size", "the row is larger than the engine allows for this change, or its values are more than a transform reads (8 MiB): shorten them, or `redact` the column";
     /// Rows that are due survived a run that reported success.
     Survivors = "survivors", "rows became due or were written while the run went on, or something undoes the change; run again and look at triggers";
     /// A trigger cancels deletes without an error.

@@ -4,6 +4,7 @@
 //! (forgetd's own tables). Everything else is a word those three need. Nothing here knows a driver, a runtime, the
 //! policy file or the evidence log; a connector crate depends on this crate alone.
 
+pub mod bulk;
 mod capability;
 mod catalog;
 mod cause;

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use forgetd_connector::bulk::{Bulk, Met};
 use forgetd_connector::walk::{Position, aim};
 use forgetd_connector::{
     AtomicLane, Cause, Commit, Effect, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt, Step,
@@ -39,7 +40,7 @@ use crate::survey::{Survey, keyed};
 use crate::walk::{Counted, Planned, Walker, read_key, whole};
 use packet::{Packet, Tally};
 use reach::Reach;
-use write::Wanted;
+use write::{Computed, Wanted};
 
 /// How often a batch that turned out too large is planned again.
 const OVERFLOWS_MAX: u32 = 8;
@@ -54,6 +55,7 @@ pub(crate) struct Atomic {
     survey: Survey,
     transform: Arc<dyn Transform>,
     walker: Walker,
+    bulk: Bulk,
     reach: Reach,
     open: Option<Open>,
     begun: Option<Begun>,
@@ -81,11 +83,14 @@ struct Begun {
 enum Attempt {
     /// It stays open.
     Open(Box<(Effect, Open)>),
-    /// It met more rows than the batch may change and was rolled back.
+    /// It met more than the batch may change, or than is read at once, and was rolled back.
     Overflow,
     /// Its rows should have been neighbours and are not; nothing was changed.
     Apart,
 }
+
+/// So many rows would have fitted into what is read at once; none was read.
+struct TooMany(u64);
 
 /// What a batch did beside what the server said.
 #[derive(Default)]
@@ -118,6 +123,7 @@ pub(crate) async fn open(
         survey,
         transform,
         walker,
+        bulk: Bulk::default(),
         reach,
         open: None,
         begun: None,
@@ -158,7 +164,14 @@ impl Atomic {
             Err(fault) => Err(fault),
         };
         let (tally, beside) = match changed {
-            Ok(changed) => changed,
+            Ok(Ok(changed)) => changed,
+            Ok(Err(TooMany(fits))) => {
+                held.rollback().await;
+                held.give_back();
+                self.walker.overflowed();
+                self.bulk.overflowed(fits);
+                return Ok(Attempt::Overflow);
+            }
             Err(fault) => {
                 if fault.class != FaultClass::Disconnected {
                     held.rollback().await;
@@ -172,6 +185,7 @@ impl Atomic {
         };
         fault_point::after("change")?;
         self.walker.went(&planned, tally.rows, micros(began));
+        self.bulk.read(tally.weighed.map_or(0, |(_, bytes)| bytes));
         self.reach.went(tally.reached.is_some());
         self.took |= tally.rows > 0;
         if let Some(rows) = &tally.ahead {
@@ -209,7 +223,7 @@ impl Atomic {
         if self.shared.looked.facts.pooler.is_some() {
             return None;
         }
-        let planned = self.walker.ready(Position::from_cursor(order.from.as_ref()), order.rows_max)?;
+        let planned = self.walker.ready(Position::from_cursor(order.from.as_ref()), self.bulk.aim(order.rows_max))?;
         let packet = self.turn(order, &planned);
         Some((planned, packet))
     }
@@ -229,7 +243,7 @@ impl Atomic {
         order: &Order,
         planned: &Planned,
         mut tally: Tally,
-    ) -> Result<(Tally, Beside), Fault> {
+    ) -> Result<Result<(Tally, Beside), TooMany>, Fault> {
         let mut beside = Beside::default();
         if self.query.looks_elsewhere() {
             let packet = self.judge_turn(order, planned);
@@ -241,7 +255,11 @@ impl Atomic {
             let rows = std::mem::take(&mut tally.read);
             let stands = query::Beside { since: self.checks(order), old: false };
             let wanted = Wanted { beside: stands, keys: order.want_keys };
-            let computed = write::compute(&self.query, rewrite, &self.transform, rows, wanted, &self.place).await?;
+            let computed = match tally.met() {
+                Met::TooMany(fits) => return Ok(Err(TooMany(fits))),
+                Met::TooLarge => Computed::too_large(stands),
+                Met::All => write::compute(&self.query, rewrite, &self.transform, rows, wanted, &self.place).await?,
+            };
             (beside.unfit, beside.keys) = (computed.unfit, computed.keys);
             let packet = self.write_turn(order, planned, computed.rows);
             let answers = held.turn("change", &packet.asks()).await?;
@@ -256,7 +274,7 @@ impl Atomic {
             return Err(self.stayed(order, tally.rows));
         }
         effect::agree(&tally, self.query.rewrites(), self.query.reaches_others(), &self.place)?;
-        Ok((tally, beside))
+        Ok(Ok((tally, beside)))
     }
 
     /// Rows stayed due although nobody had them locked. A trigger that keeps single rows as they are costs those rows; one
@@ -326,7 +344,7 @@ impl AtomicLane for Atomic {
         let mut apart = 0;
         for attempts in 0..OVERFLOWS_MAX {
             let overflows = attempts - apart;
-            match self.attempt(order, aim(order.rows_max, overflows)).await? {
+            match self.attempt(order, aim(self.bulk.aim(order.rows_max), overflows)).await? {
                 Attempt::Open(parts) => {
                     let (effect, open) = *parts;
                     self.open = Some(open);

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use forgetd_connector::bulk::{Bulk, Met};
 use forgetd_connector::walk::{Position, aim};
 use forgetd_connector::{
-    Atomicity, Cause, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, Transform,
-    fault_point,
+    Atomicity, Cause, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, Rewrite, SealedLane, Step,
+    Transform, fault_point,
 };
 
 use crate::answer::{get, odd};
@@ -19,8 +20,8 @@ use crate::connect::{Ask, Held};
 use crate::connector::Shared;
 use crate::lane::effect::{Handled, agree, handled};
 use crate::lane::packet::{About, Packet, Part, Tally};
-use crate::lane::write::{Wanted, compute};
-use crate::query::{Beside, Carrier, Guard, Query, RowsToWrite, Sql};
+use crate::lane::write::{Computed, Wanted, compute};
+use crate::query::{Beside, Carrier, Due, Guard, Query, RowsToWrite, Sql};
 use crate::survey::{Survey, keyed};
 use crate::walk::{Counted, Walker, read_key, whole};
 
@@ -106,13 +107,13 @@ impl SealedKeys {
         }
     }
 
-    /// How many rows the session changed since the counters were read first.
+    /// How many rows the session changed: those that are known, and those since the counters were read last.
     async fn done_since(&self, held: &mut Held, tally: &Tally) -> Result<u64, Fault> {
-        let Some(before) = tally.before else { return Ok(0) };
+        let Some(before) = tally.before else { return Ok(tally.rows) };
         let answers = held.answers("read counters", &self.place, &[Ask::Query(&handled())]).await?;
         let answer = answers.first().ok_or_else(|| odd(&self.place))?;
         let (deleted, updated) = Handled::read(&answer.rows, &self.place)?.since(before).unwrap_or_default();
-        Ok(if self.query.rewrites() { updated } else { deleted })
+        Ok(tally.rows + if self.query.rewrites() { updated } else { deleted })
     }
 
     /// Everything but the commit, and how long that may take.
@@ -132,23 +133,67 @@ impl SealedKeys {
             rewrites: self.query.rewrites(),
         };
         let mut unfit = BTreeMap::new();
-        let packet = self.first(keys, locks)?;
-        self.send(held, packet, &about, tally).await?;
-        if let Some(rewrite) = self.step.rewrite().filter(|_| self.reads()) {
-            let rows = std::mem::take(&mut tally.read);
-            let beside = Beside { since: self.survey.watched, old: self.guard == Guard::Compared };
-            let wanted = Wanted { beside, keys: false };
-            let computed = compute(&self.query, rewrite, &self.transform, rows, wanted, &self.place).await?;
-            unfit = computed.unfit;
-            self.send(held, self.second(computed.rows), &about, tally).await?;
+        let (mut bulk, mut rest, mut begin) = (Bulk::default(), keys, Part::Begin);
+        // Of rows that are read, no more than is read at once.
+        loop {
+            let some = rest.len().min(bulk.aim(about.rows_max) as usize);
+            let first = self.first(std::mem::replace(&mut begin, Part::Still), &rest[..some], locks)?;
+            let mut slice = Tally::default();
+            match self.change_some(held, first, &about, &mut slice).await {
+                Ok(Err(fits)) => bulk.overflowed(fits),
+                Ok(Ok(some_unfit)) => {
+                    some_unfit.into_iter().for_each(|(cause, rows)| *unfit.entry(cause).or_default() += rows);
+                    tally.add(slice);
+                    rest = &rest[some..];
+                }
+                Err(fault) => {
+                    tally.before = slice.before;
+                    return Err(fault);
+                }
+            }
+            if rest.is_empty() {
+                break;
+            }
         }
-        agree(tally, self.query.rewrites(), self.query.reaches_others(), &self.place)?;
         let limit = match self.guard {
             Guard::Locked => self.claim.in_time("finish", &self.place)?,
             // All is done, and has to be told: the commit says nothing about it.
             Guard::Compared => Duration::MAX,
         };
         Ok((unfit, limit))
+    }
+
+    /// Changes some of the rows; or says how many could be read at once, if those are too many.
+    async fn change_some(
+        &self,
+        held: &mut Held,
+        first: Packet,
+        about: &About<'_>,
+        tally: &mut Tally,
+    ) -> Result<Result<Unfit, u64>, Fault> {
+        self.send(held, first, about, tally).await?;
+        if let Met::TooMany(fits) = tally.met() {
+            return Ok(Err(fits));
+        }
+        let mut unfit = Unfit::new();
+        if let Some(rewrite) = self.step.rewrite().filter(|_| self.reads()) {
+            let computed = self.computed(rewrite, tally).await?;
+            unfit = computed.unfit;
+            self.send(held, self.second(computed.rows), about, tally).await?;
+        }
+        agree(tally, self.query.rewrites(), self.query.reaches_others(), &self.place)?;
+        Ok(Ok(unfit))
+    }
+
+    /// What becomes of the rows that were read.
+    async fn computed(&self, rewrite: &Rewrite, tally: &mut Tally) -> Result<Computed, Fault> {
+        let rows = std::mem::take(&mut tally.read);
+        let beside = Beside { since: self.survey.watched, old: self.guard == Guard::Compared };
+        if tally.met() == Met::TooLarge {
+            return Ok(Computed::too_large(beside));
+        }
+        let wanted = Wanted { beside, keys: false };
+        compute(&self.query, rewrite, &self.transform, rows, wanted, &self.place).await
     }
 
     /// Sends a packet that is over before the lease is.
@@ -172,11 +217,12 @@ impl SealedKeys {
         self.query.rewrites() && (!self.query.computed().is_empty() || self.survey.watched)
     }
 
-    /// Everything, or what has to be known of the rows before they are written.
-    fn first(&self, keys: &[Key], locks: LockWait) -> Result<Packet, Fault> {
+    /// Everything, or what has to be known of the rows before they are written. `begin` opens the transaction, or says that
+    /// it is open.
+    fn first(&self, begin: Part, keys: &[Key], locks: LockWait) -> Result<Packet, Fault> {
         let (query, locked) = (&self.query, self.guard == Guard::Locked);
         let mut packet = Packet::default();
-        packet.push(Part::Begin, Sql::default());
+        packet.push(begin, Sql::default());
         packet.push(Part::Gather, query.gather_keys(keys)?);
         let chosen = if locked { query.chosen() } else { Carrier::Due };
         if locked {
@@ -186,7 +232,7 @@ impl SealedKeys {
             }
         }
         if self.reads() {
-            packet.push(Part::Read, if locked { query.read_rows(chosen) } else { query.read_due(chosen) });
+            packet.push_read(query, chosen, if locked { Due::Locked } else { Due::Asked }, keys.len() as u64);
             packet.push(Part::Carried, self.carried(chosen));
             packet.push(Part::Before, handled());
             return Ok(packet);
@@ -331,7 +377,10 @@ impl SealedLane for SealedKeys {
         fault_point::before("finish")?;
         let changed = match self.change(keys, LockWait::Wait).await {
             // What is locked is kept and counted; the rest need not wait for it.
-            Err(failed) if failed.fault.class == FaultClass::Locked => self.change(keys, LockWait::Skip).await,
+            Err(failed) if failed.fault.class == FaultClass::Locked => {
+                self.owed += failed.done;
+                self.change(keys, LockWait::Skip).await
+            }
             other => other,
         };
         let (mut tally, unfit) = match changed {

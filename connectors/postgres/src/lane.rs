@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use forgetd_connector::bulk::Bulk;
 use forgetd_connector::walk::{Position, aim};
 use forgetd_connector::{
     AtomicLane, Cause, Commit, Effect, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt, Step,
@@ -51,6 +52,7 @@ pub(crate) struct Atomic {
     query: Arc<Query>,
     transform: Arc<dyn Transform>,
     walker: Walker,
+    bulk: Bulk,
     open: Option<Open>,
     begun: Option<Begun>,
     last_open: Option<Duration>,
@@ -79,7 +81,7 @@ struct Begun {
 enum Attempt {
     /// It stays open.
     Open(Box<(Effect, Open)>),
-    /// It changed more rows than the batch may and was rolled back.
+    /// It met more than the batch may change, or than is read at once, and was rolled back.
     Overflow,
     /// The table's storage is another one since it was surveyed; rolled back.
     Moved,
@@ -112,6 +114,7 @@ impl Atomic {
             query,
             transform,
             walker,
+            bulk: Bulk::default(),
             open: None,
             begun: None,
             last_open: None,
@@ -152,13 +155,15 @@ impl Atomic {
             held.give_back();
             return Ok(Attempt::Moved);
         }
-        if changed.met > u64::from(order.rows_max) {
+        if changed.met > u64::from(order.rows_max) || changed.fits.is_some() {
             self.roll_back(&held).await?;
             held.give_back();
             self.walker.overflowed();
+            changed.fits.into_iter().for_each(|fits| self.bulk.overflowed(fits));
             return Ok(Attempt::Overflow);
         }
         self.walker.went(&planned, changed.rows, changed.micros);
+        self.bulk.read(changed.bytes);
         self.took |= changed.rows > 0;
         let (effect, xid, ahead) = self.effect(order, &planned, changed)?;
         if let Some(found) = ahead {
@@ -190,7 +195,7 @@ impl Atomic {
         if self.shared.pooled {
             return None;
         }
-        let planned = self.walker.ready(Position::from_cursor(order.from.as_ref()), order.rows_max)?;
+        let planned = self.walker.ready(Position::from_cursor(order.from.as_ref()), self.bulk.aim(order.rows_max))?;
         let turn = self.turn(order, &planned);
         Some((planned, turn))
     }
@@ -287,7 +292,7 @@ impl AtomicLane for Atomic {
         // A transaction that was never answered for is left to the server.
         self.open = None;
         for overflows in 0..OVERFLOWS_MAX {
-            match self.attempt(order, aim(order.rows_max, overflows)).await? {
+            match self.attempt(order, aim(self.bulk.aim(order.rows_max), overflows)).await? {
                 Attempt::Open(parts) => {
                     let (effect, open) = *parts;
                     self.open = Some(open);

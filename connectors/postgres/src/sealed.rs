@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use forgetd_connector::bulk::{Bulk, Met};
 use forgetd_connector::walk::{Position, aim};
 use forgetd_connector::{
     Cause, Compare, Fault, FaultClass, Key, LaneClaim, LockWait, Order, Outcome, Picked, SealedLane, Step, Transform,
@@ -15,7 +16,7 @@ use crate::compare::{self, Along, Counting};
 use crate::connect::{Answer, Ask, Held};
 use crate::connector::Shared;
 use crate::error;
-use crate::lane::write::compute;
+use crate::lane::write::{Computed, compute, met};
 use crate::lane::written;
 use crate::preflight;
 use crate::query::{Among, Query, Returning, Sql};
@@ -127,7 +128,7 @@ impl SealedKeys {
             let finished = Finished { changed: first.affected, ..Finished::default() };
             (finished, next("read counters")?)
         } else {
-            self.then(held, &first, &counters, locks).await?
+            self.then(held, keys, first, &counters, locks).await?
         };
         let after = after.rows.first().ok_or_else(|| odd(&self.place))?;
         let before = counting.read(before, 1, &self.place)?;
@@ -155,31 +156,55 @@ impl SealedKeys {
         }
     }
 
-    /// Changes what was locked, and reads the counters.
+    /// Changes what was locked, and reads the counters. Where more was met than is read at once, some of the keys at a time.
     async fn then(
         &self,
         held: &Held,
-        first: &Answer,
+        keys: &[Key],
+        mut first: Answer,
         counters: &Sql,
         locks: LockWait,
     ) -> Result<(Finished, Answer), Fault> {
-        let (second, unfit) = self.second(first).await?;
-        let limit = limited(self.claim.in_time("finish", &self.place)?);
-        let mut asks = vec![Ask::Batch(&limit)];
-        asks.extend(second.iter().map(Ask::Query));
-        asks.push(Ask::Query(counters));
-        let mut answers = held.turn("finish", &asks).await?.into_iter();
-        self.next(&mut answers, "finish", locks)?;
-        let mut changed = 0;
-        if second.is_some() {
-            let answer = self.next(&mut answers, "finish", locks)?;
-            changed = if self.query.rewrites() { written(&answer.rows, &self.place)? } else { answer.affected };
+        let mut finished = Finished::default();
+        let (mut bulk, mut rest, mut some) = (Bulk::default(), keys, keys.len());
+        loop {
+            let mut second = None;
+            match self.met(&first)? {
+                Met::TooMany(fits) => bulk.overflowed(fits),
+                met => {
+                    let (sql, unfit) = self.second(&first, met).await?;
+                    second = sql;
+                    unfit.into_iter().for_each(|(cause, rows)| *finished.unfit.entry(cause).or_default() += rows);
+                    rest = rest.split_at(some).1;
+                }
+            }
+            some = bulk.aim(u32::try_from(rest.len()).unwrap_or(u32::MAX)) as usize;
+            let more = (!rest.is_empty()).then(|| self.first(&rest[..some], locks));
+            let limit = limited(self.claim.in_time("finish", &self.place)?);
+            let mut asks = vec![Ask::Batch(&limit)];
+            asks.extend(second.iter().map(Ask::Query));
+            asks.push(Ask::Query(more.as_ref().unwrap_or(counters)));
+            let mut answers = held.turn("finish", &asks).await?.into_iter();
+            self.next(&mut answers, "finish", locks)?;
+            if second.is_some() {
+                let answer = self.next(&mut answers, "finish", locks)?;
+                let rewrites = self.query.rewrites();
+                finished.changed += if rewrites { written(&answer.rows, &self.place)? } else { answer.affected };
+            }
+            match more {
+                None => return Ok((finished, self.next(&mut answers, "read counters", locks)?)),
+                Some(_) => first = self.next(&mut answers, "finish", locks)?,
+            }
         }
-        Ok((Finished { changed, unfit, ..Finished::default() }, self.next(&mut answers, "read counters", locks)?))
+    }
+
+    /// Whether everything is here that is computed from.
+    fn met(&self, first: &Answer) -> Result<Met, Fault> {
+        if self.query.computed().is_empty() { Ok(Met::All) } else { Ok(met(&first.rows, &self.place)?.0) }
     }
 
     /// What changes the rows that were locked, judged again by what is there now; absent where nothing is to be done.
-    async fn second(&self, first: &Answer) -> Result<(Option<Sql>, BTreeMap<Cause, u64>), Fault> {
+    async fn second(&self, first: &Answer, met: Met) -> Result<(Option<Sql>, BTreeMap<Cause, u64>), Fault> {
         let ids = || first.rows.iter().map(|row| get(row, 0, &self.place)).collect::<Result<Vec<String>, _>>();
         let (query, returning) = (&self.query, Returning::Nothing);
         match self.step.rewrite() {
@@ -188,6 +213,7 @@ impl SealedKeys {
                 let ids = ids()?;
                 Ok((Some(query.write(Among::Locked(&ids), LockWait::Wait, returning)), BTreeMap::new()))
             }
+            Some(_) if met == Met::TooLarge => Ok((None, Computed::too_large().unfit)),
             Some(rewrite) => {
                 let computed = compute(query, rewrite, &self.transform, &first.rows, &self.place).await?;
                 let some = !computed.rows.is_empty();

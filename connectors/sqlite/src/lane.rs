@@ -20,7 +20,7 @@ use forgetd_connector::{
 
 pub(crate) use batch::{Pace, find};
 pub(crate) use ground::{Ground, Problem, Watched};
-pub(crate) use rewrite::rewrite;
+pub(crate) use rewrite::{Wide, rewrite};
 
 use crate::control::Tables;
 use crate::session::{Refusal, Session};

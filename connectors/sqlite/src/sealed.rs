@@ -10,7 +10,7 @@ use forgetd_connector::{
 use rusqlite::{Connection, params_from_iter};
 
 use crate::effect::{Along, Recorder};
-use crate::lane::{Ground, Pace, Problem, Watched, find, rewrite};
+use crate::lane::{Ground, Pace, Problem, Watched, Wide, find, rewrite};
 use crate::query::Query;
 use crate::session::{Refusal, Session};
 use crate::walk;
@@ -138,7 +138,7 @@ fn change(
         for keys in keys.chunks(KEYS_PER_STATEMENT) {
             if let Some(rewriting) = ground.scope.rewriting() {
                 let read = ground.scope.read_keys(rewriting, keys);
-                let (rows, rewritten) = rewrite(connection, ground, terrain, rewriting, &read)?;
+                let (rows, rewritten) = rewrite(connection, ground, terrain, rewriting, &read, Wide::InParts)?;
                 changed += rows;
                 for (cause, rows) in rewritten.unfit {
                     *unfit.entry(cause).or_default() += rows;

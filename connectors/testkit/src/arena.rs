@@ -148,18 +148,32 @@ impl Arena {
     /// ones. Panics when the lane does not end.
     /// Compares as a run does: everything in the first batch and in every 64th.
     pub async fn drain(&self, step: &Step, rows_max: u32) -> Drained {
-        if let Lane::Sealed(lane) = self.connector.lane(step, &self.claim(), tagger(step)).await.unwrap() {
-            return self.drain_sealed(lane, step, rows_max).await;
+        self.drain_by(step, rows_max, tagger(step)).await
+    }
+
+    /// The same, by another transform.
+    pub async fn drain_by(&self, step: &Step, rows_max: u32, transform: Arc<dyn Transform>) -> Drained {
+        let compare = |batch| if batch % 64 == 0 { Compare::All } else { Compare::Announced };
+        match self.connector.lane(step, &self.claim(), transform).await.unwrap() {
+            Lane::Sealed(lane) => self.drain_sealed(lane, step, rows_max).await,
+            Lane::Atomic(lane) => self.drain_atomic(lane, step, rows_max, compare).await,
         }
-        self.drain_comparing(step, rows_max, |batch| if batch % 64 == 0 { Compare::All } else { Compare::Announced })
-            .await
     }
 
     /// The same, comparing what `compare` says of a batch by its number.
     pub async fn drain_comparing(&self, step: &Step, rows_max: u32, compare: impl Fn(u64) -> Compare) -> Drained {
+        self.drain_atomic(self.transforming(step).await, step, rows_max, compare).await
+    }
+
+    async fn drain_atomic(
+        &self,
+        mut lane: Box<dyn AtomicLane>,
+        step: &Step,
+        rows_max: u32,
+        compare: impl Fn(u64) -> Compare,
+    ) -> Drained {
         let (locks, want_keys) = (LockWait::Wait, false);
         let ordered = |from, rows_max, batch| Order { from, rows_max, locks, compare: compare(batch), want_keys };
-        let mut lane = self.transforming(step).await;
         let mut done = Drained::default();
         let mut from = self.connector.control().cursor(&step.rule, "0").await.unwrap();
         let (mut size, mut again) = (rows_max, 0);

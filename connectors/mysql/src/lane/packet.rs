@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use forgetd_connector::bulk::Met;
 use forgetd_connector::{Cause, Fault, FaultClass, LockWait, TableRef};
 use mysql_async::Row;
 
@@ -12,7 +13,7 @@ use crate::connect::Ask;
 use crate::connector::Shared;
 use crate::error::{Error, gone};
 use crate::flavour::Flavour;
-use crate::query::{Query, Referring, Sql};
+use crate::query::{Carrier, Due, Query, Referring, Sql};
 
 /// What a statement is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,10 @@ pub(crate) enum Part {
     /// Counts rows that will follow.
     Follow(TableRef),
     Change,
+    /// Adds up what the rows hold that will be read.
+    Weigh,
+    /// What that came to.
+    Weighed,
     /// Reads the rows that will be written.
     Read,
     /// Looks at what was written.
@@ -75,6 +80,8 @@ pub(crate) struct Tally {
     pub(crate) references_set: BTreeMap<TableRef, u64>,
     pub(crate) keys: Vec<Row>,
     pub(crate) read: Vec<Row>,
+    /// Of how many rows the values were added up before they were read, and their bytes.
+    pub(crate) weighed: Option<(u64, u64)>,
     /// Rows that count from another moment than before, and rows that hold something else than was written.
     pub(crate) checked: Option<(u64, u64)>,
     pub(crate) left: Option<u64>,
@@ -97,6 +104,19 @@ pub(crate) struct About<'a> {
 // === impl Tally ===
 
 impl Tally {
+    /// Adds what was done to other rows of the same batch.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        for (all, some) in [(&mut self.children, other.children), (&mut self.references_set, other.references_set)] {
+            some.into_iter().for_each(|(table, rows)| *all.entry(table).or_default() += rows);
+        }
+    }
+
+    /// Whether all rows are here that were to be read.
+    pub(crate) fn met(&self) -> Met {
+        self.weighed.map_or(Met::All, |(rows, bytes)| Met::weighed(rows, bytes))
+    }
+
     /// Takes out the rows that went or followed, and those whose reference was set, where there are any.
     pub(crate) fn along(&mut self) -> (BTreeMap<TableRef, u64>, BTreeMap<TableRef, u64>) {
         let some = |rows: &mut BTreeMap<TableRef, u64>| {
@@ -139,6 +159,16 @@ impl Packet {
                 }
             }
         }
+    }
+
+    /// Reads chosen rows, for an order of so many.
+    pub(crate) fn push_read(&mut self, query: &Query, chosen: Carrier, due: Due, rows_max: u64) {
+        let weighs = query.weighs(rows_max);
+        if weighs {
+            self.push(Part::Weigh, query.weigh(chosen, due));
+            self.push(Part::Weighed, Query::weighed());
+        }
+        self.push(Part::Read, query.read_rows(chosen, due, weighs));
     }
 
     /// Counts what will follow.
@@ -212,7 +242,7 @@ impl About<'_> {
         let first = || answer.rows.first().ok_or_else(|| odd(self.place));
         let number = |n| get::<u64>(first()?, n, self.place);
         match part {
-            Part::Begin | Part::Still | Part::Gather | Part::Lock | Part::Judge | Part::Hold => {}
+            Part::Begin | Part::Still | Part::Gather | Part::Lock | Part::Judge | Part::Weigh | Part::Hold => {}
             Part::Fence if !self.shared.fence_holds(&answer) => {
                 return Err(Fault::new(FaultClass::Blocked(Cause::Fenced), "check fence", self.place));
             }
@@ -235,6 +265,7 @@ impl About<'_> {
                 tally.due = Some(number(0)?);
                 tally.reached = Some(number(1)? == 1);
             }
+            Part::Weighed => tally.weighed = Some((number(1)?, number(0)?)),
             Part::Keys => tally.keys = answer.rows,
             Part::Read => tally.read = answer.rows,
             Part::Ahead => tally.ahead = Some(answer.rows),

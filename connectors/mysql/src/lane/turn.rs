@@ -7,7 +7,7 @@ use forgetd_connector::{Compare, LockWait, Order};
 use super::Atomic;
 use super::effect::handled;
 use super::packet::{About, Packet, Part};
-use crate::query::{Carrier, Guard, Query, RowsToWrite, Sql};
+use crate::query::{Carrier, Due, Guard, Query, RowsToWrite, Sql};
 use crate::walk::Planned;
 
 impl Atomic {
@@ -28,7 +28,8 @@ impl Atomic {
             self.exit(order, planned, &mut packet);
             return packet;
         }
-        if self.reads(order) && !self.query.looks_elsewhere() {
+        let at_once = !self.query.looks_elsewhere() && !self.query.weighs(order.rows_max.into());
+        if self.reads(order) && at_once {
             packet.push(Part::Read, self.query.read_locked(order.locks));
             packet.push(Part::Carried, Query::carried_rows(&[Carrier::Due]));
             return packet;
@@ -69,7 +70,7 @@ impl Atomic {
     fn proceed(&self, order: &Order, planned: &Planned, packet: &mut Packet) {
         let chosen = self.query.chosen();
         if self.reads(order) {
-            packet.push(Part::Read, self.query.read_rows(chosen));
+            packet.push_read(&self.query, chosen, Due::Locked, order.rows_max.into());
             packet.push(Part::Carried, self.carried_all());
             return;
         }

@@ -123,6 +123,11 @@ impl Computed {
         Self { rows: RowsToWrite::new(beside), keys: vec![], unfit: BTreeMap::new() }
     }
 
+    /// Of a single row whose values are not here.
+    pub(crate) fn too_large(beside: Beside) -> Self {
+        Self { unfit: [(Cause::Size, 1)].into(), ..Self::new(beside) }
+    }
+
     /// Decides what becomes of a row.
     fn take(&mut self, rewrite: &Rewrite, row: Read, old: &OldRow, new: NewRow, place: &str) -> Result<(), Fault> {
         let finished = (rewrite.marker.is_none() || old.marked) && !row.pending;

@@ -130,7 +130,7 @@ impl Query {
     pub(crate) fn change(&self, span: &Span, rows: u32) -> Vec<Sql> {
         let mut change = vec![self.gather(span, rows)];
         if self.rewrites() {
-            change.extend(self.written());
+            change.extend(self.written(rows));
         } else if self.looks_elsewhere() || self.takes_along() {
             change.push(self.lock(LockWait::Wait));
             change.extend(self.looks_elsewhere().then(|| self.judge_held()));

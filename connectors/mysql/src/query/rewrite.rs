@@ -3,6 +3,7 @@
 //! Rows are locked before they are read, so what is written back meets them as they were. Where a table has no locks that
 //! last, the old values stand beside the new ones and are compared in the statement that writes.
 
+use forgetd_connector::bulk::{self, READ_BYTES_MAX, ROW_BYTES_MAX};
 use forgetd_connector::{Column, ColumnKind, Fault, LockWait, Place, Put, Rewrite, Shape, Value, WhenNull};
 
 use super::along::{Indexes, Referring};
@@ -39,6 +40,19 @@ pub(crate) enum Guard {
     /// Nothing: predicate and old values are compared when it is written.
     Compared,
 }
+
+/// What is known of carried rows when they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// They are locked, and due by what other rows say.
+    Locked,
+    /// Nothing: the statement asks whether they are due.
+    Asked,
+}
+
+/// The variables that say what rows hold, and of how many.
+const BYTES: &str = "@forgetd_bytes";
+const BYTES_ROWS: &str = "@forgetd_bytes_rows";
 
 // === impl Writes ===
 
@@ -138,11 +152,40 @@ impl Query {
         self.writes().map_or_else(Vec::new, |writes| writes.since.iter().map(|column| column.name.as_str()).collect())
     }
 
+    /// Whether what so many rows hold has to be added up before they are read.
+    pub(crate) fn weighs(&self, rows: u64) -> bool {
+        !bulk::is_narrow(self.computed(), rows)
+    }
+
+    /// Adds up what carried rows hold in the columns that others are computed from, so that the statement which reads them
+    /// sends nothing where it is too much.
+    pub(crate) fn weigh(&self, carrier: Carrier, due: Due) -> Sql {
+        let bytes = self.computed().iter().map(|column| format!("coalesce(length({}), 0)", codec::written(column)));
+        let bytes: Vec<String> = bytes.chain(["0".to_owned()]).collect();
+        let rows = self.rows_of(carrier.keys());
+        let text = format!(
+            "select coalesce(sum({}), 0), count(*) into {BYTES}, {BYTES_ROWS} from {rows}{}",
+            bytes.join(" + "),
+            self.due(due)
+        );
+        self.with_predicate().say(text)
+    }
+
+    /// What [`Query::weigh`] found: the bytes, and of how many rows.
+    pub(crate) fn weighed() -> Sql {
+        Sql::plain(format!("select cast({BYTES} as unsigned), {BYTES_ROWS}"))
+    }
+
     /// Reads carried rows before they are written: the key, what the period counts from, the values that others are
     /// computed from, whether the marker says that the row is done, and whether the server has something of its own to
-    /// write.
-    pub(crate) fn read_rows(&self, carrier: Carrier) -> Sql {
-        self.read(carrier, &self.still(), "")
+    /// write. None, where they were `weighed` and are too much.
+    pub(crate) fn read_rows(&self, carrier: Carrier, due: Due, weighed: bool) -> Sql {
+        let light = format!("{BYTES} <= if({BYTES_ROWS} <= 1, {ROW_BYTES_MAX}, {READ_BYTES_MAX})");
+        match (self.due(due), weighed) {
+            (due, false) => self.read(carrier, &due, ""),
+            (due, true) if due.is_empty() => self.read(carrier, &format!(" where {light}"), ""),
+            (due, true) => self.read(carrier, &format!("{due} and {light}"), ""),
+        }
     }
 
     /// Locks the due rows among those carried and reads them in the same statement: for rows whose fate hangs on nothing
@@ -151,9 +194,11 @@ impl Query {
         self.read(Carrier::Due, &self.still(), &format!(" {}", self.flavour().for_update("t", locks)))
     }
 
-    /// Reads carried rows that nobody locked, while they are due.
-    pub(crate) fn read_due(&self, carrier: Carrier) -> Sql {
-        self.read(carrier, &format!(" where {}", self.predicate()), "")
+    fn due(&self, due: Due) -> String {
+        match due {
+            Due::Locked => self.still(),
+            Due::Asked => format!(" where {}", self.predicate()),
+        }
     }
 
     fn read(&self, carrier: Carrier, condition: &str, locking: &str) -> Sql {
@@ -259,16 +304,17 @@ impl Query {
         Sql::plain(text)
     }
 
-    /// The statements that write rows, for whoever looks at them.
-    pub(super) fn written(&self) -> Vec<Sql> {
-        let computed = !self.computed().is_empty();
-        if computed && !self.looks_elsewhere() {
+    /// The statements that write so many rows, for whoever looks at them.
+    pub(super) fn written(&self, rows: u32) -> Vec<Sql> {
+        let (computed, weighs) = (!self.computed().is_empty(), self.weighs(rows.into()));
+        if computed && !self.looks_elsewhere() && !weighs {
             return vec![self.read_locked(LockWait::Wait), self.write_rows(Beside::default(), Guard::Locked, &[])];
         }
         let mut written = vec![self.lock(LockWait::Wait)];
         written.extend(self.looks_elsewhere().then(|| self.judge_held()));
         if computed {
-            written.push(self.read_rows(self.chosen()));
+            written.extend(weighs.then(|| self.weigh(self.chosen(), Due::Locked)));
+            written.push(self.read_rows(self.chosen(), Due::Locked, weighs));
             written.push(self.write_rows(Beside::default(), Guard::Locked, &[]));
         } else {
             written.extend(self.write_carried(self.chosen(), &[]));

@@ -59,6 +59,10 @@ pub(super) struct Changed {
     pub(super) unfit: BTreeMap<Cause, u64>,
     /// Rows that were met, whether they went or not: those that were locked, where that is a step of its own.
     pub(super) met: u64,
+    /// What the values that were read come to, in bytes.
+    pub(super) bytes: u64,
+    /// How many rows would have fitted, where more were met than are read at once; nothing was changed.
+    pub(super) fits: Option<u64>,
     pub(super) along: Along,
     /// Due rows that are still in the span, where they were counted.
     pub(super) left: Option<u64>,
@@ -209,6 +213,8 @@ impl Atomic {
             missed: 0,
             unfit: BTreeMap::new(),
             met: rows,
+            bytes: 0,
+            fits: None,
             along,
             left,
             keys,
@@ -294,6 +300,8 @@ impl Changed {
             missed: 0,
             unfit: BTreeMap::new(),
             met: met as u64,
+            bytes: 0,
+            fits: None,
             along: Along::default(),
             left: None,
             keys: vec![],

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use forgetd_connector::bulk::Met;
 use forgetd_connector::{Cause, Fault, FaultClass, NewRow, OldRow, Order, Rewrite, Transform, Value};
 use tokio_postgres::Row;
 
@@ -32,17 +33,33 @@ struct Old {
     pending: Vec<bool>,
 }
 
+/// Columns in front of each row: what its values and those before it come to, and how many rows there are.
+const WEIGHT: usize = 2;
+
+/// Whether all rows are here that [`Query::read_rows`] met, and what their values come to.
+pub(crate) fn met(rows: &[Row], place: &str) -> Result<(Met, u64), Fault> {
+    let Some(last) = rows.last() else { return Ok((Met::All, 0)) };
+    let number = |n| Ok(get::<i64>(last, n, place)?.unsigned_abs());
+    let (bytes, there) = (number(0)?, number(1)?);
+    let met = match rows.len() as u64 {
+        here if there > here => Met::TooMany(here),
+        here => Met::weighed(here, bytes),
+    };
+    Ok((met, bytes))
+}
+
 /// Reads the answer to [`Query::read_rows`].
 fn old_rows(query: &Query, rows: &[Row], place: &str) -> Result<Old, Fault> {
     let (since, computed) = (query.since_width(), query.computed());
     let many = || Vec::with_capacity(rows.len());
     let (mut read, mut old, mut pending) = (many(), Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for row in rows {
-        let texts = (2..2 + since).map(|n| get(row, n, place)).collect::<Result<_, _>>()?;
-        let at = 2 + since;
+        let first = WEIGHT + 2;
+        let texts = (first..first + since).map(|n| get(row, n, place)).collect::<Result<_, _>>()?;
+        let at = first + since;
         let behind = at + computed.len() + 2;
         let key = (behind..row.len()).map(|n| get(row, n, place)).collect::<Result<_, _>>()?;
-        read.push(RowRead { id: get(row, 0, place)?, version: get(row, 1, place)?, since: texts, key });
+        read.push(RowRead { id: get(row, WEIGHT, place)?, version: get(row, WEIGHT + 1, place)?, since: texts, key });
         let value = |(n, column)| Ok(codec::old(column, get(row, at + n, place)?));
         let values = computed.iter().enumerate().map(value).collect::<Result<_, Fault>>()?;
         old.push(OldRow { values, marked: get(row, at + computed.len(), place)? });
@@ -101,6 +118,15 @@ pub(crate) async fn compute(
     Ok(computed)
 }
 
+// === impl Computed ===
+
+impl Computed {
+    /// Of a single row whose values are not here.
+    pub(crate) fn too_large() -> Self {
+        Self { rows: vec![], unfit: [(Cause::Size, 1)].into() }
+    }
+}
+
 fn texts(values: &[Value]) -> Vec<Option<String>> {
     values.iter().map(codec::text).collect()
 }
@@ -115,6 +141,10 @@ impl Atomic {
         read: Read,
     ) -> Result<Changed, Fault> {
         let Read { entrance, rows } = read;
+        let (weighed, bytes) = met(&rows, &self.place)?;
+        if let Met::TooMany(fits) = weighed {
+            return Ok(Changed { fits: Some(fits), ..Changed::overflow(entrance, rows.len()) });
+        }
         if rows.len() > order.rows_max as usize {
             return Ok(Changed::overflow(entrance, rows.len()));
         }
@@ -122,9 +152,13 @@ impl Atomic {
         let Some(rewrite) = self.step.rewrite() else {
             return Err(Fault::new(FaultClass::Internal, "transform", &self.place).with_detail("no rewrite"));
         };
-        let computed = compute(&self.query, rewrite, &self.transform, &rows, &self.place).await?;
+        let computed = match weighed {
+            Met::TooLarge => Computed::too_large(),
+            _ => compute(&self.query, rewrite, &self.transform, &rows, &self.place).await?,
+        };
         drop(rows);
-        self.written(session, order, planned, entrance, computed, met).await
+        let changed = self.written(session, order, planned, entrance, computed, met).await?;
+        Ok(Changed { bytes, ..changed })
     }
 
     async fn written(

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use forgetd_connector::bulk::Bulk;
 use forgetd_connector::{Cause, Effect, Fault, FaultClass, Key, Order};
 use rusqlite::{Connection, params_from_iter};
 
 use super::ground::{Ground, Problem, Watched};
-use super::rewrite::{Rewritten, rewrite};
+use super::rewrite::{Rewritten, Wide, rewrite};
 use crate::codec;
 use crate::effect::Recorder;
 use crate::query::Area;
@@ -27,6 +28,8 @@ const LOOK_TIME: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Pace {
     window: u64,
+    /// How many rows are read at once, where they stay.
+    bulk: Bulk,
     /// Whether this lane ever changed a row: then a trigger that cancels chooses its rows.
     took: bool,
 }
@@ -52,7 +55,7 @@ struct Look {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { window: 1, took: false }
+        Self { window: 1, bulk: Bulk::default(), took: false }
     }
 }
 
@@ -101,11 +104,11 @@ fn walk_and_change(
     order: &Order,
     pace: &mut Pace,
 ) -> Result<Effect, Problem> {
-    let rows_max = u64::from(order.rows_max.max(1));
     let mut place = Place::resume(order.from.as_ref(), ground.scope.walk(), &ground.storage(connection)?);
     let mut look = Look::begin();
     let mut unfit = BTreeMap::new();
     loop {
+        let rows_max = u64::from(pace.bulk.aim(order.rows_max));
         let window = pace.window(rows_max);
         let (area, next) = place.ahead(connection, &ground.scope, window)?;
         if window > rows_max && ground.scope.count_in(&area, rows_max + 1).number(connection)? > rows_max {
@@ -117,10 +120,16 @@ fn walk_and_change(
             // that names it is, and then it is done.
             Some(rewriting) => {
                 let read = ground.scope.read_in(rewriting, &area);
-                rewrite(connection, ground, terrain, rewriting, &read)
+                rewrite(connection, ground, terrain, rewriting, &read, Wide::Refused)
             }
             None => Ok(run_delete(connection, ground, order, &area)?),
         })?;
+        if let Some(fits) = done.returned.fits {
+            pace.bulk.overflowed(fits);
+            pace.narrow(window);
+            continue;
+        }
+        pace.bulk.read(done.returned.bytes);
         // Only a trigger can keep a row that a statement changes, or bring one back, while we hold the write lock.
         let left = done.returned.unfit.values().sum::<u64>();
         if done.triggers && ground.scope.count_in(&area, left + 1).number(connection)? > left {

@@ -40,6 +40,7 @@ pub(super) fn fates(rewriting: &Rewriting, lines: &[Line], transform: &dyn Trans
 
 fn fate(rewriting: &Rewriting, line: &Line, computed: &[usize], answer: NewRow) -> Option<Fate> {
     let mut answers = match answer {
+        _ if line.too_large => return Some(Fate::Unfit(Cause::Size)),
         NewRow::Unfit(cause) => return Some(Fate::Unfit(cause)),
         NewRow::Same => vec![],
         NewRow::Values(values) if values.len() == computed.len() => values,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use forgetd_connector::bulk::READ_BYTES_MAX;
 use forgetd_connector::{Cause, Fault, FaultClass, Key, Value};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
@@ -19,6 +20,19 @@ pub(crate) struct Rewritten {
     pub(crate) keys: Vec<Key>,
     /// Those that were passed over and stay due, by cause.
     pub(crate) unfit: BTreeMap<Cause, u64>,
+    /// What the values that were read come to.
+    pub(crate) bytes: u64,
+    /// How many rows would have fitted, where more were met than are read at once; none was written.
+    pub(crate) fits: Option<u64>,
+}
+
+/// What is done where more rows are met than are read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wide {
+    /// Nothing: a batch of fewer rows is shorter.
+    Refused,
+    /// They are written some at a time: all of them were announced.
+    InParts,
 }
 
 /// A row that was written.
@@ -31,9 +45,6 @@ struct Wrote {
     sets: Vec<Set>,
 }
 
-/// Old values are worked out as soon as there are so many bytes of them: documents can be large, and memory is not.
-const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
-
 /// Transforms the rows that `read` finds; says how many were written.
 pub(crate) fn rewrite(
     connection: &Connection,
@@ -41,6 +52,7 @@ pub(crate) fn rewrite(
     terrain: &Terrain,
     rewriting: &Rewriting,
     read: &Query,
+    wide: Wide,
 ) -> Result<(u64, Rewritten), Problem> {
     // Only a trigger writes into the row beside us; and only that, or SQLite itself, moves what its period counts from.
     let triggers = !terrain.reach.triggers.is_empty();
@@ -48,6 +60,10 @@ pub(crate) fn rewrite(
     let mut met = vec![];
     loop {
         let (lines, more) = lines(connection, ground, rewriting, read, &met)?;
+        if more && wide == Wide::Refused {
+            return Ok((0, Rewritten { fits: Some(lines.len() as u64), ..Rewritten::default() }));
+        }
+        done.bytes += lines.iter().map(|line| line.bytes() as u64).sum::<u64>();
         if more {
             met.extend(lines.iter().map(|line| line.row.clone()));
         }
@@ -97,7 +113,7 @@ fn rewrite_some(
     Ok(written)
 }
 
-/// The next rows, without those that were met, and whether there may be more of them: at least one while there are any.
+/// The next rows, without those that were met, and whether there are more of them: as many as are read at once.
 fn lines(
     connection: &Connection,
     ground: &Ground,
@@ -113,11 +129,11 @@ fn lines(
         if met.contains(&line.row) {
             continue;
         }
-        bytes += line.bytes();
-        lines.push(line);
-        if bytes >= BYTES_AT_ONCE {
+        bytes += line.bytes() as u64;
+        if bytes > READ_BYTES_MAX && !lines.is_empty() {
             return Ok((lines, true));
         }
+        lines.push(line);
     }
     Ok((lines, false))
 }

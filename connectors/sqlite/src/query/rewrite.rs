@@ -4,6 +4,7 @@
 //! overwritten. Rows are written one by one, which inside a process is as fast as one statement for all of them; so only
 //! columns that change are named, and no trigger or index of another one is troubled.
 
+use forgetd_connector::bulk::ROW_BYTES_MAX;
 use forgetd_connector::{ColumnKind, Fault, Grain, Key, Place, Put, Rewrite, Step, Undone, Value, WhenNull, Writable};
 use rusqlite::Row;
 
@@ -63,6 +64,8 @@ pub(crate) struct Line {
     pub(crate) since: Key,
     /// Whether the marker says that it was done already.
     pub(crate) marked: bool,
+    /// Whether a value is larger than what is read of one row; it is not here.
+    pub(crate) too_large: bool,
     /// One for each column.
     pub(crate) cells: Vec<Cell>,
 }
@@ -189,6 +192,9 @@ impl Rewriting {
     }
 }
 
+/// What stands for how a value is kept that is too large to be read.
+const TOO_LARGE: i64 = 3;
+
 fn becomes(step: &Step, place: &Place) -> Result<Becomes, Refused> {
     let name = &place.path.column;
     let missing = || Refused::new(forgetd_connector::Cause::ColumnMissing, name);
@@ -217,6 +223,13 @@ fn marked(step: &Step, rewrite: &Rewrite, composer: &Composer<'_>) -> Result<Str
 fn read(step: &Step, place: &Place, becomes: &Becomes, composer: &mut Composer<'_>) -> Result<[String; 2], Refused> {
     let column = quote(&place.path.column);
     let plain = "0".to_owned();
+    let large = format!("coalesce(octet_length({column}), 0) > {ROW_BYTES_MAX}");
+    let unless_large = |value: &str, kept: &str| {
+        [
+            format!("case when {large} then null else {value} end"),
+            format!("case when {large} then {TOO_LARGE} else {kept} end"),
+        ]
+    };
     Ok(match becomes {
         Becomes::Constant(Value::Null) => [format!("{column} is not null"), plain],
         Becomes::Constant(value) => {
@@ -225,7 +238,7 @@ fn read(step: &Step, place: &Place, becomes: &Becomes, composer: &mut Composer<'
             let stored = composer.is_stored(described.ok_or_else(missing)?, value)?;
             [format!("{column} is not null and not {stored}"), plain]
         }
-        Becomes::Coarser(_) | Becomes::Computed { json: false } => [column, plain],
+        Becomes::Coarser(_) | Becomes::Computed { json: false } => unless_large(&column, &plain),
         Becomes::Computed { json: true } => {
             let text = format!("cast({column} as text)");
             let kept = format!(
@@ -233,7 +246,7 @@ fn read(step: &Step, place: &Place, becomes: &Becomes, composer: &mut Composer<'
                  when json_valid({text}) and instr({text}, char(0)) = 0 then 1 else 0 end"
             );
             let plain = format!("case when typeof({column}) in ('integer', 'real') then {text} else {column} end");
-            [format!("case {kept} when 2 then json({column}) when 1 then {text} else {plain} end"), kept]
+            unless_large(&format!("case {kept} when 2 then json({column}) when 1 then {text} else {plain} end"), &kept)
         }
     })
 }
@@ -291,16 +304,18 @@ impl Scope {
         };
         let [row_key, table_key, since] = [key(self.row.len())?, key(self.key.len())?, key(rewriting.since.len())?];
         let marked = row.get(at)?;
-        let mut cells = vec![];
+        let (mut cells, mut too_large) = (vec![], false);
         for n in 0..rewriting.columns.len() {
-            let kept = match row.get(at + 2 + 2 * n)? {
+            let kept = row.get(at + 2 + 2 * n)?;
+            too_large |= kept == TOO_LARGE;
+            let kept = match kept {
                 2 => Kept::Jsonb,
                 1 => Kept::Bytes,
                 _ => Kept::Plain,
             };
             cells.push(Cell { value: codec::read(row.get_ref(at + 1 + 2 * n)?), kept });
         }
-        Ok(Line { row: row_key, key: table_key, since, marked, cells })
+        Ok(Line { row: row_key, key: table_key, since, marked, too_large, cells })
     }
 
     /// Writes one row: a value for each of these columns, then the marker's, then the row's key.

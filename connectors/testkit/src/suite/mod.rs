@@ -4,6 +4,7 @@
 //! [`conformance_of_documents!`](crate::conformance_of_documents) of those that need no table.
 
 pub mod account;
+pub mod bulk;
 pub mod effect;
 pub mod fence;
 pub mod held;
@@ -234,6 +235,15 @@ macro_rules! conformance_areas {
                     what_was_not_announced_rolls_back
                     one_row_refused_by_a_trigger_stays_as_it_was
                     locked_rows_are_left_for_later
+                }
+            }
+            bulk {
+                every {
+                    wide_rows_are_written_few_at_a_time
+                    wide_rows_of_a_seal_are_written_few_at_a_time
+                }
+                tables {
+                    a_row_too_large_is_passed_and_counted
                 }
             }
             shapes {
