@@ -2,7 +2,8 @@
 //!
 //! A row that is deleted is never fetched. One that stays has its old values read and new ones computed from them, so a
 //! batch of documents would stand in memory together. What a read finds is added up by the server, which sends no more than
-//! [`READ_BYTES_MAX`]; a lane that met more plans fewer rows, and more again when they are small.
+//! [`READ_BYTES_MAX`]; a lane that met more plans fewer rows, and more again when they are small. Adding up costs time, so a
+//! connector may let each row have its share of a batch ([`share`]) until one is wider.
 
 use crate::{Column, ColumnKind};
 
@@ -21,6 +22,8 @@ const NARROW_CHARS_MAX: u64 = 4 * 1024 * 1024;
 pub struct Bulk {
     /// Absent: as many as an order says.
     fits: Option<u32>,
+    /// Whether a row was met that was wider than its share.
+    wide: bool,
 }
 
 /// How a read of rows ended.
@@ -40,6 +43,16 @@ impl Bulk {
     /// For how many rows an order for so many is planned.
     pub fn aim(self, rows_max: u32) -> u32 {
         self.fits.map_or(rows_max, |fits| rows_max.min(fits)).max(1)
+    }
+
+    /// Whether values are to be added up: a row was wider than its share.
+    pub fn adds_up(self) -> bool {
+        self.wide
+    }
+
+    /// A row was wider than its share.
+    pub fn met_wide(&mut self) {
+        self.wide = true;
     }
 
     /// So many rows would have fitted where more were met.
@@ -73,6 +86,11 @@ impl Met {
     }
 }
 
+/// What the values of each of so many rows come to at most where they are not added up, in bytes.
+pub fn share(rows: u64) -> u64 {
+    NARROW_CHARS_MAX / rows.max(1)
+}
+
 /// Whether so many rows cannot hold much in these columns: then nothing has to be added up. Characters are counted, of which
 /// most are one byte.
 pub fn is_narrow(columns: &[Column], rows: u64) -> bool {
@@ -93,7 +111,7 @@ pub fn is_narrow(columns: &[Column], rows: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bulk, Met, READ_BYTES_MAX, ROW_BYTES_MAX, is_narrow};
+    use super::{Bulk, Met, READ_BYTES_MAX, ROW_BYTES_MAX, is_narrow, share};
     use crate::{Column, ColumnKind, Fit};
 
     #[test]
@@ -112,6 +130,15 @@ mod tests {
         }
         bulk.overflowed(0);
         assert_eq!(bulk.aim(1000), 1);
+    }
+
+    #[test]
+    fn values_are_added_up_from_the_first_wide_row_on() {
+        let mut bulk = Bulk::default();
+        assert!(!bulk.adds_up());
+        bulk.met_wide();
+        assert!(bulk.adds_up());
+        assert_eq!((share(1024), share(0)), (4096, 4 * 1024 * 1024));
     }
 
     #[test]

@@ -37,7 +37,7 @@ use crate::query::{BEFORE_KEYS, Query};
 use crate::survey::{Survey, get, odd};
 use crate::walk::{Counted, Planned, Walk, Walker, read_key};
 pub(crate) use act::written;
-use act::{Ahead, Changed};
+use act::{Ahead, Changed, Wide};
 use turn::{Locked, Met, Read, Turn};
 
 /// How often a batch that turned out too large is planned again.
@@ -155,11 +155,15 @@ impl Atomic {
             held.give_back();
             return Ok(Attempt::Moved);
         }
-        if changed.met > u64::from(order.rows_max) || changed.fits.is_some() {
+        if changed.met > u64::from(order.rows_max) || changed.wide.is_some() {
             self.roll_back(&held).await?;
             held.give_back();
+            match changed.wide {
+                Some(Wide::Row) => self.bulk.met_wide(),
+                Some(Wide::Rows { fits }) => self.bulk.overflowed(fits),
+                None => {}
+            }
             self.walker.overflowed();
-            changed.fits.into_iter().for_each(|fits| self.bulk.overflowed(fits));
             return Ok(Attempt::Overflow);
         }
         self.walker.went(&planned, changed.rows, changed.micros);

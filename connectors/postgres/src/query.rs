@@ -21,6 +21,7 @@ mod sql;
 mod test;
 mod trial;
 mod undone;
+mod weight;
 mod written;
 
 use forgetd_connector::{Column, ColumnKind, Fault, SinceColumn, Step, TableRef, WhenNull};
@@ -35,6 +36,7 @@ pub(crate) use selection::{Condition, ReadAs, Reading};
 pub(crate) use span::{LINE_BITS, tid_from};
 pub(crate) use sql::{Param, Sql, Written};
 pub(crate) use trial::SAMPLES_MAX;
+pub(crate) use weight::Weight;
 
 /// The statements of one step.
 pub(crate) struct Query {

@@ -102,7 +102,7 @@ impl SealedKeys {
         let mut counters = Sql::default();
         let counting = Counting::new(Compare::All, survey.oid, &survey.announced, &context.control_name, &mut counters);
         let counters = counters.say(format!("select current_setting('track_counts') = 'on', {}", counting.columns()));
-        let first = self.first(keys, locks);
+        let first = self.first(keys, locks, Bulk::default());
         let limit = self.claim.in_time("finish", &self.place)?;
         let begin = format!(
             "{}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {}; {}; \
@@ -146,13 +146,13 @@ impl SealedKeys {
     }
 
     /// That statement; or one that locks the keys' rows that are due, and reads what is computed from them.
-    fn first(&self, keys: &[Key], locks: LockWait) -> Sql {
+    fn first(&self, keys: &[Key], locks: LockWait, bulk: Bulk) -> Sql {
         if self.in_one() {
             self.query.delete_keys(keys, locks)
         } else if self.query.computed().is_empty() {
             self.query.lock_keys(keys, locks)
         } else {
-            self.query.read_rows(Among::Keys(keys), Some(locks), keys.len() as u64, Returning::Nothing)
+            self.query.read_rows(Among::Keys(keys), Some(locks), keys.len() as u64, Returning::Nothing, bulk)
         }
     }
 
@@ -170,8 +170,9 @@ impl SealedKeys {
         loop {
             let mut second = None;
             match self.met(&first)? {
-                Met::TooMany(fits) => bulk.overflowed(fits),
-                met => {
+                None => bulk.met_wide(),
+                Some(Met::TooMany(fits)) => bulk.overflowed(fits),
+                Some(met) => {
                     let (sql, unfit) = self.second(&first, met).await?;
                     second = sql;
                     unfit.into_iter().for_each(|(cause, rows)| *finished.unfit.entry(cause).or_default() += rows);
@@ -179,7 +180,7 @@ impl SealedKeys {
                 }
             }
             some = bulk.aim(u32::try_from(rest.len()).unwrap_or(u32::MAX)) as usize;
-            let more = (!rest.is_empty()).then(|| self.first(&rest[..some], locks));
+            let more = (!rest.is_empty()).then(|| self.first(&rest[..some], locks, bulk));
             let limit = limited(self.claim.in_time("finish", &self.place)?);
             let mut asks = vec![Ask::Batch(&limit)];
             asks.extend(second.iter().map(Ask::Query));
@@ -198,9 +199,12 @@ impl SealedKeys {
         }
     }
 
-    /// Whether everything is here that is computed from.
-    fn met(&self, first: &Answer) -> Result<Met, Fault> {
-        if self.query.computed().is_empty() { Ok(Met::All) } else { Ok(met(&first.rows, &self.place)?.0) }
+    /// Whether everything is here that is computed from; absent: a row was wider than its share.
+    fn met(&self, first: &Answer) -> Result<Option<Met>, Fault> {
+        if self.query.computed().is_empty() {
+            return Ok(Some(Met::All));
+        }
+        Ok(met(&first.rows, &self.place)?.map(|(met, _)| met))
     }
 
     /// What changes the rows that were locked, judged again by what is there now; absent where nothing is to be done.

@@ -61,8 +61,8 @@ pub(super) struct Changed {
     pub(super) met: u64,
     /// What the values that were read come to, in bytes.
     pub(super) bytes: u64,
-    /// How many rows would have fitted, where more were met than are read at once; nothing was changed.
-    pub(super) fits: Option<u64>,
+    /// What was too wide to be read at once; nothing was changed.
+    pub(super) wide: Option<Wide>,
     pub(super) along: Along,
     /// Due rows that are still in the span, where they were counted.
     pub(super) left: Option<u64>,
@@ -71,6 +71,18 @@ pub(super) struct Changed {
     pub(super) xid: String,
     pub(super) storage: String,
     pub(super) micros: u64,
+}
+
+/// What is too wide.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wide {
+    /// A row, for its share of a batch.
+    Row,
+    /// The rows together.
+    Rows {
+        /// How many would have fitted.
+        fits: u64,
+    },
 }
 
 /// The answers to the statements.
@@ -214,7 +226,7 @@ impl Atomic {
             unfit: BTreeMap::new(),
             met: rows,
             bytes: 0,
-            fits: None,
+            wide: None,
             along,
             left,
             keys,
@@ -301,7 +313,7 @@ impl Changed {
             unfit: BTreeMap::new(),
             met: met as u64,
             bytes: 0,
-            fits: None,
+            wide: None,
             along: Along::default(),
             left: None,
             keys: vec![],

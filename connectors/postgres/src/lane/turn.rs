@@ -91,7 +91,7 @@ impl Atomic {
             // Each lock is written to disk. Where a row's own version says whether it is still the same, none is needed.
             let locks = Some(order.locks).filter(|locks| self.query.looks_elsewhere() || *locks == LockWait::Skip);
             let span = Among::Span(&planned.span);
-            Rest::Read(self.query.read_rows(span, locks, limit, returning(order)), order.locks)
+            Rest::Read(self.query.read_rows(span, locks, limit, returning(order), self.bulk), order.locks)
         } else if self.query.looks_elsewhere() {
             Rest::Lock(self.query.lock(&planned.span, order.locks, limit), order.locks)
         } else {

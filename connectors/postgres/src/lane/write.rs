@@ -8,12 +8,12 @@ use forgetd_connector::bulk::Met;
 use forgetd_connector::{Cause, Fault, FaultClass, NewRow, OldRow, Order, Rewrite, Transform, Value};
 use tokio_postgres::Row;
 
-use super::act::{Acting, Changed};
+use super::act::{Acting, Changed, Wide};
 use super::turn::Entrance;
 use super::{Atomic, Read};
 use crate::codec;
 use crate::connect::Session;
-use crate::query::{Query, RowRead, RowToWrite};
+use crate::query::{Query, RowRead, RowToWrite, Weight};
 use crate::survey::get;
 use crate::walk::Planned;
 
@@ -36,16 +36,25 @@ struct Old {
 /// Columns in front of each row: what its values and those before it come to, and how many rows there are.
 const WEIGHT: usize = 2;
 
-/// Whether all rows are here that [`Query::read_rows`] met, and what their values come to.
-pub(crate) fn met(rows: &[Row], place: &str) -> Result<(Met, u64), Fault> {
-    let Some(last) = rows.last() else { return Ok((Met::All, 0)) };
-    let number = |n| Ok(get::<i64>(last, n, place)?.unsigned_abs());
-    let (bytes, there) = (number(0)?, number(1)?);
+/// Whether all rows are here that [`Query::read_rows`] met, and what their values come to; absent: a row was wider than its
+/// share.
+pub(crate) fn met(rows: &[Row], place: &str) -> Result<Option<(Met, u64)>, Fault> {
+    let Some(last) = rows.last() else { return Ok(Some((Met::All, 0))) };
+    let number = |row, n| get::<i64>(row, n, place);
+    if number(last, 1)? == Weight::SHARED {
+        for row in rows {
+            if number(row, 0)? > 0 {
+                return Ok(None);
+            }
+        }
+        return Ok(Some((Met::All, 0)));
+    }
+    let (bytes, there) = (number(last, 0)?.unsigned_abs(), number(last, 1)?.unsigned_abs());
     let met = match rows.len() as u64 {
         here if there > here => Met::TooMany(here),
         here => Met::weighed(here, bytes),
     };
-    Ok((met, bytes))
+    Ok(Some((met, bytes)))
 }
 
 /// Reads the answer to [`Query::read_rows`].
@@ -141,10 +150,13 @@ impl Atomic {
         read: Read,
     ) -> Result<Changed, Fault> {
         let Read { entrance, rows } = read;
-        let (weighed, bytes) = met(&rows, &self.place)?;
-        if let Met::TooMany(fits) = weighed {
-            return Ok(Changed { fits: Some(fits), ..Changed::overflow(entrance, rows.len()) });
-        }
+        let (weighed, bytes) = match met(&rows, &self.place)? {
+            None => return Ok(Changed { wide: Some(Wide::Row), ..Changed::overflow(entrance, rows.len()) }),
+            Some((Met::TooMany(fits), _)) => {
+                return Ok(Changed { wide: Some(Wide::Rows { fits }), ..Changed::overflow(entrance, rows.len()) });
+            }
+            Some(weighed) => weighed,
+        };
         if rows.len() > order.rows_max as usize {
             return Ok(Changed::overflow(entrance, rows.len()));
         }

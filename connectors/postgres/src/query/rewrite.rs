@@ -4,9 +4,7 @@
 //! the join, because the planner takes such a list for short: it goes to the rows one by one, whatever it knows of the
 //! table, and never reads the whole of it for one batch.
 
-use std::ops::Range;
-
-use forgetd_connector::bulk::{self, READ_BYTES_MAX, ROW_BYTES_MAX};
+use forgetd_connector::bulk::Bulk;
 use forgetd_connector::walk::Span;
 use forgetd_connector::{
     Column, ColumnKind, Fault, Key, LockWait, Place, Put, Rewrite, Shape, Undone, Value, WhenNull,
@@ -15,6 +13,7 @@ use forgetd_connector::{
 use super::lock::for_update;
 use super::selection::Compiler;
 use super::undone::Look;
+use super::weight::{self, Weight};
 use super::{ALIAS, Param, Query, Returning, Sql, of};
 use crate::codec;
 use crate::compare::Reported;
@@ -203,32 +202,39 @@ impl Query {
         self.writes().map_or(0, |writes| writes.since.len())
     }
 
-    /// Reads due rows before they are written: in front what their values come to and how many rows there are (zero where
-    /// neither matters, see [`bulk::is_narrow`]); physical row id, version, what the period counts from, the values that others are computed
+    /// Reads due rows before they are written: in front what their values come to and how many rows there are, where that is
+    /// added up (see [`Weight`]); physical row id, version, what the period counts from, the values that others are computed
     /// from, whether the marker says that the row is done, whether the server has something of its own to write, and the key
     /// if it is wanted. At most `limit`.
-    pub(crate) fn read_rows(&self, among: Among<'_>, locks: Option<LockWait>, limit: u64, returning: Returning) -> Sql {
+    pub(crate) fn read_rows(
+        &self,
+        among: Among<'_>,
+        locks: Option<LockWait>,
+        limit: u64,
+        returning: Returning,
+        bulk: Bulk,
+    ) -> Sql {
         let Some(writes) = self.writes() else { return Sql::default() };
         let mut sql = writes.bound.clone();
         let rows = self.rows(among, &mut sql);
+        let weight = Weight::of(&writes.computed, limit, bulk);
         let mut columns = vec![format!("{ALIAS}.ctid::text"), format!("{ALIAS}.xmin::text")];
         columns.extend(writes.since_texts());
         let computed = columns.len()..columns.len() + writes.computed.len();
-        columns.extend(writes.computed.iter().map(codec::written));
+        columns.extend(weight.computed(&writes.computed));
         columns.extend([writes.marked.clone(), writes.pending.clone()]);
         if returning == Returning::Keys {
             columns.extend(self.key_texts());
         }
-        let narrow = bulk::is_narrow(&writes.computed, limit);
         let limit = sql.bind(limit.into());
         let lock = locks.map(|locks| format!(" {}", for_update(locks))).unwrap_or_default();
-        if narrow {
-            let text = format!("select 0::int8, 0::int8, {} from {rows} limit {limit}{lock}", columns.join(", "));
+        if let Some(front) = weight.front(&writes.computed) {
+            let text = format!("select {front}, {} from {rows} limit {limit}{lock}", columns.join(", "));
             return sql.say(text);
         }
         let named = columns.iter().enumerate().map(|(n, column)| format!("{column} as forgetd_{n}"));
         let read = format!("select {} from {rows} limit {limit}{lock}", named.collect::<Vec<_>>().join(", "));
-        sql.say(weighed(&read, columns.len(), computed))
+        sql.say(weight::added_up(&read, columns.len(), computed))
     }
 
     /// Writes the computed values, and what goes with them, into those of the rows that still are as they were read and,
@@ -334,7 +340,8 @@ impl Query {
                     values: vec![],
                 };
                 let written: Vec<RowToWrite> = (0..rows).map(|_| row()).collect();
-                let read = self.read_rows(Among::Span(span), looks.then_some(locks), limit, nothing);
+                let locks = looks.then_some(locks);
+                let read = self.read_rows(Among::Span(span), locks, limit, nothing, Bulk::default());
                 vec![read, self.write_rows(&written, nothing, RowTriggers::None)]
             }
             Some(_) if looks => {
@@ -391,24 +398,6 @@ impl Query {
             }
         }
     }
-}
-
-/// The rows that a statement reads, up to the one with which the values of `computed` columns come to more than is read at once;
-/// the first in any case, but without those values where it is too large by itself. What they come to, and how many rows there
-/// are, stand in front.
-fn weighed(read: &str, columns: usize, computed: Range<usize>) -> String {
-    let bytes: String = computed.clone().map(|n| format!(" + coalesce(octet_length(forgetd_{n}), 0)")).collect();
-    let columns = (0..columns).map(|n| match computed.contains(&n) {
-        true => format!("case when forgetd_bytes <= {ROW_BYTES_MAX} then forgetd_{n} end"),
-        false => format!("forgetd_{n}"),
-    });
-    format!(
-        "select forgetd_bytes, forgetd_rows, {} from \
-         (select *, count(*) over () as forgetd_rows, row_number() over () as forgetd_at, \
-         (sum(0::int8{bytes}) over (rows unbounded preceding))::int8 as forgetd_bytes from ({read}) as forgetd_read) \
-         as forgetd_met where forgetd_bytes <= {READ_BYTES_MAX} or forgetd_at = 1",
-        columns.collect::<Vec<_>>().join(", ")
-    )
 }
 
 /// In front of the keys of written rows: their number, whether one of them moved, and whether one was altered.
