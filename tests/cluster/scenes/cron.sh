@@ -67,6 +67,8 @@ cron_drained() {
   job="$(cat "$scene/job")"
   pod="$(k get pods --selector "batch.kubernetes.io/job-name=$job" --output 'jsonpath={.items[0].metadata.name}')"
   k logs "$pod" --follow >"$scene/drained.log" &
+  # Who begins to read when the pod is gone reads nothing.
+  wait_for 30 test -s "$scene/drained.log"
   evict "$pod"
   wait_for 90 k wait "job/$job" --for=condition=Complete --timeout=0
   wait

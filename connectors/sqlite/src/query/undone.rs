@@ -82,7 +82,11 @@ impl Composer<'_> {
         let Some(described) = self.step.table.column(&path.column) else {
             return Err(Refused::new(Cause::ColumnMissing, &path.column));
         };
-        let there = self.null(&path.column, false);
+        // A constant and a coarser value are whole columns: JSON null is one of its values.
+        let there = match shape {
+            Shape::Like(_) => self.null(&path.column, false),
+            Shape::Nothing | Shape::Constant(_) | Shape::Coarse(_) => format!("(+{column} is not null)"),
+        };
         let alike = self.column_alike(described, shape).map_err(refused)?;
         Ok(format!("({there} and {}{alike})", if wanted { "" } else { "not " }))
     }

@@ -38,7 +38,7 @@ async fn undone_among(type_name: &str, values: &[&str], path: &str, shape: Shape
     let table = arena.step(selection).await.table;
     let counted = arena.connector.count_shaped(&table, &Path::parse(path).unwrap(), &shape).await.unwrap();
     if path == "v" {
-        let nothing = values.iter().filter(|value| ["null", "'null'"].contains(*value)).count();
+        let nothing = values.iter().filter(|value| **value == "null").count();
         assert_eq!(counted, (values.len() - nothing - found.len()) as u64, "{type_name} {shape:?}");
     }
     found
@@ -71,7 +71,7 @@ async fn values_tell_whether_they_are_done() {
         ),
         ("text", &[r"'a\%b'", "'a%b'", "'a*b'"], like(&[r"a\%b"]), &[2, 3]),
         ("", &["12", "'12'", "x'3132'"], like(&["__"]), &[1, 3]),
-        ("json", &["'null'", "null", "'{}'"], Shape::Nothing, &[3]),
+        ("json", &["'null'", "null", "'{}'"], Shape::Nothing, &[1, 3]),
     ] {
         assert_eq!(undone_among(type_name, values, "v", shape.clone()).await, expected, "{type_name} {shape:?}");
     }
