@@ -133,6 +133,7 @@ pub async fn connect_to(url: &SecretString, name: &str) -> Result<Result<Box<dyn
         call_timeout_ms: CALL_TIMEOUT_MS,
         // Nothing is changed through it.
         batch_rows_max: 0,
+        connections_max: 2,
         application: "forgetd init".into(),
         connections: Connections::default(),
         // Looking does no harm; whoever writes the configuration decides then.
@@ -159,6 +160,7 @@ async fn connect_one(
         lock_wait_ms: database.lock_wait_ms,
         call_timeout_ms: CALL_TIMEOUT_MS,
         batch_rows_max: database.throttle.delete_rows_max,
+        connections_max: database.max_connections,
         application: format!("forgetd {instance}"),
         connections,
         unsupported_engine: database.unsupported_engine,

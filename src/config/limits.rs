@@ -20,8 +20,8 @@ pub(super) const DEFAULTS: [(&str, &str); 4] = [
 /// Seconds of a lease: renewals every third of it must be possible, and a dead holder must not be missed for long.
 pub(super) const LEASE_SECS: RangeInclusive<u64> = 1..=600;
 
-/// Connections to one database: one works and one renews the lease.
-pub(super) const MAX_CONNECTIONS: u32 = 2;
+/// Connections to one database: one works, one renews the lease, and a third works where a second lane does.
+pub(super) const MAX_CONNECTIONS: u32 = 3;
 /// More is never of use: lanes are few.
 pub(super) const MAX_CONNECTIONS_RANGE: RangeInclusive<u32> = 1..=64;
 

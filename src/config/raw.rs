@@ -72,7 +72,8 @@ pub(super) struct RawDatabase {
     pub(super) lock_wait_ms: Field<u64>,
     /// Where the data is, in your words; it stands in evidence.
     pub(super) region: Field<String>,
-    /// The most connections forgetd opens. Default: 2.
+    /// The most connections forgetd opens: one works and one keeps the lease; a third one is opened while a second lane helps
+    /// with a large delete and nobody else is at work on the server. Default: 3.
     pub(super) max_connections: Field<u32>,
     /// How hard it may be worked.
     pub(super) throttle: Field<RawThrottle>,

@@ -36,7 +36,7 @@ fn the_least_that_is_needed_loads_with_defaults() {
     let home = config.home().unwrap();
     assert_eq!(
         (home.name.as_str(), home.max_connections, home.lock_wait_ms, home.throttle.batch_target.as_millis()),
-        ("crm", 2, 200, 25)
+        ("crm", 3, 200, 25)
     );
     assert_eq!((home.throttle.delete_rows_max, home.throttle.transform_rows_max), (10_000, 1_000));
     assert_eq!(home.control, super::Control::Named("forgetd".into()));

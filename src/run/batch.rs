@@ -15,7 +15,7 @@ use forgetd_connector::{
 
 use tokio::time::Instant;
 
-use super::job::{Account, Job, named};
+use super::job::{Account, Job, Place, named};
 use super::late::Late;
 use crate::evidence::entry::{EntryError, SealedCounts};
 use crate::telemetry::metrics::BatchResult;
@@ -61,7 +61,7 @@ pub(super) async fn atomic(
     lane: &mut dyn AtomicLane,
     order: &Order,
     job: &Job<'_>,
-    sequence: u64,
+    at: Place,
     following: impl FnOnce(&Effect) -> Option<Order>,
 ) -> Result<Batched, Stopped> {
     let began = Instant::now();
@@ -87,7 +87,7 @@ pub(super) async fn atomic(
         keys: effect.keys.as_deref(),
         sealed: None,
     };
-    let receipt = match job.receipt(sequence, account, &batched.next) {
+    let receipt = match job.receipt(at, account, &batched.next) {
         Ok(receipt) => receipt,
         Err(error) => {
             lane.undo().await?;
@@ -109,7 +109,7 @@ pub(super) async fn sealed(
     lane: &mut dyn SealedLane,
     order: &Order,
     job: &Job<'_>,
-    sequence: u64,
+    at: Place,
 ) -> Result<Batched, Stopped> {
     let began = Instant::now();
     let picked = lane.pick(order).await?;
@@ -129,7 +129,7 @@ pub(super) async fn sealed(
     let intent = Account { sealed: Some(counts(announced, &Outcome::default())), ..Account::default() };
     // Whoever adopts the seal leaves the cursor right behind it.
     let cursor = batched.next.cursor().cloned().into();
-    let intent = Receipt { cursor, ..job.receipt(sequence, intent, &batched.next)? };
+    let intent = Receipt { cursor, ..job.receipt(at, intent, &batched.next)? };
     in_time(job)?;
     let deadline = job.claim.deadline();
     stands(job.control.seal(&intent, &picked.keys, &*deadline).await, job, &intent).await?;
@@ -140,7 +140,7 @@ pub(super) async fn sealed(
         // The deadline passed between two writes. What the first ones did is said beside the seal, which its next holder
         // brings to its end.
         Err(Unfinished { fault, changed }) if is_late(&fault) && changed > 0 => {
-            return Err(late(job, sequence, changed).await);
+            return Err(late(job, at.sequence, changed).await);
         }
         Err(Unfinished { fault, .. }) => return Err(Stopped::SealOpen(fault)),
     };
@@ -153,10 +153,10 @@ pub(super) async fn sealed(
         keys: Some(&picked.keys),
         sealed: Some(counts(announced, &finished.outcome)),
     };
-    let receipt = job.receipt(sequence, account, &batched.next)?;
+    let receipt = job.receipt(at, account, &batched.next)?;
     match job.control.unseal(&receipt).await {
         SealEnd::Done => {}
-        SealEnd::Adopted => return Err(late(job, sequence, finished.outcome.changed).await),
+        SealEnd::Adopted => return Err(late(job, at.sequence, finished.outcome.changed).await),
         SealEnd::Failed(fault) => return Err(Stopped::SealOpen(fault)),
     }
     batched.changed = finished.outcome.changed;

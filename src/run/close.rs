@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 
 use super::clerk::{NO_LANE, Subject};
 use super::job::Job;
-use super::walk::{Halt, Walk, Walked};
-use super::{Pace, Report, Session, Site, Skipped, Verdict};
+use super::walk::{Halt, Walked};
+use super::{Pace, Report, Session, Site, Skipped, Verdict, lanes};
 use crate::evidence::entry::{EntryBody, RunFinished};
 use crate::rules::Rule;
 
@@ -93,7 +93,7 @@ pub(super) async fn note_nothing_due(session: &Session<'_>, site: &Site<'_>, rul
 pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut report: Report) -> Report {
     // They count against its cap.
     let before = opened.before.gone;
-    let (mut walked, mut halt) = first_walk(opened, pace, before).await;
+    let (mut walked, mut halt) = lanes::walk(opened.job, pace, before, rows(opened, &report)).await;
     // Rows that went before a crash free others as well.
     let (mut walks, mut changed) = (1, before + walked.changed + walked.adopted);
     let mut counted = false;
@@ -107,7 +107,7 @@ pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut rep
         }
         report.left = count.ok().flatten();
         let Some(locks) = again(opened, &report, &walked, walks, changed) else { break };
-        let (more, stopped) = next_walk(opened, pace, locks, before + walked.changed + walked.adopted).await;
+        let (more, stopped) = lanes::again(opened.job, pace, locks, before + walked.changed + walked.adopted).await;
         (walks, changed, halt) = (walks + 1, more.changed + more.adopted, stopped);
         join(&mut walked, more);
         counted = false;
@@ -132,11 +132,10 @@ pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut rep
     close(opened, halt.as_ref(), report).await
 }
 
-async fn first_walk(opened: &Opened<'_>, pace: &Pace<'_>, before: u64) -> (Walked, Option<Halt>) {
-    match Walk::resume(opened.job, pace).await {
-        Ok(walk) => walk.run(before).await,
-        Err(fault) => (Walked::default(), Some(Halt::Fault(fault))),
-    }
+/// About how many rows the run is to change: where counting stopped, the table's own estimate bounds it.
+fn rows(opened: &Opened<'_>, report: &Report) -> u64 {
+    let due = report.due.unwrap_or_default();
+    if report.due_exact { due } else { due.max(opened.job.step.table.rows_estimate.unwrap_or_default()) }
 }
 
 /// How a walk that came to the lane's end is followed by another one, if it is: once where rows were locked or are left
@@ -152,13 +151,6 @@ fn again(opened: &Opened<'_>, report: &Report, walked: &Walked, walks: u32, chan
     let frees = changed > 0 && walked.skipped.contains_key(&Cause::ForeignKey);
     let helps = frees && walks < WALKS_MAX && table.referenced_by.iter().any(holds_itself);
     helps.then_some(if locked { LockWait::Skip } else { LockWait::Wait })
-}
-
-async fn next_walk(opened: &Opened<'_>, pace: &Pace<'_>, locks: LockWait, before: u64) -> (Walked, Option<Halt>) {
-    match Walk::again(opened.job, pace, locks).await {
-        Ok(walk) => walk.run(before).await,
-        Err(fault) => (Walked::default(), Some(Halt::Fault(fault))),
-    }
 }
 
 /// What the next walk skipped replaces what the one before did: it passed over the same rows.

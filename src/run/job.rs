@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forgetd_connector::{Connector, Control, CursorMove, Key, LaneClaim, Next, Receipt, Step, TableRef, Transform};
+use forgetd_connector::{
+    Connector, Control, Cursor, CursorMove, FIRST_LANE, Key, LaneClaim, Next, Receipt, Step, TableRef, Transform,
+};
 use jiff::Timestamp;
 
 use super::clerk::{Clerk, Subject};
 use super::pseudonyms::Pseudonyms;
+use crate::clock;
 use crate::evidence::entry::{Batch, EntryBody, EntryError, RowRoot, SealedCounts};
 use crate::lease::Claim;
 use crate::rules::{Policy, RowEvidence, Rule};
-use crate::{clock, run::LANE};
 
 /// A lane's cursor moves with every so many batches.
 const CURSOR_EVERY: u64 = 16;
@@ -33,6 +35,13 @@ pub(super) struct Job<'a> {
     pub(super) claim: &'a Claim,
 }
 
+/// A lane of the rule, and its next sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) lane: &'static str,
+    pub(super) sequence: u64,
+}
+
 /// What a batch's receipt says beside what the job knows.
 #[derive(Default)]
 pub(super) struct Account<'a> {
@@ -52,7 +61,7 @@ pub(super) fn named(rows: &BTreeMap<TableRef, u64>) -> BTreeMap<String, u64> {
 
 impl Job<'_> {
     /// The receipt of one batch.
-    pub(super) fn receipt(&self, sequence: u64, account: Account<'_>, next: &Next) -> Result<Receipt, EntryError> {
+    pub(super) fn receipt(&self, at: Place, account: Account<'_>, next: &Next) -> Result<Receipt, EntryError> {
         let now = clock::now();
         let commitments = account
             .keys
@@ -71,16 +80,19 @@ impl Job<'_> {
             rows,
             sealed: account.sealed,
         });
-        let subject = Subject { rule: &self.rule.name, lane: LANE, sequence, run: &self.run };
-        let cursor = Self::cursor(sequence, next);
+        let Place { lane, sequence } = at;
+        let subject = Subject { rule: &self.rule.name, lane, sequence, run: &self.run };
+        let cursor = Self::cursor(at, next);
         self.clerk.receipt_at(now, &subject, &body, commitments.map(|rows| rows.sorted), cursor)
     }
 
-    /// One of several batches' cursors: a crashed run walks the spans of a few batches again.
-    fn cursor(sequence: u64, next: &Next) -> CursorMove {
+    /// One of several batches' cursors: a crashed run walks the spans of a few batches again, and those of its second lane
+    /// all of them, by the first one.
+    fn cursor(at: Place, next: &Next) -> CursorMove {
         match next {
+            _ if at.lane != FIRST_LANE => CursorMove::Keep,
             Next::End => CursorMove::Gone,
-            Next::At(_) if !sequence.is_multiple_of(CURSOR_EVERY) => CursorMove::Keep,
+            Next::At(_) if !at.sequence.is_multiple_of(CURSOR_EVERY) => CursorMove::Keep,
             Next::At(cursor) => CursorMove::To(cursor.clone()),
         }
     }
@@ -90,12 +102,13 @@ impl Job<'_> {
         self.rule.row_evidence == RowEvidence::Commitments
     }
 
-    /// The claim a lane is opened with.
-    pub(super) fn lane_claim(&self) -> LaneClaim {
+    /// The claim a lane is opened with that ends at `until`, or with the rows.
+    pub(super) fn lane_claim(&self, lane: &str, until: Option<Cursor>) -> LaneClaim {
         LaneClaim {
             generation: self.clerk.generation.clone(),
             term: self.claim.term(),
-            lane: LANE.into(),
+            lane: lane.into(),
+            until,
             idle_ms_max: self.claim.idle_ms_max(),
             deadline: self.claim.deadline(),
         }
@@ -104,9 +117,9 @@ impl Job<'_> {
 
 #[cfg(test)]
 mod tests {
-    use forgetd_connector::{Cursor, CursorMove, Next};
+    use forgetd_connector::{Cursor, CursorMove, FIRST_LANE, Next, SECOND_LANE};
 
-    use super::Job;
+    use super::{Job, Place};
 
     #[test]
     fn one_of_several_batches_moves_the_cursor_and_the_last_one_takes_it_away() {
@@ -118,7 +131,8 @@ mod tests {
             (32, Next::At(at.clone()), CursorMove::To(at)),
             (17, Next::End, CursorMove::Gone),
         ] {
-            assert_eq!(Job::cursor(sequence, &next), moves, "{sequence}");
+            assert_eq!(Job::cursor(Place { lane: FIRST_LANE, sequence }, &next), moves, "{sequence}");
+            assert_eq!(Job::cursor(Place { lane: SECOND_LANE, sequence }, &next), CursorMove::Keep, "{sequence}");
         }
     }
 }

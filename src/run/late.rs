@@ -1,10 +1,9 @@
 //! Entries of their own for what was changed of a sealed batch that another holder brings to its end.
 
-use forgetd_connector::{Commit, Control, Fault, FaultClass};
+use forgetd_connector::{Commit, Control, FIRST_LANE, Fault, FaultClass};
 
 use super::clerk::{Clerk, NO_LANE, Subject};
 use crate::evidence::entry::EntryBody;
-use crate::run::LANE;
 
 /// How often the entry is tried: each loss means that the other holder wrote an entry meanwhile.
 const TRIES_MAX: u32 = 16;
@@ -24,7 +23,7 @@ impl Late<'_> {
     /// entry allows for all that was announced.
     pub(super) async fn say(&self, control: &dyn Control, clerk: &Clerk<'_>) {
         let Self { rule, changed, .. } = *self;
-        tracing::warn!(rule, lane = LANE, changed, "a sealed batch is another holder's by now");
+        tracing::warn!(rule, lane = FIRST_LANE, changed, "a sealed batch is another holder's by now");
         if let Err(fault) = self.write(control, clerk).await {
             tracing::error!(rule, error = %fault, changed, "the late entry could not be written");
         }

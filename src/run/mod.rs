@@ -10,6 +10,7 @@ mod close;
 mod databases;
 mod job;
 mod keyed;
+mod lanes;
 mod late;
 #[cfg(feature = "faults")]
 mod naive;
@@ -50,6 +51,3 @@ pub use site::{Site, Sites};
 pub use verdict::Verdict;
 pub use waiting::{Waiting, waiting};
 pub use watch::unwatched;
-
-/// The lane of every rule: one key range, so far.
-pub const LANE: &str = "0";

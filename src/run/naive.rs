@@ -7,7 +7,7 @@ use std::sync::Arc;
 use forgetd_connector::{Atomicity, Commit, Fault, FaultClass, Lane, Order, Step};
 
 use super::batch::{Batched, Stopped};
-use super::job::{Account, Job};
+use super::job::{Account, Job, Place};
 
 /// Which mistake is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,10 @@ impl Naive {
     }
 
     /// The same work as a real batch, with the receipt in a transaction of its own.
-    pub(super) async fn batch(self, order: &Order, job: &Job<'_>, sequence: u64) -> Result<Batched, Stopped> {
+    pub(super) async fn batch(self, order: &Order, job: &Job<'_>, at: Place) -> Result<Batched, Stopped> {
         let step = Step { atomicity: Atomicity::Sealed, ..job.step.clone() };
-        let Lane::Sealed(mut lane) = job.connector.lane(&step, &job.lane_claim(), Arc::clone(&job.transform)).await?
+        let Lane::Sealed(mut lane) =
+            job.connector.lane(&step, &job.lane_claim(at.lane, None), Arc::clone(&job.transform)).await?
         else {
             return Err(Fault::new(FaultClass::Internal, "open lane", job.clerk.database).into());
         };
@@ -48,7 +49,7 @@ impl Naive {
             return Ok(batched);
         }
         let account = Account { changed: picked.keys.len() as u64, ..Account::default() };
-        let receipt = job.receipt(sequence, account, &batched.next)?;
+        let receipt = job.receipt(at, account, &batched.next)?;
         if self == Self::LogBeforeCommit {
             committed(job.control.append(&receipt).await)?;
         }

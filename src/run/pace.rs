@@ -54,6 +54,11 @@ impl Pace<'_> {
         self.gate.look(self.readings.borrow().as_ref(), Instant::now())
     }
 
+    /// Whether nobody else is at work on the server, for sure.
+    pub(super) fn alone(&self) -> bool {
+        self.readings.borrow().as_ref().is_some_and(Reading::alone)
+    }
+
     /// How long the next batch shall last.
     pub(super) fn target(&self) -> Duration {
         match self.readings.borrow().as_ref() {

@@ -5,8 +5,8 @@
 //! sequence, so that a stale holder's next seal loses.
 
 use forgetd_connector::{
-    Atomicity, Cause, Commit, Connector, Control, Fault, FaultClass, Lane, LaneClaim, OpenSeal, Outcome, Receipt,
-    ReceiptKey, SealEnd, Step,
+    Atomicity, Cause, Commit, Connector, Control, FIRST_LANE, Fault, FaultClass, Lane, LaneClaim, OpenSeal, Outcome,
+    Receipt, ReceiptKey, SealEnd, Step,
 };
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -21,7 +21,6 @@ use super::pseudonyms::Pseudonyms;
 use crate::evidence::entry::{Batch, EntryBody, SealedCounts};
 use crate::lease::Claim;
 use crate::rules::{Policy, Rule};
-use crate::run::LANE;
 use crate::{plan, preflight};
 
 /// How often a takeover receipt is tried: each loss means that somebody sealed meanwhile.
@@ -44,8 +43,8 @@ pub(super) async fn take_over(sealed: &SealedRule<'_>, policy: &Policy, claim: &
     for _ in 0..TRIES_MAX {
         adopt(sealed, policy, claim).await?;
         let rule = &sealed.rule.name;
-        let sequence = sealed.control.next_sequence(rule, LANE).await?;
-        let subject = Subject { rule, lane: LANE, sequence, run: "" };
+        let sequence = sealed.control.next_sequence(rule, FIRST_LANE).await?;
+        let subject = Subject { rule, lane: FIRST_LANE, sequence, run: "" };
         let receipt = receipt(&sealed.clerk, &subject, &EntryBody::Takeover {})?;
         match sealed.control.append(&receipt).await {
             Commit::Committed => {
@@ -138,7 +137,8 @@ async fn settle(
     let claim = LaneClaim {
         generation: open.receipt.key.generation.clone(),
         term: claim.term(),
-        lane: LANE.into(),
+        lane: FIRST_LANE.into(),
+        until: None,
         idle_ms_max: claim.idle_ms_max(),
         deadline: claim.deadline(),
     };

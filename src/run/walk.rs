@@ -1,29 +1,28 @@
 //! Drives a lane from where it stands to its end, batch by batch: halving, skipping, retrying, stopping.
 
-use std::cell::Cell;
+mod clear;
+mod mend;
+
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
-use forgetd_connector::{Cause, Compare, Cursor, Effect, Fault, FaultClass, Lane, LockWait, Next, Order};
-use tokio::time::{Instant, sleep};
+use forgetd_connector::{
+    Cause, Compare, Cursor, Effect, FIRST_LANE, Fault, FaultClass, Lane, LockWait, Next, Order, SECOND_LANE,
+};
+
+use mend::pauses;
+use tokio::time::Instant;
 
 use super::batch::{self, Batched, Stopped};
-use super::job::Job;
-use super::{Pace, seals};
+use super::job::{Job, Place};
+use super::{Pace, lanes};
 use crate::clock;
-use crate::run::LANE;
-use crate::throttle::{BatchSize, Decision, PauseReason};
-
-/// How often a batch is tried again after a deadlock, a lost connection or an opened seal, in a row.
-const TRIES_MAX: usize = 8;
+use crate::throttle::{BatchSize, Decision, Gain, PauseReason};
 
 /// Every so many batches, and at the first, all tables' counters are compared: triggers are not in the closure.
 const COMPARE_ALL_EVERY: u64 = 64;
-
-/// How often it is looked whether a pause is over, if nothing else wakes the walk.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a walk came to.
 #[derive(Debug, Default)]
@@ -42,6 +41,43 @@ pub(super) struct Walked {
     pub(super) resealed: bool,
     /// Rows of those seals that are gone. Which of them this run changed is not known; all of them count against its cap.
     pub(super) adopted: u64,
+}
+
+/// How a walk ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// No row of its part is left to look at.
+    Rows,
+    /// It leaves off between two batches, as its part says.
+    Leaves,
+    /// No batch may follow.
+    Halted(Halt),
+}
+
+/// Which rows a walk is for.
+#[derive(Clone, Debug)]
+pub(super) enum Part<'a> {
+    /// All behind where it stands. Where so many are to be changed in the whole run that a second lane pays, it leaves off
+    /// for that one to begin.
+    Whole {
+        /// Rows of the run, as far as is known; absent: no second lane.
+        divides: Option<u64>,
+        /// What one lane does.
+        gain: &'a RefCell<Gain>,
+    },
+    /// Those before the second lane's first.
+    First {
+        /// Where that one began.
+        until: Cursor,
+    },
+    /// Those from there on, until the first lane is through with its own, somebody else comes, batches have to wait, or
+    /// anything goes wrong: the first lane knows what to do then. Or until both are seen to do no more than one.
+    Second {
+        /// Whether the first lane is through.
+        over: &'a Cell<bool>,
+        /// What both do.
+        gain: &'a RefCell<Gain>,
+    },
 }
 
 /// Why a walk ended before the lane did.
@@ -83,9 +119,14 @@ struct Stand {
 pub(super) struct Walk<'a, 'j> {
     job: &'a Job<'j>,
     pace: &'a Pace<'a>,
+    part: Part<'a>,
     lane: Option<Lane>,
-    sequence: u64,
+    at: Place,
     stand: Stand,
+    /// Rows this run changed before this walk; they count against its cap.
+    before: u64,
+    /// Rows this run changed, by all its walks.
+    total: &'a Cell<u64>,
     size: BatchSize,
     /// Whether locked rows are passed over throughout, not only after one was met.
     skips: bool,
@@ -93,6 +134,8 @@ pub(super) struct Walk<'a, 'j> {
     ahead: Cell<bool>,
     /// Whether no batch was let through yet.
     first: Cell<bool>,
+    /// Whether something went wrong that this walk leaves to another, or it was seen to be of no use.
+    useless: bool,
     done: Walked,
     tries: Vec<Duration>,
 }
@@ -101,131 +144,180 @@ pub(super) struct Walk<'a, 'j> {
 
 impl<'a, 'j> Walk<'a, 'j> {
     /// A walk that begins where the lane's last committed batch left its cursor.
-    pub(super) async fn resume(job: &'a Job<'j>, pace: &'a Pace<'a>) -> Result<Self, Fault> {
-        let from = job.control.cursor(&job.rule.name, LANE).await?;
-        Self::at(job, pace, from, LockWait::Wait).await
+    pub(super) async fn resume(
+        job: &'a Job<'j>,
+        pace: &'a Pace<'a>,
+        total: &'a Cell<u64>,
+        part: Part<'a>,
+    ) -> Result<Self, Fault> {
+        let from = job.control.cursor(&job.rule.name, FIRST_LANE).await?;
+        Self::at(job, pace, total, part, (from, LockWait::Wait)).await
     }
 
     /// A walk from the lane's start: another try at what was skipped.
-    pub(super) async fn again(job: &'a Job<'j>, pace: &'a Pace<'a>, locks: LockWait) -> Result<Self, Fault> {
-        Self::at(job, pace, None, locks).await
+    pub(super) async fn again(
+        job: &'a Job<'j>,
+        pace: &'a Pace<'a>,
+        total: &'a Cell<u64>,
+        part: Part<'a>,
+        locks: LockWait,
+    ) -> Result<Self, Fault> {
+        Self::at(job, pace, total, part, (None, locks)).await
     }
 
-    async fn at(job: &'a Job<'j>, pace: &'a Pace<'a>, from: Option<Cursor>, locks: LockWait) -> Result<Self, Fault> {
-        let sequence = job.control.next_sequence(&job.rule.name, LANE).await?;
+    async fn at(
+        job: &'a Job<'j>,
+        pace: &'a Pace<'a>,
+        total: &'a Cell<u64>,
+        part: Part<'a>,
+        (from, locks): (Option<Cursor>, LockWait),
+    ) -> Result<Self, Fault> {
+        let sequence = job.control.next_sequence(&job.rule.name, FIRST_LANE).await?;
         let rows = pace.batch_rows_max;
-        let skips = locks == LockWait::Skip;
-        let stand = Stand { from, rows, locks, batches: 0, changed: 0 };
-        let size = BatchSize::new(rows, pace.batch_target);
         Ok(Self {
             job,
             pace,
+            part,
             lane: None,
-            sequence,
-            stand,
-            size,
-            skips,
+            at: Place { lane: FIRST_LANE, sequence },
+            stand: Stand { from, rows, locks, batches: 0, changed: 0 },
+            before: total.get(),
+            total,
+            size: BatchSize::new(rows, pace.batch_target),
+            skips: locks == LockWait::Skip,
             ahead: Cell::new(false),
             first: Cell::new(true),
+            useless: false,
             done: Walked::default(),
             tries: pauses(),
         })
     }
 
-    /// Walks to the lane's end or to the first reason to halt. What was done stands in the result either way.
-    /// `changed_before` are rows this run has changed already; they count against its cap.
-    pub(super) async fn run(mut self, changed_before: u64) -> (Walked, Option<Halt>) {
+    /// The walk of a second lane that begins at `from`, with batches as large as this one's.
+    pub(super) async fn second(&self, from: Cursor, part: Part<'a>) -> Result<Self, Fault> {
+        let (job, pace, total) = (self.job, self.pace, self.total);
+        let sequence = job.control.next_sequence(&job.rule.name, SECOND_LANE).await?;
+        Ok(Self {
+            job,
+            pace,
+            part,
+            lane: None,
+            at: Place { lane: SECOND_LANE, sequence },
+            stand: Stand { from: Some(from), batches: 0, changed: 0, ..self.stand },
+            before: total.get(),
+            total,
+            size: self.size.clone(),
+            skips: false,
+            ahead: Cell::new(false),
+            first: Cell::new(false),
+            useless: false,
+            done: Walked::default(),
+            tries: vec![],
+        })
+    }
+
+    /// Where it stands: everything before, of its part, was looked at.
+    pub(super) fn stands(&self) -> Option<&Cursor> {
+        self.stand.from.as_ref()
+    }
+
+    /// Whether it left off for something that went wrong, or because it was of no use.
+    pub(super) fn is_useless(&self) -> bool {
+        self.useless
+    }
+
+    /// What it came to so far.
+    pub(super) fn done(self) -> Walked {
+        self.done
+    }
+
+    /// It is for other rows from here on. Nothing of it may be under way.
+    pub(super) fn becomes(&mut self, part: Part<'a>, from: Option<Cursor>) {
+        (self.part, self.stand.from, self.lane) = (part, from, None);
+    }
+
+    /// Walks to the end of its part or to the first reason to end before. What was done stands in the walk either way.
+    pub(super) async fn run(&mut self) -> Ended {
         loop {
-            if let Err(halt) = self.clear().await {
-                return (self.done, Some(halt));
+            if self.leaves() {
+                return self.leave().await;
             }
-            let order = match self.order(&self.stand, changed_before) {
+            if let Err(halt) = self.clear().await {
+                return Ended::Halted(halt);
+            }
+            let order = match self.order(&self.stand) {
                 Ok(order) => order,
-                Err(halt) => return (self.done, Some(halt)),
+                Err(halt) => return Ended::Halted(halt),
             };
-            let next = match self.batch(&order, changed_before).await {
-                Ok(batched) => self.account(batched, order.rows_max, changed_before),
+            let next = match self.batch(&order).await {
+                Ok(batched) => self.account(batched, order.rows_max),
                 Err(stopped) => {
                     self.ahead.set(false);
                     if let Some(result) = stopped.result() {
                         self.pace.progress.uncommitted(&self.job.rule.name, result);
                     }
-                    match self.mend(stopped, &order).await {
+                    let mended = match (&self.part, stopped) {
+                        (Part::Second { .. }, Stopped::Fault(fault)) if !batch::is_late(&fault) => {
+                            tracing::info!(rule = %self.job.rule.name, error = %fault, "the second lane leaves off");
+                            self.useless = true;
+                            return self.leave().await;
+                        }
+                        (_, stopped) => self.mend(stopped, &order).await,
+                    };
+                    match mended {
                         Ok(Some(next)) => next,
                         Ok(None) => continue,
-                        Err(halt) => return (self.done, Some(halt)),
+                        Err(halt) => return Ended::Halted(halt),
                     }
                 }
             };
             match next {
-                Next::End => return (self.done, None),
+                Next::End => return Ended::Rows,
                 Next::At(cursor) if Some(&cursor) == self.stand.from.as_ref() => {
                     let fault =
                         Fault::new(FaultClass::Internal, "change", self.job.step.place(self.job.clerk.database));
-                    return (self.done, Some(Halt::Fault(fault.with_detail("the position did not move"))));
+                    return Ended::Halted(Halt::Fault(fault.with_detail("the position did not move")));
                 }
-                Next::At(cursor) => self.stand.from = Some(cursor),
+                Next::At(cursor) => {
+                    let ends = matches!(&self.part, Part::First { until } if *until == cursor);
+                    self.stand.from = Some(cursor);
+                    if ends {
+                        return Ended::Rows;
+                    }
+                }
             }
         }
     }
 
-    /// Waits until the server and its replicas can take a batch, or until something else is to be done. No transaction is
-    /// open meanwhile: a batch that has begun comes to its end first.
-    async fn clear(&self) -> Result<(), Halt> {
-        if self.ahead.take() {
-            return Ok(());
-        }
-        let began = Instant::now();
-        let mut told = None;
-        let cleared = loop {
-            if let Some(halt) = self.halt() {
-                break Err(halt);
+    /// Whether it leaves off before its next batch.
+    fn leaves(&mut self) -> bool {
+        let have_room = || lanes::have_room(self.pace) && self.pace.look() == Decision::Go;
+        let (now, total) = (Instant::now(), self.total.get());
+        match &self.part {
+            Part::Whole { divides: Some(rows), gain } => {
+                let known = gain.borrow_mut().one_lane(now, total) || lanes::forced().is_some();
+                known && rows.saturating_sub(total) >= lanes::rows_min() && have_room()
             }
-            let (waiting, mut rests) = (Instant::now(), false);
-            let pause = match self.pace.look() {
-                Decision::Go => {
-                    let (rate, room) = (self.pace.wait_for_rate(), self.pace.wait_for_others());
-                    if rate.max(room).is_zero() {
-                        break Ok(());
-                    }
-                    rests = room > rate;
-                    rate.max(room).min(LOOK_AGAIN)
-                }
-                Decision::Unread => LOOK_AGAIN,
-                Decision::Pause(reason) => {
-                    if told.as_ref() != Some(&reason.cause) {
-                        told = Some(reason.cause);
-                        let (cause, fix) = (reason.cause.id(), reason.cause.fix());
-                        let database = self.job.clerk.database;
-                        tracing::warn!(database, rule = %self.job.rule.name, cause, fix, "batches wait: {}", reason.detail);
-                        self.pace.progress.paused(database, Some(&reason));
-                    }
-                    if began.elapsed() > self.pace.pause_max {
-                        // It stays told: the run goes on later, if it may then.
-                        return Err(Halt::Paused(reason));
-                    }
-                    LOOK_AGAIN
-                }
-            };
-            let mut readings = self.pace.readings.subscribe();
-            let mut stop = self.pace.stop.clone();
-            tokio::select! {
-                () = sleep(pause) => {}
-                Ok(()) = readings.changed() => {}
-                Ok(_) = stop.wait_for(|stopped| *stopped) => {}
+            Part::Whole { divides: None, .. } | Part::First { .. } => false,
+            // Whatever keeps batches waiting, the first lane waits for.
+            Part::Second { over, .. } if over.get() || !have_room() || self.halt().is_some() => true,
+            Part::Second { gain, .. } => {
+                self.useless = lanes::forced().is_none() && gain.borrow_mut().two_lanes_are_idle(now, total);
+                self.useless
             }
-            if rests {
-                self.pace.progress.rested(self.job.clerk.database, waiting.elapsed());
-            }
-        };
-        if told.is_some() {
-            tracing::info!(database = self.job.clerk.database, "batches go on");
         }
-        // What an earlier walk told, which gave up waiting, is over too.
-        if told.is_some() || (cleared.is_ok() && self.first.take()) {
-            self.pace.progress.paused(self.job.clerk.database, None);
+    }
+
+    /// Takes back what was begun behind the last batch. Where that cannot be done its session is gone, and the server does it.
+    async fn leave(&mut self) -> Ended {
+        self.ahead.set(false);
+        if let Some(Lane::Atomic(lane)) = &mut self.lane
+            && let Err(fault) = lane.undo().await
+        {
+            tracing::debug!(rule = %self.job.rule.name, error = %fault, "what was begun was not taken back");
         }
-        cleared
+        self.lane = None;
+        Ended::Leaves
     }
 
     /// Why there is no further batch, whatever it would do.
@@ -243,14 +335,14 @@ impl<'a, 'j> Walk<'a, 'j> {
     }
 
     /// What the next batch shall do where the walk stands like this, or why there is none.
-    fn order(&self, stand: &Stand, changed_before: u64) -> Result<Order, Halt> {
+    fn order(&self, stand: &Stand) -> Result<Order, Halt> {
         if let Some(halt) = self.halt() {
             return Err(halt);
         }
         let rows = stand.rows.min(self.size.rows());
         let rows_max = match self.job.rule.cap.rows_per_run {
             None => rows,
-            Some(cap) => match cap.saturating_sub(changed_before + stand.changed + self.done.adopted) {
+            Some(cap) => match cap.saturating_sub(self.before + stand.changed + self.done.adopted) {
                 0 => return Err(Halt::Cap),
                 left => rows.min(u32::try_from(left).unwrap_or(u32::MAX)),
             },
@@ -272,26 +364,31 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
     }
 
-    async fn batch(&mut self, order: &Order, changed_before: u64) -> Result<Batched, Stopped> {
+    async fn batch(&mut self, order: &Order) -> Result<Batched, Stopped> {
         let mut lane = match self.lane.take() {
             Some(lane) => lane,
             None => {
-                self.job.connector.lane(&self.job.step, &self.job.lane_claim(), Arc::clone(&self.job.transform)).await?
+                let until = if let Part::First { until } = &self.part { Some(until.clone()) } else { None };
+                let claim = self.job.lane_claim(self.at.lane, until);
+                self.job.connector.lane(&self.job.step, &claim, Arc::clone(&self.job.transform)).await?
             }
         };
-        let batched = self.batch_of(&mut lane, order, changed_before).await;
+        let batched = self.batch_of(&mut lane, order).await;
         self.lane = Some(lane);
         batched
     }
 
-    async fn batch_of(&self, lane: &mut Lane, order: &Order, changed_before: u64) -> Result<Batched, Stopped> {
+    async fn batch_of(&self, lane: &mut Lane, order: &Order) -> Result<Batched, Stopped> {
         #[cfg(feature = "faults")]
         if let Some(naive) = super::naive::Naive::from_env() {
-            return naive.batch(order, self.job, self.sequence).await;
+            return naive.batch(order, self.job, self.at).await;
         }
         let following = |effect: &Effect| {
             let from = effect.next.cursor()?.clone();
             if self.pace.look() != Decision::Go || self.pace.waits_behind(effect.changed) {
+                return None;
+            }
+            if matches!(&self.part, Part::First { until } if *until == from) {
                 return None;
             }
             // This batch's own receipt will wait too.
@@ -299,18 +396,18 @@ impl<'a, 'j> Walk<'a, 'j> {
                 return None;
             }
             let stand = Stand { from: Some(from), ..self.behind(effect.changed, true) };
-            let order = self.order(&stand, changed_before).ok();
+            let order = self.order(&stand).ok();
             self.ahead.set(order.is_some());
             order
         };
         match lane {
-            Lane::Atomic(lane) => batch::atomic(lane.as_mut(), order, self.job, self.sequence, following).await,
-            Lane::Sealed(lane) => batch::sealed(lane.as_mut(), order, self.job, self.sequence).await,
+            Lane::Atomic(lane) => batch::atomic(lane.as_mut(), order, self.job, self.at, following).await,
+            Lane::Sealed(lane) => batch::sealed(lane.as_mut(), order, self.job, self.at).await,
         }
     }
 
     /// Books a batch that came to its end.
-    fn account(&mut self, batched: Batched, asked: u32, changed_before: u64) -> Next {
+    fn account(&mut self, batched: Batched, asked: u32) -> Next {
         self.stand = self.behind(batched.changed, batched.receipt);
         self.tries = pauses();
         if batched.reconnect {
@@ -326,133 +423,15 @@ impl<'a, 'j> Walk<'a, 'j> {
         if batched.receipt {
             self.size.aim(self.pace.target());
             self.size.took(asked, batched.changed, batched.open);
-            self.sequence += 1;
+            self.at.sequence += 1;
             self.done.batches = self.stand.batches;
             self.done.changed = self.stand.changed;
             self.done.batch_rows_max = self.done.batch_rows_max.max(batched.changed);
             self.done.longest_tx = self.done.longest_tx.max(batched.open);
             self.pace.backlog.set(self.pace.backlog.get() + 1);
-            let changed = changed_before + self.done.changed;
-            self.pace.progress.batch(&self.job.rule.name, batched.changed, changed, batched.open);
+            self.total.set(self.total.get() + batched.changed);
+            self.pace.progress.batch(&self.job.rule.name, batched.changed, self.total.get(), batched.open);
         }
         batched.next
     }
-
-    /// Finds a way past a batch that did not come to its end. `Some`: go on behind it; `None`: try it again.
-    async fn mend(&mut self, stopped: Stopped, order: &Order) -> Result<Option<Next>, Halt> {
-        let fault = match stopped {
-            Stopped::Fault(fault) => fault,
-            Stopped::Fenced => return Err(Halt::Fenced),
-            Stopped::Unknown(fault) => return Err(Halt::Unknown(fault)),
-            Stopped::Entry(error) => {
-                let fault = Fault::new(FaultClass::Internal, "make receipt", self.job.clerk.database);
-                return Err(Halt::Fault(fault.with_detail(error.to_string())));
-            }
-            Stopped::SealOpen(fault) if batch::is_late(&fault) => return Err(Halt::Fenced),
-            Stopped::SealOpen(fault) => return self.adopt(fault).await.map(|()| None),
-        };
-        match fault.class {
-            FaultClass::Row(cause) if order.rows_max <= 1 => self.pass(order, cause).await,
-            FaultClass::Row(_) => {
-                self.stand.rows = order.rows_max / 2;
-                Ok(None)
-            }
-            // The server was asked to end it; there is no further order.
-            FaultClass::Timeout if *self.pace.stop.borrow() => Ok(None),
-            FaultClass::Timeout if order.rows_max > 1 => {
-                self.stand.rows = (order.rows_max / 4).max(1);
-                Ok(None)
-            }
-            FaultClass::Locked if self.stand.locks == LockWait::Wait => {
-                self.stand.locks = LockWait::Skip;
-                Ok(None)
-            }
-            FaultClass::Transient | FaultClass::Locked | FaultClass::LockedWhole => {
-                self.pause(fault).await.map(|()| None)
-            }
-            FaultClass::Disconnected | FaultClass::Unreachable => {
-                self.lane = None;
-                self.pause(fault).await?;
-                Ok(None)
-            }
-            FaultClass::Blocked(Cause::Fenced) => Err(Halt::Fenced),
-            _ => Err(Halt::Fault(fault)),
-        }
-    }
-
-    /// Goes on behind a row that refuses the change.
-    async fn pass(&mut self, order: &Order, cause: Cause) -> Result<Option<Next>, Halt> {
-        let Some(Lane::Atomic(lane)) = self.lane.as_mut() else {
-            // The sealed lane isolates refusing rows by itself and never reports them as a fault.
-            return Err(Halt::Fault(Fault::new(FaultClass::Internal, "pass", self.job.clerk.database)));
-        };
-        match lane.pass(order).await {
-            Ok((rows, next)) => {
-                *self.done.skipped.entry(cause).or_default() += rows;
-                Ok(Some(next))
-            }
-            Err(fault) => {
-                self.lane = None;
-                self.pause(fault).await.map(|()| None)
-            }
-        }
-    }
-
-    /// Brings our own open seal to its end after a fault between seal and unseal. Where the change is forbidden, or refused
-    /// again, the walk ends with it.
-    async fn adopt(&mut self, mut fault: Fault) -> Result<(), Halt> {
-        self.done.resealed = true;
-        self.lane = None;
-        let forbidden = seals::forbids(&fault).then(|| fault.clone());
-        let adopted = loop {
-            let open = fault.clone();
-            self.pause(fault).await.map_err(|_| Halt::SealOpen(open))?;
-            fault = match seals::adopt_own(self.job, self.pace.progress).await {
-                Ok(adopted) => break adopted,
-                Err(fault) => match fault.class {
-                    FaultClass::Blocked(Cause::Fenced) => return Err(Halt::Fenced),
-                    FaultClass::Blocked(_) | FaultClass::Blind(_) | FaultClass::Internal => {
-                        return Err(Halt::SealOpen(fault));
-                    }
-                    _ => fault,
-                },
-            };
-        };
-        self.done.adopted += adopted.gone;
-        if let Some(fault) = forbidden.or(adopted.refused) {
-            return Err(Halt::Fault(fault));
-        }
-        self.sequence = self.job.control.next_sequence(&self.job.rule.name, LANE).await.map_err(Halt::Fault)?;
-        Ok(())
-    }
-
-    /// Waits a little longer each time; gives the fault back after too many tries in a row.
-    async fn pause(&mut self, fault: Fault) -> Result<(), Halt> {
-        match self.tries.pop() {
-            Some(pause) => {
-                tracing::info!(rule = %self.job.rule.name, error = %fault, "a batch is tried again");
-                let mut stop = self.pace.stop.clone();
-                // Whoever is asked to stop does not wait.
-                tokio::select! {
-                    () = sleep(pause) => {}
-                    Ok(_) = stop.wait_for(|stopped| *stopped) => {}
-                }
-                Ok(())
-            }
-            None => Err(Halt::Fault(fault)),
-        }
-    }
-}
-
-/// The pauses of one series of tries, longest first: they are taken from the end.
-fn pauses() -> Vec<Duration> {
-    let mut pauses: Vec<Duration> = ExponentialBuilder::default()
-        .with_jitter()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(Duration::from_secs(5))
-        .with_max_times(TRIES_MAX)
-        .build()
-        .collect();
-    pauses.reverse();
-    pauses
 }

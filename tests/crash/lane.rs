@@ -68,7 +68,11 @@ pub(crate) struct Site {
     /// Of a cluster: the node that the next processes work on.
     node: Cell<usize>,
     exports: Cell<u32>,
+    starts: Cell<u32>,
 }
+
+/// Makes the program work with two lanes where so many rows are left, though others are connected.
+const SECOND_LANE: (&str, &str) = ("FORGETD_SECOND_LANE", "30");
 
 // === impl Engine ===
 
@@ -159,6 +163,12 @@ impl Lane {
         self.protocol == Protocol::Sealed
     }
 
+    /// Whether two lanes can work on it.
+    pub(crate) fn divides(self) -> bool {
+        let divides = matches!(self.engine, Engine::Postgres | Engine::MariaDb | Engine::MySql);
+        divides && !self.is_sealed() && !self.transforms()
+    }
+
     pub(crate) fn transforms(self) -> bool {
         self.deed == Deed::Transform
     }
@@ -181,7 +191,7 @@ impl Site {
             Program::installed(&policy(lane.engine, &*table, &data.url(), home.as_deref(), Coordination::Lease));
         table.equip(&program);
         let (coordination, node) = (Cell::new(Coordination::Lease), Cell::new(0));
-        Some(Self { lane, data, home, table, program, coordination, node, exports: Cell::new(0) })
+        Some(Self { lane, data, home, table, program, coordination, node, exports: Cell::new(0), starts: Cell::new(0) })
     }
 
     /// How the next processes agree on who acts.
@@ -228,9 +238,13 @@ impl Site {
         &self.program
     }
 
-    /// Starts `run` with these environment variables.
+    /// Starts `run` with these environment variables; every other one works with two lanes, where its engine can.
     pub(crate) fn start(&self, environment: &[(&str, &str)]) -> Process {
         let mut command = self.program.command(&RUN);
+        self.starts.set(self.starts.get() + 1);
+        if self.lane.divides() && self.starts.get().is_multiple_of(2) {
+            command.env(SECOND_LANE.0, SECOND_LANE.1);
+        }
         Process::spawn(command.envs(environment.iter().copied()))
     }
 

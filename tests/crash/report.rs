@@ -40,6 +40,8 @@ pub(crate) struct Counts {
     pub(crate) tried: u64,
     /// Those that were committed.
     pub(crate) late: u64,
+    /// Batches of a second lane.
+    pub(crate) by_second: u64,
 }
 
 /// What the comparison found, in a line's words.
@@ -114,7 +116,8 @@ impl fmt::Display for Line<'_> {
 
 impl fmt::Display for Found<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(lane, Counts { changed, in_log, lost, doubled, half, twice, wronged, tried, late, .. }) = self;
+        let Self(lane, Counts { changed, in_log, lost, doubled, half, twice, wronged, tried, late, by_second, .. }) =
+            self;
         if lane.transforms() {
             write!(f, " changed={changed} in_log={in_log} half={half} twice={twice}")?;
         } else {
@@ -123,6 +126,9 @@ impl fmt::Display for Found<'_> {
         write!(f, " lost={lost} doubled={doubled}")?;
         if lane.engine.cluster().is_some() {
             write!(f, " sent_late={tried} committed_late={late}")?;
+        }
+        if *by_second != 0 {
+            write!(f, " by_second_lane={by_second}")?;
         }
         if *wronged != 0 {
             write!(f, " wronged={wronged}")?;

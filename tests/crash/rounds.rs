@@ -56,9 +56,13 @@ pub(crate) fn run(lane: Lane, rounds: u64, naive: Option<&str>, mut dice: Dice) 
         ledger.end(&site, &mut counts)?;
     }
     ledger.compare(&site, &mut counts)?;
+    counts.by_second = site.receipts("lane = '1'");
     let line = Line(lane, &counts).to_string();
     if !counts.agree() {
         return Err(line);
+    }
+    if naive.is_none() && lane.divides() && counts.by_second < rounds {
+        return Err(format!("{line}\nthe second lane did too little"));
     }
     if naive.is_none() && !counts.suffice(lane) {
         return Err(format!("{line}\ntoo few kills met the states that matter"));

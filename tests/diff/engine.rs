@@ -81,6 +81,7 @@ pub(crate) fn context(instance: &str) -> ConnectContext {
         lock_wait_ms: 5_000,
         call_timeout_ms: 60_000,
         batch_rows_max: 1_000,
+        connections_max: 3,
         application: "forgetd test".into(),
         connections: forgetd_connector::Connections::default(),
         unsupported_engine: forgetd_connector::UnsupportedEngine::Refuse,

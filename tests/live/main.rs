@@ -40,4 +40,5 @@ mod silent_zero;
 mod ties;
 mod transforms;
 mod two_at_once;
+mod two_lanes;
 mod unplug;

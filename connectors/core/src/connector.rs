@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use crate::catalog::named;
 use crate::{
-    Atomicity, Capabilities, Catalog, Connections, Control, Count, DoneRows, Except, Explained, Facts, Fault, Finding,
-    Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, Rewrite, RowCap, Selection, Shape, Since,
-    SinceColumn, Statements, Strain, StrainAsked, Table, TableRef, Transform, UnsupportedEngine, WhenNull,
+    Atomicity, Capabilities, Catalog, Connections, Control, Count, Cursor, DoneRows, Except, Explained, Facts, Fault,
+    Finding, Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, Rewrite, RowCap, Selection, Shape,
+    Since, SinceColumn, Statements, Strain, StrainAsked, Table, TableRef, Transform, UnsupportedEngine, WhenNull,
 };
 
 /// What every connector is told when it connects, beside its own configuration.
@@ -27,6 +27,8 @@ pub struct ConnectContext {
     pub call_timeout_ms: u64,
     /// The most rows that a batch may change, as the policy says.
     pub batch_rows_max: u32,
+    /// The most connections to the server. Two are needed; a third one lets a second lane work.
+    pub connections_max: u32,
     /// Shown to the server as the application's name.
     pub application: String,
     /// Counts every connection that is made, while it is open.
@@ -129,6 +131,13 @@ pub trait Connector: Send + Sync {
     /// Opens a lane. Which kind follows from `step.atomicity`. `transform` computes what the step's places become; one
     /// that has none to compute never asks it.
     async fn lane(&self, step: &Step, claim: &LaneClaim, transform: Arc<dyn Transform>) -> Result<Lane, Fault>;
+
+    /// The position that lies `rows` rows of the table behind `from`, where a second lane can begin while the first one ends
+    /// there ([`LaneClaim::until`]); the two then never meet in a row. Absent: there are no so many rows, or this step is
+    /// one lane's. It may read as many entries of an index. Reads only.
+    async fn divide(&self, _step: &Step, _from: Option<&Cursor>, _rows: u64) -> Result<Option<Cursor>, Fault> {
+        Ok(None)
+    }
 
     /// Counts the rows of a table that look like this at a place: how many carry which token. Reads only.
     async fn count_shaped(&self, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault>;

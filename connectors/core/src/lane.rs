@@ -6,7 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Cause, Commit, Effect, Fault, FaultClass, Generation, Key, Next, Order, Outcome, Picked, Receipt};
+use crate::{Cause, Commit, Cursor, Effect, Fault, FaultClass, Generation, Key, Next, Order, Outcome, Picked, Receipt};
+
+/// The lane that every step has.
+pub const FIRST_LANE: &str = "0";
+
+/// The lane that works behind the first one's end, on a session of its own, where [`crate::Connector::divide`] gave a position.
+pub const SECOND_LANE: &str = "1";
 
 /// What a lane needs to know about who acts.
 #[derive(Clone, Debug)]
@@ -17,6 +23,9 @@ pub struct LaneClaim {
     pub term: u64,
     /// The lane's name inside the rule.
     pub lane: String,
+    /// Where the lane ends, before the rows do: another lane of the rule began there. One of [`crate::Connector::divide`]'s
+    /// positions; absent: it goes to the last row.
+    pub until: Option<Cursor>,
     /// No transaction of this lane may be left idle longer than this: below the lease time.
     pub idle_ms_max: u64,
     /// Until when a sealed lane may write; renewals move it.

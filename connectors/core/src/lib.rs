@@ -61,7 +61,7 @@ pub use cutoff::Cutoff;
 pub use effect::{Compare, Effect, LockWait, Next, Order, Outcome, Picked};
 pub use error::{Commit, Fault, FaultClass};
 pub use finding::{Finding, Severity};
-pub use lane::{AtomicLane, Deadline, Endless, Lane, LaneClaim, SealedLane, in_time};
+pub use lane::{AtomicLane, Deadline, Endless, FIRST_LANE, Lane, LaneClaim, SECOND_LANE, SealedLane, in_time};
 pub use lease::{Acquired, FenceRaise, Lease, LeaseClaim, Leases};
 pub use log::{Append, Head, HeadPlace, HeadState, LeafKey, LeafRow, LogStore, Published};
 pub use measure::{Count, Measure, Outside, RowCap};

@@ -202,6 +202,7 @@ mod tests {
             lock_wait_ms: 200,
             call_timeout_ms: 5_000,
             batch_rows_max: 1_000,
+            connections_max: 3,
             application: "forgetd".into(),
             connections: forgetd_connector::Connections::default(),
             unsupported_engine: forgetd_connector::UnsupportedEngine::Refuse,

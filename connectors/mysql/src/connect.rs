@@ -1,4 +1,5 @@
-//! Sessions and turns. At most two sessions per database: one for lanes and long reads, one for the control tables.
+//! Sessions and turns. Two sessions per database: one for the first lane and long reads, one for the control tables; and a
+//! third while a second lane works.
 //!
 //! A session is set up once, and keeps nothing else of ours. Whoever takes one out of its slot and does not give it back
 //! closes it, so a dropped future leaves an open transaction to the server, which rolls it back.

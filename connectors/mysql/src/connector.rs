@@ -1,12 +1,13 @@
 //! The connector: one database behind the seam.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, Cause, Comers, ConnectContext, Connector, Control, Count, DoneRows, Explained,
-    Facts, Fault, FaultClass, Finding, Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape,
-    Statements, Step, Strain, StrainAsked, Table, TableRef, Transform,
+    Atomicity, Capabilities, Catalog, Cause, Comers, ConnectContext, Connector, Control, Count, Cursor, DoneRows,
+    Explained, Facts, Fault, FaultClass, Finding, Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile,
+    RowCap, SECOND_LANE, Shape, Statements, Step, Strain, StrainAsked, Table, TableRef, Transform,
 };
 use jiff::Timestamp;
 
@@ -26,14 +27,16 @@ use crate::{catalog, done, explain, facts, lane, measure, preflight, profile, se
 /// What every part of the connector works with.
 pub(crate) struct Shared {
     pub(crate) link: Arc<Link>,
-    /// The session of the lanes and of long reads.
+    /// The session of the first lane and of long reads.
     pub(crate) lanes: Arc<Slot>,
+    /// The session of a second lane, while there is one.
+    second: Arc<Slot>,
     /// The session of the control tables: a lease is renewed while a lane works.
     pub(crate) desk: Arc<Slot>,
     pub(crate) names: Names,
     pub(crate) looked: Looked,
-    /// The session whose commit was not answered, if there is one.
-    lost: Mutex<Option<Known>>,
+    /// The session whose commit was not answered, of each lane that has one.
+    lost: Mutex<BTreeMap<String, Known>>,
     /// Who comes and goes between two looks at the load.
     comers: Mutex<Comers>,
 }
@@ -59,19 +62,20 @@ struct MySql {
 
 /// Connects to a MySQL or MariaDB database and looks at what it is. Nothing is written.
 ///
-/// Keeps at most two sessions, made when they are needed and again after they were lost.
+/// Keeps at most two sessions, and a third one where a second lane works, made when they are needed and again after they were lost.
 pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn Connector>, Fault> {
     let target = Target::parse(&config, &context)?;
     let tls = Tls::prepare(&target, &context.database)?;
     let names = Names { schema: context.control_name.clone() };
     let link = Arc::new(Link { target, tls, context });
-    let (lanes, desk) = (Slot::new(Arc::clone(&link)), Slot::new(Arc::clone(&link)));
+    let slot = || Slot::new(Arc::clone(&link));
+    let (lanes, second, desk) = (slot(), slot(), slot());
     let mut held = lanes.take().await?;
     let looked = facts::look(&mut held, link.context.unsupported_engine, &link.context.database).await?;
     held.give_back();
     let capabilities = facts::capabilities(&looked);
-    let shared =
-        Arc::new(Shared { link, lanes, desk, names, looked, lost: Mutex::new(None), comers: Mutex::default() });
+    let (lost, comers) = (Mutex::default(), Mutex::default());
+    let shared = Arc::new(Shared { link, lanes, second, desk, names, looked, lost, comers });
     let control = MyControl { shared: Arc::clone(&shared) };
     Ok(Box::new(MySql { shared, capabilities, control }))
 }
@@ -152,19 +156,33 @@ impl Shared {
         fault
     }
 
-    /// Notes the session that is about to commit.
-    pub(crate) fn remember_session(&self, session: Known) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+    /// Where the session of a lane lies.
+    pub(crate) fn slot(&self, lane: &str) -> &Arc<Slot> {
+        if lane == SECOND_LANE { &self.second } else { &self.lanes }
+    }
+
+    /// The server's numbers of the lanes' sessions that are at nothing.
+    pub(crate) fn idle_ids(&self) -> impl Iterator<Item = u64> {
+        [&self.lanes, &self.second].into_iter().filter_map(|slot| slot.idle_id())
+    }
+
+    /// Notes the session of a lane that is about to commit.
+    pub(crate) fn remember_session(&self, lane: &str, session: Known) {
+        self.lost().insert(lane.to_owned(), session);
     }
 
     /// Its commit was answered.
-    pub(crate) fn forget_session(&self) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    pub(crate) fn forget_session(&self, lane: &str) {
+        self.lost().remove(lane);
     }
 
-    /// The session whose commit was not answered.
-    pub(crate) fn lost_session(&self) -> Option<Known> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The session of a lane whose commit was not answered.
+    pub(crate) fn lost_session(&self, lane: &str) -> Option<Known> {
+        self.lost().get(lane).cloned()
+    }
+
+    fn lost(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -253,6 +271,10 @@ impl Connector for MySql {
         measure::count_shaped(&self.shared, table, path, shape).await
     }
 
+    async fn divide(&self, step: &Step, from: Option<&Cursor>, rows: u64) -> Result<Option<Cursor>, Fault> {
+        lane::divide::divide(&self.shared, step, from, rows).await
+    }
+
     async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
         done::rows(&self.shared, step, after, rows_max).await
     }
@@ -267,10 +289,12 @@ impl Connector for MySql {
 
     async fn cancel(&self) {
         self.shared.lanes.cancel().await;
+        self.shared.second.cancel().await;
     }
 
     async fn close(&self) {
         self.shared.lanes.close();
+        self.shared.second.close();
         self.shared.desk.close();
     }
 }

@@ -13,6 +13,7 @@
 //! and a packet between the two judges them again: its statement sees what was committed before the locks.
 
 mod commit;
+pub(crate) mod divide;
 pub(crate) mod effect;
 pub(crate) mod packet;
 mod reach;
@@ -27,8 +28,8 @@ use async_trait::async_trait;
 use forgetd_connector::bulk::{Bulk, Met};
 use forgetd_connector::walk::{Position, aim};
 use forgetd_connector::{
-    AtomicLane, Cause, Commit, Effect, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt, Step,
-    Transform, fault_point,
+    AtomicLane, Cause, Commit, Effect, FIRST_LANE, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt,
+    Step, Transform, fault_point,
 };
 use tokio::time::Instant;
 
@@ -108,8 +109,9 @@ pub(crate) async fn open(
 ) -> Result<Box<dyn AtomicLane>, Fault> {
     let place = step.place(shared.database());
     keyed(step, &place)?;
-    let query = Arc::new(shared.query(step)?);
-    let mut held = shared.lanes.take().await?;
+    let until = divide::end(claim.until.as_ref(), &place)?;
+    let query = Arc::new(shared.query(step)?.until(until));
+    let mut held = shared.slot(&claim.lane).take().await?;
     let (survey, walk) = shared.survey(&mut held, step, &query).await?;
     held.give_back();
     let walker = Walker::new(step, Arc::clone(&query), walk, place.clone());
@@ -198,7 +200,7 @@ impl Atomic {
     /// Plans the order's span, for so many rows, and sends turn 1.
     async fn begin_now(&mut self, order: &Order, aim: u32) -> Result<Begun, Fault> {
         self.forget().await;
-        let mut held = self.shared.lanes.take().await?;
+        let mut held = self.shared.slot(&self.claim.lane).take().await?;
         self.shared.announce(&mut held).await?;
         let position = Position::from_cursor(order.from.as_ref());
         let planned = match self.walker.plan(&mut held, position, aim, Counted::Rows).await {
@@ -332,6 +334,15 @@ impl Atomic {
     }
 }
 
+/// A second lane's session is of no use to anybody else.
+impl Drop for Atomic {
+    fn drop(&mut self) {
+        if self.claim.lane != FIRST_LANE {
+            self.shared.slot(&self.claim.lane).let_go();
+        }
+    }
+}
+
 fn micros(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
@@ -382,7 +393,7 @@ impl AtomicLane for Atomic {
     async fn pass(&mut self, order: &Order) -> Result<(u64, Next), Fault> {
         self.open = None;
         self.forget().await;
-        let mut held = self.shared.lanes.take().await?;
+        let mut held = self.shared.slot(&self.claim.lane).take().await?;
         let position = Position::from_cursor(order.from.as_ref());
         let planned = self.walker.plan(&mut held, position, order.rows_max, Counted::Due).await?;
         let count = self.query.due_within(&planned.span);

@@ -28,7 +28,7 @@ mod trial;
 mod undone;
 mod written;
 
-use forgetd_connector::{Cause, Column, ColumnKind, Fault, SinceColumn, Step, TableRef, WhenNull};
+use forgetd_connector::{Cause, Column, ColumnKind, Fault, SinceColumn, Step, TableRef, Value, WhenNull};
 
 use crate::codec;
 use crate::flavour::Flavour;
@@ -75,6 +75,8 @@ pub(crate) struct Lead {
     cutoff: String,
     /// The floor, where no row is looked at whose value here lies before it.
     floor: Option<String>,
+    /// Where the lane ends before the cutoff, where it does.
+    until: Option<Value>,
 }
 
 /// The alias of the table in every statement.
@@ -122,7 +124,7 @@ impl Query {
                 let keeps = terms.when_null == WhenNull::Keep || !column.nullable && !since::is_time(&column);
                 let floor = step.selection.floor.filter(|_| terms.since.single().is_some() && keeps);
                 let floor = floor.map(|floor| compiler.cutoff(&column, since, floor)).transpose()?;
-                Some(Lead { column, cutoff, floor })
+                Some(Lead { column, cutoff, floor, until: None })
             }
             None => None,
         };
@@ -231,6 +233,19 @@ impl Query {
     /// A statement in which the leading column's cutoff and floor alone can stand.
     pub(crate) fn with_cutoff(&self) -> Sql {
         self.bound.first(self.bounds)
+    }
+
+    /// The same, whose lookups and spans end at a value of the leading column. The predicate stands beside them as it is.
+    pub(crate) fn until(mut self, until: Option<Value>) -> Self {
+        if let Some(lead) = &mut self.lead {
+            lead.until = until;
+        }
+        self
+    }
+
+    /// The value of the leading column that lookups and spans end at, where that is not the cutoff.
+    pub(crate) fn ends(&self) -> Option<&Value> {
+        self.lead.as_ref()?.until.as_ref()
     }
 
     /// The table under its alias.

@@ -76,6 +76,8 @@ pub(crate) struct Walker {
     place: String,
     walk: Walk,
     nulls: NullSegment,
+    /// Where the lane ends, where that is before its last row.
+    until: Option<Value>,
     stretch: u64,
     planned: Option<Planned>,
     ends: Ends,
@@ -117,9 +119,11 @@ impl Ends {
 // === impl Walker ===
 
 impl Walker {
+    /// A walk to where the query ends.
     pub(crate) fn new(step: &Step, query: Arc<Query>, walk: Walk, place: String) -> Self {
         let nulls = if step.walks_nulls() { NullSegment::Walked } else { NullSegment::Absent };
-        Self { query, place, walk, nulls, stretch: 1, planned: None, ends: Ends::new(ENDS), counted: Counted::Rows }
+        let (until, ends, counted) = (query.ends().cloned(), Ends::new(ENDS), Counted::Rows);
+        Self { query, place, walk, nulls, until, stretch: 1, planned: None, ends, counted }
     }
 
     /// The span at the cursor. Takes a turn unless it was looked up before. `counted` may ask for an exact one.
@@ -133,6 +137,9 @@ impl Walker {
         let rows_max = rows_max.max(1);
         let counted = self.counting(rows_max, counted);
         let begin = self.begin(position);
+        if matches!((&begin, &self.until), (Position::From(from), Some(until)) if from == until) {
+            return Err(odd(&self.place).with_detail("the lane is at its end"));
+        }
         if let Some(planned) = self.known(&begin, rows_max, counted) {
             return Ok(planned.clone());
         }
@@ -172,7 +179,7 @@ impl Walker {
                 }
                 (Counted::Rows, _) => self.peek_keys(session, &position, &peek, rows_max).await?,
             };
-            if let Some(found) = position.span(peeked, self.nulls) {
+            if let Some(found) = self.span(&position, peeked) {
                 return Ok(found);
             }
             position = position.inside();
@@ -265,7 +272,7 @@ impl Walker {
             (Counted::Due, None) => None,
         };
         // No span: a whole window shares one `since`, and the next plan looks inside.
-        if let Some((span, after)) = position.span(Peeked::Since(found), self.nulls) {
+        if let Some((span, after)) = self.span(&position, Peeked::Since(found)) {
             self.planned = Some(Planned { position, span, after, ..*planned });
         }
         Ok(())
@@ -276,6 +283,15 @@ impl Walker {
         let (begin, rows_max, counted) =
             (self.begin(position), rows_max.max(1), self.counting(rows_max, Counted::Rows));
         self.known(&begin, rows_max, counted).cloned()
+    }
+
+    /// The span at a position. Where fewer rows remain than were asked for, a lane that ends before its last row ends there.
+    fn span(&self, position: &Position, peeked: Peeked) -> Option<(Span, Option<Position>)> {
+        let peeked = match peeked {
+            Peeked::Since(None) => Peeked::Since(self.until.clone()),
+            found => found,
+        };
+        position.span(peeked, self.nulls)
     }
 
     /// What was looked up before, if it answers this.
@@ -310,7 +326,7 @@ impl Walker {
             return;
         }
         let peeked = Peeked::Key(self.next_end(&position));
-        if let Some((span, after)) = position.span(peeked, self.nulls) {
+        if let Some((span, after)) = self.span(&position, peeked) {
             self.planned = Some(Planned { position, rows_max, span, after, counted });
         }
     }

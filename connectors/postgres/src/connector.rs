@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use forgetd_connector::walk::{Peek, Span};
 use forgetd_connector::{
-    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, Course, DoneRows, Explained,
-    Facts, Fault, FaultClass, Finding, Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape,
-    Statements, Step, Strain, StrainAsked, Table, TableRef, Transform, Value,
+    Atomicity, Capabilities, Catalog, Cause, ConnectContext, Connector, Control, Count, Course, Cursor, DoneRows,
+    Explained, Facts, Fault, FaultClass, Finding, Heartbeats, Judged, Key, Lane, LaneClaim, Measure, Path, Profile,
+    RowCap, SECOND_LANE, Shape, Statements, Step, Strain, StrainAsked, Table, TableRef, Transform, Value,
 };
 use jiff::Timestamp;
 
@@ -26,8 +26,10 @@ use crate::{catalog, done, error, explain, facts, measure, preflight, profile, s
 /// What everything of one database shares.
 pub(crate) struct Shared {
     pub(crate) link: Arc<Link>,
-    /// The session of lanes and of reads that take long.
+    /// The session of the first lane and of reads that take long.
     pub(crate) lanes: Arc<Slot>,
+    /// The session of a second lane, while there is one.
+    second: Arc<Slot>,
     /// The session of the control tables: a lease is renewed while a lane works.
     pub(crate) desk: Arc<Slot>,
     pub(crate) names: Names,
@@ -36,8 +38,8 @@ pub(crate) struct Shared {
     pub(crate) server: String,
     /// A pooler was recognised. That it was not proves nothing.
     pub(crate) pooled: bool,
-    /// The transaction whose commit was not answered, if there is one.
-    lost: Mutex<Option<String>>,
+    /// The transaction whose commit was not answered, of each lane that has one.
+    lost: Mutex<BTreeMap<String, String>>,
     /// How each rule's table was last decided to be walked, so that a plan shows what a run does.
     walks: Mutex<BTreeMap<String, Walk>>,
     /// Where the log ended at earlier looks.
@@ -58,25 +60,27 @@ struct Postgres {
 
 /// Connects to a PostgreSQL database and looks at what it is. Nothing is written.
 ///
-/// Keeps at most two sessions, made when they are needed and again after they were lost.
+/// Keeps at most two sessions, and a third one where a second lane works, made when they are needed and again after they were lost.
 pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn Connector>, Fault> {
     let target = Target::parse(&config, &context)?;
     let tls = tls::prepare(&target, &context.database)?;
     let names = Names { schema: context.control_name.clone() };
     let link = Arc::new(Link { target, tls, context });
-    let (lanes, desk) = (Slot::new(Arc::clone(&link)), Slot::new(Arc::clone(&link)));
+    let slot = || Slot::new(Arc::clone(&link));
+    let (lanes, second, desk) = (slot(), slot(), slot());
     let held = lanes.take().await?;
     let (facts, text_order) = facts::look(&held, &link).await?;
     held.give_back();
     let shared = Arc::new(Shared {
         lanes,
+        second,
         desk,
         link,
         names,
         text_order,
         server: format!("{}/{}", facts.identity, if facts.read_only { "reads" } else { "writes" }),
         pooled: facts.pooler.is_some(),
-        lost: Mutex::new(None),
+        lost: Mutex::default(),
         walks: Mutex::new(BTreeMap::new()),
         course: Mutex::default(),
     });
@@ -160,19 +164,28 @@ impl Shared {
         self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the transaction that is about to commit.
-    pub(crate) fn remember_transaction(&self, xid: &str) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(xid.to_owned());
+    /// Where the session of a lane lies.
+    pub(crate) fn slot(&self, lane: &str) -> &Arc<Slot> {
+        if lane == SECOND_LANE { &self.second } else { &self.lanes }
+    }
+
+    /// Notes the transaction of a lane that is about to commit.
+    pub(crate) fn remember_transaction(&self, lane: &str, xid: &str) {
+        self.lost().insert(lane.to_owned(), xid.to_owned());
     }
 
     /// Its commit was answered.
-    pub(crate) fn forget_transaction(&self) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    pub(crate) fn forget_transaction(&self, lane: &str) {
+        self.lost().remove(lane);
     }
 
-    /// The transaction whose commit was not answered.
-    pub(crate) fn lost_transaction(&self) -> Option<String> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The transaction of a lane whose commit was not answered.
+    pub(crate) fn lost_transaction(&self, lane: &str) -> Option<String> {
+        self.lost().get(lane).cloned()
+    }
+
+    fn lost(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -291,6 +304,10 @@ impl Connector for Postgres {
         measure::count_shaped(&self.shared, table, path, shape).await
     }
 
+    async fn divide(&self, step: &Step, from: Option<&Cursor>, rows: u64) -> Result<Option<Cursor>, Fault> {
+        lane::divide::divide(&self.shared, step, from, rows).await
+    }
+
     async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
         done::rows(&self.shared, step, after, rows_max).await
     }
@@ -305,10 +322,12 @@ impl Connector for Postgres {
 
     async fn cancel(&self) {
         self.shared.lanes.cancel().await;
+        self.shared.second.cancel().await;
     }
 
     async fn close(&self) {
         self.shared.lanes.close();
+        self.shared.second.close();
         self.shared.desk.close();
     }
 }

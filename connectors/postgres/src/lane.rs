@@ -14,6 +14,7 @@
 
 mod act;
 mod commit;
+pub(crate) mod divide;
 mod turn;
 pub(crate) mod write;
 
@@ -24,8 +25,8 @@ use async_trait::async_trait;
 use forgetd_connector::bulk::Bulk;
 use forgetd_connector::walk::{Position, aim};
 use forgetd_connector::{
-    AtomicLane, Cause, Commit, Effect, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt, Step,
-    Transform, fault_point,
+    AtomicLane, Cause, Commit, Effect, FIRST_LANE, Fault, FaultClass, Key, LaneClaim, LockWait, Next, Order, Receipt,
+    Step, Transform, fault_point,
 };
 use tokio::time::Instant;
 
@@ -101,11 +102,13 @@ impl Atomic {
         if step.rewrite().is_some() && step.table.key.is_empty() {
             return Err(Fault::new(FaultClass::Blocked(Cause::NoKey), "open lane", place));
         }
-        let query = Arc::new(shared.query(step)?);
-        let held = shared.lanes.take().await?;
+        let until = claim.until.as_ref().map(|until| Position::from_cursor(Some(until)));
+        let ends = if let Some(Position::From(value)) = &until { Some(value.clone()) } else { None };
+        let query = Arc::new(shared.query(step)?.until(ends));
+        let held = shared.slot(&claim.lane).take().await?;
         let (survey, walk) = shared.survey(&held, step, &query).await?;
         held.give_back();
-        let walker = Walker::new(step, Arc::clone(&query), survey, walk, place.clone());
+        let walker = Walker::new(step, Arc::clone(&query), survey, (walk, until), place.clone());
         Ok(Self {
             shared,
             step: step.clone(),
@@ -179,7 +182,7 @@ impl Atomic {
     /// Plans the order's span, for so many rows, and sends turn 1.
     async fn begin_now(&mut self, order: &Order, aim: u32) -> Result<Begun, Fault> {
         self.forget().await?;
-        let held = self.shared.lanes.take().await?;
+        let held = self.shared.slot(&self.claim.lane).take().await?;
         let position = Position::from_cursor(order.from.as_ref());
         let planned = match self.walker.plan(&held, position, aim, Counted::Rows).await {
             Ok(planned) => planned,
@@ -282,11 +285,20 @@ impl Atomic {
     }
 
     async fn resurvey(&mut self) -> Result<(), Fault> {
-        let held = self.shared.lanes.take().await?;
+        let held = self.shared.slot(&self.claim.lane).take().await?;
         let survey = Survey::take(&held, &self.step, &self.query, &self.place).await?;
         held.give_back();
         self.walker.resurvey(survey);
         Ok(())
+    }
+}
+
+/// A second lane's session is of no use to anybody else.
+impl Drop for Atomic {
+    fn drop(&mut self) {
+        if self.claim.lane != FIRST_LANE {
+            self.shared.slot(&self.claim.lane).let_go();
+        }
     }
 }
 
@@ -333,7 +345,7 @@ impl AtomicLane for Atomic {
     async fn pass(&mut self, order: &Order) -> Result<(u64, Next), Fault> {
         self.open = None;
         self.forget().await?;
-        let held = self.shared.lanes.take().await?;
+        let held = self.shared.slot(&self.claim.lane).take().await?;
         let position = Position::from_cursor(order.from.as_ref());
         let planned = self.walker.plan(&held, position, order.rows_max, Counted::Due).await?;
         let count = self.query.due_within(&planned.span);

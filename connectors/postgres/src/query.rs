@@ -24,7 +24,7 @@ mod undone;
 mod weight;
 mod written;
 
-use forgetd_connector::{Column, ColumnKind, Fault, SinceColumn, Step, TableRef, WhenNull};
+use forgetd_connector::{Column, ColumnKind, Fault, SinceColumn, Step, TableRef, Value, WhenNull};
 
 use crate::codec;
 pub(crate) use change::Returning;
@@ -67,6 +67,8 @@ pub(crate) struct Lead {
     cutoff: String,
     /// The floor, where no row is looked at whose value here lies before it.
     floor: Option<String>,
+    /// Where the lane ends before the cutoff, where it does.
+    until: Option<Value>,
 }
 
 /// What the server's bytes of a text are in the order of.
@@ -132,7 +134,7 @@ impl Query {
                 // Of several columns another one can hold the moment.
                 let floor = step.selection.floor.filter(|_| terms.since.single().is_some());
                 let floor = floor.map(|floor| compiler.cutoff(&column, since, floor)).transpose()?;
-                Some(Lead { column, cutoff, floor })
+                Some(Lead { column, cutoff, floor, until: None })
             }
             None => None,
         };
@@ -189,6 +191,14 @@ impl Query {
     /// The columns that hold the key.
     pub(crate) fn key(&self) -> &[Column] {
         &self.key
+    }
+
+    /// The same, whose lookups and spans end at a value of the leading column. The predicate stands beside them as it is.
+    pub(crate) fn until(mut self, until: Option<Value>) -> Self {
+        if let Some(lead) = &mut self.lead {
+            lead.until = until;
+        }
+        self
     }
 
     /// The column in whose order a lane can walk; absent where only the physical one is left.

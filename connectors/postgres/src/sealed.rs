@@ -68,7 +68,7 @@ impl SealedKeys {
         let held = shared.lanes.take().await?;
         let (survey, walk) = shared.survey(&held, step, &query).await?;
         held.give_back();
-        let walker = Walker::new(step, Arc::clone(&query), survey, walk, place.clone());
+        let walker = Walker::new(step, Arc::clone(&query), survey, (walk, None), place.clone());
         Ok(Self { shared, step: step.clone(), place, claim: claim.clone(), query, transform, walker })
     }
 

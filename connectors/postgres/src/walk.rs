@@ -83,6 +83,8 @@ pub(crate) struct Walker {
     pub(crate) survey: Survey,
     walk: Walk,
     nulls: NullSegment,
+    /// Where the lane ends, where that is before its last row.
+    until: Option<Position>,
     stretch: u64,
     pace: Pace,
     planned: Option<Planned>,
@@ -125,7 +127,14 @@ impl Ends {
 // === impl Walker ===
 
 impl Walker {
-    pub(crate) fn new(step: &Step, query: Arc<Query>, survey: Survey, walk: Walk, place: String) -> Self {
+    /// A walk to its last row, or up to `until`; the query ends there too where that is a value of `since`.
+    pub(crate) fn new(
+        step: &Step,
+        query: Arc<Query>,
+        survey: Survey,
+        (walk, until): (Walk, Option<Position>),
+        place: String,
+    ) -> Self {
         let nulls = if step.walks_nulls() { NullSegment::Walked } else { NullSegment::Absent };
         let pace = Pace::new(&survey);
         Self {
@@ -134,6 +143,7 @@ impl Walker {
             survey,
             walk,
             nulls,
+            until,
             stretch: 1,
             pace,
             planned: None,
@@ -160,6 +170,9 @@ impl Walker {
         let rows_max = rows_max.max(1);
         let counted = self.counting(rows_max, counted);
         let begin = self.begin(position);
+        if self.until.as_ref() == Some(&begin) {
+            return Err(odd(&self.place).with_detail("the lane is at its end"));
+        }
         if let Some(planned) = self.known(&begin, rows_max, counted) {
             return Ok(planned.clone());
         }
@@ -207,7 +220,7 @@ impl Walker {
                 }
                 (Counted::Rows, _) => self.peek_keys(session, &position, &peek, rows_max).await?,
             };
-            if let Some(found) = position.span(peeked, self.nulls) {
+            if let Some(found) = self.span(&position, peeked) {
                 return Ok(found);
             }
             position = position.inside();
@@ -300,7 +313,7 @@ impl Walker {
         let text = found.into_iter().flatten().flatten().next();
         let peeked = Peeked::Since(text.zip(self.query.lead()).map(|(text, lead)| codec::value(lead, text)));
         // No span: a whole window shares one `since`, and the next plan looks inside.
-        if let Some((span, after)) = position.span(peeked, self.nulls) {
+        if let Some((span, after)) = self.span(&position, peeked) {
             self.planned = Some(Planned { position, span, after, ..*planned });
         }
     }
@@ -318,6 +331,15 @@ impl Walker {
         }
         let (span, after) = self.physical_rows(from, rows_max);
         Some(Planned { position: begin, rows_max, span, after, counted })
+    }
+
+    /// The span at a position. Where fewer rows remain than were asked for, a lane that ends before its last row ends there.
+    fn span(&self, position: &Position, peeked: Peeked) -> Option<(Span, Option<Position>)> {
+        let peeked = match (peeked, &self.until) {
+            (Peeked::Since(None), Some(Position::From(until))) => Peeked::Since(Some(until.clone())),
+            (found, _) => found,
+        };
+        position.span(peeked, self.nulls)
     }
 
     /// What was looked up before, if it answers this.
@@ -356,7 +378,7 @@ impl Walker {
             return;
         }
         let peeked = Peeked::Key(self.next_end(&position));
-        if let Some((span, after)) = position.span(peeked, self.nulls) {
+        if let Some((span, after)) = self.span(&position, peeked) {
             self.planned = Some(Planned { position, rows_max, span, after, counted });
         }
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use forgetd_connector::{
-    Acquired, Action, AtomicLane, Commit, Compare, Connector, Cursor, Endless, FaultClass, FenceRaise, Generation,
-    Installed, Key, Lane, LaneClaim, LeaseClaim, LockWait, Next, Order, Receipt, ReceiptKey, SealEnd, SealedLane,
-    Selection, Step, Transform, Untouched,
+    Acquired, Action, AtomicLane, Commit, Compare, Connector, Cursor, Endless, FIRST_LANE, FaultClass, FenceRaise,
+    Generation, Installed, Key, Lane, LaneClaim, LeaseClaim, LockWait, Next, Order, Receipt, ReceiptKey, SealEnd,
+    SealedLane, Selection, Step, Transform, Untouched,
 };
 
 use crate::{Cell, Fixture, TableSpec, Tagger, TestDatabase, Wanted};
@@ -90,7 +90,8 @@ impl Arena {
         LaneClaim {
             generation: self.generation.clone(),
             term: self.term,
-            lane: "0".into(),
+            lane: FIRST_LANE.into(),
+            until: None,
             idle_ms_max: 60_000,
             deadline: Arc::new(Endless),
         }

@@ -45,7 +45,7 @@ impl MyControl {
         let mut own = vec![];
         let mut held = self.shared.desk.take().await?;
         own.push(held.id());
-        own.extend(self.shared.lanes.idle_id());
+        own.extend(self.shared.idle_ids());
         let server = held.variables().server();
         let answers = held.turn("find sessions", &[Ask::Say("show global status like 'Uptime'")]).await?;
         let answers =

@@ -39,12 +39,12 @@ impl MyControl {
             match self.look(key).await {
                 Ok(Look::Settled(settled)) => {
                     if settled != Settled::Unsettled {
-                        self.shared.forget_session();
+                        self.shared.forget_session(&key.lane);
                     }
                     return settled;
                 }
                 Ok(Look::Held) if start.elapsed() >= PATIENCE || self.ends_at_once() => {
-                    match self.end_lost_session().await {
+                    match self.end_lost_session(&key.lane).await {
                         Ok(true) if endings < ENDINGS_MAX => endings += 1,
                         // Its session works on the batch behind it.
                         Ok(false) => {}
@@ -65,9 +65,9 @@ impl MyControl {
         self.shared.looked.fence() == FenceKind::Write
     }
 
-    /// Uses the lanes' session: the lease is renewed on the other one meanwhile.
+    /// Uses the lane's session: the lease is renewed on the other one meanwhile.
     async fn look(&self, key: &ReceiptKey) -> Result<Look, Fault> {
-        let mut held = self.shared.lanes.take().await?;
+        let mut held = self.shared.slot(&key.lane).take().await?;
         let look = self.look_up(key);
         let found = self.found(&mut held, &[Ask::Query(&look)]).await?;
         // A receipt that can be seen was committed, whoever holds the fence by now: it may be the batch behind it.
@@ -75,7 +75,7 @@ impl MyControl {
             held.give_back();
             return Ok(Look::Settled(Settled::Present));
         }
-        if self.ends_at_once() && self.lost_session_is_there(&mut held).await? {
+        if self.ends_at_once() && self.lost_session_is_there(&mut held, &key.lane).await? {
             held.give_back();
             return Ok(Look::Held);
         }
@@ -129,11 +129,11 @@ impl MyControl {
         sql.say(text)
     }
 
-    async fn lost_session_is_there(&self, held: &mut Held) -> Result<bool, Fault> {
+    async fn lost_session_is_there(&self, held: &mut Held, lane: &str) -> Result<bool, Fault> {
         // The very session that asks has no transaction open any more.
         // And another server, which may answer in a cluster, has sessions of other people under these numbers.
         let own = held.known();
-        let lost = self.shared.lost_session().filter(|lost| lost.server == own.server && lost.id != own.id);
+        let lost = self.shared.lost_session(lane).filter(|lost| lost.server == own.server && lost.id != own.id);
         let Some(lost) = lost else { return Ok(false) };
         let mut sql = Sql::default();
         let id = sql.bind(lost.id);
@@ -146,10 +146,10 @@ impl MyControl {
     }
 
     /// Ends the session that runs the lost transaction, and says whether there was one.
-    async fn end_lost_session(&self) -> Result<bool, Fault> {
-        let Some(lost) = self.shared.lost_session() else { return Ok(false) };
-        let mut held = self.shared.lanes.take().await?;
-        let there = self.lost_session_is_there(&mut held).await?;
+    async fn end_lost_session(&self, lane: &str) -> Result<bool, Fault> {
+        let Some(lost) = self.shared.lost_session(lane) else { return Ok(false) };
+        let mut held = self.shared.slot(lane).take().await?;
+        let there = self.lost_session_is_there(&mut held, lane).await?;
         held.give_back();
         if there {
             self.shared.link.end(&lost).await?;

@@ -31,7 +31,8 @@ pub(super) async fn commit(
     place: &str,
 ) -> Done {
     let lost = |fault| Done { commit: Commit::Unknown(fault), held: None, at: Instant::now(), ahead: None };
-    shared.remember_session(held.known());
+    let lane = receipt.key.lane.as_str();
+    shared.remember_session(lane, held.known());
     // Whatever a fault point says, the session is not given back: its transaction ends with it.
     for point in ["receipt", "commit"] {
         if let Err(fault) = fault_point::before(point) {
@@ -59,7 +60,7 @@ pub(super) async fn commit(
         }
         (_, None) => {
             let fault = Fault::new(FaultClass::Transient, "commit", place).with_detail("the process is to end");
-            shared.forget_session();
+            shared.forget_session(lane);
             return Done { commit: Commit::RolledBack(fault), held: None, at: Instant::now(), ahead: None };
         }
     };
@@ -67,7 +68,7 @@ pub(super) async fn commit(
         Ok(answers) => answers,
         // Too large to be sent: a smaller batch has a smaller receipt.
         Err(fault) if matches!(fault.class, FaultClass::Row(_)) => {
-            shared.forget_session();
+            shared.forget_session(lane);
             return Done { commit: Commit::RolledBack(fault), held: Some(held), at: Instant::now(), ahead: None };
         }
         Err(fault) => return lost(fault),
@@ -85,7 +86,7 @@ pub(super) async fn commit(
     let commit = judge(shared, answers, inserts.len(), place);
     let known = !matches!(commit, Commit::Unknown(_));
     if known {
-        shared.forget_session();
+        shared.forget_session(lane);
     }
     let held = known.then_some(held);
     Done { commit, held, at, ahead: sent_ahead.then_some(ahead) }

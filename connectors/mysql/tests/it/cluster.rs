@@ -88,6 +88,7 @@ async fn lane(connector: &dyn Connector, claim: &LaneClaim) -> Box<dyn AtomicLan
 /// Begins a batch; absent: the node knows already that another term stands.
 async fn begin(node: &dyn Connector, generation: &Generation, term: u64, sequence: u64) -> Option<Batch> {
     let claim = LaneClaim {
+        until: None,
         generation: generation.clone(),
         term,
         lane: "0".into(),

@@ -36,11 +36,11 @@ impl PgControl {
             match self.look(key).await {
                 Ok(Look::Settled(settled)) => {
                     if settled != Settled::Unsettled {
-                        self.shared.forget_transaction();
+                        self.shared.forget_transaction(&key.lane);
                     }
                     return settled;
                 }
-                Ok(Look::Held) if Instant::now() >= patient_until => match self.end_lost_session().await {
+                Ok(Look::Held) if Instant::now() >= patient_until => match self.end_lost_session(&key.lane).await {
                     Ok(true) if endings < ENDINGS_MAX => endings += 1,
                     // Its session works on the batch behind it, which the server ends when it has been idle too long.
                     Ok(false) => {}
@@ -54,7 +54,7 @@ impl PgControl {
         Settled::Unsettled
     }
 
-    /// Uses the lanes' session: the lease is renewed on the other one meanwhile.
+    /// Uses the lane's session: the lease is renewed on the other one meanwhile.
     async fn look(&self, key: &ReceiptKey) -> Result<Look, Fault> {
         let wait = ATTEMPT_MS.min(self.shared.link.context.call_timeout_ms / 2).max(1);
         let begin = format!("{}; set local lock_timeout = {wait}", self.shared.link.begin());
@@ -76,7 +76,7 @@ impl PgControl {
                 key.sequence.into(),
             ],
         );
-        let held = self.shared.lanes.take().await?;
+        let held = self.shared.slot(&key.lane).take().await?;
         if let Some(settled) = self.committed(&held, &look).await? {
             held.give_back();
             return Ok(Look::Settled(settled));
@@ -115,8 +115,8 @@ impl PgControl {
 
     /// Ends the session that runs the lost transaction, and says whether there was one. It is found by the transaction's
     /// own number: a session's process may long run somebody else's behind a pooler.
-    async fn end_lost_session(&self) -> Result<bool, Fault> {
-        let Some(xid) = self.shared.lost_transaction() else { return Ok(false) };
+    async fn end_lost_session(&self, lane: &str) -> Result<bool, Fault> {
+        let Some(xid) = self.shared.lost_transaction(lane) else { return Ok(false) };
         // Sessions show 32 bits of it.
         let short = xid.parse::<u64>().unwrap_or_default() & 0xffff_ffff;
         let sql = Sql::new(

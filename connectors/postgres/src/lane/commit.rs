@@ -39,7 +39,8 @@ pub(super) async fn commit(
         // The session ends, and its transaction with it.
         Err(fault) => return Done { commit: Commit::RolledBack(fault), held: None, at: Instant::now(), ahead: None },
     };
-    shared.remember_transaction(xid);
+    let lane = receipt.key.lane.as_str();
+    shared.remember_transaction(lane, xid);
     // Whatever a fault point says, the session is not given back: its transaction ends with it.
     for point in ["receipt", "commit"] {
         if let Err(fault) = fault_point::before(point) {
@@ -78,7 +79,7 @@ pub(super) async fn commit(
     let at = committed.as_ref().map_or_else(|_| Instant::now(), |answer| answer.at);
     let commit = judge(shared, inserted, committed, place);
     if commit == Commit::Committed {
-        shared.forget_transaction();
+        shared.forget_transaction(lane);
     }
     let held = (!matches!(commit, Commit::Unknown(_))).then_some(held);
     Done { commit, held, at, ahead }

@@ -11,7 +11,7 @@ impl Query {
         let (Peek::Since { from, inclusive }, Some(lead)) = (peek, &self.lead) else { return None };
         let mut sql = self.with_cutoff();
         let since = lead.name();
-        let mut bounds = vec![format!("{since} < {}", lead.cutoff)];
+        let mut bounds = vec![lead.end(&mut sql)];
         bounds.splice(0..0, lead.begin(from.as_ref(), *inclusive, &mut sql));
         let window = sql.bind(window.into());
         // Read as text outside: inside it would be done for every row that is passed.
@@ -51,7 +51,7 @@ impl Query {
         let (read, columns, rows, beyond) = match peek {
             Peek::Since { from, inclusive } => {
                 let lead = self.lead.as_ref()?;
-                let mut rows = format!("{} < {}", lead.name(), lead.cutoff);
+                let mut rows = lead.end(&mut sql);
                 if let Some(begin) = lead.begin(from.as_ref(), *inclusive, &mut sql) {
                     rows = format!("{begin} and {rows}");
                 }

@@ -31,7 +31,7 @@ impl Query {
                 let Some(lead) = &self.lead else { return NOWHERE.into() };
                 let upper = match to {
                     Some(to) => format!("{} < {}", lead.name(), codec::bind(&lead.column, to, sql)),
-                    None => format!("{} < {}", lead.name(), lead.cutoff),
+                    None => lead.end(sql),
                 };
                 match lead.begin(from.as_ref(), *inclusive, sql) {
                     Some(lower) => format!("{lower} and {upper}"),
@@ -114,6 +114,14 @@ impl Lead {
         match from {
             Some(from) => Some(self.above(from, inclusive, sql)),
             None => self.floor.as_ref().map(|floor| format!("{} >= {floor}", self.name())),
+        }
+    }
+
+    /// Up to where the lane ends.
+    pub(super) fn end(&self, sql: &mut Sql) -> String {
+        match &self.until {
+            Some(until) => format!("{} < {}", self.name(), codec::bind(&self.column, until, sql)),
+            None => format!("{} < {}", self.name(), self.cutoff),
         }
     }
 

@@ -95,6 +95,10 @@ impl Walker {
         // Rows that come behind the end that the table had are new.
         let end = self.survey.blocks << LINE_BITS;
         let storage = self.survey.storage.clone();
+        let to = match &self.until {
+            Some(Position::Physical { storage: of, from: until }) if *of == storage => to.min(*until),
+            _ => to,
+        };
         (Span::Physical { from, to }, (to < end).then_some(Position::Physical { storage, from: to }))
     }
 }

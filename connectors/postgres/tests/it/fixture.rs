@@ -137,6 +137,7 @@ pub(crate) fn context(instance: &str) -> ConnectContext {
         lock_wait_ms: 100,
         call_timeout_ms: 20_000,
         batch_rows_max: 1_000,
+        connections_max: 3,
         application: "forgetd test".into(),
         connections: forgetd_connector::Connections::default(),
         unsupported_engine: forgetd_connector::UnsupportedEngine::Refuse,

@@ -132,6 +132,7 @@ pub(crate) fn context(instance: &str) -> ConnectContext {
         lock_wait_ms: 100,
         call_timeout_ms: 10_000,
         batch_rows_max: 1_000,
+        connections_max: 3,
         application: "test".into(),
         connections: forgetd_connector::Connections::default(),
         unsupported_engine: forgetd_connector::UnsupportedEngine::Refuse,

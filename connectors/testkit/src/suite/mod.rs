@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod bulk;
+pub mod divide;
 pub mod effect;
 pub mod fence;
 pub mod held;
@@ -125,6 +126,14 @@ macro_rules! conformance_areas {
                 atomic {
                     a_lane_resumes_where_its_last_commit_left_it
                     a_change_begun_ahead_counts_only_when_asked_for
+                }
+            }
+            divide {
+                atomic {
+                    two_lanes_share_a_table_and_no_row
+                    two_lanes_share_a_table_without_an_index
+                    the_first_lane_leaves_what_is_the_seconds
+                    what_two_lanes_cannot_share_is_not_divided
                 }
             }
             nulls {

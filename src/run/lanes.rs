@@ -1,0 +1,170 @@
+//! One lane, or two: where much is to be changed and the server has nothing else to do, a second lane begins in the middle of
+//! what is left.
+//!
+//! The first lane is the one that knows its way: it halves, skips, retries and pauses, and its cursor is what a crashed run
+//! goes on from. The second one only ever runs ahead. It leaves off when the first is through with its own rows, when
+//! somebody else comes to the server, where both are seen to do no more than one, and at the first thing that goes wrong; the
+//! first lane then goes on where it stood.
+
+use std::cell::{Cell, RefCell};
+
+use forgetd_connector::{Action, Cursor, LockWait};
+use tokio::time::Instant;
+
+use super::Pace;
+use super::job::Job;
+use super::walk::{Ended, Halt, Part, Walk, Walked};
+use crate::throttle::Gain;
+
+/// A second lane pays for its session and its lookups where so many rows are left.
+const ROWS_MIN: u64 = 100_000;
+
+/// The second lane begins no further ahead: what lies between is read in an index. Behind it the table is divided again.
+const AHEAD_MAX: u64 = 1_000_000;
+
+/// Walks what is left of a run that changed `before` rows and shall change about `rows`.
+pub(super) async fn walk(job: &Job<'_>, pace: &Pace<'_>, before: u64, rows: u64) -> (Walked, Option<Halt>) {
+    let (total, over) = (Cell::new(before), Cell::new(false));
+    let gain = RefCell::new(Gain::new(Instant::now(), before));
+    let whole = |divides| Part::Whole { divides, gain: &gain };
+    let mut divides = pays(job, pace).then_some(rows);
+    let mut first = match Walk::resume(job, pace, &total, whole(divides)).await {
+        Ok(walk) => walk,
+        Err(fault) => return (Walked::default(), Some(Halt::Fault(fault))),
+    };
+    let mut beside = Walked::default();
+    let halt = loop {
+        match first.run().await {
+            Ended::Rows => break None,
+            Ended::Halted(halt) => break Some(halt),
+            Ended::Leaves => {}
+        }
+        let from = first.stands().cloned();
+        over.set(false);
+        let ahead = Part::Second { over: &over, gain: &gain };
+        let Some((at, mut second)) = begin(job, &first, rows.saturating_sub(total.get()), ahead).await else {
+            divides = None;
+            first.becomes(whole(None), from);
+            continue;
+        };
+        gain.borrow_mut().begins(Instant::now(), total.get());
+        first.becomes(Part::First { until: at }, from);
+        let through = async {
+            let ended = first.run().await;
+            over.set(true);
+            ended
+        };
+        let (ended, of_second) = tokio::join!(through, second.run());
+        gain.borrow_mut().begins(Instant::now(), total.get());
+        // What was in its way, or made it useless, will be there again.
+        divides = divides.filter(|_| !second.is_useless());
+        first.becomes(whole(divides), second.stands().cloned());
+        beside.and(second.done());
+        match (ended, of_second) {
+            (Ended::Rows, Ended::Leaves) => {}
+            (Ended::Rows | Ended::Leaves, Ended::Rows) => break None,
+            (ended, of_second) => break worse(ended, of_second),
+        }
+    };
+    let mut walked = first.done();
+    walked.and(beside);
+    (walked, halt)
+}
+
+/// Walks once more from the start, by one lane.
+pub(super) async fn again(job: &Job<'_>, pace: &Pace<'_>, locks: LockWait, before: u64) -> (Walked, Option<Halt>) {
+    let (total, gain) = (Cell::new(before), RefCell::new(Gain::new(Instant::now(), before)));
+    let whole = Part::Whole { divides: None, gain: &gain };
+    let mut walk = match Walk::again(job, pace, &total, whole, locks).await {
+        Ok(walk) => walk,
+        Err(fault) => return (Walked::default(), Some(Halt::Fault(fault))),
+    };
+    let halt = match walk.run().await {
+        Ended::Halted(halt) => Some(halt),
+        Ended::Rows | Ended::Leaves => None,
+    };
+    (walk.done(), halt)
+}
+
+/// Whether two lanes have the server to themselves.
+pub(super) fn have_room(pace: &Pace<'_>) -> bool {
+    forced().is_some() || pace.alone()
+}
+
+/// How many rows have to be left for two lanes.
+pub(super) fn rows_min() -> u64 {
+    forced().unwrap_or(ROWS_MIN)
+}
+
+/// For tests: from so many rows on, whoever else is at work.
+pub(super) fn forced() -> Option<u64> {
+    #[cfg(feature = "faults")]
+    return std::env::var("FORGETD_SECOND_LANE").ok()?.parse().ok();
+    #[cfg(not(feature = "faults"))]
+    None
+}
+
+/// Whether two lanes may do more than one: deletes that nothing limits.
+fn pays(job: &Job<'_>, pace: &Pace<'_>) -> bool {
+    let unlimited = job.rule.cap.rows_per_run.is_none() && pace.rate.borrow().is_none();
+    unlimited && matches!(job.step.action, Action::Delete) && job.step.atomicity.is_atomic()
+}
+
+/// A second lane from the middle of what is left, which is guessed: nearer, where there is not so much.
+async fn begin<'a, 'j>(
+    job: &'a Job<'j>,
+    first: &Walk<'a, 'j>,
+    mut left: u64,
+    part: Part<'a>,
+) -> Option<(Cursor, Walk<'a, 'j>)> {
+    while left >= rows_min() {
+        match job.connector.divide(&job.step, first.stands(), (left / 2).min(AHEAD_MAX)).await {
+            Ok(Some(at)) => {
+                let second = first.second(at.clone(), part).await;
+                return second.inspect_err(|fault| told(job, fault)).ok().map(|second| (at, second));
+            }
+            Ok(None) => left = left.min(2 * AHEAD_MAX) / 4,
+            Err(fault) => {
+                told(job, &fault);
+                return None;
+            }
+        }
+    }
+    None
+}
+
+fn told(job: &Job<'_>, fault: &forgetd_connector::Fault) {
+    tracing::info!(rule = %job.rule.name, error = %fault, "no second lane: one goes on");
+}
+
+/// Of two reasons to end, the one that says more: what nobody knows comes before who may act, and that before all others.
+fn worse(first: Ended, second: Ended) -> Option<Halt> {
+    let rank = |halt: &Halt| match halt {
+        Halt::Unknown(_) => 2,
+        Halt::Fenced => 1,
+        _ => 0,
+    };
+    let halts = [first, second].into_iter().filter_map(|ended| match ended {
+        Ended::Halted(halt) => Some(halt),
+        Ended::Rows | Ended::Leaves => None,
+    });
+    // The first lane's, where both say as much.
+    halts.reduce(|one, other| if rank(&other) > rank(&one) { other } else { one })
+}
+
+// === impl Walked ===
+
+impl Walked {
+    /// Both together.
+    fn and(&mut self, other: Self) {
+        self.changed += other.changed;
+        self.batches += other.batches;
+        self.batch_rows_max = self.batch_rows_max.max(other.batch_rows_max);
+        self.longest_tx = self.longest_tx.max(other.longest_tx);
+        self.resealed |= other.resealed;
+        self.adopted += other.adopted;
+        for (cause, rows) in other.skipped {
+            *self.skipped.entry(cause).or_default() += rows;
+        }
+    }
+}
