@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use forgetd_connector::bulk::READ_BYTES_MAX;
 use forgetd_connector::{DoneRows, Fault, FaultClass, Key, Step, Untouched};
 use mongodb::bson::{Bson, Document, doc};
 
@@ -14,9 +15,6 @@ use crate::sealed::among;
 use crate::walk;
 
 const OPERATION: &str = "read rows";
-
-/// A page ends where its values make this many bytes.
-const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The next page behind a key; `scope` means the documents that are done. Where it ends is looked up first, so that no page
 /// looks at more documents, however few of them are done.
@@ -57,7 +55,7 @@ pub(crate) async fn rows(
         let document = cursor.deserialize_current().map_err(|error| Failure::of(&error, OPERATION, &place))?;
         bytes += document.to_vec().map_or(0, |bytes| bytes.len());
         page.rows.push(rewriting.old(&document));
-        if bytes >= BYTES_MAX {
+        if bytes as u64 >= READ_BYTES_MAX {
             page.next = document.get("_id").map(key);
             break;
         }

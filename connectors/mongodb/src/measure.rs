@@ -25,7 +25,12 @@ pub(crate) async fn count_due(shared: &Shared, step: &Step, scope: &Scope, cap: 
     let limit = cap.0.map(|cap| cap.saturating_add(1));
     let due = capped(link.count(OPERATION, table, scope, scope.stages(None), limit).await?, cap);
     let every = scope.with(Document::new(), vec![]);
-    let total = match capped(link.count(OPERATION, table, &every, every.stages(None), limit).await?, cap) {
+    let total = match due {
+        // There are no fewer documents than are due.
+        Count::Capped(_) => due,
+        _ => capped(link.count(OPERATION, table, &every, every.stages(None), limit).await?, cap),
+    };
+    let total = match total {
         Count::Capped(rows) => match step.table.rows_estimate {
             Some(estimate) => Count::Estimate(estimate.max(rows)),
             None => Count::Capped(rows),

@@ -1,5 +1,6 @@
 //! Rows that a transform is done with, page by page in the order of their keys.
 
+use forgetd_connector::bulk::READ_BYTES_MAX;
 use forgetd_connector::walk::Peek;
 use forgetd_connector::{DoneRows, Fault, FaultClass, Key, OldRow, Step};
 use mysql_async::Row;
@@ -9,9 +10,6 @@ use crate::codec;
 use crate::connector::Shared;
 use crate::measure::read;
 use crate::query::{Query, Sql};
-
-/// A page ends where its values make this many bytes.
-const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The next page behind a key. Where it ends is looked up first, so that no statement looks at more rows, however few of
 /// them are done.
@@ -23,7 +21,7 @@ pub(crate) async fn rows(shared: &Shared, step: &Step, after: Option<&Key>, rows
         Some(row) => read_key(&query, row, 0, &place)?,
         None => None,
     };
-    let done = query.read_done(after, to.as_ref(), BYTES_MAX);
+    let done = query.read_done(after, to.as_ref(), READ_BYTES_MAX);
     let read = ask(shared, &query, &done, &place).await?;
     let (keys, computed) = (query.key().len(), query.computed());
     let marked = keys + computed.len();

@@ -1,5 +1,6 @@
 //! Rows that a transform is done with, page by page in the order of their keys.
 
+use forgetd_connector::bulk::READ_BYTES_MAX;
 use forgetd_connector::walk::Peek;
 use forgetd_connector::{DoneRows, Fault, FaultClass, Key, OldRow, Step};
 use tokio_postgres::Row;
@@ -11,9 +12,6 @@ use crate::query::{Query, Sql};
 use crate::survey::{get, odd};
 use crate::walk::read_key;
 
-/// A page ends where its values make this many bytes.
-const BYTES_MAX: u64 = 4 * 1024 * 1024;
-
 /// The next page behind a key. Where it ends is looked up first, so that no statement looks at more rows, however few of
 /// them are done.
 pub(crate) async fn rows(shared: &Shared, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
@@ -24,7 +22,7 @@ pub(crate) async fn rows(shared: &Shared, step: &Step, after: Option<&Key>, rows
         Some(row) => read_key(&query, row, 0, &place)?,
         None => None,
     };
-    let done = query.read_done(after, to.as_ref(), BYTES_MAX).ok_or_else(|| odd(&place))?;
+    let done = query.read_done(after, to.as_ref(), READ_BYTES_MAX).ok_or_else(|| odd(&place))?;
     let read = ask(shared, step, &query, &done, &place).await?;
     let (keys, computed) = (query.key().len(), query.computed());
     let marked = keys + computed.len();

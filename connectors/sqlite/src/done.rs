@@ -1,14 +1,12 @@
 //! Rows that a transform is done with, page by page in the order of the table itself.
 
+use forgetd_connector::bulk::READ_BYTES_MAX;
 use forgetd_connector::{DoneRows, Fault, FaultClass, Key, OldRow};
 use rusqlite::{Connection, params_from_iter};
 
 use crate::query::{Area, Rewriting, Scope};
 use crate::session::Session;
 use crate::walk;
-
-/// A page ends where its values make this many bytes.
-const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The next page behind a row; `scope` means the rows that are done. Where it ends is looked up first, so that no page
 /// looks at more rows, however few of them are done.
@@ -40,12 +38,12 @@ fn page(
     let (mut page, mut bytes) = (DoneRows { rows: vec![], next: to }, 0);
     while let Some(row) = rows.next()? {
         let line = scope.line(rewriting, row)?;
-        if bytes >= BYTES_MAX {
+        if bytes as u64 >= READ_BYTES_MAX {
             break;
         }
         bytes += line.bytes();
         page.rows.push(OldRow { values: rewriting.old_values(&line), marked: line.marked });
-        if bytes >= BYTES_MAX {
+        if bytes as u64 >= READ_BYTES_MAX {
             page.next = Some(line.row);
         }
     }
