@@ -50,7 +50,9 @@ impl<'a> Oracle<'a> {
         };
         let since = case.rule.since.single().map(|since| since.column.as_str()).filter(comparable);
         let single = case.rule.since.single().map(|since| table.kind(&since.column));
-        let is_engines_own = single == Some(Kind::Instant) && spec.marker.map(|marker| table.kind(marker)) == single;
+        // A time without a zone has a type of its own on some engines, and is a text on others.
+        let comparable = matches!(single, Some(Kind::Instant | Kind::Naive));
+        let is_engines_own = comparable && spec.marker.map(|marker| table.kind(marker)) == single;
         Self { spec, places, since, is_engines_own, marker }
     }
 
