@@ -155,13 +155,8 @@ fn again(opened: &Opened<'_>, report: &Report, walked: &Walked, walks: u32, chan
 
 /// What the next walk skipped replaces what the one before did: it passed over the same rows.
 fn join(walked: &mut Walked, again: Walked) {
-    walked.changed += again.changed;
-    walked.batches += again.batches;
-    walked.batch_rows_max = walked.batch_rows_max.max(again.batch_rows_max);
-    walked.longest_tx = walked.longest_tx.max(again.longest_tx);
-    walked.resealed |= again.resealed;
-    walked.adopted += again.adopted;
-    walked.skipped = again.skipped;
+    walked.skipped.clear();
+    walked.and(again);
 }
 
 fn explained(walked: &Walked) -> u64 {

@@ -156,7 +156,7 @@ fn worse(first: Ended, second: Ended) -> Option<Halt> {
 
 impl Walked {
     /// Both together.
-    fn and(&mut self, other: Self) {
+    pub(super) fn and(&mut self, other: Self) {
         self.changed += other.changed;
         self.batches += other.batches;
         self.batch_rows_max = self.batch_rows_max.max(other.batch_rows_max);
