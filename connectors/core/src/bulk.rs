@@ -7,8 +7,8 @@
 
 use crate::{Column, ColumnKind};
 
-/// What the values of a batch, or of a page of a sweep, come to at most, in bytes of their texts. They stand in memory several times: as they came,
-/// as they are, as they shall be, and as they are sent.
+/// What the values of a batch, or of a page of a sweep, come to at most, in bytes of their texts. They stand in memory
+/// several times: as they came, as they are, as they shall be, and as they are sent.
 pub const READ_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// What the values of one row come to at most: it is read by itself. A larger one is passed over, and said.

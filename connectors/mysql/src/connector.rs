@@ -62,7 +62,8 @@ struct MySql {
 
 /// Connects to a MySQL or MariaDB database and looks at what it is. Nothing is written.
 ///
-/// Keeps at most two sessions, and a third one where a second lane works, made when they are needed and again after they were lost.
+/// Keeps at most two sessions, and a third one where a second lane works, made when they are needed and again after they
+/// were lost.
 pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn Connector>, Fault> {
     let target = Target::parse(&config, &context)?;
     let tls = Tls::prepare(&target, &context.database)?;
