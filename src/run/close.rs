@@ -117,6 +117,7 @@ pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut rep
     }
     report.changed = before + walked.changed;
     report.batches = walked.batches;
+    report.lanes = walked.lanes;
     report.batch_rows_max = walked.batch_rows_max;
     report.longest_tx_ms = u64::try_from(walked.longest_tx.as_millis()).unwrap_or(u64::MAX);
     report.skipped = walked.skipped.iter().map(|(cause, n)| Skipped { cause: *cause, n: *n }).collect();

@@ -8,7 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use forgetd_connector::{Action, Cursor, LockWait};
+use forgetd_connector::{Cursor, LockWait};
 use tokio::time::Instant;
 
 use super::Pace;
@@ -107,7 +107,7 @@ pub(super) fn forced() -> Option<u64> {
 /// Whether two lanes may do more than one: deletes that nothing limits.
 fn pays(job: &Job<'_>, pace: &Pace<'_>) -> bool {
     let unlimited = job.rule.cap.rows_per_run.is_none() && pace.rate.borrow().is_none();
-    unlimited && matches!(job.step.action, Action::Delete) && job.step.atomicity.is_atomic()
+    unlimited && job.step.divides()
 }
 
 /// A second lane from the middle of what is left, which is guessed: nearer, where there is not so much.
@@ -121,6 +121,7 @@ async fn begin<'a, 'j>(
         match job.connector.divide(&job.step, first.stands(), (left / 2).min(AHEAD_MAX)).await {
             Ok(Some(at)) => {
                 let second = first.second(at.clone(), part).await;
+                tracing::info!(rule = %job.rule.name, left, "a second lane begins");
                 return second.inspect_err(|fault| told(job, fault)).ok().map(|second| (at, second));
             }
             Ok(None) => left = left.min(2 * AHEAD_MAX) / 4,
@@ -159,6 +160,7 @@ impl Walked {
     pub(super) fn and(&mut self, other: Self) {
         self.changed += other.changed;
         self.batches += other.batches;
+        self.lanes = self.lanes.max(other.lanes);
         self.batch_rows_max = self.batch_rows_max.max(other.batch_rows_max);
         self.longest_tx = self.longest_tx.max(other.longest_tx);
         self.resealed |= other.resealed;

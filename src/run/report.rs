@@ -44,6 +44,8 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// Batches with a receipt.
     pub batches: u64,
+    /// How many lanes had them: two where a second one worked beside the first for a while.
+    pub lanes: u32,
     /// The largest of them.
     pub batch_rows_max: u64,
     /// The longest transaction.
@@ -82,6 +84,7 @@ impl Report {
             left: None,
             skipped: vec![],
             batches: 0,
+            lanes: 0,
             batch_rows_max: 0,
             longest_tx_ms: 0,
             seconds: 0.0,

@@ -33,6 +33,8 @@ pub(super) struct Walked {
     pub(super) batches: u64,
     /// Rows passed over, by cause.
     pub(super) skipped: BTreeMap<Cause, u64>,
+    /// How many lanes had them.
+    pub(super) lanes: u32,
     /// The largest batch.
     pub(super) batch_rows_max: u64,
     /// The longest transaction, from its first byte to the commit's answer.
@@ -425,6 +427,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             self.size.took(asked, batched.changed, batched.open);
             self.at.sequence += 1;
             self.done.batches = self.stand.batches;
+            self.done.lanes = if self.at.lane == SECOND_LANE { 2 } else { 1 };
             self.done.changed = self.stand.changed;
             self.done.batch_rows_max = self.done.batch_rows_max.max(batched.changed);
             self.done.longest_tx = self.done.longest_tx.max(batched.open);

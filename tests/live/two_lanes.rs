@@ -65,6 +65,7 @@ fn two_lanes_purge_one_table_and_tell_it_as_one_run() {
         assert_eq!(program.rows_in_evidence(), ROWS, "{engine}");
         assert_eq!(report["batches"], first + second, "{engine}: {report}");
         assert_eq!(second > 5, engine != "sqlite", "{engine}: {first} and {second} batches");
+        assert_eq!(report["lanes"], if second > 0 { 2 } else { 1 }, "{engine}: {report}");
         let finished = program.entries("run.finished");
         assert_eq!((finished.len(), &finished[0]["changed"]), (1, &json!(ROWS)), "{engine}");
         // The lanes are closed: the next run finds nothing, and no cursor is left of this one.

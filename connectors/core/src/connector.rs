@@ -231,4 +231,14 @@ impl Step {
             _ => self.selection.terms.when_null != WhenNull::Keep,
         }
     }
+
+    /// Whether two lanes can work on it at once, whatever the engine: neither comes upon a row of the other's, by foreign
+    /// keys, by new values that collide, or behind the end of its own part, where rows without a leading value are walked;
+    /// and what one did stands committed when it says so.
+    pub fn divides(&self) -> bool {
+        self.atomicity.is_atomic()
+            && matches!(self.action, Action::Delete)
+            && self.table.referenced_by.is_empty()
+            && !self.walks_nulls()
+    }
 }

@@ -58,8 +58,14 @@ pub(crate) fn bson(value: &Value) -> Option<Bson> {
     })
 }
 
-/// What an ObjectId begins with as extended JSON: the most frequent key is written and read without a parser.
+/// What an ObjectId begins and ends with as extended JSON: the most frequent key is written and read without a parser.
 const OBJECT_ID: &str = "{\"$oid\":\"";
+const OBJECT_ID_END: &str = "\"}";
+
+const OBJECT_ID_BYTES: usize = 12;
+
+/// Our own kind of bytes: ObjectIds, one behind the other.
+const OBJECT_IDS: BinarySubtype = BinarySubtype::UserDefined(0x80);
 
 /// Of a key that has no length of its own.
 const KEY_BYTES: usize = 40;
@@ -73,18 +79,22 @@ pub(crate) fn canonical(bson: &Bson) -> String {
         Bson::Double(value) if value.is_infinite() => {
             format!("{{\"$numberDouble\":\"{}Infinity\"}}", if *value < 0.0 { "-" } else { "" })
         }
-        Bson::ObjectId(id) => format!("{OBJECT_ID}{}\"}}", id.to_hex()),
+        Bson::ObjectId(id) => [OBJECT_ID, &id.to_hex(), OBJECT_ID_END].concat(),
         other => serde_json::to_string(other).unwrap_or_default(),
     }
 }
 
 /// Reads [`canonical`].
 pub(crate) fn from_canonical(text: &str) -> Option<Bson> {
-    let hex = text.strip_prefix(OBJECT_ID).and_then(|rest| rest.strip_suffix("\"}"));
-    match hex.and_then(|hex| ObjectId::parse_str(hex).ok()) {
+    match hex(text).and_then(|hex| ObjectId::parse_str(hex).ok()) {
         Some(id) => Some(Bson::ObjectId(id)),
         None => serde_json::from_str(text).ok(),
     }
+}
+
+/// The digits of an ObjectId as extended JSON.
+fn hex(text: &str) -> Option<&str> {
+    text.strip_prefix(OBJECT_ID).and_then(|rest| rest.strip_suffix(OBJECT_ID_END))
 }
 
 /// How many bytes a key takes where keys are listed, about.
@@ -123,26 +133,44 @@ pub(crate) fn type_name(bson: &Bson) -> &'static str {
     }
 }
 
-/// A list of keys as a document holds it: as they are, where each is the `_id` of a type that comes back as it went, else as
-/// JSON, which is three times as long.
+/// A list of keys as a document holds it. Nothing but ObjectIds: their bytes, one behind the other, which a server has not to
+/// take apart. Else as they are, where each is the `_id` of a type that comes back as it went; else as JSON, which is three
+/// times as long.
 pub(crate) fn keys_to_bson(keys: &[Key]) -> Option<Bson> {
-    match keys.iter().map(plain).collect() {
-        Some(ids) => Some(Bson::Array(ids)),
-        None => serde_json::to_string(keys).ok().map(Bson::String),
+    let ids: Option<Vec<Bson>> = keys.iter().map(plain).collect();
+    let Some(ids) = ids else { return serde_json::to_string(keys).ok().map(Bson::String) };
+    let mut bytes = Vec::with_capacity(ids.len() * OBJECT_ID_BYTES);
+    for id in &ids {
+        match id {
+            Bson::ObjectId(id) => bytes.extend(id.bytes()),
+            _ => return Some(Bson::Array(ids)),
+        }
     }
+    Some(Bson::Binary(Binary { subtype: OBJECT_IDS, bytes }))
 }
 
 fn plain(key: &Key) -> Option<Bson> {
-    let [key] = key.0.as_slice() else { return None };
-    let id = bson(key)?;
-    let is_plain = matches!(id, Bson::ObjectId(_) | Bson::String(_) | Bson::Int64(_));
-    (is_plain && value(&id) == *key).then_some(id)
+    match key.0.as_slice() {
+        [Value::Int(value)] => Some(Bson::Int64(*value)),
+        [Value::Text(text)] => Some(Bson::String(text.clone())),
+        // As it is written, and no other way to say it.
+        [Value::Typed { kind, text }] if kind == KIND => {
+            let id = hex(text).filter(|hex| !hex.bytes().any(|byte| byte.is_ascii_uppercase()));
+            id.and_then(|id| ObjectId::parse_str(id).ok()).map(Bson::ObjectId)
+        }
+        _ => None,
+    }
 }
 
 /// Reads [`keys_to_bson`].
 pub(crate) fn keys_from_bson(kept: &Bson) -> Option<Vec<Key>> {
     match kept {
         Bson::Array(ids) => Some(ids.iter().map(|id| Key(vec![value(id)])).collect()),
+        Bson::Binary(Binary { subtype: OBJECT_IDS, bytes }) => {
+            let (ids, rest) = bytes.as_chunks::<OBJECT_ID_BYTES>();
+            let key = |id: &[u8; OBJECT_ID_BYTES]| Key(vec![value(&Bson::ObjectId(ObjectId::from_bytes(*id)))]);
+            rest.is_empty().then(|| ids.iter().map(key).collect())
+        }
         Bson::String(json) => serde_json::from_str(json).ok(),
         _ => None,
     }
@@ -201,18 +229,17 @@ impl Fields for Document {
 
 #[cfg(test)]
 mod tests {
-    use mongodb::bson::Bson;
+    use mongodb::bson::oid::ObjectId;
+    use mongodb::bson::{Binary, Bson};
 
-    use super::{KIND, Key, Value, bson, canonical, keys_from_bson, keys_to_bson, value};
+    use super::{KIND, Key, OBJECT_IDS, Value, bson, canonical, keys_from_bson, keys_to_bson, value};
 
     #[test]
     fn numbers_that_are_equal_are_one_key() {
         for number in [Bson::Int32(1), Bson::Int64(1), Bson::Double(1.0)] {
             assert_eq!(value(&number), Value::Int(1), "{number}");
         }
-        for other in
-            [Bson::Double(94.958_862_831_581_03), Bson::Null, Bson::ObjectId(mongodb::bson::oid::ObjectId::new())]
-        {
+        for other in [Bson::Double(94.958_862_831_581_03), Bson::Null, Bson::ObjectId(ObjectId::new())] {
             assert_eq!(bson(&value(&other)), Some(other.clone()), "{other}");
         }
     }
@@ -228,11 +255,30 @@ mod tests {
         assert!(matches!(kept, Bson::String(_)));
         assert_eq!(keys_from_bson(&kept).unwrap(), keys);
 
-        let id = canonical(&Bson::ObjectId(mongodb::bson::oid::ObjectId::new()));
+        let id = canonical(&Bson::ObjectId(ObjectId::new()));
         let plain = [Value::Int(i64::MAX), Value::Text("a\0b".into()), Value::Typed { kind: KIND.into(), text: id }];
         let plain: Vec<Key> = plain.into_iter().map(|value| Key(vec![value])).collect();
         let kept = keys_to_bson(&plain).unwrap();
         assert!(matches!(kept, Bson::Array(_)));
         assert_eq!(keys_from_bson(&kept).unwrap(), plain);
+
+        let ids = [[0; 12], [255; 12], *b"eighteen_ids"].map(|id| Bson::ObjectId(ObjectId::from_bytes(id)));
+        let keys: Vec<Key> = ids.iter().map(|id| Key(vec![value(id)])).collect();
+        let kept = keys_to_bson(&keys).unwrap();
+        assert!(matches!(&kept, Bson::Binary(kept) if kept.bytes.len() == 36));
+        assert_eq!(keys_from_bson(&kept).unwrap(), keys);
+        // Also as they were kept before.
+        assert_eq!(keys_from_bson(&Bson::Array(ids.to_vec())).unwrap(), keys);
+        let cut = Bson::Binary(Binary { subtype: OBJECT_IDS, bytes: vec![0; 35] });
+        assert_eq!(keys_from_bson(&cut), None);
+    }
+
+    #[test]
+    fn keys_that_are_written_otherwise_are_kept_as_they_are_written() {
+        let written = r#"{"$oid":"ABCDEF0123456789abcdef01"}"#;
+        let keys = vec![Key(vec![Value::Typed { kind: KIND.into(), text: written.into() }])];
+        let kept = keys_to_bson(&keys).unwrap();
+        assert!(matches!(kept, Bson::String(_)));
+        assert_eq!(keys_from_bson(&kept).unwrap(), keys);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mongodb::bson::Bson;
+use mongodb::bson::{Bson, RawDocument};
 use tokio::task::JoinHandle;
 
 use crate::collection::Along;
@@ -63,11 +63,15 @@ impl Page {
         let due = all(vec![start.range(end.as_ref()), ground.scope.filter.clone()]);
         let mut cursor = link.keys("pick", table, due, Along { limit: looked_at, ..Along::default() }).await?;
         let (mut keys, mut bytes) = (vec![], 0);
-        while link.call("pick", &ground.place, cursor.advance()).await? {
-            bytes += cursor.current().as_bytes().len();
-            let mut found = cursor.deserialize_current().map_err(|error| ground.failed(&error))?;
-            keys.push(found.remove("_id").unwrap_or(Bson::Null));
-        }
+        // One call for all of them: they came in one answer.
+        let read = async {
+            while cursor.advance().await? {
+                bytes += cursor.current().as_bytes().len();
+                keys.push(key_of(cursor.current())?);
+            }
+            Ok(())
+        };
+        link.call("pick", &ground.place, Box::pin(read)).await?;
         let (found, last) = (u32::try_from(keys.len()).unwrap_or(u32::MAX), keys.last().cloned());
         Ok(Self { start, end, looked_at, found, bytes, last, keys: keys.into_iter(), ahead: None })
     }
@@ -92,9 +96,9 @@ impl Page {
         }
     }
 
-    /// Begins to read the page behind it where the next batch will need that.
+    /// Begins to read the page behind it: one takes longer than a batch does.
     pub(crate) fn read_ahead(&mut self, ground: &Arc<Ground>, rows_max: u32) {
-        if self.ahead.is_some() || self.keys.len() >= rows_max as usize {
+        if self.ahead.is_some() {
             return;
         }
         if let Behind::Page(start) = self.behind() {
@@ -107,6 +111,11 @@ impl Page {
     pub(crate) async fn ahead(self) -> Option<Self> {
         (&mut self.ahead?.0).await.ok()?.ok()
     }
+}
+
+/// The key of a document. Read where it lies: a map of each document takes as long as to find it.
+pub(crate) fn key_of(document: &RawDocument) -> mongodb::error::Result<Bson> {
+    Ok(document.get("_id")?.map(Bson::try_from).transpose()?.unwrap_or(Bson::Null))
 }
 
 impl Drop for Ahead {

@@ -12,7 +12,7 @@ use mongodb::bson::{Bson, Document, doc};
 use crate::codec;
 use crate::collection::Along;
 use crate::error::Failure;
-use crate::page::{Behind, Page};
+use crate::page::{Behind, Page, key_of};
 use crate::sealed::Ground;
 use crate::walk::{self, Start};
 
@@ -45,8 +45,7 @@ impl Walk {
             Keys::Page(page) => page.take(),
             Keys::Rest(cursor) => {
                 if ground.link().call("pick", &ground.place, cursor.advance()).await? {
-                    let mut found = cursor.deserialize_current().map_err(|error| ground.failed(&error))?;
-                    Some(found.remove("_id").unwrap_or(Bson::Null))
+                    Some(key_of(cursor.current()).map_err(|error| ground.failed(&error))?)
                 } else {
                     None
                 }

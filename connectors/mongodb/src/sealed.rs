@@ -3,6 +3,7 @@
 //! A key that was picked is a promise of nothing: the server judges each document again at the moment it changes it. A write
 //! to several documents can stop in the middle here, so what is told is what the server counted, and what is left.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,7 +121,10 @@ impl Ground {
             return self.delete_apart(shard, keys, deleted).await;
         }
         // What lies in another collection is judged right before: activity of this very moment can be missed.
-        let judged = if self.scope.lookups.is_empty() { keys.to_vec() } else { self.due("finish", keys).await? };
+        let judged = match self.scope.lookups.as_slice() {
+            [] => Cow::Borrowed(keys),
+            _ => Cow::Owned(self.due("finish", keys).await?),
+        };
         if judged.is_empty() {
             return Ok(());
         }

@@ -173,7 +173,7 @@ impl SealedKeys {
                 None => bulk.met_wide(),
                 Some(Met::TooMany(fits)) => bulk.overflowed(fits),
                 Some(met) => {
-                    let (sql, unfit) = self.second(&first, met).await?;
+                    let (sql, unfit) = self.second(&mut first, met).await?;
                     second = sql;
                     unfit.into_iter().for_each(|(cause, rows)| *finished.unfit.entry(cause).or_default() += rows);
                     rest = rest.split_at(some).1;
@@ -208,7 +208,7 @@ impl SealedKeys {
     }
 
     /// What changes the rows that were locked, judged again by what is there now; absent where nothing is to be done.
-    async fn second(&self, first: &Answer, met: Met) -> Result<(Option<Sql>, BTreeMap<Cause, u64>), Fault> {
+    async fn second(&self, first: &mut Answer, met: Met) -> Result<(Option<Sql>, BTreeMap<Cause, u64>), Fault> {
         let ids = || first.rows.iter().map(|row| get(row, 0, &self.place)).collect::<Result<Vec<String>, _>>();
         let (query, returning) = (&self.query, Returning::Nothing);
         match self.step.rewrite() {
@@ -219,7 +219,8 @@ impl SealedKeys {
             }
             Some(_) if met == Met::TooLarge => Ok((None, Computed::too_large().unfit)),
             Some(rewrite) => {
-                let computed = compute(query, rewrite, &self.transform, &first.rows, &self.place).await?;
+                let rows = std::mem::take(&mut first.rows);
+                let computed = compute(query, rewrite, &self.transform, rows, &self.place).await?;
                 let some = !computed.rows.is_empty();
                 let triggers = self.walker.survey.triggers;
                 Ok((some.then(|| query.write_rows(&computed.rows, returning, triggers)), computed.unfit))

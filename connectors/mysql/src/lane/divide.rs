@@ -2,7 +2,7 @@
 //! the value are the second lane's.
 
 use forgetd_connector::walk::{Peek, Position};
-use forgetd_connector::{Action, Cursor, Fault, FaultClass, FenceKind, Step, Value};
+use forgetd_connector::{Cursor, Fault, FaultClass, FenceKind, Step, Value};
 
 use crate::answer::get;
 use crate::codec;
@@ -43,16 +43,13 @@ pub(crate) async fn divide(
     Ok(if before.as_ref() == Some(&at) { None } else { Some(at.to_cursor()) })
 }
 
-/// Whether two lanes can work on the step: neither can come upon a row of the other's, by the order that they walk in, or by
-/// foreign keys; each can be fenced by a lock of its own; and there is a session for each.
+/// Whether two lanes can work on the step here: neither can come upon a row of the other's, by foreign keys or by the order
+/// that they walk in; each can be fenced by a lock of its own; and there is a session for each.
 fn divides(shared: &Shared, step: &Step) -> bool {
     shared.link.context.connections_max >= CONNECTIONS
         && shared.looked.fence() == FenceKind::Lock
         && shared.looked.facts.pooler.is_none()
-        && step.atomicity.is_atomic()
-        && matches!(step.action, Action::Delete)
-        && step.table.referenced_by.is_empty()
-        && !step.walks_nulls()
+        && step.divides()
         && walk_by_description(step) == Walk::Since
 }
 

@@ -2,7 +2,7 @@
 //! that share the value are the second lane's.
 
 use forgetd_connector::walk::{Peek, Position};
-use forgetd_connector::{Action, Cursor, Fault, Step};
+use forgetd_connector::{Cursor, Fault, Step};
 
 use crate::codec;
 use crate::connector::Shared;
@@ -32,15 +32,10 @@ pub(crate) async fn divide(
     Ok(at.map(|at| at.to_cursor()))
 }
 
-/// Whether two lanes can work on the step: neither can come upon a row of the other's, by the order that they walk in, or by
-/// foreign keys; and there is a session for each, as there is not behind a pooler for long.
+/// Whether two lanes can work on the step here: neither can come upon a row of the other's, and there is a session for each,
+/// as there is not behind a pooler for long.
 fn divides(shared: &Shared, step: &Step) -> bool {
-    shared.link.context.connections_max >= CONNECTIONS
-        && !shared.pooled
-        && step.atomicity.is_atomic()
-        && matches!(step.action, Action::Delete)
-        && step.table.referenced_by.is_empty()
-        && !step.walks_nulls()
+    shared.link.context.connections_max >= CONNECTIONS && !shared.pooled && step.divides()
 }
 
 async fn by_since(

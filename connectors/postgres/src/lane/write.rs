@@ -17,6 +17,12 @@ use crate::query::{Query, RowRead, RowToWrite, Weight};
 use crate::survey::get;
 use crate::walk::Planned;
 
+/// More threads would wait for the one that reads and sends.
+const THREADS_MAX: usize = 4;
+
+/// For fewer rows no further thread is worth its start.
+const ROWS_PER_THREAD: usize = 200;
+
 /// What is to be written, and what is not.
 #[derive(Default)]
 pub(crate) struct Computed {
@@ -77,34 +83,57 @@ fn old_rows(query: &Query, rows: &[Row], place: &str) -> Result<Old, Fault> {
     Ok(Old { read, values: old, pending })
 }
 
-/// Computes new values for rows that [`Query::read_rows`] read, on another thread.
+/// Computes new values for rows that [`Query::read_rows`] read, on other threads: the server waits for them, so its core is
+/// used too.
 pub(crate) async fn compute(
-    query: &Query,
+    query: &Arc<Query>,
     rewrite: &Rewrite,
     transform: &Arc<dyn Transform>,
+    rows: Vec<Row>,
+    place: &str,
+) -> Result<Computed, Fault> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let part = rows.len().div_ceil(threads).max(ROWS_PER_THREAD);
+    let (mut rows, mut parts) = (rows.into_iter(), vec![]);
+    while rows.len() > 0 {
+        let some: Vec<Row> = rows.by_ref().take(part).collect();
+        let (query, transform, place) = (Arc::clone(query), Arc::clone(transform), place.to_owned());
+        let marks = rewrite.marker.is_some();
+        let work = move || computed(&query, marks, transform.as_ref(), &some, &place);
+        parts.push(tokio::task::spawn_blocking(work));
+    }
+    let mut all = Computed::default();
+    for part in parts {
+        let Computed { rows, unfit } = part.await.map_err(|_| defect(place, "it ended without an answer"))??;
+        all.rows.extend(rows);
+        unfit.into_iter().for_each(|(cause, rows)| *all.unfit.entry(cause).or_default() += rows);
+    }
+    Ok(all)
+}
+
+fn defect(place: &str, detail: &str) -> Fault {
+    Fault::new(FaultClass::Internal, "transform", place).with_detail(detail)
+}
+
+/// What becomes of some of the rows; `marks`: whether the rule marks what is done.
+fn computed(
+    query: &Query,
+    marks: bool,
+    transform: &dyn Transform,
     rows: &[Row],
     place: &str,
 ) -> Result<Computed, Fault> {
     let Old { read, values: old, pending } = old_rows(query, rows, place)?;
-    if old.is_empty() {
-        return Ok(Computed::default());
-    }
-    let defect = |detail| Fault::new(FaultClass::Internal, "transform", place).with_detail(detail);
-    let transform = Arc::clone(transform);
-    let work = move || {
-        let new = transform.compute(&old);
-        (old, new)
-    };
-    let (old, new) = tokio::task::spawn_blocking(work).await.map_err(|_| defect("it ended without an answer"))?;
+    let new = transform.compute(&old);
     if new.len() != read.len() {
-        return Err(defect("another number of rows"));
+        return Err(defect(place, "another number of rows"));
     }
     let mut computed = Computed::default();
     for (((row, old), pending), new) in read.into_iter().zip(old).zip(pending).zip(new) {
-        let finished = (rewrite.marker.is_none() || old.marked) && !pending;
+        let finished = (!marks || old.marked) && !pending;
         let new = match new {
             NewRow::Values(values) if values.len() != query.computed().len() => {
-                return Err(defect("another number of values"));
+                return Err(defect(place, "another number of values"));
             }
             NewRow::Values(values) if values == old.values => NewRow::Same,
             new => new,
@@ -166,9 +195,8 @@ impl Atomic {
         };
         let computed = match weighed {
             Met::TooLarge => Computed::too_large(),
-            _ => compute(&self.query, rewrite, &self.transform, &rows, &self.place).await?,
+            _ => compute(&self.query, rewrite, &self.transform, rows, &self.place).await?,
         };
-        drop(rows);
         let changed = self.written(session, order, planned, entrance, computed, met).await?;
         Ok(Changed { bytes, ..changed })
     }
