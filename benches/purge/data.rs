@@ -1,4 +1,4 @@
-//! The table: 180 bytes of row and four indexes, half of it due.
+//! The table: 180 bytes of row and four indexes, half of it due, or little.
 
 use crate::server::Server;
 
@@ -8,13 +8,19 @@ pub(crate) enum Layout {
     Clustered,
     /// Due rows lie between live ones everywhere.
     Scattered,
+    /// Few rows are due, and lie between live ones everywhere.
+    Rare,
 }
+
+/// Days that a row is kept.
+const KEPT: f64 = 30.0;
 
 impl Layout {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Clustered => "clustered",
             Self::Scattered => "scattered",
+            Self::Rare => "rare",
         }
     }
 
@@ -23,8 +29,16 @@ impl Layout {
         match self {
             Self::Clustered => format!("n::float8 / {rows}"),
             // A large odd multiplier visits every residue once, in no visible order.
-            Self::Scattered => format!("((n * 2654435761) % {rows})::float8 / {rows}"),
+            Self::Scattered | Self::Rare => format!("((n * 2654435761) % {rows})::float8 / {rows}"),
         }
+    }
+}
+
+impl Layout {
+    /// Days that lie between the oldest row and now.
+    fn days(self) -> f64 {
+        let due = if self == Self::Rare { 0.003 } else { 0.5 };
+        KEPT / (1.0 - due)
     }
 }
 
@@ -37,7 +51,7 @@ pub(crate) async fn build(server: &Server, layout: Layout, rows: u64) {
         admin.client.batch_execute(&format!("create database {name}")).await.unwrap();
     }
     let session = server.connect(name).await;
-    let place = layout.place(rows);
+    let (place, days) = (layout.place(rows), layout.days());
     session
         .client
         .batch_execute(&format!(
@@ -45,7 +59,7 @@ pub(crate) async fn build(server: &Server, layout: Layout, rows: u64) {
                  id bigint not null, created_at timestamptz not null, account_id int not null,
                  email text not null, name text not null, phone text not null, payload text not null);
              insert into events
-             select n, now() - interval '60 days' + interval '60 days' * ({place}), n % 10000,
+             select n, now() - interval '{days} days' * (1 - {place}), n % 10000,
                     'user' || n || '@example.com', 'Name ' || n, lpad(n::text, 12, '0'), repeat('x', 60)
              from generate_series(1, {rows}) as n;
              alter table events add primary key (id);

@@ -1,9 +1,10 @@
 //! How fast forgetd purges PostgreSQL, beside one single DELETE and the same statements naked, interleaved in rounds.
 //!
-//! `cargo bench --bench purge -- [--rows N] [--rounds N] [--only SCENE] [--memory N,N,..]`. Every measurement starts from
-//! a fresh copy of the same database; ratios are taken inside a round and their medians printed, with the spread. Half
-//! of the rows are due: in order of the primary key (`clustered`) or at random against it (`scattered`). `--only` takes
-//! the scenes whose name holds a text; `--memory` is how large the tables are for which memory is measured.
+//! `cargo bench --bench purge -- [--rows N] [--rounds N] [--only SCENE] [--steady N] [--memory N,N,..]`. Every measurement
+//! starts from a fresh copy of the same database; ratios are taken inside a round and their medians printed, with the
+//! spread. Half of the rows are due: in order of the primary key (`clustered`) or at random against it (`scattered`).
+//! `--only` takes the scenes whose name holds a text; `--steady` is how large a table is of which few rows are due, as on
+//! each day of a rule that has caught up; `--memory` is how large the tables are for which memory is measured.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +21,8 @@ mod network;
 mod process;
 mod report;
 mod server;
+mod spread;
+mod steady;
 
 use std::time::Duration;
 
@@ -39,6 +42,9 @@ struct Options {
     /// The scenes whose name holds this.
     #[arg(long, default_value = "")]
     only: String,
+    /// Rows of the table of which three in a thousand are due; 0: none.
+    #[arg(long, default_value_t = 0)]
+    steady: u64,
     /// Rows of the tables for which memory is measured.
     #[arg(long, value_delimiter = ',', default_value = "1000000,5000000,20000000")]
     memory: Vec<u64>,
@@ -50,7 +56,8 @@ struct Options {
 #[derive(Clone, Copy, PartialEq)]
 struct Scene {
     layout: Layout,
-    batch: u32,
+    /// Absent: default settings.
+    batch: Option<u32>,
     old_snapshot: bool,
     network: Option<Duration>,
     evidence: RowEvidence,
@@ -67,11 +74,16 @@ enum RowEvidence {
 
 impl Scene {
     const fn new(layout: Layout, batch: u32) -> Self {
-        Self { layout, batch, old_snapshot: false, network: None, evidence: RowEvidence::Counts }
+        Self { batch: Some(batch), ..Self::by_default(layout) }
+    }
+
+    const fn by_default(layout: Layout) -> Self {
+        Self { layout, batch: None, old_snapshot: false, network: None, evidence: RowEvidence::Counts }
     }
 
     fn name(&self) -> String {
-        let mut name = format!("{}, {} rows a batch", self.layout.name(), self.batch);
+        let batch = self.batch.map_or_else(|| "default settings".into(), |batch| format!("{batch} rows a batch"));
+        let mut name = format!("{}, {batch}", self.layout.name());
         if self.old_snapshot {
             name.push_str(", old snapshot");
         }
@@ -100,6 +112,8 @@ async fn bench(options: &Options) {
         Scene::new(clustered, 10_000),
         Scene::new(scattered, 1_000),
         Scene::new(scattered, 10_000),
+        Scene::by_default(clustered),
+        Scene::by_default(scattered),
         Scene { old_snapshot: true, ..Scene::new(clustered, 1_000) },
         Scene { network, ..Scene::new(clustered, 1_000) },
         Scene { network, ..Scene::new(clustered, 10_000) },
@@ -120,6 +134,9 @@ async fn bench(options: &Options) {
         }
     }
     report.print();
+    if options.steady > 0 {
+        steady::measure(&server, options.steady, options.rounds).await;
+    }
     for rows in &options.memory {
         data::build(&server, Layout::Clustered, *rows).await;
         let database = data::copy(&server, Layout::Clustered).await;
@@ -163,7 +180,7 @@ async fn measure(server: &Server, scene: &Scene) -> Cell {
     cell.peak_mib = run.peak_mib;
     let pace = data::pace(server, &database).await;
     (cell.batches, cell.growth) = (pace.batches, pace.growth);
-    cell.rows = run.changed;
+    (cell.rows, cell.lanes) = (run.changed, run.lanes);
     drop(snapshot);
     data::drop(server, &database).await;
     cell

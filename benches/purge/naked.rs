@@ -11,6 +11,9 @@ use crate::data::Layout;
 use crate::network::Network;
 use crate::server::{Server, Session, connect};
 
+/// The largest batch by default settings.
+const DEFAULT_BATCH: u32 = 10_000;
+
 #[derive(Default)]
 pub(crate) struct Naked {
     pub(crate) seconds: f64,
@@ -53,9 +56,10 @@ pub(crate) async fn batches(server: &Server, database: &str, scene: &Scene) -> N
         session.client.query_one("select ((now() - interval '30 days') at time zone 'UTC')::text", &[]).await.unwrap();
     let cutoff = Moment(cutoff.get(0));
     let started = Instant::now();
+    let batch = scene.batch.unwrap_or(DEFAULT_BATCH);
     let mut naked = match scene.layout {
-        Layout::Clustered => ranges(&session, &cutoff, scene.batch).await,
-        Layout::Scattered => physical(&session, &cutoff, scene.batch).await,
+        Layout::Clustered => ranges(&session, &cutoff, batch).await,
+        Layout::Scattered | Layout::Rare => physical(&session, &cutoff, batch).await,
     };
     naked.seconds = started.elapsed().as_secs_f64();
     naked

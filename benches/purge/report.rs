@@ -6,6 +6,7 @@ use crate::Scene;
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Cell {
     pub(crate) rows: u64,
+    pub(crate) lanes: u64,
     pub(crate) single: f64,
     /// Bytes of WAL.
     pub(crate) single_wal: f64,
@@ -52,7 +53,7 @@ impl Report {
         }
         println!("{} rows, half due; medians [min-max] of {} rounds", self.rows, self.scenes[0].1.len());
         println!(
-            "{:45} {:>10} {:>18} {:>18} {:>20} {:>20} {:>9} {:>9} {:>7} {:>7} {:>8}",
+            "{:45} {:>10} {:>18} {:>18} {:>20} {:>20} {:>9} {:>9} {:>7} {:>7} {:>8} {:>5}",
             "scene",
             "rows/s",
             "x single",
@@ -63,14 +64,15 @@ impl Report {
             "naked l.",
             "growth",
             "x WAL",
-            "peak MiB"
+            "peak MiB",
+            "lanes"
         );
         for (scene, cells) in &self.scenes {
             let column = |f: &dyn Fn(&Cell) -> f64| spread(cells, f);
             #[allow(clippy::cast_precision_loss, reason = "rows")]
             let speed = median(cells, &|cell| cell.rows as f64 / cell.forgetd);
             println!(
-                "{:45} {:>10.0} {:>18} {:>18} {:>20} {:>20} {:>7.0}ms {:>7.0}ms {:>7.2} {:>7.2} {:>8.1}",
+                "{:45} {:>10.0} {:>18} {:>18} {:>20} {:>20} {:>7.0}ms {:>7.0}ms {:>7.2} {:>7.2} {:>8.1} {:>5}",
                 scene.name(),
                 speed,
                 column(&|cell| cell.single / cell.forgetd),
@@ -82,6 +84,7 @@ impl Report {
                 median(cells, &|cell| cell.growth),
                 median(cells, &|cell| cell.wal / cell.single_wal),
                 median(cells, &|cell| cell.peak_mib),
+                cells.iter().map(|cell| cell.lanes).max().unwrap_or_default(),
             );
         }
     }
@@ -98,6 +101,5 @@ fn median(cells: &[Cell], f: &dyn Fn(&Cell) -> f64) -> f64 {
 }
 
 fn spread(cells: &[Cell], f: &dyn Fn(&Cell) -> f64) -> String {
-    let values = sorted(cells, f);
-    format!("{:.2} [{:.2}-{:.2}]", values[values.len() / 2], values[0], values[values.len() - 1])
+    super::spread::spread(cells.iter().map(f).collect())
 }

@@ -49,6 +49,11 @@ impl Server {
         self.command("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "-s", "stop"]);
     }
 
+    /// Stops it cleanly and starts it with nothing in memory.
+    pub(crate) fn restart(&self) {
+        self.command("pg_ctl", &["-D", &self.data(), "-l", &self.log().display().to_string(), "-w", "-s", "restart"]);
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.port).into()
     }
