@@ -18,12 +18,15 @@ impl Run {
     }
 }
 
-pub(crate) async fn run(url: &str, table: &str, since: &str, batch: u32) -> Run {
+pub(crate) async fn run(url: &str, table: &str, since: &str, batch: Option<u32>) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("forgetd.yaml");
     let token = |kind: &str| format!("{{ pseudonymize: {kind}, domain: people }}");
+    let batch = batch.map_or_else(String::new, |batch| {
+        format!("    throttle: {{ batch_rows_max: {batch}, batch_ms_target: 10000 }}\n")
+    });
     let policy = format!(
-        "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {url}\n    throttle: {{ batch_rows_max: {batch}, batch_ms_target: 10000 }}\n\
+        "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {url}\n{batch}\
          evidence:\n  origin: example.com/forgetd/bench\n  signing_key: {{ file: key }}\n\
          pseudonym_keys: [{{ id: k1, domain: people, file: people.key }}]\n\
          rules:\n  - name: people\n    table: {table}\n    keep_for: 30d\n    since: {since}\n    mode: enforce\n    \

@@ -30,8 +30,8 @@ use forgetd::Run;
 use server::Server;
 use spread::spread;
 
-/// Rows of one batch.
-const BATCHES: [u32; 2] = [1_000, 10_000];
+/// Rows of one batch; absent: default settings.
+const BATCHES: [Option<u32>; 3] = [Some(1_000), Some(10_000), None];
 
 /// Columns as the table defines them, 180 bytes a row. Its rows belong to accounts that lie scattered.
 const TABLE: &str = "create table person (id bigint not null, seen_at timestamptz not null, account_id int not null, \
@@ -70,7 +70,7 @@ fn main() {
 async fn postgres(options: &Options) {
     let server = Server::start();
     build(&server, options.rows).await;
-    let mut lines: Vec<(u32, Vec<Cell>)> = BATCHES.iter().map(|batch| (*batch, vec![])).collect();
+    let mut lines: Vec<(Option<u32>, Vec<Cell>)> = BATCHES.iter().map(|batch| (*batch, vec![])).collect();
     for round in 1..=options.rounds {
         let database = copy(&server).await;
         let wal = server.wal().await;
@@ -84,7 +84,7 @@ async fn postgres(options: &Options) {
             let run_wal = server.wal().await - wal;
             drop(&server, &database).await;
             assert_eq!(run.changed, options.rows);
-            eprintln!("round {round}, {batch} rows a batch: single {single:.2} s, forgetd {:.2} s", run.seconds);
+            eprintln!("round {round}, {}: single {single:.2} s, forgetd {:.2} s", size(*batch), run.seconds);
             cells.push((single / run.seconds, run_wal / single_wal, run));
         }
     }
@@ -92,7 +92,8 @@ async fn postgres(options: &Options) {
     for (batch, cells) in &lines {
         let column = |f: &dyn Fn(&Cell) -> f64| spread(cells.iter().map(f).collect());
         println!(
-            "postgres, {batch} rows a batch: {} x one UPDATE, {} x its WAL, {} rows/s, longest transaction {} ms, peak {} MiB",
+            "postgres, {}: {} x one UPDATE, {} x its WAL, {} rows/s, longest transaction {} ms, peak {} MiB",
+            size(*batch),
             column(&|cell| cell.0),
             column(&|cell| cell.1),
             column(&|cell| cell.2.speed()),
@@ -101,6 +102,10 @@ async fn postgres(options: &Options) {
         );
     }
     server.stop();
+}
+
+fn size(batch: Option<u32>) -> String {
+    batch.map_or_else(|| "default settings".into(), |batch| format!("{batch} rows a batch"))
 }
 
 async fn build(server: &Server, rows: u64) {

@@ -6,15 +6,15 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
-use crate::BATCHES;
 use crate::forgetd::{self, Run};
 use crate::spread::spread;
+use crate::{BATCHES, size};
 
 pub(crate) async fn bench(rows: u64, rounds: usize) {
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path().join("base.db");
     build(&base, rows);
-    let mut lines: Vec<(u32, Vec<(f64, Run)>)> = BATCHES.iter().map(|batch| (*batch, vec![])).collect();
+    let mut lines: Vec<(Option<u32>, Vec<(f64, Run)>)> = BATCHES.iter().map(|batch| (*batch, vec![])).collect();
     for round in 1..=rounds {
         let copy = folder.path().join("copy.db");
         std::fs::copy(&base, &copy).unwrap();
@@ -24,14 +24,15 @@ pub(crate) async fn bench(rows: u64, rounds: usize) {
             let url = format!("sqlite:{}", copy.display());
             let run = forgetd::run(&url, "person", "{ column: seen_at, zone: UTC }", *batch).await;
             assert_eq!(run.changed, rows);
-            eprintln!("round {round}, {batch} rows a batch: single {single:.2} s, forgetd {:.2} s", run.seconds);
+            eprintln!("round {round}, {}: single {single:.2} s, forgetd {:.2} s", size(*batch), run.seconds);
             cells.push((single / run.seconds, run));
         }
     }
     for (batch, cells) in &lines {
         let column = |f: &dyn Fn(&(f64, Run)) -> f64| spread(cells.iter().map(f).collect());
         println!(
-            "sqlite, {batch} rows a batch: {} x one UPDATE of made up texts, {} rows/s, longest transaction {} ms, peak {} MiB",
+            "sqlite, {}: {} x one UPDATE of made up texts, {} rows/s, longest transaction {} ms, peak {} MiB",
+            size(*batch),
             column(&|cell| cell.0),
             column(&|cell| cell.1.speed()),
             column(&|cell| cell.1.longest_ms),

@@ -33,7 +33,7 @@ pub(super) const LOCK_WAIT_MS_RANGE: RangeInclusive<u64> = 1..=60_000;
 /// Rows of a batch that deletes, where the target's time allows as many.
 pub(super) const DELETE_ROWS_MAX: u32 = 10_000;
 /// Rows of a batch that transforms: they are held in memory, old values and new.
-pub(super) const TRANSFORM_ROWS_MAX: u32 = 1_000;
+pub(super) const TRANSFORM_ROWS_MAX: u32 = 4_000;
 /// Memory stays bounded.
 pub(super) const BATCH_ROWS_MAX_RANGE: RangeInclusive<u32> = 1..=100_000;
 

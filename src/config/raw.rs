@@ -138,7 +138,7 @@ pub(super) enum RawUnsupportedEngine {
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Throttle")]
 pub(super) struct RawThrottle {
-    /// The most rows one batch changes: from 1 to 100000. Default: 10000 where it deletes, 1000 where it transforms.
+    /// The most rows one batch changes: from 1 to 100000. Default: 10000 where it deletes, 4000 where it transforms.
     pub(super) batch_rows_max: Field<u32>,
     /// How long a batch shall last, in milliseconds, from 1 to 10000: batches begin at 1000 rows and grow or shrink until they
     /// last about as long. Where nobody else is at work on a PostgreSQL, MySQL or MariaDB server they last six times as long,

@@ -38,7 +38,7 @@ fn the_least_that_is_needed_loads_with_defaults() {
         (home.name.as_str(), home.max_connections, home.lock_wait_ms, home.throttle.batch_target.as_millis()),
         ("crm", 3, 200, 25)
     );
-    assert_eq!((home.throttle.delete_rows_max, home.throttle.transform_rows_max), (10_000, 1_000));
+    assert_eq!((home.throttle.delete_rows_max, home.throttle.transform_rows_max), (10_000, 4_000));
     assert_eq!(home.control, super::Control::Named("forgetd".into()));
     assert_eq!(config.evidence.store, super::Store::Database("crm".into()));
     assert_eq!(config.evidence.receipt_keep.as_secs(), 30 * 86400);
