@@ -32,6 +32,7 @@ pub(crate) async fn run(url: &str, scene: &Scene) -> Run {
 
 impl Prepared {
     pub(crate) fn new(url: &str, scene: &Scene) -> Self {
+        let lanes = if scene.one_lane { "    max_connections: 2\n" } else { "" };
         let batch = scene.batch.map_or_else(String::new, |batch| {
             format!("    throttle: {{ batch_rows_max: {batch}, batch_ms_target: 10000 }}\n")
         });
@@ -44,7 +45,7 @@ impl Prepared {
         std::fs::write(
             &config,
             format!(
-                "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {url}\n{batch}\
+                "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {url}\n{batch}{lanes}\
              evidence:\n  origin: example.com/forgetd/bench\n  signing_key: {{ file: key }}\n\
              rules:\n  - name: events\n    table: public.events\n    keep_for: 30d\n    since: created_at\n    \
              action: delete\n    mode: enforce\n    \

@@ -58,6 +58,8 @@ struct Scene {
     layout: Layout,
     /// Absent: default settings.
     batch: Option<u32>,
+    /// Whether there is no connection for a second lane.
+    one_lane: bool,
     old_snapshot: bool,
     network: Option<Duration>,
     evidence: RowEvidence,
@@ -78,12 +80,15 @@ impl Scene {
     }
 
     const fn by_default(layout: Layout) -> Self {
-        Self { layout, batch: None, old_snapshot: false, network: None, evidence: RowEvidence::Counts }
+        Self { layout, batch: None, one_lane: false, old_snapshot: false, network: None, evidence: RowEvidence::Counts }
     }
 
     fn name(&self) -> String {
         let batch = self.batch.map_or_else(|| "default settings".into(), |batch| format!("{batch} rows a batch"));
         let mut name = format!("{}, {batch}", self.layout.name());
+        if self.one_lane {
+            name.push_str(", one lane");
+        }
         if self.old_snapshot {
             name.push_str(", old snapshot");
         }
@@ -114,6 +119,8 @@ async fn bench(options: &Options) {
         Scene::new(scattered, 10_000),
         Scene::by_default(clustered),
         Scene::by_default(scattered),
+        Scene { one_lane: true, ..Scene::by_default(clustered) },
+        Scene { one_lane: true, ..Scene::by_default(scattered) },
         Scene { old_snapshot: true, ..Scene::new(clustered, 1_000) },
         Scene { network, ..Scene::new(clustered, 1_000) },
         Scene { network, ..Scene::new(clustered, 10_000) },

@@ -10,11 +10,14 @@ use crate::forgetd::{self, Run};
 use crate::spread::spread;
 use crate::{BATCHES, size};
 
+/// One round: one UPDATE's time over ours, and ours.
+type Cell = (f64, Run);
+
 pub(crate) async fn bench(rows: u64, rounds: usize) {
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path().join("base.db");
     build(&base, rows);
-    let mut lines: Vec<(Option<u32>, Vec<(f64, Run)>)> = BATCHES.iter().map(|batch| (*batch, vec![])).collect();
+    let mut lines: Vec<(Option<u32>, Vec<Cell>)> = BATCHES.iter().map(|batch| (*batch, vec![])).collect();
     for round in 1..=rounds {
         let copy = folder.path().join("copy.db");
         std::fs::copy(&base, &copy).unwrap();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use forgetd_connector::{
     Capabilities, Catalog, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts, Fault, Finding,
-    Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Table, TableRef, Transform,
+    Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Strain, StrainAsked, Table,
+    TableRef, Transform,
 };
 use jiff::Timestamp;
 
@@ -14,7 +15,7 @@ use crate::connect::Link;
 use crate::control::MongoControl;
 use crate::query::Scope;
 use crate::sealed::SealedKeys;
-use crate::{catalog, done, explain, facts, flavour, judge, measure, preflight, profile, query, sealed};
+use crate::{catalog, done, explain, facts, flavour, judge, measure, preflight, profile, query, sealed, strain};
 
 /// What every part of the connector works with.
 pub(crate) struct Shared {
@@ -157,6 +158,10 @@ impl Connector for Mongo {
     async fn done_rows(&self, step: &Step, after: Option<&Key>, rows_max: u32) -> Result<DoneRows, Fault> {
         let done = step.done();
         done::rows(&self.shared.link, step, &self.scope(&done).await?, after, rows_max).await
+    }
+
+    async fn strain(&self, _asked: &StrainAsked) -> Result<Strain, Fault> {
+        strain::look(&self.shared).await
     }
 
     async fn close(&self) {

@@ -45,7 +45,7 @@ pub(crate) async fn look(link: &Link) -> Result<Facts, Fault> {
 }
 
 /// What the server says of itself.
-async fn hello(link: &Link) -> Result<Document, Failure> {
+pub(crate) async fn hello(link: &Link) -> Result<Document, Failure> {
     let place = link.context.database.as_str();
     let admin = link.client.database("admin");
     match link.call("read facts", place, admin.run_command(doc! { "hello": 1 })).await {

@@ -35,6 +35,7 @@ mod reply;
 mod rewrite;
 mod sealed;
 mod shard;
+mod strain;
 mod values;
 mod walk;
 
