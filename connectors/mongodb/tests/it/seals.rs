@@ -66,6 +66,29 @@ async fn an_adopted_seal_is_lost_to_its_holder() {
     assert_eq!(successor.control().next_sequence(RULE, "0").await.unwrap(), 2);
 }
 
+/// However keys are kept, whoever adopts them gets those that were announced.
+#[tokio::test]
+async fn announced_keys_come_back_as_they_were() {
+    let Some(_) = server::url() else { return };
+    let (arena, database) = arena().await;
+    let control = arena.connector.control();
+    let id = |n: u32| Value::Typed { kind: "bson".into(), text: format!(r#"{{"$oid":"665f1f77bcf86cd7{n:08x}"}}"#) };
+    let ids = |n: u32| (0..n).map(|n| Key(vec![id(n)])).collect::<Vec<_>>();
+    let numbers = vec![Key(vec![Value::Int(1)]), Key(vec![Value::Text("marker".into())])];
+    let lists = [keys(), numbers.clone(), [numbers, ids(1)].concat(), ids(1), ids(5_000)];
+    for (sequence, keys) in (1..).zip(&lists) {
+        assert_eq!(control.seal(&arena.receipt("0", sequence, None), keys, &Endless).await, Commit::Committed);
+    }
+    let open = control.adopt(arena.term).await.unwrap();
+    assert_eq!(open.len(), lists.len());
+    for (open, keys) in open.iter().zip(&lists) {
+        assert!(open.keys == *keys, "{} keys came back of {}", open.keys.len(), keys.len());
+        assert_eq!(control.unseal(&open.receipt).await, SealEnd::Done);
+    }
+    let receipts = database.control().await.collection::<Document>("receipt");
+    assert_eq!(receipts.count_documents(doc! { "keys": { "$exists": true } }).await.unwrap(), 0);
+}
+
 /// Under an old term nothing is sealed, and of two with one sequence the second stops.
 #[tokio::test]
 async fn a_seal_has_one_writer() {
