@@ -12,8 +12,8 @@ pub(crate) enum Layout {
     Rare,
 }
 
-/// Days that a row is kept.
-const KEPT: f64 = 30.0;
+/// The share of few.
+const RARE: f64 = 0.003;
 
 impl Layout {
     pub(crate) fn name(self) -> &'static str {
@@ -32,13 +32,18 @@ impl Layout {
             Self::Scattered | Self::Rare => format!("((n * 2654435761) % {rows})::float8 / {rows}"),
         }
     }
-}
 
-impl Layout {
-    /// Days that lie between the oldest row and now.
-    fn days(self) -> f64 {
-        let due = if self == Self::Rare { 0.003 } else { 0.5 };
-        KEPT / (1.0 - due)
+    /// The moment of row `n`.
+    fn moment(self, rows: u64) -> String {
+        let place = self.place(rows);
+        match self {
+            Self::Clustered | Self::Scattered => format!("now() - interval '60 days' * (1 - {place})"),
+            // None lies within a day of the cutoff, so that none becomes due while others are measured.
+            Self::Rare => format!(
+                "case when {place} < {RARE} then now() - interval '31 days' - interval '9 days' * {place} / {RARE} \
+                 else now() - interval '29 days' * (1 - {place}) end"
+            ),
+        }
     }
 }
 
@@ -51,7 +56,7 @@ pub(crate) async fn build(server: &Server, layout: Layout, rows: u64) {
         admin.client.batch_execute(&format!("create database {name}")).await.unwrap();
     }
     let session = server.connect(name).await;
-    let (place, days) = (layout.place(rows), layout.days());
+    let moment = layout.moment(rows);
     session
         .client
         .batch_execute(&format!(
@@ -59,7 +64,7 @@ pub(crate) async fn build(server: &Server, layout: Layout, rows: u64) {
                  id bigint not null, created_at timestamptz not null, account_id int not null,
                  email text not null, name text not null, phone text not null, payload text not null);
              insert into events
-             select n, now() - interval '{days} days' * (1 - {place}), n % 10000,
+             select n, {moment}, n % 10000,
                     'user' || n || '@example.com', 'Name ' || n, lpad(n::text, 12, '0'), repeat('x', 60)
              from generate_series(1, {rows}) as n;
              alter table events add primary key (id);

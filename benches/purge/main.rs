@@ -186,7 +186,9 @@ async fn measure(server: &Server, scene: &Scene) -> Cell {
     cell.longest_ms = run.longest_ms;
     cell.peak_mib = run.peak_mib;
     let pace = data::pace(server, &database).await;
-    (cell.batches, cell.growth) = (pace.batches, pace.growth);
+    // Of batches that grow, or that two lanes have, the first lane's times tell neither.
+    (cell.batches, cell.growth) =
+        if scene.batch.is_some() { (pace.batches, pace.growth) } else { (f64::NAN, f64::NAN) };
     (cell.rows, cell.lanes) = (run.changed, run.lanes);
     drop(snapshot);
     data::drop(server, &database).await;

@@ -49,7 +49,8 @@ pub(crate) async fn single(server: &Server, database: &str, network: Option<Dura
     started.elapsed().as_secs_f64()
 }
 
-/// The same batches as forgetd's lane on this layout, two turns each: begin, delete, look ahead; commit.
+/// Batches as forgetd's lane has them on this layout, two turns each: begin, delete, look ahead; commit. Beside default settings,
+/// which begin with fewer rows and may have two lanes, they are as large as those may become.
 pub(crate) async fn batches(server: &Server, database: &str, scene: &Scene) -> Naked {
     let (session, _network) = open(server, database, scene.network).await;
     let cutoff =

@@ -97,7 +97,8 @@ fn sorted(cells: &[Cell], f: &dyn Fn(&Cell) -> f64) -> Vec<f64> {
 }
 
 fn median(cells: &[Cell], f: &dyn Fn(&Cell) -> f64) -> f64 {
-    sorted(cells, f)[cells.len() / 2]
+    let values = sorted(cells, f);
+    f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
 }
 
 fn spread(cells: &[Cell], f: &dyn Fn(&Cell) -> f64) -> String {

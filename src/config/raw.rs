@@ -151,7 +151,8 @@ pub(super) struct RawThrottle {
     /// other two, whose applications feel more of it. Where nobody else is, batches do not rest; 1 says that they never do.
     pub(super) share_beside_others: Field<f64>,
     /// How far a replica may be behind, in seconds, before batches wait. Default: 5, for every standby that a PostgreSQL
-    /// server shows, the majority of a MongoDB set and every server in `replicas`; where it is written, standbys that the role cannot see hold batches back.
+    /// server shows, the majority of a MongoDB set and every server in `replicas`; where it is written, standbys that the
+    /// role cannot see hold batches back.
     pub(super) replica_lag_secs_max: Field<u64>,
     /// How much of its log a PostgreSQL server may keep for replication slots, in MiB, before batches wait. Default: 10240.
     pub(super) log_kept_mib_max: Field<u64>,

@@ -120,9 +120,9 @@ async fn begin<'a, 'j>(
     while left >= rows_min() {
         match job.connector.divide(&job.step, first.stands(), (left / 2).min(AHEAD_MAX)).await {
             Ok(Some(at)) => {
-                let second = first.second(at.clone(), part).await;
+                let second = first.second(at.clone(), part).await.inspect_err(|fault| told(job, fault)).ok()?;
                 tracing::info!(rule = %job.rule.name, left, "a second lane begins");
-                return second.inspect_err(|fault| told(job, fault)).ok().map(|second| (at, second));
+                return Some((at, second));
             }
             Ok(None) => left = left.min(2 * AHEAD_MAX) / 4,
             Err(fault) => {

@@ -44,9 +44,9 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// Batches with a receipt.
     pub batches: u64,
-    /// How many lanes had them: two where a second one worked beside the first for a while.
+    /// How many lanes this process had them in: two where a second one worked beside the first for a while.
     pub lanes: u32,
-    /// The largest of them.
+    /// The largest batch.
     pub batch_rows_max: u64,
     /// The longest transaction.
     pub longest_tx_ms: u64,

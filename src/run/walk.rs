@@ -33,7 +33,7 @@ pub(super) struct Walked {
     pub(super) batches: u64,
     /// Rows passed over, by cause.
     pub(super) skipped: BTreeMap<Cause, u64>,
-    /// How many lanes had them.
+    /// How many lanes had batches.
     pub(super) lanes: u32,
     /// The largest batch.
     pub(super) batch_rows_max: u64,

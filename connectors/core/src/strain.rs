@@ -51,7 +51,7 @@ pub enum Replicas {
     /// There are none that it knows of.
     #[default]
     None,
-    /// The slowest of them is so far behind.
+    /// The slowest of them is so far behind; of a MongoDB set, the slowest of a majority.
     Behind(Duration),
     /// There are some, and the role is not shown how far they are.
     Hidden,

@@ -1,12 +1,12 @@
 //! The connector: one database behind the seam.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use forgetd_connector::{
-    Capabilities, Catalog, ConnectContext, Connector, Control, Count, DoneRows, Explained, Facts, Fault, Finding,
-    Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Strain, StrainAsked, Table,
-    TableRef, Transform,
+    Capabilities, Catalog, ConnectContext, Connector, Control, Count, Course, DoneRows, Explained, Facts, Fault,
+    Finding, Judged, Key, Lane, LaneClaim, Measure, Path, Profile, RowCap, Shape, Statements, Step, Strain,
+    StrainAsked, Table, TableRef, Transform,
 };
 use jiff::Timestamp;
 
@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) link: Link,
     /// What the server said of itself.
     pub(crate) facts: Facts,
+    /// What was written last at earlier looks.
+    course: Mutex<Course<u64>>,
 }
 
 struct Mongo {
@@ -38,7 +40,7 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
     let target = Target::parse(&config, &context).await?;
     let link = Link::new(target, context)?;
     let facts = facts::look(&link).await?;
-    let shared = Arc::new(Shared { link, facts });
+    let shared = Arc::new(Shared { link, facts, course: Mutex::default() });
     let control = MongoControl { shared: Arc::clone(&shared) };
     // Who only observes need not see the control collections.
     let probed = control.probed().await.ok().flatten();
@@ -50,6 +52,11 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
 // === impl Shared ===
 
 impl Shared {
+    /// What was written last at earlier looks.
+    pub(crate) fn course(&self) -> MutexGuard<'_, Course<u64>> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a look into another collection takes fields and a pipeline both.
     pub(crate) fn joins_by_field(&self) -> bool {
         flavour::joins_by_field(&self.facts)

@@ -113,6 +113,11 @@ pub(crate) fn replicates(facts: &forgetd_connector::Facts) -> bool {
     !facts.version.ends_with(&format!("({})", Shape::Standalone.words()))
 }
 
+/// Whether a server says of its set what was written last, and what of it a majority has. A router has none.
+pub(crate) fn tells_of_its_set(facts: &forgetd_connector::Facts) -> bool {
+    facts.product == MONGODB && replicates(facts) && !is_sharded(facts)
+}
+
 /// Whether a `$lookup` takes fields and a pipeline both. Without the fields no index serves it everywhere.
 pub(crate) fn joins_by_field(facts: &forgetd_connector::Facts) -> bool {
     let mongo = facts.product == MONGODB;

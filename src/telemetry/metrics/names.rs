@@ -108,7 +108,7 @@ metrics! {
     DATABASE_ERRORS = Counter "forgetd_database_errors_total" ["database" "class"]
         "Errors of the database, by what they mean for a batch.";
     REPLICA_LAG = Gauge "forgetd_replica_lag_seconds" ["database"]
-        "How far the slowest replica was behind when it was last asked; NaN while nobody asks.";
+        "How far the slowest replica, of a MongoDB set the majority, was behind when it was last asked; NaN while nobody asks.";
     CONNECTIONS = Gauge "forgetd_database_connections" ["database"]
         "Connections that this process holds to the database.";
 
