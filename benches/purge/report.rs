@@ -102,5 +102,7 @@ fn median(cells: &[Cell], f: &dyn Fn(&Cell) -> f64) -> f64 {
 }
 
 fn spread(cells: &[Cell], f: &dyn Fn(&Cell) -> f64) -> String {
-    super::spread::spread(cells.iter().map(f).collect())
+    let values: Vec<f64> = cells.iter().map(f).collect();
+    // What the scene does not tell.
+    if values.iter().all(|value| value.is_nan()) { "-".into() } else { super::spread::spread(values) }
 }
