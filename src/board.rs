@@ -138,6 +138,8 @@ pub enum Pause {
     LogKept,
     /// Too many sessions are at work.
     Load,
+    /// Others wait for locks that batches hold.
+    LockWaits,
     /// The operator's own signal says no.
     Veto,
 }
@@ -233,6 +235,7 @@ impl Pause {
         Self::SignalUnread,
         Self::LogKept,
         Self::Load,
+        Self::LockWaits,
         Self::Veto,
     ];
 
@@ -255,6 +258,7 @@ impl Pause {
             Self::SignalUnread => Cause::SignalUnread,
             Self::LogKept => Cause::LogKept,
             Self::Load => Cause::Load,
+            Self::LockWaits => Cause::LockWaits,
             Self::Veto => Cause::Veto,
         }
     }

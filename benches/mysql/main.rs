@@ -1,7 +1,7 @@
 //! How fast forgetd purges and pseudonymizes MariaDB and MySQL, beside one statement, a `DELETE .. LIMIT` loop and pt-archiver,
 //! interleaved in rounds.
 //!
-//! `cargo bench --bench mysql -- [--rows N] [--transform-rows N] [--rounds N] [--only mariadb|mysql] [--mysql FOLDER]`. FOLDER is
+//! `cargo bench --bench mysql -- [--rows N] [--transform-rows N] [--rounds N] [--scattered-rounds N] [--only mariadb|mysql] [--mysql FOLDER]`. FOLDER is
 //! where MySQL's packages were unpacked (./test keeps it in its cache). Every measurement starts a server on a fresh copy of the same data; ratios are taken inside a
 //! round and their medians printed, with the spread.
 
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 use clap::Parser as _;
 
-use data::fill;
+use data::{Layout, fill};
 use forgetd::{Batch, Deed};
 use pt_archiver::pt_archiver;
 use server::{Base, Product, Server};
@@ -37,7 +37,7 @@ use spread::spread;
 const BATCHES: [Batch; 3] = [Batch::Default, Batch::Rows(1_000), Batch::Rows(10_000)];
 
 /// How fast forgetd purges and pseudonymizes MariaDB and MySQL.
-#[derive(clap::Parser)]
+#[derive(Clone, clap::Parser)]
 struct Options {
     #[arg(long, default_value_t = 5_000_000)]
     rows: u64,
@@ -45,6 +45,9 @@ struct Options {
     transform_rows: u64,
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// The same with rows that are due all over the table.
+    #[arg(long, default_value_t = 0)]
+    scattered_rounds: usize,
     /// The products whose name holds this.
     #[arg(long, default_value = "")]
     only: String,
@@ -69,15 +72,19 @@ fn main() {
     products.extend(options.mysql.clone().map(Product::MySql));
     runtime.block_on(async {
         for product in products.into_iter().filter(|product| product.name().contains(&options.only)) {
-            purge(&options, product.clone()).await;
+            purge(&options, product.clone(), Layout::Clustered).await;
+            if options.scattered_rounds > 0 {
+                let options = Options { rounds: options.scattered_rounds, ..options.clone() };
+                purge(&options, product.clone(), Layout::Scattered).await;
+            }
             transform(&options, product).await;
         }
     });
 }
 
-async fn purge(options: &Options, product: Product) {
+async fn purge(options: &Options, product: Product, layout: Layout) {
     let name = product.name();
-    let base = Base::build(product, &fill("event", options.rows, 0.5)).await;
+    let base = Base::build(product, &fill("event", options.rows, 0.5, layout)).await;
     let mut times = Times::default();
     for round in 1..=options.rounds {
         let server = base.start("event").await;
@@ -95,13 +102,16 @@ async fn purge(options: &Options, product: Product) {
             drop(server);
         }
     }
-    println!("{name}: purge of half of {} rows, medians [min-max] of {} rounds", options.rows, options.rounds);
+    println!(
+        "{name}, {layout:?}: purge of half of {} rows, medians [min-max] of {} rounds",
+        options.rows, options.rounds
+    );
     times.print(&["one DELETE", "pt-archiver --bulk-delete --limit 1000"]);
 }
 
 async fn transform(options: &Options, product: Product) {
     let name = product.name();
-    let base = Base::build(product, &fill("person", options.transform_rows, 0.99)).await;
+    let base = Base::build(product, &fill("person", options.transform_rows, 0.99, Layout::Clustered)).await;
     let mut times = Times::default();
     for round in 1..=options.rounds {
         let server = base.start("person").await;

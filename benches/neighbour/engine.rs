@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use mysql_async::prelude::Queryable as _;
 use tokio::time::sleep;
 
-use crate::data::{self, Layout};
+use crate::data;
 use crate::latency::Latencies;
 use crate::machine::wait_quiet;
 use crate::mysql::{Base, Product};
-use crate::mysql_data::fill;
+use crate::mysql_data::{self, fill};
 use crate::pgbench::{Pgbench, long_lock_waits};
 use crate::policy::{Policy, Prepared, Purged};
 use crate::pt_archiver::pt_archiver;
@@ -51,11 +51,12 @@ impl Engine {
         match name {
             "postgres" => {
                 let server = Server::start();
-                data::build(&server, Layout::Clustered, rows).await;
+                data::build(&server, data::Layout::Clustered, rows).await;
                 Self::Postgres { server, rows }
             }
             "mariadb" => {
-                let base = Base::build(Product::MariaDb, &fill("event", rows, 0.5)).await;
+                let base =
+                    Base::build(Product::MariaDb, &fill("event", rows, 0.5, mysql_data::Layout::Clustered)).await;
                 Self::MariaDb { base: Box::new(base), rows }
             }
             other => panic!("no engine {other} here: postgres or mariadb"),
@@ -79,7 +80,7 @@ impl Engine {
 }
 
 async fn postgres(server: &Server, rows: u64, policy: Policy) -> Cell {
-    let database = data::copy(server, Layout::Clustered).await;
+    let database = data::copy(server, data::Layout::Clustered).await;
     let session = server.connect(&database).await;
     session.client.batch_execute(&format!("create sequence new start {}", rows + 1)).await.unwrap();
     let prepared = prepared(policy, &server.url(&database), "public.events", "created_at");
@@ -132,7 +133,7 @@ async fn mariadb(base: &Base, rows: u64, policy: Policy) -> Cell {
             let seconds = purge.await.unwrap();
             #[allow(clippy::cast_precision_loss, reason = "rows")]
             let half = rows as f64 / 2.0;
-            Purged { rows: half, longest_ms: f64::NAN, seconds }
+            Purged { rows: half, longest_ms: f64::NAN, seconds, peak_mib: f64::NAN }
         }
         (None, _) => {
             let mut conn = server.connect().await;
@@ -160,13 +161,13 @@ fn prepared(policy: Policy, url: &str, table: &str, since: &str) -> Option<Prepa
 
 async fn nothing() -> Purged {
     sleep(BEFORE).await;
-    Purged { rows: 0.0, longest_ms: 0.0, seconds: BEFORE.as_secs_f64() }
+    Purged { rows: 0.0, longest_ms: 0.0, seconds: BEFORE.as_secs_f64(), peak_mib: f64::NAN }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "rows")]
 fn all_at_once(rows: u64, started: Instant) -> Purged {
     let seconds = started.elapsed().as_secs_f64();
-    Purged { rows: rows as f64, longest_ms: seconds * 1_000.0, seconds }
+    Purged { rows: rows as f64, longest_ms: seconds * 1_000.0, seconds, peak_mib: f64::NAN }
 }
 
 fn cell(purged: &Purged, before: Latencies, during: Latencies, errors: usize, lock_waits: f64, foreign: f64) -> Cell {

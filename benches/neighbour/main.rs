@@ -23,8 +23,10 @@ mod machine;
 #[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod mysql;
 #[path = "../mysql/data.rs"]
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod mysql_data;
 mod pgbench;
+#[allow(dead_code, reason = "another benchmark uses the rest")]
 mod policy;
 #[path = "../purge/process.rs"]
 mod process;

@@ -36,6 +36,7 @@ pub(crate) struct Purged {
     pub(crate) rows: f64,
     pub(crate) longest_ms: f64,
     pub(crate) seconds: f64,
+    pub(crate) peak_mib: f64,
 }
 
 /// A policy that can be run: keys made, control tables installed, its one rule approved.
@@ -78,12 +79,13 @@ impl Prepared {
     /// The whole program, as an operator starts it.
     pub(crate) async fn run(&self) -> Purged {
         let config = self.folder.path().join("forgetd.yaml");
-        let (seconds, _, line) = run_rule(|| command(&config)).await;
+        let (seconds, peak_mib, line) = run_rule(|| command(&config)).await;
         Purged {
             #[allow(clippy::cast_precision_loss, reason = "rows")]
             rows: line["changed"].as_u64().unwrap() as f64,
             longest_ms: line["longest_tx_ms"].as_f64().unwrap(),
             seconds,
+            peak_mib,
         }
     }
 }

@@ -33,8 +33,9 @@ pub(crate) async fn run(url: &str, scene: &Scene) -> Run {
 impl Prepared {
     pub(crate) fn new(url: &str, scene: &Scene) -> Self {
         let lanes = if scene.one_lane { "    max_connections: 2\n" } else { "" };
+        // A session that only holds its snapshot is company for the first two seconds.
         let batch = scene.batch.map_or_else(String::new, |batch| {
-            format!("    throttle: {{ batch_rows_max: {batch}, batch_ms_target: 10000 }}\n")
+            format!("    throttle: {{ batch_rows_max: {batch}, batch_ms_target: 10000, share_beside_others: 1 }}\n")
         });
         let rows = match scene.evidence {
             RowEvidence::Counts => "counts",

@@ -175,6 +175,10 @@ impl Gate {
             }
             _ => {}
         }
+        if let Some(waiting @ 1..) = strain.waiting_for_us {
+            let detail = format!("{waiting} sessions waited for locks of a batch at the last look");
+            return Some(PauseReason::new(Cause::LockWaits, detail));
+        }
         match strain.log_kept {
             Some(kept) if kept > log_kept_max => {
                 let mib = |bytes: u64| bytes / (1024 * 1024);
@@ -264,6 +268,9 @@ mod tests {
         let active = |n| Strain { active_sessions: n, ..Strain::default() };
         assert_eq!((looks(&busy, active(Some(8))), looks(&busy, active(Some(9)))), (None, Some(Cause::Load)));
         assert_eq!((looks(&busy, active(None)), looks(&LIMITS, active(Some(99)))), (Some(Cause::SignalUnread), None));
+        let waiting = |n| Strain { waiting_for_us: n, ..Strain::default() };
+        let waited = [None, Some(0), Some(1)].map(|n| looks(&LIMITS, waiting(n)));
+        assert_eq!(waited, [None, None, Some(Cause::LockWaits)], "who is not told of holds nothing back");
         let vetoed = |no| Strain { vetoed: Some(no), ..Strain::default() };
         let asked = Limits { veto_asked: true, ..LIMITS };
         assert_eq!((looks(&asked, vetoed(false)), looks(&asked, vetoed(true))), (None, Some(Cause::Veto)));

@@ -41,6 +41,7 @@ const NEVER_BLOCK: &[(&[Cause], &str)] = &[
             Cause::SignalUnread,
             Cause::LogKept,
             Cause::Load,
+            Cause::LockWaits,
             Cause::Veto,
         ],
         "batches wait in the database, which has a metric of its own",

@@ -8,7 +8,7 @@ long_bench() {
   [ $# -eq 0 ] || shift
   case "$name" in
     all) all_benches ;;
-    purge | transform | mongodb | daemon) stage "bench $name" bench "$name" "$@" ;;
+    purge | transform | sqlite | mongodb | daemon) stage "bench $name" bench "$name" "$@" ;;
     mysql) bench_mysql "$@" ;;
     neighbour) bench_neighbour "$@" ;;
     *) usage >&2; exit 64 ;;
@@ -23,6 +23,7 @@ all_benches() {
   stage "bench purge" bench purge --rows 1000000 --rounds 5 --steady 20000000 --memory 1000000,5000000
   stage "bench transform" bench transform --rows 1000000
   bench_mysql --rows 1000000 --transform-rows 200000 --rounds 5
+  stage "bench sqlite" bench sqlite --rows 1000000 --rounds 5
   stage "bench mongodb" bench mongodb --rows 200000 --transform-rows 100000
   bench_neighbour --rows 1000000 --rounds 1 --svg "$results"
   echo "benchmarks: $results"

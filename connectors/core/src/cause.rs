@@ -160,6 +160,8 @@ causes! {
     LogKept = "log_kept", "look for a slot that nobody reads (pg_replication_slots) and drop it, or raise `throttle.log_kept_mib_max`";
     /// More sessions are at work than the database's limit.
     Load = "load", "nothing to do, if it is rare: batches go on when the load falls; else raise `throttle.active_sessions_max`";
+    /// Other sessions wait for locks that batches hold.
+    LockWaits = "lock_waits", "nothing to do, if it is rare: batches go on when nobody waits; else find out who writes to rows that are due (`docs/runbooks/ForgetdPausedTooLong.md`), or lower `throttle.batch_ms_target`";
     /// The operator's own signal says no.
     Veto = "veto", "nothing to do, if it is meant so: batches go on when `throttle.veto` does not say no any more";
     /// Its fire time is longer ago than it may begin late.
@@ -190,6 +192,7 @@ impl Cause {
                 | Self::SignalUnread
                 | Self::LogKept
                 | Self::Load
+                | Self::LockWaits
                 | Self::Veto
         )
     }

@@ -25,6 +25,9 @@ pub struct Strain {
     pub log_kept: Option<u64>,
     /// Sessions at work, without ours.
     pub active_sessions: Option<u64>,
+    /// Sessions of others that wait for a lock which one of ours holds, or waits for before them. Absent: the engine does not
+    /// tell, or not this role.
+    pub waiting_for_us: Option<u64>,
     /// Whether the operator's statement says that nothing may be done now.
     pub vetoed: Option<bool>,
     /// Whether others are at work on it.

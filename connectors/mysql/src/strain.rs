@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
-use forgetd_connector::{Company, Fault, FaultClass, Replicas, Strain, StrainAsked};
+use forgetd_connector::{Cause, Company, Fault, FaultClass, Replicas, Strain, StrainAsked};
+use mysql_async::Row;
 
 use crate::answer::{get, odd};
+use crate::connect::Session;
 use crate::connector::Shared;
 use crate::flavour::{Flavour, Product};
 use crate::query::Sql;
@@ -12,8 +14,8 @@ use crate::query::Sql;
 /// Sessions at work, with the one that asks.
 const ACTIVE: &str = "show global status like 'Threads_running'";
 
-/// How many sessions ever began, refused ones too.
-const BEGUN: &str = "show global status like 'Connections'";
+/// How many sessions ever began, refused ones too, and how many wait for a lock of a row.
+const STATE: &str = "show global status where variable_name in ('Connections', 'Innodb_row_lock_current_waits')";
 
 /// Whether the role is shown the sessions of all users, and how many of others do something or did within the time between two
 /// looks. A privilege that came by a role of MySQL's does not count: it is not told.
@@ -34,13 +36,33 @@ fn company(flavour: Flavour, ours: &[u64]) -> String {
     )
 }
 
+/// How many transactions of others wait for the lock of a row that one of ours holds. Transactions are asked for, and not the
+/// threads that made the locks: a lock that was implied until somebody waited for it was made by the one who waits.
+fn waiting(flavour: Flavour, ours: &[u64]) -> String {
+    let (shown, waits, waiter, blocker) = if flavour.is_mariadb() {
+        ("1", "information_schema.innodb_lock_waits", "requesting_trx_id", "blocking_trx_id")
+    } else {
+        let waits = "performance_schema.data_lock_waits";
+        ("@@global.performance_schema", waits, "requesting_engine_transaction_id", "blocking_engine_transaction_id")
+    };
+    let ours: Vec<String> = ours.iter().map(u64::to_string).collect();
+    let ours = ours.join(", ");
+    format!(
+        "select if({shown}, count(distinct w.trx_id), null) from {waits} l \
+         join information_schema.innodb_trx w on w.trx_id = l.{waiter} \
+         join information_schema.innodb_trx b on b.trx_id = l.{blocker} \
+         where b.trx_mysql_thread_id in ({ours}) and w.trx_mysql_thread_id not in ({ours})"
+    )
+}
+
 /// Looks at the server.
 pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain, Fault> {
     let place = shared.database();
     let mut held = shared.desk.take().await?;
     let flavour = held.variables().flavour(place)?;
     let connections = &shared.link.context.connections;
-    let mut asks = vec![Sql::plain(company(flavour, &connections.numbers())), Sql::plain(BEGUN)];
+    let ours = connections.numbers();
+    let mut asks = vec![Sql::plain(company(flavour, &ours)), Sql::plain(STATE)];
     if asked.active_sessions {
         asks.push(Sql::plain(ACTIVE));
     }
@@ -48,11 +70,15 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
         asks.push(Sql::plain(format!("select cast(({veto}) as char)")));
     }
     let answers = held.read("look at the load", place, &asks.iter().collect::<Vec<_>>()).await?;
+    let mut answers = answers.iter();
+    let mut rows = || answers.next().map(|answer| answer.rows.as_slice()).ok_or_else(|| odd(place));
+    let others = rows()?.first().ok_or_else(|| odd(place))?;
+    let state = rows()?;
+    let begun = told(state, "connections", place)?.ok_or_else(|| odd(place))?;
+    let waits = told(state, "innodb_row_lock_current_waits", place)?;
+    let waiting_for_us = waiting_for_us(&mut held, flavour, &ours, waits, place).await?;
     held.give_back();
-    let mut rows = answers.iter().map(|answer| answer.rows.first().ok_or_else(|| odd(place)));
-    let mut next = || rows.next().ok_or_else(|| odd(place))?;
-    let others = next()?;
-    let begun = number(get(next()?, 1, place)?, place)?;
+    let mut next = || rows()?.first().ok_or_else(|| odd(place));
     let came = shared.comers().since_the_look_before(Instant::now(), begun, connections.opened());
     let company = match (get::<i64>(others, 0, place)?, get::<i64>(others, 1, place)?, came) {
         (_, 1.., _) | (_, _, Some(1..)) => Company::Somebody,
@@ -61,7 +87,7 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
         (.., None) => Company::Untold,
         (.., Some(0)) => Company::Nobody,
     };
-    let mut strain = Strain { replicas: Replicas::Unknown, company, ..Strain::default() };
+    let mut strain = Strain { replicas: Replicas::Unknown, waiting_for_us, company, ..Strain::default() };
     if asked.active_sessions {
         strain.active_sessions = Some(number(get(next()?, 1, place)?, place)?.saturating_sub(1));
     }
@@ -71,7 +97,42 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
     Ok(strain)
 }
 
-/// A variable of the server's state.
+/// How many sessions of others wait for locks of ours, where so many wait for any; nothing where that is not known. Who waits for
+/// whom is asked while somebody waits: the answer takes a look at every lock.
+async fn waiting_for_us(
+    session: &mut Session,
+    flavour: Flavour,
+    ours: &[u64],
+    waits: Option<u64>,
+    place: &str,
+) -> Result<Option<u64>, Fault> {
+    match waits {
+        Some(0) => return Ok(Some(0)),
+        Some(_) if !ours.is_empty() => {}
+        _ => return Ok(None),
+    }
+    match session.read("look at locks", place, &[&Sql::plain(waiting(flavour, ours))]).await {
+        Ok(answers) => {
+            let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
+            get(row, 0, place)
+        }
+        // A role that may not look, where nobody asked it to.
+        Err(fault) if fault.class == FaultClass::Blocked(Cause::Privilege) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// A variable of the server's state, where the server has it. Its names are lower case here.
+fn told(state: &[Row], name: &str, place: &str) -> Result<Option<u64>, Fault> {
+    for row in state {
+        if get::<String>(row, 0, place)?.eq_ignore_ascii_case(name) {
+            return number(get(row, 1, place)?, place).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// A number that is told as a text.
 fn number(value: String, place: &str) -> Result<u64, Fault> {
     value.parse().map_err(|_| odd(place))
 }

@@ -16,8 +16,9 @@ use crate::codec;
 use crate::config::{Config, Target};
 use crate::connect::{Link, Session, Slot};
 use crate::control::PgControl;
+use crate::facts::Local;
 use crate::lane::{self, Atomic};
-use crate::query::{Query, Sql, TextOrder};
+use crate::query::{Query, Sql};
 use crate::sealed::SealedKeys;
 use crate::survey::{Survey, get, odd, walk_by_description};
 use crate::walk::Walk;
@@ -33,7 +34,7 @@ pub(crate) struct Shared {
     /// The session of the control tables: a lease is renewed while a lane works.
     pub(crate) desk: Arc<Slot>,
     pub(crate) names: Names,
-    pub(crate) text_order: TextOrder,
+    pub(crate) local: Local,
     /// Which server this is: a standby has the same data.
     pub(crate) server: String,
     /// A pooler was recognised. That it was not proves nothing.
@@ -70,7 +71,7 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
     let slot = || Slot::new(Arc::clone(&link));
     let (lanes, second, desk) = (slot(), slot(), slot());
     let held = lanes.take().await?;
-    let (facts, text_order) = facts::look(&held, &link).await?;
+    let (facts, local) = facts::look(&held, &link).await?;
     held.give_back();
     let shared = Arc::new(Shared {
         lanes,
@@ -78,7 +79,7 @@ pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn 
         desk,
         link,
         names,
-        text_order,
+        local,
         server: format!("{}/{}", facts.identity, if facts.read_only { "reads" } else { "writes" }),
         pooled: facts.pooler.is_some(),
         lost: Mutex::default(),
@@ -119,7 +120,7 @@ impl Shared {
 
     /// The statements of a step.
     pub(crate) fn query(&self, step: &Step) -> Result<Query, Fault> {
-        Query::new(step, self.database(), self.text_order)
+        Query::new(step, self.database(), self.local.text_order)
     }
 
     /// The place of the control tables in faults.
@@ -150,8 +151,13 @@ impl Shared {
             Err(fault) => return Err(preflight::blind_or_denied(session, step, &place, fault).await),
         };
         let walk = survey.walk(step);
-        self.walks.lock().unwrap_or_else(PoisonError::into_inner).insert(step.rule.clone(), walk);
+        self.turned(step, walk);
         Ok((survey, walk))
+    }
+
+    /// The step's table is walked so from now on.
+    pub(crate) fn turned(&self, step: &Step, walk: Walk) {
+        self.walks.lock().unwrap_or_else(PoisonError::into_inner).insert(step.rule.clone(), walk);
     }
 
     /// How the step's table was last decided to be walked, or would be by its description alone.

@@ -23,7 +23,8 @@ select current_setting('server_version'), current_setting('server_version_num'):
   pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on', \
   current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on', \
   (select oid::int8 from pg_database where datname = current_database()), \
-  pg_backend_pid(), current_setting('server_encoding')";
+  pg_backend_pid(), current_setting('server_encoding'), \
+  (select reset_val::int8 from pg_settings where name = 'statement_timeout')";
 
 /// The system identifier and the timeline that is written right now, as text. Any role may read them by default.
 pub(crate) const IDENTITY: &str = "\
@@ -31,8 +32,16 @@ select (select system_identifier::text from pg_control_system()), \
   case when pg_is_in_recovery() then 'recovery' \
   else substring(pg_walfile_name(pg_current_wal_lsn()) from 1 for 8) end";
 
+/// What sessions there bring with them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Local {
+    pub(crate) text_order: TextOrder,
+    /// The milliseconds after which the server ends a statement of the role; 0: it does not.
+    pub(crate) statement_ms: u64,
+}
+
 /// Looks at the server behind a session.
-pub(crate) async fn look(session: &Session, link: &Link) -> Result<(Facts, TextOrder), Fault> {
+pub(crate) async fn look(session: &Session, link: &Link) -> Result<(Facts, Local), Fault> {
     let place = &link.context.database;
     let admitted = |known: Option<&'static Product>| {
         let known = known.ok_or_else(|| odd(place))?;
@@ -80,7 +89,7 @@ pub(crate) async fn look(session: &Session, link: &Link) -> Result<(Facts, TextO
         tls: if link.target.is_local() { None } else { Some(link.tls.words()) },
         probed: None,
     };
-    Ok((facts, text_order))
+    Ok((facts, Local { text_order, statement_ms: get::<i64>(row, 7, place)?.unsigned_abs() }))
 }
 
 /// What the server says of its version.

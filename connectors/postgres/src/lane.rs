@@ -36,7 +36,7 @@ use crate::error;
 use crate::preflight;
 use crate::query::{BEFORE_KEYS, Query};
 use crate::survey::{Survey, get, odd};
-use crate::walk::{Counted, Planned, Walk, Walker, read_key};
+use crate::walk::{Counted, Layout, Planned, Walk, Walker, read_key};
 pub(crate) use act::written;
 use act::{Ahead, Changed, Wide};
 use turn::{Locked, Met, Read, Turn};
@@ -108,7 +108,17 @@ impl Atomic {
         let held = shared.slot(&claim.lane).take().await?;
         let (survey, walk) = shared.survey(&held, step, &query).await?;
         held.give_back();
-        let walker = Walker::new(step, Arc::clone(&query), survey, (walk, until), place.clone());
+        // Where another lane begins by one walk, none that goes by another one would end.
+        let walk = match &until {
+            Some(Position::Physical { .. }) => Walk::Physical,
+            Some(_) => Walk::Since,
+            None => walk,
+        };
+        let turns = step.rewrite().is_none() && until.is_none() && claim.lane == FIRST_LANE;
+        let mut walker = Walker::new(step, Arc::clone(&query), survey, (walk, until), place.clone());
+        if turns {
+            walker = walker.turning();
+        }
         Ok(Self {
             shared,
             step: step.clone(),
@@ -169,6 +179,9 @@ impl Atomic {
             self.walker.overflowed();
             return Ok(Attempt::Overflow);
         }
+        if order.locks == LockWait::Skip {
+            self.walker.stays();
+        }
         self.walker.went(&planned, changed.rows, changed.micros);
         self.bulk.read(changed.bytes);
         self.took |= changed.rows > 0;
@@ -184,16 +197,47 @@ impl Atomic {
         self.forget().await?;
         let held = self.shared.slot(&self.claim.lane).take().await?;
         let position = Position::from_cursor(order.from.as_ref());
+        if let Some(at) = self.walker.looks_at(&position) {
+            self.look(&held, &at).await?;
+        }
         let planned = match self.walker.plan(&held, position, aim, Counted::Rows).await {
             Ok(planned) => planned,
             Err(fault) => return Err(self.diagnose(held, fault).await),
         };
+        // Survivors are counted the way the lane went.
+        self.shared.turned(&self.step, self.walker.walk);
         fault_point::before("change")?;
         let began = Instant::now();
         let turn = self.turn(order, &planned);
         let answers = held.turn("change", &turn.asks()).await;
         let met = answers.and_then(|answers| self.answered(&turn, answers));
         Ok(Begun { held, order: order.clone(), planned, met, began })
+    }
+
+    /// Looks at how the rows lie, and turns to another walk where that is better. What cannot be seen is left as it is.
+    async fn look(&mut self, held: &Held, at: &Position) -> Result<(), Fault> {
+        let seen = Layout::look(held, &self.query, &self.walker.survey, at, &self.place).await;
+        let seen = match seen {
+            Err(fault) if fault.class == FaultClass::Disconnected => return Err(fault),
+            Err(fault) => {
+                tracing::debug!(rule = self.step.rule, error = %fault, "how the rows lie is not seen");
+                None
+            }
+            Ok(seen) => seen,
+        };
+        let Some(walk) = self.walker.looked(seen) else { return Ok(()) };
+        let survey = match Survey::take(held, &self.step, &self.query, &self.place).await {
+            Err(fault) if fault.class != FaultClass::Disconnected => return Ok(()),
+            survey => survey?,
+        };
+        self.walker.turn(walk, survey);
+        tracing::info!(
+            rule = self.step.rule,
+            walk = word(walk),
+            ?seen,
+            "rows lie otherwise than the statistics say: another walk is better"
+        );
+        Ok(())
     }
 
     /// Turn 1 of the order, if it can be sent without a look first. Not through a pooler, which would lend us its
@@ -345,6 +389,7 @@ impl AtomicLane for Atomic {
     async fn pass(&mut self, order: &Order) -> Result<(u64, Next), Fault> {
         self.open = None;
         self.forget().await?;
+        self.walker.stays();
         let held = self.shared.slot(&self.claim.lane).take().await?;
         let position = Position::from_cursor(order.from.as_ref());
         let planned = self.walker.plan(&held, position, order.rows_max, Counted::Due).await?;

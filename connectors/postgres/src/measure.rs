@@ -84,7 +84,7 @@ pub(crate) async fn survivors(shared: &Shared, step: &Step) -> Result<Count, Fau
 /// Counts the rows of a table that have a value of this shape at a place.
 pub(crate) async fn count_shaped(shared: &Shared, table: &Table, path: &Path, shape: &Shape) -> Result<u64, Fault> {
     let place = format!("{}.{}", shared.database(), table.name);
-    let sql = Query::shaped(table, path, shape, shared.database(), shared.text_order)?;
+    let sql = Query::shaped(table, path, shape, shared.database(), shared.local.text_order)?;
     let held = shared.lanes.take().await?;
     let answers = held.read("count rows", &place, codec::PINS, &[&sql]).await;
     if !matches!(&answers, Err(fault) if fault.class == FaultClass::Disconnected) {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use forgetd_connector::{Behind, Cause, Company, Fault, FaultClass, Replicas, Strain, StrainAsked};
 
+use crate::connect::Session;
 use crate::connector::Shared;
 use crate::query::Sql;
 use crate::survey::{get, odd};
@@ -51,11 +52,43 @@ fn company(ours: &[u64]) -> String {
     )
 }
 
+/// The most sessions that are asked whom they wait for: each question stops the server's locks for a moment, and one that waits
+/// for us is enough.
+const ASKED_MAX: u32 = 20;
+
+/// Sessions of others that wait for a lock which a session of ours holds, or waits for before them.
+fn waiting(ours: &[u64]) -> String {
+    let ours: Vec<String> = ours.iter().map(u64::to_string).collect();
+    let ours = format!("'{{{}}}'::int8[]", ours.join(","));
+    format!(
+        "select count(*) from (select distinct l.pid from pg_locks l where not l.granted and l.pid::int8 <> all ({ours}) \
+           limit {ASKED_MAX}) w \
+         where pg_blocking_pids(w.pid)::int8[] && {ours}"
+    )
+}
+
+/// How many sessions of others wait for ours. Nothing where it is not shown to the role, or where a pooler stands between: nobody
+/// knows then whose sessions do our work.
+async fn waiting_for_us(shared: &Shared, session: &Session, ours: &[u64]) -> Result<Option<u64>, Fault> {
+    if shared.pooled {
+        return Ok(None);
+    }
+    let place = shared.database();
+    match session.read("look at locks", place, "", &[&Sql::new(waiting(ours), vec![])]).await {
+        Ok(answers) => {
+            let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
+            Ok(Some(get::<i64>(row, 0, place)?.unsigned_abs()))
+        }
+        Err(fault) if fault.class == FaultClass::Blocked(Cause::Privilege) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// Looks at the server.
 pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain, Fault> {
     let place = shared.database();
-    let company = company(&shared.link.context.connections.numbers());
-    let mut asks = vec![Sql::new(format!("{STANDBYS} {LOOK}"), vec![]), Sql::new(company, vec![])];
+    let ours = shared.link.context.connections.numbers();
+    let mut asks = vec![Sql::new(format!("{STANDBYS} {LOOK}"), vec![]), Sql::new(company(&ours), vec![])];
     if asked.active_sessions {
         asks.push(Sql::new(active(), vec![]));
     }
@@ -72,6 +105,7 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
         }
         answers => answers?,
     };
+    let waiting_for_us = waiting_for_us(shared, &held, &ours).await?;
     held.give_back();
     let mut rows = answers.iter().map(|answer| answer.rows.first().ok_or_else(|| odd(place)));
     let mut next = || rows.next().ok_or_else(|| odd(place))?;
@@ -95,7 +129,7 @@ pub(crate) async fn look(shared: &Shared, asked: &StrainAsked) -> Result<Strain,
         (1.., _) => Company::Hidden,
         _ => Company::Nobody,
     };
-    let mut strain = Strain { replicas, log_kept, company, ..Strain::default() };
+    let mut strain = Strain { replicas, log_kept, waiting_for_us, company, ..Strain::default() };
     if asked.active_sessions {
         strain.active_sessions = get::<Option<i64>>(next()?, 0, place)?.map(i64::unsigned_abs);
     }

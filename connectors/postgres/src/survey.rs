@@ -13,7 +13,7 @@ use crate::walk::Walk;
 const CORRELATION_MIN: f64 = 0.9;
 
 /// Above this share of due rows, reading the whole table once is cheaper than jumping over it.
-const SHARE_MIN: f64 = 0.1;
+pub(crate) const SHARE_MIN: f64 = 0.1;
 
 /// Tie groups above this size are searched for their keys again and again, unless the keys follow the heap.
 const TIES_MAX: f64 = 5_000.0;
@@ -33,7 +33,7 @@ pub(crate) struct Survey {
     /// The correlation of the key's first column.
     key_correlation: Option<f64>,
     /// Whether a range of physical row ids is found without reading the whole table: from version 14 on.
-    finds_places: bool,
+    pub(crate) finds_places: bool,
     /// Rows that are due, as the planner guesses.
     due: Option<f64>,
     pub(crate) triggers: RowTriggers,

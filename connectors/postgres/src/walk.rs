@@ -6,7 +6,9 @@
 //! Usually a span is as many rows of the table as a batch may change, found by the index alone. Where few of those
 //! are due the span stretches; where exactness matters (small batches, after a row was refused) due rows are counted.
 
+mod layout;
 mod physical;
+mod turning;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +22,9 @@ use tokio_postgres::Row;
 use crate::codec;
 use crate::connect::Session;
 use crate::query::{Query, Sql};
-use crate::survey::{Survey, get, odd};
+use crate::survey::{Survey, get, odd, walk_by_description};
+pub(crate) use layout::Layout;
+use layout::Looks;
 use physical::Pace;
 
 /// Batches up to this size count due rows instead of all rows: poison is isolated by small batches.
@@ -81,7 +85,12 @@ pub(crate) struct Walker {
     query: Arc<Query>,
     place: String,
     pub(crate) survey: Survey,
-    walk: Walk,
+    pub(crate) walk: Walk,
+    /// Whether an index leads through the table in order of `since`.
+    by_since: bool,
+    /// Whether a batch was planned yet.
+    begun: bool,
+    looks: Looks,
     nulls: NullSegment,
     /// Where the lane ends, where that is before its last row.
     until: Option<Position>,
@@ -142,6 +151,9 @@ impl Walker {
             place,
             survey,
             walk,
+            by_since: walk_by_description(step) == Walk::Since,
+            begun: false,
+            looks: Looks::NEVER,
             nulls,
             until,
             stretch: 1,
@@ -169,6 +181,9 @@ impl Walker {
     ) -> Result<Planned, Fault> {
         let rows_max = rows_max.max(1);
         let counted = self.counting(rows_max, counted);
+        if !self.begun {
+            self.resumes(&position);
+        }
         let begin = self.begin(position);
         if self.until.as_ref() == Some(&begin) {
             return Err(odd(&self.place).with_detail("the lane is at its end"));
@@ -189,7 +204,7 @@ impl Walker {
     /// Where a lane with this cursor really stands.
     fn begin(&self, position: Position) -> Position {
         match (self.walk, position) {
-            (_, Position::Physical { storage, from }) if storage == self.survey.storage => {
+            (Walk::Physical, Position::Physical { storage, from }) if storage == self.survey.storage => {
                 Position::Physical { storage, from }
             }
             // Row ids of another storage mean nothing here, and neither does a `since` to a walk without it.
@@ -320,6 +335,9 @@ impl Walker {
 
     /// The span at the cursor if it is known without a turn.
     pub(crate) fn ready(&self, position: Position, rows_max: u32) -> Option<Planned> {
+        if self.looks.now() {
+            return None;
+        }
         let (begin, rows_max, counted) =
             (self.begin(position), rows_max.max(1), self.counting(rows_max, Counted::Rows));
         if let Some(planned) = self.known(&begin, rows_max, counted) {
@@ -361,6 +379,7 @@ impl Walker {
     pub(crate) fn went(&mut self, planned: &Planned, changed: u64, micros: u64) {
         self.counted = Counted::Rows;
         self.planned = None;
+        self.looks.went(Instant::now());
         if let Span::Physical { from, to } = planned.span {
             self.pace.went(from, to, changed, micros);
             return;
@@ -398,6 +417,7 @@ impl Walker {
     /// A row of the planned span was refused: the next spans are exact until one goes through. The span itself is
     /// kept, so that passing over it passes exactly what was refused.
     pub(crate) fn refused(&mut self) {
+        self.stays();
         self.counted = Counted::Due;
     }
 

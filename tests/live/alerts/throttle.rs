@@ -1,5 +1,7 @@
 //! What makes batches wait.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::{Seen, served, until_seen};
 use crate::harness::{Clock, Policy, Program, Server, Session, free_port, until};
 use crate::shop;
@@ -37,6 +39,7 @@ pub(super) fn all(seen: &Seen) {
         // Each was cancelled.
         assert!(sleeping.into_iter().all(|sleeping| sleeping.join().is_err()));
     });
+    awaited(seen, &primary, &session);
     let standby = primary.standby();
     standby.start();
     let follows = "select count(*) from pg_stat_replication where state = 'streaming'";
@@ -49,6 +52,41 @@ pub(super) fn all(seen: &Seen) {
         "replica_lag",
         "throttle: { replica_lag_secs_max: 1, rows_per_second_max: 50 }",
     );
+}
+
+/// An application that waits for rows of every batch.
+fn awaited(seen: &Seen, primary: &Server, session: &Session) {
+    session.exec(
+        "create function slow() returns trigger language plpgsql \
+         as $$ begin perform pg_sleep(0.02); return old; end $$",
+    );
+    session.exec("create trigger slow before delete on web_session for each row execute function slow()");
+    let (over, application) = (AtomicBool::new(false), Session::open(&primary.url()));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                application.exec(
+                    "update web_session set last_seen_at = last_seen_at \
+                     where id = (select id from web_session order by last_seen_at limit 1)",
+                );
+            }
+        });
+        let _ends = Ends(&over);
+        scene(seen, primary, "an application that waits", "lock_waits", "throttle: { batch_rows_max: 20 }");
+    });
+    session.exec("drop trigger slow on web_session");
+    session.exec("truncate web_session");
+    session
+        .exec("insert into web_session select n, now() - interval '1 day' * (n % 80) from generate_series(1, 500) n");
+}
+
+/// Ends the application, also behind a test that fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A run that waits.

@@ -53,7 +53,10 @@ const WITHOUT: &[(&[Cause], &str)] = &[
         ],
         "of a daemon and whoever asks it: a check does not",
     ),
-    (&[Cause::ReplicaLag, Cause::LogKept, Cause::Load, Cause::Veto], "what batches wait for: a check starts none"),
+    (
+        &[Cause::ReplicaLag, Cause::LogKept, Cause::Load, Cause::LockWaits, Cause::Veto],
+        "what batches wait for: a check starts none",
+    ),
     (&[Cause::SignalUnread], "the tests of the throttle ask: it takes settings that no case has"),
     (
         &[Cause::NotMyReplica, Cause::ReplicaUnreachable],

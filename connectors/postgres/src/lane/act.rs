@@ -96,6 +96,10 @@ pub(super) struct Acted {
 /// The microseconds since the transaction began.
 const ELAPSED: &str = "(extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000000)::int8";
 
+/// No limit of statements for what is left of the transaction: one that struck while COMMIT waits for a standby would end the
+/// waiting, and nothing else.
+const UNLIMITED: &str = "set_config('statement_timeout', '0', true)";
+
 // === impl Act ===
 
 impl Act {
@@ -150,8 +154,8 @@ impl Atomic {
             None => (Sql::default(), String::new()),
         };
         let counting = Counting::new(order.compare, survey.oid, &survey.announced, control_name, &mut sql);
-        // The time last, because columns are computed in their order and it counts what the lookup took.
-        let text = format!("select {}{lookup}, {ELAPSED}", counting.columns());
+        // The time behind them, because columns are computed in their order and it counts what the lookup took.
+        let text = format!("select {}{lookup}, {ELAPSED}, {UNLIMITED}", counting.columns());
         (sql.say(text), counting)
     }
 

@@ -7,7 +7,7 @@ use forgetd_connector::{Cursor, Fault, Step};
 use crate::codec;
 use crate::connector::Shared;
 use crate::query::{LINE_BITS, Query};
-use crate::survey::{Survey, get};
+use crate::survey::{Survey, get, walk_by_description};
 use crate::walk::Walk;
 
 /// Connections of a run with two lanes: theirs, and the control tables'.
@@ -24,7 +24,14 @@ pub(crate) async fn divide(
         return Ok(None);
     }
     let (query, from) = (shared.query(step)?, Position::from_cursor(from));
-    let at = match shared.walk(step) {
+    // A lane that is under way goes on as it went.
+    let walk = match &from {
+        Position::Start => shared.walk(step),
+        Position::Physical { .. } => Walk::Physical,
+        Position::Keys { .. } => Walk::Keys,
+        _ => walk_by_description(step),
+    };
+    let at = match walk {
         Walk::Since => by_since(shared, step, &query, from, rows).await?,
         Walk::Physical => by_block(shared, step, &query, from).await?,
         Walk::Keys => None,
@@ -47,7 +54,6 @@ async fn by_since(
 ) -> Result<Option<Position>, Fault> {
     let peek = match &from {
         Position::Inside { since, .. } => Peek::Since { from: Some(since.clone()), inclusive: false },
-        Position::Physical { .. } | Position::Keys { .. } => Peek::Since { from: None, inclusive: true },
         from => match from.peek() {
             Some(peek @ Peek::Since { .. }) => peek,
             _ => return Ok(None),

@@ -125,10 +125,11 @@ impl Atomic {
         let context = &self.shared.link.context;
         format!(
             "{}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {}; \
-             set constraints all immediate{}",
+             set local statement_timeout = {}; set constraints all immediate{}",
             self.shared.link.begin(),
             context.lock_wait_ms.max(1),
             self.claim.idle_ms_max.max(1),
+            statement_ms(context.call_timeout_ms, self.shared.local.statement_ms),
             self.query.pins(),
         )
     }
@@ -163,5 +164,24 @@ impl Atomic {
         let Some(storage) = storage else { return Err(fault(Cause::TableMissing)) };
         let before = turn.before.read(row, ENTRANCE, &self.place)?;
         Ok(Entrance { xid: get(row, 1, &self.place)?, storage: storage.to_string(), before })
+    }
+}
+
+/// How long a statement of a batch may take, in milliseconds: the server ends it before the call is given up as lost, and the
+/// batch is tried with fewer rows. What the role was given stays where it is less; 0 is nothing.
+fn statement_ms(call: u64, role: u64) -> u64 {
+    let ours = (call / 2).max(1);
+    if role == 0 { ours } else { role.min(ours) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::statement_ms;
+
+    #[test]
+    fn a_statement_ends_before_the_call_and_no_later_than_the_role_was_given() {
+        let limits =
+            [(60_000, 0), (60_000, 5_000), (60_000, 45_000), (1, 0)].map(|(call, role)| statement_ms(call, role));
+        assert_eq!(limits, [30_000, 5_000, 30_000, 1]);
     }
 }

@@ -1,6 +1,6 @@
 //! Lookups: where a batch ends. They read bounds and nothing else.
 
-use forgetd_connector::walk::Peek;
+use forgetd_connector::walk::{Peek, Span};
 
 use super::{ALIAS, Query, Sql, of};
 use crate::codec;
@@ -91,13 +91,39 @@ impl Query {
     /// The physical row id of the due row that is one too many for `due_max` between two ids; or no row.
     pub(crate) fn peek_physical(&self, from: u64, to: u64, due_max: u32) -> Sql {
         let mut sql = self.with_predicate();
-        let span = self.within(&forgetd_connector::walk::Span::Physical { from, to }, &mut sql);
+        let span = self.within(&Span::Physical { from, to }, &mut sql);
         let offset = sql.bind(u64::from(due_max).into());
         let text = format!(
             "select {ALIAS}.ctid::text from {} where {span} and {} order by {ALIAS}.ctid offset {offset} limit 1",
             self.from(),
             self.predicate,
         );
+        sql.say(text)
+    }
+
+    /// How many of the next `rows` rows in order of `since` there are, and in how many blocks they lie.
+    pub(crate) fn laid_next(&self, peek: &Peek, rows: u64) -> Option<Sql> {
+        let (Peek::Since { from, inclusive }, Some(lead)) = (peek, &self.lead) else { return None };
+        let mut sql = self.with_cutoff();
+        let since = lead.name();
+        let mut bounds = vec![lead.end(&mut sql)];
+        bounds.splice(0..0, lead.begin(from.as_ref(), *inclusive, &mut sql));
+        let rows = sql.bind(rows.into());
+        let text = format!(
+            "select count(*), count(distinct (at::text::point)[0]) \
+             from (select {ALIAS}.ctid as at from {} where {} order by {since} limit {rows}) as {ALIAS}",
+            self.from(),
+            bounds.join(" and "),
+        );
+        Some(sql.say(text))
+    }
+
+    /// How many rows lie in a span, and how many of them are due.
+    pub(crate) fn laid_within(&self, span: &Span) -> Sql {
+        let mut sql = self.with_predicate();
+        let within = self.within(span, &mut sql);
+        let text =
+            format!("select count(*), count(*) filter (where {}) from {} where {within}", self.predicate, self.from(),);
         sql.say(text)
     }
 

@@ -95,6 +95,7 @@ macro_rules! conformance_areas {
                     a_sign_of_life_is_seen_where_it_was_written
                     an_operators_statement_says_yes_or_no
                     whoever_else_is_at_work_is_seen
+                    whoever_waits_for_a_row_of_ours_is_counted
                 }
             }
             requests {

@@ -1,8 +1,17 @@
 //! How hard the server is at work, and signs of life for its replicas.
 
+use std::time::Duration;
+
 use forgetd_connector::{Beaten, Company, Strain, StrainAsked};
 
+use super::fence::{late, order, ten};
 use crate::{Arena, Fixture};
+
+/// So many looks see what there is to be seen.
+const LOOKS_MAX: u32 = 100;
+
+/// InnoDB tells of transactions what it told last, as long as that was asked for within the last tenth of a second.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
 
 /// What is written is seen, later ones replace earlier ones, and no other instance's is. An engine without signs of life
 /// tells nothing of its load, and of its replicas what it knows itself.
@@ -57,4 +66,51 @@ pub async fn whoever_else_is_at_work_is_seen(fixture: &dyn Fixture) {
     let strain = arena.connector.strain(&StrainAsked::default()).await.unwrap();
     assert_eq!(strain.company, told);
     drop(other);
+}
+
+/// Who waits for a row that an open batch holds is counted as long as it does; who waits for somebody else is not.
+pub async fn whoever_waits_for_a_row_of_ours_is_counted(fixture: &dyn Fixture) {
+    let arena = Arena::new(fixture).await;
+    let table = ten();
+    arena.create(fixture, &table).await;
+    let step = arena.step(table.selection(fixture, "at", late())).await;
+    let waiting = async || {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        arena.connector.strain(&StrainAsked::default()).await.unwrap().waiting_for_us
+    };
+    let tells = ["mysql", "postgresql"].contains(&arena.connector.engine());
+    assert_eq!(waiting().await, tells.then_some(0));
+    if !tells {
+        return;
+    }
+    let somebodys = arena.database.hold("item", "id = 9").await;
+    let mut lane = arena.lane(&step).await;
+    assert_eq!(lane.change(&order(4)).await.unwrap().changed, 4);
+    let update = |id| format!("update item set at = at where id = {id}");
+    let (for_us, for_somebody) = (update(1), update(9));
+    let until = async |wanted: Option<u64>| {
+        for _ in 0..LOOKS_MAX {
+            if waiting().await == wanted {
+                return;
+            }
+        }
+        panic!("{wanted:?} was not seen, but {:?}", waiting().await);
+    };
+    let looks = async {
+        until(Some(1)).await;
+        for _ in 0..4 {
+            assert_eq!(waiting().await, Some(1));
+        }
+        lane.undo().await.unwrap();
+    };
+    let both = async {
+        tokio::join!(looks, arena.database.sql(&for_us));
+        until(Some(0)).await;
+        // Somebody waits for somebody still.
+        for _ in 0..4 {
+            assert_eq!(waiting().await, Some(0));
+        }
+        somebodys.release().await;
+    };
+    tokio::join!(arena.database.sql(&for_somebody), both);
 }
