@@ -106,6 +106,13 @@ impl BatchSize {
         self.rows
     }
 
+    /// A batch that might have had `asked` rows was ended because it took far too long. The next one has a quarter of them, and
+    /// sizes grow again where those are short.
+    pub fn overran(&mut self, asked: u32) {
+        self.rows = self.rows.min((asked / 4).max(1));
+        (self.streak, self.before, self.floor) = (Streak::NONE, None, None);
+    }
+
     /// A batch that might have had `asked` rows changed `changed` and lasted `took`.
     pub fn took(&mut self, asked: u32, changed: u64, took: Duration) {
         let half_full = changed >= u64::from(asked / 2);
@@ -285,6 +292,29 @@ mod tests {
         assert_eq!(size.rows(), 250, "it is short enough");
         size.aim(TARGET / 1_000);
         assert_eq!(size.rows(), LEAST);
+    }
+
+    #[test]
+    fn what_took_far_too_long_is_a_quarter_until_shorter_ones_are_seen() {
+        let mut size = BatchSize::new(10_000, TARGET);
+        size.overran(1_000);
+        assert_eq!(size.rows(), 250);
+        for _ in 0..2 {
+            size.took(250, 250, TARGET * 400);
+        }
+        assert_eq!(size.rows(), 125);
+        for _ in 0..2 {
+            size.took(125, 125, TARGET / 50);
+        }
+        assert_eq!(size.rows(), 188);
+        for wanted in [47, 11, 2, 1, 1] {
+            size.overran(size.rows());
+            assert_eq!(size.rows(), wanted);
+        }
+        for _ in 0..2 {
+            size.took(1, 1, TARGET / 50);
+        }
+        assert_eq!(size.rows(), 2);
     }
 
     /// What each batch costs beside its rows is more than the target: a slow disk, or a server far away.

@@ -379,3 +379,15 @@ async fn a_list_that_takes_too_long_is_halved() {
         "{batches:?}"
     );
 }
+
+#[tokio::test]
+async fn a_batch_that_takes_too_long_is_tried_with_a_quarter_and_not_with_as_many_soon() {
+    let world = World::new(false).await;
+    let script = Script::default().fails(Operation::Change, 1, FaultClass::Timeout);
+    let reports = world.run(&script).await.unwrap();
+    assert_eq!((reports[0].verdict, reports[0].changed), (Verdict::Clean, ROWS), "{:?}", reports[0]);
+    let entries = world.entries().await;
+    let batches = entries.iter().filter(|entry| entry["type"] == "batch");
+    let rows: Vec<u64> = batches.filter_map(|entry| entry["changed"].as_u64()).collect();
+    assert_eq!((rows[..2].to_vec(), rows.iter().sum()), (vec![2, 2], ROWS), "{rows:?}");
+}

@@ -38,7 +38,7 @@ impl Walk<'_, '_> {
             // The server was asked to end it; there is no further order.
             FaultClass::Timeout if *self.pace.stop.borrow() => Ok(None),
             FaultClass::Timeout if order.rows_max > 1 => {
-                self.stand.rows = (order.rows_max / 4).max(1);
+                self.size.overran(order.rows_max);
                 Ok(None)
             }
             FaultClass::Locked if self.stand.locks == LockWait::Wait => {
