@@ -16,7 +16,7 @@ use super::hold::Standings;
 use super::objects::Objects;
 use super::source::Source;
 use super::{follow, pauses, source};
-use crate::board::{Board, Role};
+use crate::board::{Board, EvidenceState, Role};
 use crate::config::{Config, LoadOptions, Problems};
 use crate::evidence::OwnMemory;
 use crate::telemetry::metrics::Metrics;
@@ -305,6 +305,9 @@ impl Daemon {
                 board.rules.clear();
                 board.policies.clear();
                 board.split = None;
+                // Nor how the log stands: another process may add to it now. What was found wrong with it stays.
+                let EvidenceState { size, root, checkpoint, pending, .. } = &mut board.evidence;
+                (*size, *root, *checkpoint, *pending) = (None, None, None, 0);
                 // A walk that was given up with the lease tells nothing any more.
                 board.databases.values_mut().for_each(|state| state.throttled = None);
             }

@@ -172,8 +172,18 @@ mod tests {
         daemon.board.send_modify(away);
         assert_eq!(look(&config).paused, Some(Pause::Unreachable));
         assert_eq!((counted(Pause::Operator), counted(Pause::EvidenceBacklog)), ("2".into(), "2".into()));
+        let log = |board: &mut Board| {
+            board.evidence.checkpoint = Some(clock::now());
+            board.evidence.sound = Some(false);
+        };
+        daemon.board.send_modify(log);
         daemon.role(Role::Follower { holder: "another".into(), term: 2 });
         assert_eq!(look(&config).paused, None, "the holder says it");
+        // Another process wrote meanwhile, and this one is the holder again before it has looked.
+        daemon.board.send_modify(|board| board.databases.get_mut("crm").unwrap().read_only = false);
+        daemon.role(Role::Holder { term: 3, since: clock::now() });
+        let evidence = daemon.board.borrow().evidence.clone();
+        assert_eq!((evidence.checkpoint, evidence.pending, evidence.sound), (None, 0, Some(false)));
     }
 
     /// Who says what where nobody holds the lease.
