@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use forgetd_connector::{Cause, Company, Fault, FaultClass, Replicas, Strain, StrainAsked};
+use forgetd_connector::{Company, Fault, FaultClass, Replicas, Strain, StrainAsked};
 use mysql_async::Row;
 
 use crate::answer::{get, odd};
@@ -116,8 +116,8 @@ async fn waiting_for_us(
             let row = answers.first().and_then(|answer| answer.rows.first()).ok_or_else(|| odd(place))?;
             get(row, 0, place)
         }
-        // A role that may not look, where nobody asked it to.
-        Err(fault) if fault.class == FaultClass::Blocked(Cause::Privilege) => Ok(None),
+        // A role that may not look, or a server without such a table, where nobody asked it to.
+        Err(fault) if matches!(fault.class, FaultClass::Blocked(_)) => Ok(None),
         Err(fault) => Err(fault),
     }
 }

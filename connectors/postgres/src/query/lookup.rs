@@ -1,5 +1,6 @@
 //! Lookups: where a batch ends. They read bounds and nothing else.
 
+use forgetd_connector::Value;
 use forgetd_connector::walk::{Peek, Span};
 
 use super::{ALIAS, Query, Sql, of};
@@ -11,15 +12,13 @@ impl Query {
         let (Peek::Since { from, inclusive }, Some(lead)) = (peek, &self.lead) else { return None };
         let mut sql = self.with_cutoff();
         let since = lead.name();
-        let mut bounds = vec![lead.end(&mut sql)];
-        bounds.splice(0..0, lead.begin(from.as_ref(), *inclusive, &mut sql));
+        let ahead = self.ahead(from.as_ref(), *inclusive, &mut sql);
         let window = sql.bind(window.into());
         // Read as text outside: inside it would be done for every row that is passed.
         let text = format!(
-            "select {} from (select {since} from {} where {} order by {since} offset {window} limit 1) as {ALIAS}",
+            "select {} from (select {since} from {} where {ahead} order by {since} offset {window} limit 1) as {ALIAS}",
             codec::read(lead.column.kind, &since),
             self.from(),
-            bounds.join(" and "),
         );
         Some(sql.say(text))
     }
@@ -51,10 +50,7 @@ impl Query {
         let (read, columns, rows, beyond) = match peek {
             Peek::Since { from, inclusive } => {
                 let lead = self.lead.as_ref()?;
-                let mut rows = lead.end(&mut sql);
-                if let Some(begin) = lead.begin(from.as_ref(), *inclusive, &mut sql) {
-                    rows = format!("{begin} and {rows}");
-                }
+                let rows = self.ahead(from.as_ref(), *inclusive, &mut sql);
                 (vec![&lead.column], vec![lead.name()], rows, 0)
             }
             Peek::Inside { .. } | Peek::Nulls { .. } | Peek::Keys { .. } => {
@@ -106,14 +102,12 @@ impl Query {
         let (Peek::Since { from, inclusive }, Some(lead)) = (peek, &self.lead) else { return None };
         let mut sql = self.with_cutoff();
         let since = lead.name();
-        let mut bounds = vec![lead.end(&mut sql)];
-        bounds.splice(0..0, lead.begin(from.as_ref(), *inclusive, &mut sql));
+        let ahead = self.ahead(from.as_ref(), *inclusive, &mut sql);
         let rows = sql.bind(rows.into());
         let text = format!(
             "select count(*), count(distinct (at::text::point)[0]) \
-             from (select {ALIAS}.ctid as at from {} where {} order by {since} limit {rows}) as {ALIAS}",
+             from (select {ALIAS}.ctid as at from {} where {ahead} order by {since} limit {rows}) as {ALIAS}",
             self.from(),
-            bounds.join(" and "),
         );
         Some(sql.say(text))
     }
@@ -125,6 +119,11 @@ impl Query {
         let text =
             format!("select count(*), count(*) filter (where {}) from {} where {within}", self.predicate, self.from(),);
         sql.say(text)
+    }
+
+    /// The condition that a row lies ahead in order of `since`.
+    fn ahead(&self, from: Option<&Value>, inclusive: bool, sql: &mut Sql) -> String {
+        self.within(&Span::Range { from: from.cloned(), inclusive, to: None }, sql)
     }
 
     /// The rows that a lookup of keys walks, whatever else holds for them.
