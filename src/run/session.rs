@@ -252,7 +252,8 @@ impl<'a> Session<'a> {
         }
         for rule in policy.rules.iter().filter(|rule| rule.runs()) {
             let Ok(site) = self.sites.site(&rule.database) else { continue };
-            if self.tenure.is_closed(&rule.name) {
+            let quiet = self.config.quiet(&rule.database).until(clock::now()).is_some();
+            if quiet || self.tenure.is_closed(&rule.name) {
                 continue;
             }
             if site.generation().is_err() || self.atomicity(site, rule).await?.is_atomic() {

@@ -164,6 +164,7 @@ async fn act(
     raise_fence(home, tenure.claim()).await?;
     held.read().await?;
     held.greet(&config).await?;
+    let mut opening = Opening::due();
     loop {
         daemon.turn();
         daemon.away.set(0);
@@ -179,6 +180,7 @@ async fn act(
             // Which lanes are sealed, and under which rules, follows from the configuration.
             tenure.doubt();
             held.greet(&config).await?;
+            opening = Opening::due();
         }
         let asked = held.requests(&config, key).await?;
         daemon.compare_policies(&config);
@@ -188,7 +190,7 @@ async fn act(
         }
         let (due, pause) = held.due(&config);
         let due = answer::with_asked(due, &asked);
-        if due.is_empty() {
+        if due.is_empty() && !opening.is_due() {
             if daemon.pause(pause.min(answer::LOOK_EVERY)).await == Woken::Stop {
                 return Ok(());
             }
@@ -197,13 +199,22 @@ async fn act(
         let began = Instant::now();
         held.refused = false;
         let reports = Box::pin(wave::wave(&mut held, &config, key, &due, &asked)).await?;
+        opening.tried(!held.refused && daemon.board.borrow().evidence.problem.is_none());
         held.ran(&asked, &reports).await?;
-        let distance = if held.refused { agenda::retry(1) } else { WAVE_EVERY };
+        let distance = if held.refused && !due.is_empty() { agenda::retry(1) } else { WAVE_EVERY };
         if daemon.pause(distance.saturating_sub(began.elapsed())).await == Woken::Stop {
             return Ok(());
         }
         held.forget_requests().await?;
     }
+}
+
+/// The wave of whoever begins to act, before anything is due: what an earlier holder left is brought to its end, and how the log
+/// and the databases stand is known. Tried again, ever more rarely, until one went through.
+struct Opening {
+    failures: u32,
+    /// When it is tried; absent once it went through.
+    at: Option<Instant>,
 }
 
 /// What acting works on.
@@ -232,6 +243,28 @@ fn same_footing(before: &Config, after: &Config) -> bool {
         && before.evidence.origin == after.evidence.origin
         && before.evidence.signing_key == after.evidence.signing_key
         && before.evidence.remember == after.evidence.remember
+}
+
+// === impl Opening ===
+
+impl Opening {
+    fn due() -> Self {
+        Self { failures: 0, at: Some(Instant::now()) }
+    }
+
+    fn is_due(&self) -> bool {
+        self.at.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// A wave was had, this one or any.
+    fn tried(&mut self, went_through: bool) {
+        if went_through {
+            self.at = None;
+        } else if self.at.is_some() {
+            self.failures += 1;
+            self.at = Some(Instant::now() + agenda::retry(self.failures));
+        }
+    }
 }
 
 // === impl Held ===

@@ -79,6 +79,9 @@ impl Held<'_> {
     async fn refused(&mut self, config: &Config, due: &[Served], fault: &Fault) -> Vec<Report> {
         self.tenure.doubt();
         self.refused = true;
+        if due.is_empty() {
+            tracing::warn!(error = %fault, "how the evidence log and the databases stand is not known yet");
+        }
         let mut reports = vec![];
         for served in due.iter().filter(|served| served.turn == Turn::Run) {
             let Some(rule) = config.policy.rule(&served.rule) else { continue };

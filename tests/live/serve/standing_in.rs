@@ -68,6 +68,22 @@ fn a_killed_holder_is_followed_and_its_run_goes_on() {
     });
 }
 
+/// Nothing is due for years, and nobody asks for anything.
+#[test]
+fn what_a_killed_run_left_is_in_the_log_before_anything_is_due() {
+    each(|database| {
+        let program = open_shop(database, SELDOM);
+        let mut command = program.command(&["run"]);
+        let killed = Process::spawn(command.env("FORGETD_FAULT", "commit.after=kill@3")).wait();
+        assert_eq!(killed.code, -1, "it was killed in the middle of its run");
+        let gone = DUE + FRESH - shop::rows(database);
+        assert!(gone > program.rows_in_evidence(), "{}", database.engine());
+        let _process = serve(&program);
+        until("every row that is gone is in the log", SOON, || program.rows_in_evidence() == gone);
+        assert_eq!(shop::rows(database), DUE + FRESH - gone, "{}", database.engine());
+    });
+}
+
 /// Frozen inside an open transaction, three leases long; when it wakes it is nobody any more.
 #[test]
 fn a_frozen_holder_is_passed_and_follows_when_it_wakes() {
