@@ -73,7 +73,11 @@ async fn bench(options: &Options, layout: Layout) {
             let writer = Writer::start(&copy);
             let (seconds, peak_mib) = method.purge(&copy, prepared.as_ref()).await;
             let waits = writer.stop();
-            eprintln!("round {round}, {}: {seconds:.2} s, longest wait {:.1} ms", method.name(), waits.longest());
+            let (longest, at) = (waits.longest(), waits.longest_at());
+            eprintln!(
+                "round {round}, {}: {seconds:.2} s, longest wait {longest:.1} ms, from {at:.2} s on",
+                method.name()
+            );
             cells.push(Cell { seconds, waits, peak_mib });
         }
     }

@@ -16,8 +16,11 @@ pub(crate) struct Writer {
     thread: JoinHandle<Waits>,
 }
 
-/// How long each of its writes took, in milliseconds, the shortest first.
-pub(crate) struct Waits(Vec<f64>);
+/// How long each of its writes took, in milliseconds, the shortest first; and how many seconds after the start the longest began.
+pub(crate) struct Waits {
+    took: Vec<f64>,
+    longest_at: f64,
+}
 
 // === impl Writer ===
 
@@ -29,16 +32,17 @@ impl Writer {
             let connection = open(&path);
             let insert =
                 "insert into event (at, account_id, email, name, payload) values (datetime('now'), 1, 'e', 'n', 'p')";
-            let mut waits = vec![];
+            let (mut waits, started) = (vec![], Instant::now());
             while !ends.load(Ordering::Relaxed) {
                 let began = Instant::now();
                 connection.execute(insert, []).unwrap();
                 let took = began.elapsed();
-                waits.push(took.as_secs_f64() * 1_000.0);
+                waits.push((took.as_secs_f64() * 1_000.0, (began - started).as_secs_f64()));
                 sleep(EVERY.saturating_sub(took));
             }
-            waits.sort_by(f64::total_cmp);
-            Waits(waits)
+            waits.sort_by(|one, other| one.0.total_cmp(&other.0));
+            let longest_at = waits.last().map_or(f64::NAN, |(_, at)| *at);
+            Waits { took: waits.into_iter().map(|(took, _)| took).collect(), longest_at }
         });
         Self { over, thread }
     }
@@ -53,7 +57,11 @@ impl Writer {
 
 impl Waits {
     pub(crate) fn longest(&self) -> f64 {
-        self.0.last().copied().unwrap_or(f64::NAN)
+        self.took.last().copied().unwrap_or(f64::NAN)
+    }
+
+    pub(crate) fn longest_at(&self) -> f64 {
+        self.longest_at
     }
 
     /// Of so many of them none took longer.
@@ -64,7 +72,7 @@ impl Waits {
         reason = "a place in a list"
     )]
     pub(crate) fn quantile(&self, share: f64) -> f64 {
-        let place = (self.0.len() as f64 * share) as usize;
-        self.0.get(place).copied().unwrap_or(f64::NAN)
+        let place = (self.took.len() as f64 * share) as usize;
+        self.took.get(place).copied().unwrap_or(f64::NAN)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forgetd_connector::{
-    Cause, Compare, Cursor, Effect, FIRST_LANE, Fault, FaultClass, Lane, LockWait, Next, Order, SECOND_LANE,
+    Cause, Compare, Cursor, Effect, FIRST_LANE, Fault, FaultClass, Lane, LockWait, Next, Order, RowLock, SECOND_LANE,
 };
 
 use mend::pauses;
@@ -37,7 +37,7 @@ pub(super) struct Walked {
     pub(super) lanes: u32,
     /// The largest batch.
     pub(super) batch_rows_max: u64,
-    /// The longest transaction, from its first byte to the commit's answer.
+    /// The longest transaction, from its first byte, or its lock on a whole database, to the commit's answer.
     pub(super) longest_tx: Duration,
     /// Whether seals were adopted on the way, so that counts must be read back from the receipts.
     pub(super) resealed: bool,
@@ -176,6 +176,8 @@ impl<'a, 'j> Walk<'a, 'j> {
     ) -> Result<Self, Fault> {
         let sequence = job.control.next_sequence(&job.rule.name, FIRST_LANE).await?;
         let rows = pace.batch_rows_max;
+        let size = BatchSize::new(rows, pace.batch_target);
+        let locks_all = job.connector.capabilities().row_lock == RowLock::WholeDatabase;
         Ok(Self {
             job,
             pace,
@@ -185,7 +187,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             stand: Stand { from, rows, locks, batches: 0, changed: 0 },
             before: total.get(),
             total,
-            size: BatchSize::new(rows, pace.batch_target),
+            size: if locks_all { size.carefully() } else { size },
             skips: locks == LockWait::Skip,
             ahead: Cell::new(false),
             first: Cell::new(true),

@@ -28,7 +28,7 @@ const AGAIN_AFTER: u32 = 256;
 /// Durations are noisy. Within this share of the target the size rests, or it never would.
 const DEAD_BAND: f64 = 0.25;
 
-/// The size of a lane's batches: begins at 1,000 rows and follows the duration of the batches before.
+/// The size of a lane's batches: begins at 1,000 rows, or at 100, and follows the duration of the batches before.
 ///
 /// It changes behind two batches in a row that were too short, or too long: a single stall of the server, a checkpoint say,
 /// tells nothing of the size. It grows by half at most, and only behind batches that were at least half full: the last rows
@@ -83,6 +83,13 @@ impl BatchSize {
     pub fn new(most: u32, target: Duration) -> Self {
         let most = most.max(1);
         Self { rows: most.min(FIRST), most, target, last: None, streak: Streak::NONE, before: None, floor: None }
+    }
+
+    /// The same with a first batch as small as batches get, where even that one holds everybody up for as long as it lasts.
+    #[must_use]
+    pub fn carefully(mut self) -> Self {
+        self.rows = self.most.min(LEAST);
+        self
     }
 
     /// Batches shall last so long from now on. Shorter ones are taken from the last batch at once: whoever came does not
@@ -370,6 +377,17 @@ mod tests {
         size.took(FIRST, u64::from(FIRST - 200), TARGET / 10);
         size.took(FIRST, u64::from(FIRST - 200), TARGET / 10);
         assert_eq!(size.rows(), FIRST + FIRST / 2);
+    }
+
+    #[test]
+    fn a_careful_first_batch_is_small_and_grows_like_any() {
+        assert_eq!(BatchSize::new(50, TARGET).carefully().rows(), 50);
+        let mut size = BatchSize::new(10_000, TARGET).carefully();
+        assert_eq!(size.rows(), LEAST);
+        for _ in 0..2 {
+            size.took(size.rows(), u64::from(size.rows()), TARGET / 10);
+        }
+        assert_eq!(size.rows(), LEAST + LEAST / 2);
     }
 
     #[test]

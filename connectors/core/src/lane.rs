@@ -97,8 +97,8 @@ pub trait AtomicLane: Send {
         self.commit(receipt).await
     }
 
-    /// How long the transaction of the last commit was open, at the most, however that ended; absent where it began when
-    /// `change` was called.
+    /// How long the transaction of the last commit was open, at the most, however that ended; where one lock is the
+    /// whole database's, how long it was held. Absent where it began when `change` was called.
     fn last_open(&self) -> Option<Duration> {
         None
     }

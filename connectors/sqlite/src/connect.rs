@@ -39,7 +39,7 @@ struct SqliteConnector {
 /// Starts three threads, each with a connection of its own that is opened when it is first needed. They end when the
 /// connector is dropped.
 pub async fn connect(config: Config, context: ConnectContext) -> Result<Box<dyn Connector>, Fault> {
-    let turn = Arc::new(Turn::default());
+    let turn = Turn::of(&config.path);
     let opening = |role| Opening {
         path: config.path.clone(),
         place: context.database.clone(),

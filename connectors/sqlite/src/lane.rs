@@ -7,6 +7,7 @@
 mod batch;
 mod fate;
 mod ground;
+mod layout;
 mod rewrite;
 
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub(crate) struct SqliteLane {
     claim: LaneClaim,
     /// Travels with each job and back; lost with a dropped future, and then it begins anew.
     pace: Option<Pace>,
+    /// How long the transaction of the last commit was open.
+    last_open: Option<Duration>,
     /// Set when nobody will commit any more; also the name by which the session knows this lane's transaction.
     abandoned: Arc<AtomicBool>,
 }
@@ -50,7 +53,7 @@ impl SqliteLane {
     ) -> Result<Self, Fault> {
         let ground = Arc::new(Ground::survey(&worker, step, transform).await?);
         let abandoned = Arc::new(AtomicBool::new(false));
-        Ok(Self { worker, ground, tables, claim: claim.clone(), pace: None, abandoned })
+        Ok(Self { worker, ground, tables, claim: claim.clone(), pace: None, last_open: None, abandoned })
     }
 }
 
@@ -62,9 +65,14 @@ impl AtomicLane for SqliteLane {
         let mut pace = self.pace.take().unwrap_or_default();
         let idle = Duration::from_millis(claim.idle_ms_max);
         let job = move |session: &mut Session| {
-            session.begin_lane(&lane, idle).map_err(|fault| ground.at_table(fault))?;
+            if let Err(fault) = session.begin_lane(&lane, idle) {
+                return Ok((pace, Err(ground.at_table(fault))));
+            }
             let changed = change(session, &ground, &tables, &claim, &order, &mut pace);
-            if changed.is_err() {
+            if let Err(fault) = &changed {
+                if matches!(fault.class, FaultClass::Row(_)) {
+                    pace.stays();
+                }
                 session.rollback();
             }
             Ok((pace, changed))
@@ -80,11 +88,25 @@ impl AtomicLane for SqliteLane {
         let job = move |session: &mut Session| {
             if !session.holds(&lane) {
                 let fault = Fault::new(FaultClass::Transient, "commit", session.place());
-                return Ok(Commit::RolledBack(fault.with_detail("the transaction was left idle and rolled back")));
+                let fault = fault.with_detail("the transaction was left idle and rolled back");
+                return Ok((Commit::RolledBack(fault), None));
             }
-            Ok(commit(session, &tables, &claim, &receipt))
+            let committed = commit(session, &tables, &claim, &receipt);
+            Ok((committed, session.last_held()))
         };
-        self.worker.call("commit", job).await.unwrap_or_else(Commit::Unknown)
+        self.last_open = None;
+        let answer = self.worker.call("commit", job).await;
+        let (committed, open) = answer.unwrap_or_else(|fault| (Commit::Unknown(fault), None));
+        self.last_open = open;
+        if let (Some(pace), false) = (&mut self.pace, matches!(committed, Commit::Committed)) {
+            // Its rows may be why.
+            pace.stays();
+        }
+        committed
+    }
+
+    fn last_open(&self) -> Option<Duration> {
+        self.last_open
     }
 
     async fn undo(&mut self) -> Result<(), Fault> {

@@ -159,6 +159,12 @@ impl Scope {
         self.walk
     }
 
+    /// Whether a lane that walks by `since` may turn to the order of row ids: rows that stay would be met again, and row ids
+    /// that any change of the schema may number anew are no lasting position.
+    pub(crate) fn turns(&self) -> bool {
+        self.walk == Walk::Since && self.rewriting.is_none() && self.shape.row_id.is_some() && self.shape.stable
+    }
+
     /// Whether rows whose leading column is NULL can be due.
     pub(crate) const fn walks_nulls(&self) -> bool {
         self.walks_nulls

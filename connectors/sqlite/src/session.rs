@@ -1,6 +1,8 @@
 //! One connection and the rules it is used by. Lives on its worker's thread and nowhere else.
 
+mod company;
 mod file;
+mod log;
 mod opening;
 mod transact;
 mod turn;
@@ -12,11 +14,11 @@ use std::time::{Duration, Instant};
 use forgetd_connector::{Commit, Fault, FaultClass};
 use rusqlite::Connection;
 
+use company::{Company, Seen};
 pub(crate) use file::FileId;
 use opening::{Deadline, Meanwhile, Open};
 pub(crate) use opening::{Opening, Role};
 pub(crate) use transact::{Refusal, Transacted};
-use turn::Company;
 pub(crate) use turn::Turn;
 
 use crate::effect::Recorder;
@@ -28,6 +30,8 @@ pub(crate) struct Session {
     open: Option<Open>,
     lane: Option<LaneTransaction>,
     company: Company,
+    /// How long the last lane transaction had the lock.
+    last_held: Option<Duration>,
     /// How many lane transactions were begun: tells a job whether the open one is its own.
     begun: u64,
     deadline: Arc<Deadline>,
@@ -44,7 +48,7 @@ struct LaneTransaction {
 impl Session {
     pub(crate) fn new(opening: Opening) -> Self {
         let (company, deadline) = (Company::default(), Arc::new(Deadline::never()));
-        Self { opening, open: None, lane: None, company, begun: 0, deadline }
+        Self { opening, open: None, lane: None, company, last_held: None, begun: 0, deadline }
     }
 
     /// Statements begun from now on end at `at`.
@@ -84,6 +88,7 @@ impl Session {
         }
         if self.open.is_none() {
             self.open = Some(self.opening.open(operation, &self.deadline)?);
+            self.company.reopened();
         }
         self.open.as_ref().ok_or_else(|| Fault::new(FaultClass::Internal, operation, &self.opening.place))
     }
@@ -102,16 +107,17 @@ impl Session {
             None => {}
         }
         self.opening.turn.give_way(self.opening.lock_wait);
-        self.company.rest();
-        self.opened("begin")?;
-        let begun = match &self.open {
-            Some(open) => take_lock(&open.connection, &mut self.company),
-            None => Ok(()),
-        };
-        if let Err(error) = begun {
-            let fault = self.failed("begin", &error);
-            self.rollback();
-            return Err(fault);
+        std::thread::sleep(self.company.rest(Instant::now()));
+        match take_lock(&self.opened("begin")?.connection) {
+            Ok(version) => {
+                let seen = Seen { version, written: self.opening.turn.written() };
+                self.company.look_around(seen, Instant::now());
+            }
+            Err(error) => {
+                let fault = self.failed("begin", &error);
+                self.rollback();
+                return Err(fault);
+            }
         }
         self.begun += 1;
         let since = Instant::now();
@@ -129,9 +135,16 @@ impl Session {
         self.lane.as_ref().is_some_and(|open| Arc::ptr_eq(&open.abandoned, lane))
     }
 
+    /// How long the last lane transaction had the lock.
+    pub(crate) const fn last_held(&self) -> Option<Duration> {
+        self.last_held
+    }
+
     fn let_go(&mut self) {
         if let Some(lane) = self.lane.take() {
-            self.company.held(lane.since);
+            let until = Instant::now();
+            self.last_held = Some(until - lane.since);
+            self.company.held(lane.since, until);
         }
     }
 
@@ -147,12 +160,16 @@ impl Session {
 
     /// Commits the open transaction. On `RolledBack` nothing of it remains.
     pub(crate) fn commit(&mut self, operation: &'static str) -> Commit {
-        let Some(open) = &mut self.open else {
+        let Some(open) = &self.open else {
             return Commit::RolledBack(Fault::new(FaultClass::Transient, operation, &self.opening.place));
         };
         let Err(failure) = open.connection.execute_batch("commit") else {
-            self.opening.wrote(open);
             self.let_go();
+            if let Some(open) = &mut self.open {
+                // Not within COMMIT, whose time is the time of whoever waits.
+                open.log_pages.shift(&open.connection);
+                self.opening.wrote(open);
+            }
             return Commit::Committed;
         };
         let fault = error::fault(operation, &self.opening.place, &failure);
@@ -190,6 +207,7 @@ impl Session {
                 return Transacted::Refused(refusal);
             }
         };
+        turn.writes();
         match self.commit(operation) {
             Commit::Committed => Transacted::Done(done),
             Commit::RolledBack(fault) => Transacted::Refused(Refusal::Fault(fault)),
@@ -247,7 +265,8 @@ impl Session {
     }
 }
 
-fn take_lock(connection: &Connection, company: &mut Company) -> rusqlite::Result<()> {
+/// Begins to write; and how SQLite numbers the state of the file.
+fn take_lock(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("begin immediate")?.execute([])?;
-    company.look_around(connection)
+    connection.prepare_cached("pragma data_version")?.query_row([], |row| row.get(0))
 }

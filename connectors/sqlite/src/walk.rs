@@ -26,17 +26,16 @@ pub(crate) enum Place {
 // === impl Place ===
 
 impl Place {
-    /// Where an order begins. What cannot be read, or belongs to another walk or storage, begins at the start: safe,
-    /// because rows that are gone are not met again.
-    pub(crate) fn resume(from: Option<&Cursor>, walk: Walk, storage: &str) -> Self {
+    /// Where an order begins: the position decides how a lane goes on that may turn from one walk to the other. What cannot be
+    /// read, or belongs to another walk or storage, begins at the start: safe, because rows that are gone are not met again.
+    pub(crate) fn resume(from: Option<&Cursor>, scope: &Scope, storage: String) -> Self {
         let saved = from.and_then(|cursor| serde_json::from_str(cursor.as_text()).ok());
-        match (walk, saved) {
-            (Walk::Since, Some(place @ Self::Since(_))) => place,
-            (Walk::Rows, Some(Self::Rows { storage: saved, after })) if saved == storage => {
-                Self::Rows { storage: saved, after }
-            }
-            (Walk::Since, _) => Self::Since(Position::Start),
-            (Walk::Rows, _) => Self::Rows { storage: storage.to_owned(), after: None },
+        let by_rows = scope.walk() == Walk::Rows || scope.turns();
+        match saved {
+            Some(place @ Self::Since(_)) if scope.walk() == Walk::Since => place,
+            Some(Self::Rows { storage: saved, after }) if by_rows && saved == storage => Self::Rows { storage, after },
+            _ if scope.walk() == Walk::Since => Self::Since(Position::Start),
+            _ => Self::Rows { storage, after: None },
         }
     }
 

@@ -11,9 +11,11 @@ use forgetd_connector::{Cause, Effect, Fault, FaultClass, Key, Order};
 use rusqlite::{Connection, params_from_iter};
 
 use super::ground::{Ground, Problem, Watched};
+use super::layout::{self, Looks};
 use super::rewrite::{Rewritten, Wide, rewrite};
 use crate::codec;
 use crate::effect::Recorder;
+use crate::error;
 use crate::query::Area;
 use crate::session::Session;
 use crate::walk::{self, Place};
@@ -32,6 +34,8 @@ pub(crate) struct Pace {
     bulk: Bulk,
     /// Whether this lane ever changed a row: then a trigger that cancels chooses its rows.
     took: bool,
+    /// When it looks whether another walk is better; absent before its first order.
+    looks: Option<Looks>,
 }
 
 /// A span with something due in it, or the last one that was looked at.
@@ -55,7 +59,7 @@ struct Look {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { window: 1, bulk: Bulk::default(), took: false }
+        Self { window: 1, bulk: Bulk::default(), took: false, looks: None }
     }
 }
 
@@ -66,6 +70,11 @@ impl Pace {
 
     fn narrow(&mut self, window: u64) {
         self.window = window / 4;
+    }
+
+    /// Keeps to its walk from now on: a row was refused or passed over, and would be met and counted once more behind a turn.
+    pub(super) fn stays(&mut self) {
+        self.looks = Some(Looks::NEVER);
     }
 
     /// Grows after a window that was mostly empty, shrinks after a full one.
@@ -104,7 +113,7 @@ fn walk_and_change(
     order: &Order,
     pace: &mut Pace,
 ) -> Result<Effect, Problem> {
-    let mut place = Place::resume(order.from.as_ref(), ground.scope.walk(), &ground.storage(connection)?);
+    let mut place = begin(connection, ground, order, pace)?;
     let mut look = Look::begin();
     let mut unfit = BTreeMap::new();
     loop {
@@ -145,6 +154,33 @@ fn walk_and_change(
             Some(next) if done.changed == 0 && left == 0 && look.goes_on(window) => place = next,
             next => return Ok(effect(done, unfit, order, next.as_ref())),
         }
+    }
+}
+
+/// Where the batch begins, by the other walk if that was just seen to be better: what was worked on is not due any more.
+fn begin(connection: &Connection, ground: &Ground, order: &Order, pace: &mut Pace) -> rusqlite::Result<Place> {
+    let storage = ground.storage(connection)?;
+    // What a lane that was under way passed over before is not known here.
+    let fresh = order.from.is_none() && ground.scope.turns();
+    let looks = pace.looks.get_or_insert(if fresh { Looks::SOON } else { Looks::NEVER });
+    let place = Place::resume(order.from.as_ref(), &ground.scope, storage.clone());
+    match &place {
+        // An order for one row is about that very row.
+        Place::Since(position) if order.rows_max > 1 && looks.due() => {
+            let turns = match layout::suits_rows(connection, &ground.scope, position) {
+                Err(error) if error::spoils_connection(&error) => return Err(error),
+                seen => seen.unwrap_or(false),
+            };
+            Ok(if turns { Place::Rows { storage, after: None } } else { place })
+        }
+        Place::Rows { .. } if looks.end() => {
+            tracing::info!(
+                table = ground.place,
+                "the walk goes by row id from here on: rows lie scattered, and many of them are due"
+            );
+            Ok(place)
+        }
+        _ => Ok(place),
     }
 }
 
@@ -197,8 +233,9 @@ pub(crate) fn find(
     pace: &mut Pace,
 ) -> rusqlite::Result<Found> {
     let rows_max = u64::from(order.rows_max.max(1));
-    let mut place = Place::resume(order.from.as_ref(), ground.scope.walk(), &ground.storage(connection)?);
+    let mut place = Place::resume(order.from.as_ref(), &ground.scope, ground.storage(connection)?);
     let mut look = Look::begin();
+    pace.stays();
     loop {
         let window = pace.window(rows_max);
         let (area, next) = place.ahead(connection, &ground.scope, window)?;

@@ -155,6 +155,33 @@ impl Scope {
         query
     }
 
+    /// The row ids of the next rows in order of `since`. For tables with row ids.
+    pub(crate) fn next_row_ids(&self, peek: &Peek, rows: u64) -> Query {
+        let mut query = Query::default();
+        let (Peek::Since { from, inclusive }, Some(lead)) = (peek, &self.lead) else {
+            query.sql = "select null where 0".into();
+            return query;
+        };
+        let span = Span::Range { from: from.clone(), inclusive: *inclusive, to: None };
+        let within = self.within_since(&span, &mut query);
+        let rows = query.bind(integer(rows));
+        query.sql = format!(
+            "select {}\nfrom {}{}\nwhere {within}\norder by {}\nlimit {rows}",
+            self.row.join(", "),
+            self.table,
+            self.hint,
+            lead.column
+        );
+        query
+    }
+
+    /// The first and the last row id. For tables with row ids.
+    pub(crate) fn row_id_bounds(&self) -> Query {
+        let row = self.row.join(", ");
+        let one = |order| format!("(select {row} from {} order by {row} {order} limit 1)", self.table);
+        Query { sql: format!("select {}, {}", one("asc"), one("desc")), values: vec![] }
+    }
+
     /// The columns of the walk's own key.
     pub(crate) const fn row_width(&self) -> usize {
         self.row.len()

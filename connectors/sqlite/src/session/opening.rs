@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::file::{FileId, FileState, Logged};
+use super::log::LogPages;
 use super::turn::{LOCK_POLL, Turn};
 use crate::effect::Recorder;
 use crate::error;
@@ -51,6 +52,7 @@ pub(super) struct Open {
     log: Option<Logged>,
     pub(super) connection: Connection,
     pub(super) recorder: Recorder,
+    pub(super) log_pages: LogPages,
     pub(super) file: Option<FileId>,
     /// What the file looked like when this connection last knew it.
     state: Option<FileState>,
@@ -84,10 +86,14 @@ impl Opening {
             return Err(self.log_gone(operation));
         }
         let failed = |error: rusqlite::Error| self.fault(operation, &error);
-        let (connection, recorder, has_log) = self.connect(deadline).map_err(failed)?;
+        let (mut connection, recorder, has_log) = self.connect(deadline).map_err(failed)?;
+        let log_pages = LogPages::default();
+        if has_log && self.role == Role::Lane {
+            log_pages.listen(&mut connection).map_err(failed)?;
+        }
         let file = state.map(|state| state.id);
         let log = file.filter(|_| has_log).and_then(|file| Logged::open(&self.path, file));
-        Ok(Open { log, connection, recorder, file, state, _connected: self.connections.one(None) })
+        Ok(Open { log, connection, recorder, log_pages, file, state, _connected: self.connections.one(None) })
     }
 
     /// A connection, what listens to it, and whether it works with a log.

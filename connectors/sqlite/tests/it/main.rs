@@ -24,5 +24,6 @@ mod transform;
 mod transform_rows;
 mod trial;
 mod truth;
+mod turning;
 mod undone;
 mod walk;
