@@ -15,7 +15,7 @@ pub(super) const LOCK_POLL: Duration = Duration::from_millis(2);
 pub(crate) struct Turn {
     /// Control writes that wait for the lock.
     asking: AtomicU32,
-    /// Control writes whose transactions have come to their ends.
+    /// Control writes that were committed, or are about to be.
     written: AtomicU64,
 }
 
