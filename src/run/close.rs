@@ -10,8 +10,9 @@ use serde_json::Value as Json;
 
 use super::clerk::{NO_LANE, Subject};
 use super::job::Job;
+use super::lanes::{self, Expected};
 use super::walk::{Halt, Walked};
-use super::{Pace, Report, Session, Site, Skipped, Verdict, lanes};
+use super::{Pace, Report, Session, Site, Skipped, Verdict};
 use crate::evidence::entry::{EntryBody, RunFinished};
 use crate::rules::Rule;
 
@@ -134,9 +135,10 @@ pub(super) async fn walk_and_close(opened: &Opened<'_>, pace: &Pace<'_>, mut rep
 }
 
 /// About how many rows the run is to change: where counting stopped, the table's own estimate bounds it.
-fn rows(opened: &Opened<'_>, report: &Report) -> u64 {
-    let due = report.due.unwrap_or_default();
-    if report.due_exact { due } else { due.max(opened.job.step.table.rows_estimate.unwrap_or_default()) }
+fn rows(opened: &Opened<'_>, report: &Report) -> Expected {
+    let (due, exact) = (report.due.unwrap_or_default(), report.due_exact);
+    let most = opened.job.step.table.rows_estimate.unwrap_or_default();
+    Expected { rows: if exact { due } else { due.max(most) }, exact }
 }
 
 /// How a walk that came to the lane's end is followed by another one, if it is: once where rows were locked or are left

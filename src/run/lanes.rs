@@ -2,13 +2,15 @@
 //! what is left.
 //!
 //! The first lane is the one that knows its way: it halves, skips, retries and pauses, and its cursor is what a crashed run
-//! goes on from. The second one only ever runs ahead. It leaves off when the first is through with its own rows, when
-//! somebody else comes to the server, where both are seen to do no more than one, and at the first thing that goes wrong; the
-//! first lane then goes on where it stood.
+//! goes on from. The second one only ever runs ahead. It is got ready while the first one works, and leaves off when that is
+//! through with its own rows, when somebody else comes to the server, once to see whether one lane does as much, and at the first
+//! thing that goes wrong; the first lane then goes on where it stood.
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 
 use forgetd_connector::{Cursor, LockWait};
+use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
 use super::Pace;
@@ -22,9 +24,19 @@ const ROWS_MIN: u64 = 100_000;
 /// The second lane begins no further ahead: what lies between is read in an index. Behind it the table is divided again.
 const AHEAD_MAX: u64 = 1_000_000;
 
-/// Walks what is left of a run that changed `before` rows and shall change about `rows`.
-pub(super) async fn walk(job: &Job<'_>, pace: &Pace<'_>, before: u64, rows: u64) -> (Walked, Option<Halt>) {
-    let (total, over) = (Cell::new(before), Cell::new(false));
+/// What is known of how many rows a run is to change, before it does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    /// So many, or no more.
+    pub(super) rows: u64,
+    /// Whether they were counted.
+    pub(super) exact: bool,
+}
+
+/// Walks what is left of a run that changed `before` rows.
+pub(super) async fn walk(job: &Job<'_>, pace: &Pace<'_>, before: u64, expected: Expected) -> (Walked, Option<Halt>) {
+    let rows = expected.rows;
+    let (total, ready, over) = (Cell::new(before), Cell::new(false), Cell::new(false));
     let gain = RefCell::new(Gain::new(Instant::now(), before));
     let whole = |divides| Part::Whole { divides, gain: &gain };
     let mut divides = pays(job, pace).then_some(rows);
@@ -39,14 +51,34 @@ pub(super) async fn walk(job: &Job<'_>, pace: &Pace<'_>, before: u64, rows: u64)
             Ended::Halted(halt) => break Some(halt),
             Ended::Leaves => {}
         }
-        let from = first.stands().cloned();
         over.set(false);
-        let ahead = Part::Second { over: &over, gain: &gain };
-        let Some((at, mut second)) = begin(job, &first, rows.saturating_sub(total.get()), ahead).await else {
-            divides = None;
-            first.becomes(whole(None), from);
-            continue;
+        ready.set(false);
+        let left = rows.saturating_sub(total.get());
+        let mut second = first.beside(Part::Second { left, over: &over, gain: &gain });
+        let stood = first.stands().cloned();
+        first.goes_on(Part::Meanwhile { ready: &ready });
+        let (ended, at) = {
+            let (run, begin) = (pin!(first.run()), pin!(begin(job, &mut second, stood.as_ref(), left, expected.exact)));
+            match select(run, begin).await {
+                // Whatever was under way for the second lane ends with its session.
+                Either::Left((ended, _)) => (ended, None),
+                Either::Right((at, run)) => {
+                    ready.set(true);
+                    (run.await, at)
+                }
+            }
         };
+        let at = match (ended, at) {
+            (Ended::Rows, _) => break None,
+            (Ended::Halted(halt), _) => break Some(halt),
+            (Ended::Leaves, Some(at)) => at,
+            (Ended::Leaves, None) => {
+                divides = None;
+                first.goes_on(whole(None));
+                continue;
+            }
+        };
+        let from = first.stands().cloned();
         gain.borrow_mut().begins(Instant::now(), total.get());
         first.becomes(Part::First { until: at }, from);
         let through = async {
@@ -110,21 +142,25 @@ fn pays(job: &Job<'_>, pace: &Pace<'_>) -> bool {
     unlimited && job.step.divides()
 }
 
-/// A second lane from the middle of what is left, which is guessed: nearer, where there is not so much.
-async fn begin<'a, 'j>(
-    job: &'a Job<'j>,
-    first: &Walk<'a, 'j>,
+/// Gets the second lane ready to begin in the middle of what is left behind `from`, which may be guessed: nearer, where there is
+/// not so much, for what is behind the second one's rows is divided again. Where the first one comes further than that meanwhile,
+/// what it passed is looked at again.
+async fn begin(
+    job: &Job<'_>,
+    second: &mut Walk<'_, '_>,
+    from: Option<&Cursor>,
     mut left: u64,
-    part: Part<'a>,
-) -> Option<(Cursor, Walk<'a, 'j>)> {
+    exact: bool,
+) -> Option<Cursor> {
+    let parts = if exact { 2 } else { 4 };
     while left >= rows_min() {
-        match job.connector.divide(&job.step, first.stands(), (left / 2).min(AHEAD_MAX)).await {
+        match job.connector.divide(&job.step, from, (left / parts).min(AHEAD_MAX)).await {
             Ok(Some(at)) => {
-                let second = first.second(at.clone(), part).await.inspect_err(|fault| told(job, fault)).ok()?;
+                second.begins(at.clone()).await.inspect_err(|fault| told(job, fault)).ok()?;
                 tracing::info!(rule = %job.rule.name, left, "a second lane begins");
-                return Some((at, second));
+                return Some(at);
             }
-            Ok(None) => left = left.min(2 * AHEAD_MAX) / 4,
+            Ok(None) => left = left.min(parts * AHEAD_MAX) / 4,
             Err(fault) => {
                 told(job, &fault);
                 return None;

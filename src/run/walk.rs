@@ -24,6 +24,9 @@ use crate::throttle::{BatchSize, Decision, Gain, PauseReason};
 /// Every so many batches, and at the first, all tables' counters are compared: triggers are not in the closure.
 const COMPARE_ALL_EVERY: u64 = 64;
 
+/// Behind so many batches a second lane may begin: they have found their size, and the lane has looked at how the rows lie.
+const SETTLED: u64 = 10;
+
 /// What a walk came to.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
@@ -60,12 +63,17 @@ pub(super) enum Ended {
 #[derive(Clone, Debug)]
 pub(super) enum Part<'a> {
     /// All behind where it stands. Where so many are to be changed in the whole run that a second lane pays, it leaves off
-    /// for that one to begin.
+    /// for that one to be got ready.
     Whole {
         /// Rows of the run, as far as is known; absent: no second lane.
         divides: Option<u64>,
         /// What one lane does.
         gain: &'a RefCell<Gain>,
+    },
+    /// The same, until a second lane is ready to begin.
+    Meanwhile {
+        /// Whether it is.
+        ready: &'a Cell<bool>,
     },
     /// Those before the second lane's first.
     First {
@@ -75,6 +83,8 @@ pub(super) enum Part<'a> {
     /// Those from there on, until the first lane is through with its own, somebody else comes, batches have to wait, or
     /// anything goes wrong: the first lane knows what to do then. Or until both are seen to do no more than one.
     Second {
+        /// Rows of the run that are left when it begins, as far as is known.
+        left: u64,
         /// Whether the first lane is through.
         over: &'a Cell<bool>,
         /// What both do.
@@ -132,8 +142,8 @@ pub(super) struct Walk<'a, 'j> {
     size: BatchSize,
     /// Whether locked rows are passed over throughout, not only after one was met.
     skips: bool,
-    /// Whether the next change went out behind the last commit: its transaction is open, or its keys were picked.
-    ahead: Cell<bool>,
+    /// The order whose change went out behind the last commit: its transaction is open.
+    ahead: RefCell<Option<Order>>,
     /// Whether no batch was let through yet.
     first: Cell<bool>,
     /// Whether something went wrong that this walk leaves to another, or it was seen to be of no use.
@@ -189,7 +199,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             total,
             size: if locks_all { size.carefully() } else { size },
             skips: locks == LockWait::Skip,
-            ahead: Cell::new(false),
+            ahead: RefCell::new(None),
             first: Cell::new(true),
             useless: false,
             done: Walked::default(),
@@ -197,27 +207,33 @@ impl<'a, 'j> Walk<'a, 'j> {
         })
     }
 
-    /// The walk of a second lane that begins at `from`, with batches as large as this one's.
-    pub(super) async fn second(&self, from: Cursor, part: Part<'a>) -> Result<Self, Fault> {
-        let (job, pace, total) = (self.job, self.pace, self.total);
-        let sequence = job.control.next_sequence(&job.rule.name, SECOND_LANE).await?;
-        Ok(Self {
-            job,
-            pace,
+    /// The walk of a second lane, with batches as large as this one's. Where it begins is not known yet.
+    pub(super) fn beside(&self, part: Part<'a>) -> Self {
+        Self {
+            job: self.job,
+            pace: self.pace,
             part,
             lane: None,
-            at: Place { lane: SECOND_LANE, sequence },
-            stand: Stand { from: Some(from), batches: 0, changed: 0, ..self.stand },
-            before: total.get(),
-            total,
+            at: Place { lane: SECOND_LANE, sequence: 0 },
+            stand: Stand { from: None, batches: 0, changed: 0, ..self.stand },
+            before: self.total.get(),
+            total: self.total,
             size: self.size.clone(),
             skips: false,
-            ahead: Cell::new(false),
+            ahead: RefCell::new(None),
             first: Cell::new(false),
             useless: false,
             done: Walked::default(),
             tries: vec![],
-        })
+        }
+    }
+
+    /// Opens its lane, to begin at `from`.
+    pub(super) async fn begins(&mut self, from: Cursor) -> Result<(), Fault> {
+        self.at.sequence = self.job.control.next_sequence(&self.job.rule.name, self.at.lane).await?;
+        self.lane = Some(self.open().await?);
+        self.stand.from = Some(from);
+        Ok(())
     }
 
     /// Where it stands: everything before, of its part, was looked at.
@@ -240,23 +256,25 @@ impl<'a, 'j> Walk<'a, 'j> {
         (self.part, self.stand.from, self.lane) = (part, from, None);
     }
 
+    /// It is for the same rows, and leaves off for something else.
+    pub(super) fn goes_on(&mut self, part: Part<'a>) {
+        self.part = part;
+    }
+
     /// Walks to the end of its part or to the first reason to end before. What was done stands in the walk either way.
     pub(super) async fn run(&mut self) -> Ended {
         loop {
             if self.leaves() {
                 return self.leave().await;
             }
-            if let Err(halt) = self.clear().await {
-                return Ended::Halted(halt);
-            }
-            let order = match self.order(&self.stand) {
+            let order = match self.next_order().await {
                 Ok(order) => order,
                 Err(halt) => return Ended::Halted(halt),
             };
             let next = match self.batch(&order).await {
                 Ok(batched) => self.account(batched, order.rows_max),
                 Err(stopped) => {
-                    self.ahead.set(false);
+                    self.ahead.take();
                     if let Some(result) = stopped.result() {
                         self.pace.progress.uncommitted(&self.job.rule.name, result);
                     }
@@ -299,22 +317,27 @@ impl<'a, 'j> Walk<'a, 'j> {
         let (now, total) = (Instant::now(), self.total.get());
         match &self.part {
             Part::Whole { divides: Some(rows), gain } => {
-                let known = gain.borrow_mut().one_lane(now, total) || lanes::forced().is_some();
-                known && rows.saturating_sub(total) >= lanes::rows_min() && have_room()
+                let begins = self.stand.batches >= SETTLED && gain.borrow_mut().two_lanes_may_begin(now, total);
+                (begins || lanes::forced().is_some()) && rows.saturating_sub(total) >= lanes::rows_min() && have_room()
             }
             Part::Whole { divides: None, .. } | Part::First { .. } => false,
+            // What is under way comes to its end first.
+            Part::Meanwhile { ready } => ready.get() && self.ahead.borrow().is_none(),
             // Whatever keeps batches waiting, the first lane waits for.
             Part::Second { over, .. } if over.get() || !have_room() || self.halt().is_some() => true,
-            Part::Second { gain, .. } => {
-                self.useless = lanes::forced().is_none() && gain.borrow_mut().two_lanes_are_idle(now, total);
-                self.useless
+            Part::Second { gain, left, .. } => {
+                lanes::forced().is_none() && gain.borrow_mut().one_lane_is_to_be_tried(now, total, *left)
             }
         }
     }
 
-    /// Takes back what was begun behind the last batch. Where that cannot be done its session is gone, and the server does it.
+    /// Takes back what was begun behind the last batch, but where the same walk goes on at once. Where that cannot be done its
+    /// session is gone, and the server does it.
     async fn leave(&mut self) -> Ended {
-        self.ahead.set(false);
+        if matches!(self.part, Part::Whole { .. }) {
+            return Ended::Leaves;
+        }
+        self.ahead.take();
         if let Some(Lane::Atomic(lane)) = &mut self.lane
             && let Err(fault) = lane.undo().await
         {
@@ -336,6 +359,17 @@ impl<'a, 'j> Walk<'a, 'j> {
             return Some(Halt::Backlog);
         }
         self.pace.quiet.until(clock::now()).map(|_| Halt::Quiet)
+    }
+
+    /// What the next batch shall do, once it may start.
+    async fn next_order(&self) -> Result<Order, Halt> {
+        let begun = self.ahead.take();
+        if begun.is_none() {
+            self.clear().await?;
+        }
+        let order = self.order(&self.stand)?;
+        // Batches have another size by now: what is under way is not taken back for that.
+        Ok(Order { rows_max: begun.map_or(order.rows_max, |begun| begun.rows_max), ..order })
     }
 
     /// What the next batch shall do where the walk stands like this, or why there is none.
@@ -371,15 +405,17 @@ impl<'a, 'j> Walk<'a, 'j> {
     async fn batch(&mut self, order: &Order) -> Result<Batched, Stopped> {
         let mut lane = match self.lane.take() {
             Some(lane) => lane,
-            None => {
-                let until = if let Part::First { until } = &self.part { Some(until.clone()) } else { None };
-                let claim = self.job.lane_claim(self.at.lane, until);
-                self.job.connector.lane(&self.job.step, &claim, Arc::clone(&self.job.transform)).await?
-            }
+            None => self.open().await?,
         };
         let batched = self.batch_of(&mut lane, order).await;
         self.lane = Some(lane);
         batched
+    }
+
+    async fn open(&self) -> Result<Lane, Fault> {
+        let until = if let Part::First { until } = &self.part { Some(until.clone()) } else { None };
+        let claim = self.job.lane_claim(self.at.lane, until);
+        self.job.connector.lane(&self.job.step, &claim, Arc::clone(&self.job.transform)).await
     }
 
     async fn batch_of(&self, lane: &mut Lane, order: &Order) -> Result<Batched, Stopped> {
@@ -392,8 +428,10 @@ impl<'a, 'j> Walk<'a, 'j> {
             if self.pace.look() != Decision::Go || self.pace.waits_behind(effect.changed) {
                 return None;
             }
-            if matches!(&self.part, Part::First { until } if *until == from) {
-                return None;
+            match &self.part {
+                Part::First { until } if *until == from => return None,
+                Part::Meanwhile { ready } if ready.get() => return None,
+                _ => {}
             }
             // This batch's own receipt will wait too.
             if self.pace.backlog.get() >= self.pace.receipts_pending_max {
@@ -401,7 +439,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             }
             let stand = Stand { from: Some(from), ..self.behind(effect.changed, true) };
             let order = self.order(&stand).ok();
-            self.ahead.set(order.is_some());
+            self.ahead.replace(order.clone());
             order
         };
         match lane {

@@ -9,8 +9,10 @@ const FIRST: u32 = 1_000;
 /// and a server that is slow for another reason would make the run endless.
 const LEAST: u32 = 100;
 
-/// A size grows and shrinks by these factors at most, from one batch to the next.
+/// A size grows and shrinks by these factors at most, from one batch to the next. Far from its target it grows faster, up to
+/// half of it.
 const GROWTH_MAX: f64 = 1.5;
+const LEAP_MAX: f64 = 4.0;
 const SHRINK_MAX: f64 = 0.5;
 
 /// Fewer rows that still take too long, and more than this share of the time: what a batch costs beside its rows is most of
@@ -31,7 +33,7 @@ const DEAD_BAND: f64 = 0.25;
 /// The size of a lane's batches: begins at 1,000 rows, or at 100, and follows the duration of the batches before.
 ///
 /// It changes behind two batches in a row that were too short, or too long: a single stall of the server, a checkpoint say,
-/// tells nothing of the size. It grows by half at most, and only behind batches that were at least half full: the last rows
+/// tells nothing of the size. It grows by half at most, or to half of its target at once, and only behind batches that were at least half full: the last rows
 /// of a lane say nothing, but where many rows share one moment no batch is quite full. An order may be on its way before the
 /// duration of the batch before is known, so each change is taken from the size that was measured.
 ///
@@ -142,7 +144,8 @@ impl BatchSize {
         if self.streak.batches < 2 {
             return;
         }
-        let proposed = scaled(asked, ratio.clamp(SHRINK_MAX, GROWTH_MAX));
+        let leap = (ratio / 2.0).clamp(GROWTH_MAX, LEAP_MAX);
+        let proposed = scaled(asked, ratio.clamp(SHRINK_MAX, leap));
         self.rows = match fit {
             Fit::Short => proposed.max(self.rows).min(self.most),
             Fit::Long => match self.gain(asked) {
@@ -313,15 +316,15 @@ mod tests {
         for _ in 0..2 {
             size.took(125, 125, TARGET / 50);
         }
-        assert_eq!(size.rows(), 188);
-        for wanted in [47, 11, 2, 1, 1] {
+        assert_eq!(size.rows(), 500);
+        for wanted in [125, 31, 7, 1, 1] {
             size.overran(size.rows());
             assert_eq!(size.rows(), wanted);
         }
         for _ in 0..2 {
             size.took(1, 1, TARGET / 50);
         }
-        assert_eq!(size.rows(), 2);
+        assert_eq!(size.rows(), 4);
     }
 
     /// What each batch costs beside its rows is more than the target: a slow disk, or a server far away.
@@ -374,9 +377,20 @@ mod tests {
         }
         assert_eq!(size.rows(), FIRST);
         // Where hundreds of rows share one moment a batch ends before the moment that does not fit.
-        size.took(FIRST, u64::from(FIRST - 200), TARGET / 10);
-        size.took(FIRST, u64::from(FIRST - 200), TARGET / 10);
+        size.took(FIRST, u64::from(FIRST - 200), TARGET / 2);
+        size.took(FIRST, u64::from(FIRST - 200), TARGET / 2);
         assert_eq!(size.rows(), FIRST + FIRST / 2);
+    }
+
+    #[test]
+    fn far_from_its_target_a_size_grows_to_half_of_it_at_once() {
+        for (part, times) in [(2, 1.5), (3, 1.5), (4, 2.0), (6, 3.0), (8, 4.0), (100, 4.0)] {
+            let mut size = BatchSize::new(100_000, TARGET);
+            size.took(FIRST, u64::from(FIRST), TARGET / part);
+            assert_eq!(size.rows(), FIRST, "one batch says nothing");
+            size.took(FIRST, u64::from(FIRST), TARGET / part);
+            assert!((f64::from(size.rows()) / f64::from(FIRST) - times).abs() < 0.01, "{part}: {}", size.rows());
+        }
     }
 
     #[test]
@@ -385,7 +399,7 @@ mod tests {
         let mut size = BatchSize::new(10_000, TARGET).carefully();
         assert_eq!(size.rows(), LEAST);
         for _ in 0..2 {
-            size.took(size.rows(), u64::from(size.rows()), TARGET / 10);
+            size.took(size.rows(), u64::from(size.rows()), TARGET / 2);
         }
         assert_eq!(size.rows(), LEAST + LEAST / 2);
     }

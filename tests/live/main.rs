@@ -6,6 +6,7 @@
 mod harness;
 
 mod alerts;
+mod begun_ahead;
 mod checkpoints;
 mod chinook;
 mod commitments;

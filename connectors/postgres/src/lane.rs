@@ -36,7 +36,7 @@ use crate::error;
 use crate::preflight;
 use crate::query::{BEFORE_KEYS, Query};
 use crate::survey::{Survey, get, odd};
-use crate::walk::{Counted, Layout, Planned, Walk, Walker, read_key};
+use crate::walk::{Counted, Layout, Planned, Walk, Walker, read_key, read_returned_key};
 pub(crate) use act::written;
 use act::{Ahead, Changed, Wide};
 use turn::{Locked, Met, Read, Turn};
@@ -288,10 +288,11 @@ impl Atomic {
 
     fn effect(&self, order: &Order, planned: &Planned, changed: Changed) -> Result<(Effect, String, Ahead), Fault> {
         let keys = if order.want_keys {
-            let at = if self.query.rewrites() { BEFORE_KEYS } else { 0 };
-            let keys: Result<Vec<Option<Key>>, Fault> =
-                changed.keys.iter().map(|row| read_key(&self.query, row, at, &self.place)).collect();
-            Some(keys?.into_iter().flatten().collect())
+            let key = |row| match self.query.rewrites() {
+                true => read_key(&self.query, row, BEFORE_KEYS, &self.place),
+                false => read_returned_key(&self.query, row, &self.place),
+            };
+            Some(changed.keys.iter().filter_map(|row| key(row).transpose()).collect::<Result<Vec<Key>, Fault>>()?)
         } else {
             None
         };

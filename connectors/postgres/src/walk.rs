@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forgetd_connector::walk::{NullSegment, Peek, Peeked, Position, Span};
-use forgetd_connector::{Fault, Key, Next, Step, Value};
+use forgetd_connector::{ColumnKind, Fault, Key, Next, Step, Value};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 
@@ -462,6 +462,20 @@ impl Walker {
     fn key(&self, row: &Row, at: usize) -> Result<Option<Key>, Fault> {
         read_key(&self.query, row, at, &self.place)
     }
+}
+
+/// The key that a deleted row gave back; absent where it is NULL.
+pub(crate) fn read_returned_key(query: &Query, row: &Row, place: &str) -> Result<Option<Key>, Fault> {
+    let mut values = Vec::with_capacity(query.key().len());
+    for (n, column) in query.key().iter().enumerate() {
+        let value = match column.kind {
+            ColumnKind::Integer => get::<Option<i64>>(row, n, place)?.map(Value::Int),
+            _ => get::<Option<String>>(row, n, place)?.map(|text| codec::value(column, text)),
+        };
+        let Some(value) = value else { return Ok(None) };
+        values.push(value);
+    }
+    Ok(Some(Key(values)))
 }
 
 /// Reads a key from columns that hold its texts; absent where they are NULL.

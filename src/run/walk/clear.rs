@@ -16,9 +16,6 @@ impl Walk<'_, '_> {
     /// Waits until the server and its replicas can take a batch, or until something else is to be done. No transaction is
     /// open meanwhile: a batch that has begun comes to its end first.
     pub(super) async fn clear(&self) -> Result<(), Halt> {
-        if self.ahead.take() {
-            return Ok(());
-        }
         let began = Instant::now();
         let mut told = None;
         let cleared = loop {

@@ -2,9 +2,10 @@
 //! that share the value are the second lane's.
 
 use forgetd_connector::walk::{Peek, Position};
-use forgetd_connector::{Cursor, Fault, Step};
+use forgetd_connector::{Cursor, Fault, SECOND_LANE, Step};
 
 use crate::codec;
+use crate::connect::Session;
 use crate::connector::Shared;
 use crate::query::{LINE_BITS, Query};
 use crate::survey::{Survey, get, walk_by_description};
@@ -24,6 +25,8 @@ pub(crate) async fn divide(
         return Ok(None);
     }
     let (query, from) = (shared.query(step)?, Position::from_cursor(from));
+    // Its own session: the first lane is at work.
+    let held = shared.slot(SECOND_LANE).take().await?;
     // A lane that is under way goes on as it went.
     let walk = match &from {
         Position::Start => shared.walk(step),
@@ -32,10 +35,13 @@ pub(crate) async fn divide(
         _ => walk_by_description(step),
     };
     let at = match walk {
-        Walk::Since => by_since(shared, step, &query, from, rows).await?,
-        Walk::Physical => by_block(shared, step, &query, from).await?,
+        Walk::Since => by_since(shared, &held, step, &query, from, rows).await?,
+        Walk::Physical => by_block(shared, &held, step, &query, from).await?,
         Walk::Keys => None,
     };
+    if at.is_some() {
+        held.give_back();
+    }
     Ok(at.map(|at| at.to_cursor()))
 }
 
@@ -47,6 +53,7 @@ fn divides(shared: &Shared, step: &Step) -> bool {
 
 async fn by_since(
     shared: &Shared,
+    session: &Session,
     step: &Step,
     query: &Query,
     from: Position,
@@ -61,9 +68,7 @@ async fn by_since(
     };
     let (Some(sql), Some(lead)) = (query.peek_since(&peek, rows), query.lead()) else { return Ok(None) };
     let place = step.place(shared.database());
-    let held = shared.lanes.take().await?;
-    let answers = held.read("divide", &place, query.pins(), &[&sql]).await?;
-    held.give_back();
+    let answers = session.read("divide", &place, query.pins(), &[&sql]).await?;
     let Some(row) = answers.first().and_then(|answer| answer.rows.first()) else { return Ok(None) };
     let Some(text) = get::<Option<String>>(row, 0, &place)? else { return Ok(None) };
     let at = Position::From(codec::value(lead, text));
@@ -71,11 +76,15 @@ async fn by_since(
     Ok((at != from).then_some(at))
 }
 
-async fn by_block(shared: &Shared, step: &Step, query: &Query, from: Position) -> Result<Option<Position>, Fault> {
+async fn by_block(
+    shared: &Shared,
+    session: &Session,
+    step: &Step,
+    query: &Query,
+    from: Position,
+) -> Result<Option<Position>, Fault> {
     let place = step.place(shared.database());
-    let held = shared.lanes.take().await?;
-    let survey = Survey::take(&held, step, query, &place).await?;
-    held.give_back();
+    let survey = Survey::take(session, step, query, &place).await?;
     let first = match from {
         Position::Physical { storage, from } if storage == survey.storage => from >> LINE_BITS,
         _ => 0,

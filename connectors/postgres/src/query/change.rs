@@ -1,7 +1,7 @@
 //! Statements that change rows, and the counts beside them.
 
 use forgetd_connector::walk::Span;
-use forgetd_connector::{Key, LockWait};
+use forgetd_connector::{Column, ColumnKind, Key, LockWait};
 
 use super::{ALIAS, Param, Query, Sql, of};
 use crate::codec;
@@ -34,10 +34,15 @@ impl Query {
         sql.say(text)
     }
 
+    /// What a deleted row gives back: its key, integers as they are, for there are as many as rows.
     pub(super) fn returning(&self, returning: Returning) -> String {
+        let key = |column: &Column| match column.kind {
+            ColumnKind::Integer => format!("{}::int8", of(&column.name)),
+            kind => codec::read(kind, &of(&column.name)),
+        };
         match returning {
             Returning::Nothing => String::new(),
-            Returning::Keys => format!(" returning {}", self.key_texts().join(", ")),
+            Returning::Keys => format!(" returning {}", self.key.iter().map(key).collect::<Vec<_>>().join(", ")),
         }
     }
 

@@ -96,6 +96,10 @@ impl Walker {
         let end = self.survey.blocks << LINE_BITS;
         let storage = self.survey.storage.clone();
         let to = match &self.until {
+            // Where the other lane began behind this one's back nothing is left to this one.
+            Some(Position::Physical { storage: of, from: until }) if *of == storage && *until <= from => {
+                return (Span::Physical { from, to: from }, self.until.clone());
+            }
             Some(Position::Physical { storage: of, from: until }) if *of == storage => to.min(*until),
             _ => to,
         };

@@ -37,19 +37,22 @@ fn table() -> TableSpec {
     TableSpec::new("item").column("at", Kind::Instant).index(&["at"]).rows(rows)
 }
 
-/// Both are at work at once, with a transaction open each.
+/// Both are at work at once, with a transaction open each; divided at a day that many rows share, and at one where no batch of
+/// the first lane would end by itself.
 pub async fn two_lanes_share_a_table_and_no_row(fixture: &dyn Fixture) {
-    let arena = Arena::new(fixture).await;
-    arena.create(fixture, &table()).await;
-    let step = arena.step(table().selection(fixture, "at", late())).await;
-    let Some(at) = divided(&arena, &step, 180).await else { return };
-    let mut first = under(&arena, &step, FIRST_LANE, None, Some(at.clone())).await;
-    let mut second = under(&arena, &step, SECOND_LANE, Some(at.clone()), None).await;
-    both(&arena, &mut first, &mut second, &at, (23, 17)).await;
-    assert_eq!(first.changed + second.changed, (ONE_A_DAY + SHARED).unsigned_abs());
-    assert!(first.changed >= 100 && second.changed >= 99, "{} and {}", first.changed, second.changed);
-    assert_eq!(arena.count("item").await, 30);
-    assert_eq!(arena.connector.control().pending_count().await.unwrap(), first.batches + second.batches);
+    for (rows, firsts) in [(180, 100), (50, 50)] {
+        let arena = Arena::new(fixture).await;
+        arena.create(fixture, &table()).await;
+        let step = arena.step(table().selection(fixture, "at", late())).await;
+        let Some(at) = divided(&arena, &step, rows).await else { return };
+        let mut first = under(&arena, &step, FIRST_LANE, None, Some(at.clone())).await;
+        let mut second = under(&arena, &step, SECOND_LANE, Some(at.clone()), None).await;
+        both(&arena, &mut first, &mut second, &at, (23, 17)).await;
+        assert_eq!(first.changed + second.changed, (ONE_A_DAY + SHARED).unsigned_abs());
+        assert_eq!(first.changed, firsts, "of {}", first.changed + second.changed);
+        assert_eq!(arena.count("item").await, 30);
+        assert_eq!(arena.connector.control().pending_count().await.unwrap(), first.batches + second.batches);
+    }
 }
 
 /// Without an index PostgreSQL goes through the blocks, and divides them; others go by key, with one lane.
@@ -96,6 +99,47 @@ pub async fn the_first_lane_leaves_what_is_the_seconds(fixture: &dyn Fixture) {
         behind.ends(&arena, next).await;
     }
     assert_eq!((i64::try_from(behind.changed).unwrap(), arena.count("item").await), (left - 30, 30));
+}
+
+/// The first lane works while a second one is got ready, and may come further than where that begins: nothing is left to it then.
+pub async fn a_lane_beyond_its_end_has_nothing_left(fixture: &dyn Fixture) {
+    let arena = Arena::new(fixture).await;
+    arena.create(fixture, &table()).await;
+    let step = arena.step(table().selection(fixture, "at", late())).await;
+    let Some(at) = divided(&arena, &step, 50).await else { return };
+    let beyond = divided(&arena, &step, 300).await;
+    ends_without_a_row(&arena, &step, beyond, &at).await;
+    assert_eq!(arena.count("item").await, ONE_A_DAY + SHARED + 30);
+}
+
+/// The same by row id.
+pub async fn a_lane_by_row_id_beyond_its_end_has_nothing_left(fixture: &dyn Fixture) {
+    let arena = Arena::new(fixture).await;
+    let rows = (0..3_000).map(|n| vec![day(n % 100), Cell::Text("x".repeat(60))]);
+    let table = TableSpec::new("item").column("at", Kind::Instant).column("pad", Kind::Text).rows(rows);
+    arena.create(fixture, &table).await;
+    let step = arena.step(table.selection(fixture, "at", late())).await;
+    let Some(at) = arena.connector.divide(&step, None, 1_500).await.unwrap() else { return };
+    let beyond = arena.connector.divide(&step, Some(&at), 700).await.unwrap();
+    assert!(beyond.is_some());
+    ends_without_a_row(&arena, &step, beyond, &at).await;
+    assert_eq!(arena.count("item").await, 3_000);
+}
+
+/// A lane from `beyond` to `at` ends within two batches, where it shall, and meets no row.
+async fn ends_without_a_row(arena: &Arena, step: &Step, beyond: Option<Cursor>, at: &Cursor) {
+    assert_ne!(beyond.as_ref(), Some(at));
+    let mut lane = under(arena, step, FIRST_LANE, beyond, Some(at.clone())).await;
+    for _ in 0..2 {
+        let next = lane.begins(40).await;
+        assert_eq!(next.0, 0);
+        lane.lane.undo().await.unwrap();
+        lane.from = next.1.cursor().cloned();
+        if lane.from.is_none() || lane.from.as_ref() == Some(at) {
+            return;
+        }
+    }
+    panic!("the lane does not end");
 }
 
 /// Fewer rows than asked for, and rows that a second lane could not be kept from.

@@ -134,6 +134,8 @@ macro_rules! conformance_areas {
                     two_lanes_share_a_table_and_no_row
                     two_lanes_share_a_table_without_an_index
                     the_first_lane_leaves_what_is_the_seconds
+                    a_lane_beyond_its_end_has_nothing_left
+                    a_lane_by_row_id_beyond_its_end_has_nothing_left
                     what_two_lanes_cannot_share_is_not_divided
                 }
             }
