@@ -2,14 +2,14 @@
 //! what is left.
 //!
 //! The first lane is the one that knows its way: it halves, skips, retries and pauses, and its cursor is what a crashed run
-//! goes on from. The second one only ever runs ahead. It is got ready while the first one works, and leaves off when that is
+//! goes on from. The second one only ever runs ahead. Its lane is opened while the first one works, and it leaves off when that is
 //! through with its own rows, when somebody else comes to the server, once to see whether one lane does as much, and at the first
 //! thing that goes wrong; the first lane then goes on where it stood.
 
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
 
-use forgetd_connector::{Cursor, LockWait};
+use forgetd_connector::{Cursor, Fault, LockWait};
 use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
@@ -52,32 +52,33 @@ pub(super) async fn walk(job: &Job<'_>, pace: &Pace<'_>, before: u64, expected: 
             Ended::Leaves => {}
         }
         over.set(false);
-        ready.set(false);
-        let left = rows.saturating_sub(total.get());
-        let mut second = first.beside(Part::Second { left, over: &over, gain: &gain });
-        let stood = first.stands().cloned();
-        first.goes_on(Part::Meanwhile { ready: &ready });
-        let (ended, at) = {
-            let (run, begin) = (pin!(first.run()), pin!(begin(job, &mut second, stood.as_ref(), left, expected.exact)));
-            match select(run, begin).await {
-                // Whatever was under way for the second lane ends with its session.
-                Either::Left((ended, _)) => (ended, None),
-                Either::Right((at, run)) => {
-                    ready.set(true);
-                    (run.await, at)
+        let mut second = first.beside(Part::Second { rows, over: &over, gain: &gain });
+        let at = match meanwhile(&mut first, &mut second, &ready).await {
+            Meanwhile::Over(halt) => break halt,
+            // Somebody came; another time.
+            Meanwhile::Opened(Ok(())) if !have_room(pace) => {
+                first.goes_on(whole(divides));
+                continue;
+            }
+            Meanwhile::Opened(opened) => {
+                let left = rows.saturating_sub(total.get());
+                let ready = match opened {
+                    Ok(()) => second.takes_its_place().await,
+                    failed => failed,
+                };
+                match ready {
+                    Ok(()) => divide(job, first.stands(), left, expected.exact).await,
+                    Err(fault) => told(job, &fault),
                 }
             }
         };
-        let at = match (ended, at) {
-            (Ended::Rows, _) => break None,
-            (Ended::Halted(halt), _) => break Some(halt),
-            (Ended::Leaves, Some(at)) => at,
-            (Ended::Leaves, None) => {
-                divides = None;
-                first.goes_on(whole(None));
-                continue;
-            }
+        let Some(at) = at else {
+            divides = None;
+            first.goes_on(whole(None));
+            continue;
         };
+        tracing::info!(rule = %job.rule.name, changed = total.get(), "a second lane begins");
+        second.begins(at.clone());
         let from = first.stands().cloned();
         gain.borrow_mut().begins(Instant::now(), total.get());
         first.becomes(Part::First { until: at }, from);
@@ -88,7 +89,7 @@ pub(super) async fn walk(job: &Job<'_>, pace: &Pace<'_>, before: u64, expected: 
         };
         let (ended, of_second) = tokio::join!(through, second.run());
         gain.borrow_mut().begins(Instant::now(), total.get());
-        // What was in its way, or made it useless, will be there again.
+        // What was in its way will be there again.
         divides = divides.filter(|_| !second.is_useless());
         first.becomes(whole(divides), second.stands().cloned());
         beside.and(second.done());
@@ -142,36 +143,51 @@ fn pays(job: &Job<'_>, pace: &Pace<'_>) -> bool {
     unlimited && job.step.divides()
 }
 
-/// Gets the second lane ready to begin in the middle of what is left behind `from`, which may be guessed: nearer, where there is
-/// not so much, for what is behind the second one's rows is divided again. Where the first one comes further than that meanwhile,
-/// what it passed is looked at again.
-async fn begin(
-    job: &Job<'_>,
-    second: &mut Walk<'_, '_>,
-    from: Option<&Cursor>,
-    mut left: u64,
-    exact: bool,
-) -> Option<Cursor> {
+/// What became of both walks while the second one's lane was opened.
+enum Meanwhile {
+    /// The first one has ended.
+    Over(Option<Halt>),
+    /// The first one leaves off; whether the second one's lane is open.
+    Opened(Result<(), Fault>),
+}
+
+/// Opens the second lane while the first one works. Where that one ends before, what was under way for the second ends with its
+/// session.
+async fn meanwhile<'a>(first: &mut Walk<'a, '_>, second: &mut Walk<'a, '_>, ready: &'a Cell<bool>) -> Meanwhile {
+    ready.set(false);
+    first.goes_on(Part::Meanwhile { ready });
+    let (run, opens) = (pin!(first.run()), pin!(second.opens()));
+    let (ended, opened) = match select(run, opens).await {
+        Either::Left((ended, _)) => (ended, Ok(())),
+        Either::Right((opened, run)) => {
+            ready.set(true);
+            (run.await, opened)
+        }
+    };
+    match ended {
+        Ended::Rows => Meanwhile::Over(None),
+        Ended::Halted(halt) => Meanwhile::Over(Some(halt)),
+        Ended::Leaves => Meanwhile::Opened(opened),
+    }
+}
+
+/// Where a second lane begins: in the middle of what is left behind `from`, which may be guessed: nearer, where there is not so
+/// much, for what is behind the second one's rows is divided again.
+async fn divide(job: &Job<'_>, from: Option<&Cursor>, mut left: u64, exact: bool) -> Option<Cursor> {
     let parts = if exact { 2 } else { 4 };
     while left >= rows_min() {
         match job.connector.divide(&job.step, from, (left / parts).min(AHEAD_MAX)).await {
-            Ok(Some(at)) => {
-                second.begins(at.clone()).await.inspect_err(|fault| told(job, fault)).ok()?;
-                tracing::info!(rule = %job.rule.name, left, "a second lane begins");
-                return Some(at);
-            }
+            Ok(Some(at)) => return Some(at),
             Ok(None) => left = left.min(parts * AHEAD_MAX) / 4,
-            Err(fault) => {
-                told(job, &fault);
-                return None;
-            }
+            Err(fault) => return told(job, &fault),
         }
     }
     None
 }
 
-fn told(job: &Job<'_>, fault: &forgetd_connector::Fault) {
+fn told(job: &Job<'_>, fault: &Fault) -> Option<Cursor> {
     tracing::info!(rule = %job.rule.name, error = %fault, "no second lane: one goes on");
+    None
 }
 
 /// Of two reasons to end, the one that says more: what nobody knows comes before who may act, and that before all others.

@@ -67,10 +67,10 @@ pub(super) enum Part<'a> {
     Whole {
         /// Rows of the run, as far as is known; absent: no second lane.
         divides: Option<u64>,
-        /// What one lane does.
+        /// What one lane does, and what two do.
         gain: &'a RefCell<Gain>,
     },
-    /// The same, until a second lane is ready to begin.
+    /// The same, until the second one's lane is open.
     Meanwhile {
         /// Whether it is.
         ready: &'a Cell<bool>,
@@ -81,10 +81,10 @@ pub(super) enum Part<'a> {
         until: Cursor,
     },
     /// Those from there on, until the first lane is through with its own, somebody else comes, batches have to wait, or
-    /// anything goes wrong: the first lane knows what to do then. Or until both are seen to do no more than one.
+    /// anything goes wrong: the first lane knows what to do then. Or until one lane is to be tried.
     Second {
-        /// Rows of the run that are left when it begins, as far as is known.
-        left: u64,
+        /// Rows of the run, as far as is known.
+        rows: u64,
         /// Whether the first lane is through.
         over: &'a Cell<bool>,
         /// What both do.
@@ -146,7 +146,7 @@ pub(super) struct Walk<'a, 'j> {
     ahead: RefCell<Option<Order>>,
     /// Whether no batch was let through yet.
     first: Cell<bool>,
-    /// Whether something went wrong that this walk leaves to another, or it was seen to be of no use.
+    /// Whether something went wrong that this walk leaves to another.
     useless: bool,
     done: Walked,
     tries: Vec<Duration>,
@@ -228,12 +228,21 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
     }
 
-    /// Opens its lane, to begin at `from`.
-    pub(super) async fn begins(&mut self, from: Cursor) -> Result<(), Fault> {
+    /// Learns its next sequence, which is nobody else's.
+    pub(super) async fn takes_its_place(&mut self) -> Result<(), Fault> {
         self.at.sequence = self.job.control.next_sequence(&self.job.rule.name, self.at.lane).await?;
-        self.lane = Some(self.open().await?);
-        self.stand.from = Some(from);
         Ok(())
+    }
+
+    /// Opens its lane. A dropped future leaves none.
+    pub(super) async fn opens(&mut self) -> Result<(), Fault> {
+        self.lane = Some(self.open().await?);
+        Ok(())
+    }
+
+    /// It is for the rows from there on.
+    pub(super) fn begins(&mut self, from: Cursor) {
+        self.stand.from = Some(from);
     }
 
     /// Where it stands: everything before, of its part, was looked at.
@@ -241,7 +250,7 @@ impl<'a, 'j> Walk<'a, 'j> {
         self.stand.from.as_ref()
     }
 
-    /// Whether it left off for something that went wrong, or because it was of no use.
+    /// Whether it left off for something that went wrong.
     pub(super) fn is_useless(&self) -> bool {
         self.useless
     }
@@ -325,8 +334,9 @@ impl<'a, 'j> Walk<'a, 'j> {
             Part::Meanwhile { ready } => ready.get() && self.ahead.borrow().is_none(),
             // Whatever keeps batches waiting, the first lane waits for.
             Part::Second { over, .. } if over.get() || !have_room() || self.halt().is_some() => true,
-            Part::Second { gain, left, .. } => {
-                lanes::forced().is_none() && gain.borrow_mut().one_lane_is_to_be_tried(now, total, *left)
+            Part::Second { gain, rows, .. } => {
+                let left = rows.saturating_sub(total);
+                lanes::forced().is_none() && gain.borrow_mut().one_lane_is_to_be_tried(now, total, left)
             }
         }
     }
@@ -334,7 +344,7 @@ impl<'a, 'j> Walk<'a, 'j> {
     /// Takes back what was begun behind the last batch, but where the same walk goes on at once. Where that cannot be done its
     /// session is gone, and the server does it.
     async fn leave(&mut self) -> Ended {
-        if matches!(self.part, Part::Whole { .. }) {
+        if matches!(self.part, Part::Whole { .. } | Part::Meanwhile { .. }) {
             return Ended::Leaves;
         }
         self.ahead.take();
@@ -408,6 +418,9 @@ impl<'a, 'j> Walk<'a, 'j> {
             None => self.open().await?,
         };
         let batched = self.batch_of(&mut lane, order).await;
+        if !matches!(&lane, Lane::Atomic(lane) if lane.has_begun()) {
+            self.ahead.take();
+        }
         self.lane = Some(lane);
         batched
     }

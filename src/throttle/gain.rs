@@ -63,7 +63,7 @@ impl Gain {
         matches!(self.known, Known::Nothing | Known::Worth(true))
     }
 
-    /// Two lanes are at work, with about `left` rows left when they began. Whether one is to be tried, so that both can be
+    /// Two lanes are at work, and about `left` rows are left. Whether one is to be tried, so that both can be
     /// compared: there is enough left for it to matter. Never said twice.
     pub fn one_lane_is_to_be_tried(&mut self, now: Instant, rows: u64, left: u64) -> bool {
         let (Known::Nothing, Some(two)) = (self.known, self.speed(now, rows)) else { return false };

@@ -33,9 +33,9 @@ const DEAD_BAND: f64 = 0.25;
 /// The size of a lane's batches: begins at 1,000 rows, or at 100, and follows the duration of the batches before.
 ///
 /// It changes behind two batches in a row that were too short, or too long: a single stall of the server, a checkpoint say,
-/// tells nothing of the size. It grows by half at most, or to half of its target at once, and only behind batches that were at least half full: the last rows
-/// of a lane say nothing, but where many rows share one moment no batch is quite full. An order may be on its way before the
-/// duration of the batch before is known, so each change is taken from the size that was measured.
+/// tells nothing of the size. It grows by half at most, or to half of its target at once, and only behind batches that were at
+/// least half full: the last rows of a lane say nothing, but where many rows share one moment no batch is quite full. An order
+/// may be on its way before the duration of the batch before is known, so each change is taken from the size that was measured.
 ///
 /// It does not shrink for nothing: where batches of half the rows take almost as long, by a slow disk or a long way to the
 /// server, it goes back and rests there, however long they last.

@@ -97,6 +97,11 @@ pub trait AtomicLane: Send {
         self.commit(receipt).await
     }
 
+    /// Whether [`AtomicLane::commit_then`] began the order that follows, and nothing undid it since.
+    fn has_begun(&self) -> bool {
+        false
+    }
+
     /// How long the transaction of the last commit was open, at the most, however that ended; where one lock is the
     /// whole database's, how long it was held. Absent where it began when `change` was called.
     fn last_open(&self) -> Option<Duration> {

@@ -375,6 +375,10 @@ impl AtomicLane for Atomic {
         self.finish(receipt, Some(next)).await
     }
 
+    fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
     fn last_open(&self) -> Option<Duration> {
         self.last_open
     }

@@ -33,18 +33,15 @@ pub(crate) async fn divide(
     };
     let (query, place) = (shared.query(step)?, step.place(shared.database()));
     let (Some(sql), Some(lead)) = (query.peek_since(&peek, rows), query.lead()) else { return Ok(None) };
-    // Its own session: the first lane is at work. Where the table is not divided nobody needs it.
+    // The second lane's session, which ends with that lane.
     let mut held = shared.slot(SECOND_LANE).take().await?;
     let answers = held.read("divide", &place, &[&sql]).await.map_err(whole)?;
+    held.give_back();
     let Some(row) = answers.first().and_then(|answer| answer.rows.first()) else { return Ok(None) };
     let Some(text) = get::<Option<String>>(row, 0, &place)? else { return Ok(None) };
     let at = Position::From(codec::value(lead, text));
     // All that far share one value.
-    if before.as_ref() == Some(&at) {
-        return Ok(None);
-    }
-    held.give_back();
-    Ok(Some(at.to_cursor()))
+    Ok(if before.as_ref() == Some(&at) { None } else { Some(at.to_cursor()) })
 }
 
 /// Whether two lanes can work on the step here: neither can come upon a row of the other's, by foreign keys or by the order

@@ -25,7 +25,7 @@ pub(crate) async fn divide(
         return Ok(None);
     }
     let (query, from) = (shared.query(step)?, Position::from_cursor(from));
-    // Its own session: the first lane is at work.
+    // The second lane's session, which ends with that lane.
     let held = shared.slot(SECOND_LANE).take().await?;
     // A lane that is under way goes on as it went.
     let walk = match &from {
@@ -39,9 +39,7 @@ pub(crate) async fn divide(
         Walk::Physical => by_block(shared, &held, step, &query, from).await?,
         Walk::Keys => None,
     };
-    if at.is_some() {
-        held.give_back();
-    }
+    held.give_back();
     Ok(at.map(|at| at.to_cursor()))
 }
 

@@ -39,6 +39,10 @@ impl AtomicLane for FaultyAtomic {
         commit
     }
 
+    fn has_begun(&self) -> bool {
+        self.inner.has_begun()
+    }
+
     fn last_open(&self) -> Option<Duration> {
         self.inner.last_open()
     }

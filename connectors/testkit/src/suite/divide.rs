@@ -101,7 +101,7 @@ pub async fn the_first_lane_leaves_what_is_the_seconds(fixture: &dyn Fixture) {
     assert_eq!((i64::try_from(behind.changed).unwrap(), arena.count("item").await), (left - 30, 30));
 }
 
-/// The first lane works while a second one is got ready, and may come further than where that begins: nothing is left to it then.
+/// A lane that is opened with an end which it has passed finds nothing.
 pub async fn a_lane_beyond_its_end_has_nothing_left(fixture: &dyn Fixture) {
     let arena = Arena::new(fixture).await;
     arena.create(fixture, &table()).await;
