@@ -62,11 +62,11 @@ pub(super) async fn walk(job: &Job<'_>, pace: &Pace<'_>, before: u64, expected: 
             }
             Meanwhile::Opened(opened) => {
                 let left = rows.saturating_sub(total.get());
-                let ready = match opened {
+                let prepared = match opened {
                     Ok(()) => second.takes_its_place().await,
                     failed => failed,
                 };
-                match ready {
+                match prepared {
                     Ok(()) => divide(job, first.stands(), left, expected.exact).await,
                     Err(fault) => told(job, &fault),
                 }

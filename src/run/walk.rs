@@ -142,8 +142,8 @@ pub(super) struct Walk<'a, 'j> {
     size: BatchSize,
     /// Whether locked rows are passed over throughout, not only after one was met.
     skips: bool,
-    /// The order whose change went out behind the last commit: its transaction is open.
-    ahead: RefCell<Option<Order>>,
+    /// The most rows of the order whose change went out behind the last commit: its transaction is open.
+    ahead: Cell<Option<u32>>,
     /// Whether no batch was let through yet.
     first: Cell<bool>,
     /// Whether something went wrong that this walk leaves to another.
@@ -199,7 +199,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             total,
             size: if locks_all { size.carefully() } else { size },
             skips: locks == LockWait::Skip,
-            ahead: RefCell::new(None),
+            ahead: Cell::new(None),
             first: Cell::new(true),
             useless: false,
             done: Walked::default(),
@@ -220,7 +220,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             total: self.total,
             size: self.size.clone(),
             skips: false,
-            ahead: RefCell::new(None),
+            ahead: Cell::new(None),
             first: Cell::new(false),
             useless: false,
             done: Walked::default(),
@@ -331,7 +331,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             }
             Part::Whole { divides: None, .. } | Part::First { .. } => false,
             // What is under way comes to its end first.
-            Part::Meanwhile { ready } => ready.get() && self.ahead.borrow().is_none(),
+            Part::Meanwhile { ready } => ready.get() && self.ahead.get().is_none(),
             // Whatever keeps batches waiting, the first lane waits for.
             Part::Second { over, .. } if over.get() || !have_room() || self.halt().is_some() => true,
             Part::Second { gain, rows, .. } => {
@@ -379,7 +379,7 @@ impl<'a, 'j> Walk<'a, 'j> {
         }
         let order = self.order(&self.stand)?;
         // Batches have another size by now: what is under way is not taken back for that.
-        Ok(Order { rows_max: begun.map_or(order.rows_max, |begun| begun.rows_max), ..order })
+        Ok(Order { rows_max: begun.unwrap_or(order.rows_max), ..order })
     }
 
     /// What the next batch shall do where the walk stands like this, or why there is none.
@@ -452,7 +452,7 @@ impl<'a, 'j> Walk<'a, 'j> {
             }
             let stand = Stand { from: Some(from), ..self.behind(effect.changed, true) };
             let order = self.order(&stand).ok();
-            self.ahead.replace(order.clone());
+            self.ahead.set(order.as_ref().map(|order| order.rows_max));
             order
         };
         match lane {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forgetd_connector::walk::{NullSegment, Peek, Peeked, Position, Span};
-use forgetd_connector::{ColumnKind, Fault, Key, Next, Step, Value};
+use forgetd_connector::{Column, ColumnKind, Fault, Key, Next, Step, Value};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 
@@ -466,26 +466,26 @@ impl Walker {
 
 /// The key that a deleted row gave back; absent where it is NULL.
 pub(crate) fn read_returned_key(query: &Query, row: &Row, place: &str) -> Result<Option<Key>, Fault> {
-    let mut values = Vec::with_capacity(query.key().len());
-    for (n, column) in query.key().iter().enumerate() {
-        let value = match column.kind {
-            ColumnKind::Integer => get::<Option<i64>>(row, n, place)?.map(Value::Int),
-            _ => get::<Option<String>>(row, n, place)?.map(|text| codec::value(column, text)),
-        };
-        let Some(value) = value else { return Ok(None) };
-        values.push(value);
-    }
-    Ok(Some(Key(values)))
+    key_of(query, |n, column| match column.kind {
+        ColumnKind::Integer => Ok(get::<Option<i64>>(row, n, place)?.map(Value::Int)),
+        _ => read_text(column, row, n, place),
+    })
 }
 
 /// Reads a key from columns that hold its texts; absent where they are NULL.
 pub(crate) fn read_key(query: &Query, row: &Row, at: usize, place: &str) -> Result<Option<Key>, Fault> {
-    let mut values = vec![];
+    key_of(query, |n, column| read_text(column, row, at + n, place))
+}
+
+fn read_text(column: &Column, row: &Row, n: usize, place: &str) -> Result<Option<Value>, Fault> {
+    Ok(get::<Option<String>>(row, n, place)?.map(|text| codec::value(column, text)))
+}
+
+fn key_of(query: &Query, value: impl Fn(usize, &Column) -> Result<Option<Value>, Fault>) -> Result<Option<Key>, Fault> {
+    let mut values = Vec::with_capacity(query.key().len());
     for (n, column) in query.key().iter().enumerate() {
-        match get::<Option<String>>(row, at + n, place)? {
-            Some(text) => values.push(codec::value(column, text)),
-            None => return Ok(None),
-        }
+        let Some(value) = value(n, column)? else { return Ok(None) };
+        values.push(value);
     }
     Ok(Some(Key(values)))
 }
