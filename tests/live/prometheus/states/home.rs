@@ -1,7 +1,7 @@
 //! Databases that are away, and processes that do not agree.
 
 use super::{DUE, FRESH, LEASE, Scene, daily, until_clean};
-use crate::harness::{Clock, Database as _, Policy, Program, Server, Sqlite};
+use crate::harness::{Clock, Database as _, Policy, Program, Server, Session, Sqlite, until};
 use crate::serve::rollout;
 use crate::shop;
 
@@ -39,6 +39,10 @@ pub(super) fn down(scene: &Scene<'_>) {
     drop(program.call(&["run"]));
     scene.fires("ForgetdDatabaseDown");
     server.start();
+    // A standby that lost its primary looks for it every five seconds, and the run takes three.
+    let (session, follows) =
+        (Session::open(&server.url()), "select count(*) from pg_stat_replication where state = 'streaming'");
+    until("the standby follows", 60, || session.rows(follows)[0][0].as_deref() == Some("1"));
     until_clean(&Clock::Right, &program);
     scene.all_rest(&["ForgetdDatabaseDown"]);
     watched.end();
