@@ -9,7 +9,8 @@ pub(crate) enum Layout {
 
 /// A table of 180 bytes a row and three more indexes; of `rows` rows this share is due.
 pub(crate) fn fill(table: &str, rows: u64, due: f64, layout: Layout) -> Vec<String> {
-    let days = 30.0 / (1.0 - due);
+    // Whole seconds: a fraction of a day would be rounded away.
+    let seconds = (30.0 * 86_400.0 / (1.0 - due)).round();
     let place = match layout {
         Layout::Clustered => "n".to_owned(),
         // A prime: every place once, in no order.
@@ -26,7 +27,7 @@ pub(crate) fn fill(table: &str, rows: u64, due: f64, layout: Layout) -> Vec<Stri
              email varchar(120) not null, name varchar(80) not null, phone varchar(64) not null, payload varchar(200) not null)"
         ),
         format!(
-            "insert into {table} select n, now(6) - interval {days} day + interval ({place} / {rows} * {days} * 86400) second, \
+            "insert into {table} select n, now(6) - interval {seconds} second + interval ({place} / {rows} * {seconds}) second, \
              crc32(n) & 65535, concat(substr(sha2(n, 256), 1, 12), n, '@example.com'), concat('Name ', substr(sha2(n + 7, 256), 1, 10)), \
              concat('+1555', lpad(n % 10000000, 7, '0')), sha2(n * 3, 256) \
              from (select 1 + {} as n from {}) as numbers where n <= {rows} order by n",

@@ -9,6 +9,7 @@ pub(crate) struct Run {
     pub(crate) changed: u64,
     /// Rows of the largest batch.
     pub(crate) largest: u64,
+    pub(crate) lanes: u64,
 }
 
 /// How many rows a batch has.
@@ -43,9 +44,44 @@ pub(crate) enum Deed {
     Transform,
 }
 
-pub(crate) async fn run(url: &str, deed: Deed, batch: Batch) -> Run {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("forgetd.yaml");
+/// A policy that can be run: keys made, control tables installed, its one rule approved.
+pub(crate) struct Prepared {
+    folder: tempfile::TempDir,
+}
+
+// === impl Prepared ===
+
+impl Prepared {
+    pub(crate) fn new(url: &str, deed: Deed, batch: Batch) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("forgetd.yaml"), policy(deed, batch)).unwrap();
+        std::fs::write(folder.path().join("url"), format!("{url}?ssl-mode=disabled")).unwrap();
+        let prepared = Self { folder };
+        prepare(|| prepared.program(), prepared.folder.path());
+        prepared
+    }
+
+    fn program(&self) -> std::process::Command {
+        let mut program = command(&self.folder.path().join("forgetd.yaml"));
+        // As the image sets it.
+        program.env("MYSQL_ASYNC_BUFFER_SIZE_CAP", "65536");
+        program
+    }
+
+    pub(crate) async fn run(&self) -> Run {
+        let (seconds, peak_mib, line) = run_rule(|| self.program()).await;
+        Run {
+            seconds,
+            longest_ms: line["longest_tx_ms"].as_f64().unwrap(),
+            peak_mib,
+            changed: line["changed"].as_u64().unwrap(),
+            largest: line["batch_rows_max"].as_u64().unwrap(),
+            lanes: line["lanes"].as_u64().unwrap(),
+        }
+    }
+}
+
+fn policy(deed: Deed, batch: Batch) -> String {
     let (table, action) = match deed {
         Deed::Delete => ("event", "delete".to_owned()),
         Deed::Transform => {
@@ -55,28 +91,11 @@ pub(crate) async fn run(url: &str, deed: Deed, batch: Batch) -> Run {
         }
     };
     let throttle = batch.throttle();
-    let policy = format!(
+    format!(
         "version: 1\ninstance: bench\ndatabases:\n  db:\n    url: {{ file: url }}\n    throttle: {throttle}\n\
          evidence:\n  origin: example.com/forgetd/bench\n  signing_key: {{ file: key }}\n\
          pseudonym_keys: [{{ id: k1, domain: people, file: people.key }}]\n\
          rules:\n  - name: bench\n    table: {table}\n    keep_for: 30d\n    since: {{ column: at, zone: UTC }}\n    mode: enforce\n    \
          action: {action}\n"
-    );
-    std::fs::write(&config, policy).unwrap();
-    std::fs::write(folder.path().join("url"), format!("{url}?ssl-mode=disabled")).unwrap();
-    // As the image sets it.
-    let program = || {
-        let mut program = command(&config);
-        program.env("MYSQL_ASYNC_BUFFER_SIZE_CAP", "65536");
-        program
-    };
-    prepare(program, folder.path());
-    let (seconds, peak_mib, line) = run_rule(program).await;
-    Run {
-        seconds,
-        longest_ms: line["longest_tx_ms"].as_f64().unwrap(),
-        peak_mib,
-        changed: line["changed"].as_u64().unwrap(),
-        largest: line["batch_rows_max"].as_u64().unwrap(),
-    }
+    )
 }

@@ -1,5 +1,6 @@
 //! What stands beside forgetd: one statement, and the loop that everybody writes.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use mysql_async::prelude::Queryable as _;
@@ -7,8 +8,8 @@ use mysql_async::prelude::Queryable as _;
 use crate::server::Server;
 
 /// One DELETE of everything that is due.
-pub(crate) async fn single_delete(server: &Server) -> f64 {
-    timed(server, "delete from event where at < now(6) - interval 30 day").await
+pub(crate) async fn single_delete(server: &Server, at: SocketAddr) -> f64 {
+    timed(server, at, "delete from event where at < now(6) - interval 30 day").await
 }
 
 /// `DELETE .. LIMIT` until nothing goes.
@@ -37,11 +38,11 @@ pub(crate) async fn single_update(server: &Server) -> f64 {
         "update person set email = concat({email}, '@pseudonym.invalid'), name = {name}, phone = {phone} \
          where at < now(6) - interval 30 day"
     );
-    timed(server, &update).await
+    timed(server, server.address(), &update).await
 }
 
-async fn timed(server: &Server, statement: &str) -> f64 {
-    let mut conn = server.connect().await;
+async fn timed(server: &Server, at: SocketAddr, statement: &str) -> f64 {
+    let mut conn = server.connect_at(at).await;
     let started = Instant::now();
     conn.query_drop(statement).await.unwrap();
     let seconds = started.elapsed().as_secs_f64();

@@ -1,6 +1,6 @@
 //! A server of its own with durable settings, started from a copy of a prepared data directory for each measurement.
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,13 +28,16 @@ pub(crate) struct Base {
 pub(crate) struct Server {
     process: Child,
     port: u16,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 const USER: &str = "bench";
 
 /// How long a server may take to answer.
 const START_MAX: Duration = Duration::from_secs(120);
+
+/// How long deleted rows may take to be cleared away.
+const CLEARED_MAX: Duration = Duration::from_secs(60);
 
 impl Product {
     pub(crate) fn name(&self) -> &'static str {
@@ -85,6 +88,11 @@ fn find(folder: &Path, name: &str) -> PathBuf {
 }
 
 impl Base {
+    /// Which server it is for.
+    pub(crate) fn product(&self) -> &Product {
+        &self.product
+    }
+
     /// An empty server, filled by `fill`.
     pub(crate) async fn build(product: Product, fill: &[String]) -> Self {
         let folder = folder();
@@ -102,7 +110,7 @@ impl Base {
                 .arg(at)),
         }
         let base = Self { product, folder };
-        let server = base.start_in(&data, TempDir::new().unwrap()).await;
+        let mut server = base.start_in(&data, TempDir::new().unwrap()).await;
         let mut root = Conn::new(root_at(&data)).await.unwrap();
         for statement in [
             format!("create user {USER}@'127.0.0.1' identified by '{USER}'"),
@@ -118,7 +126,7 @@ impl Base {
         // Nothing is left for later that would be counted to whoever comes first.
         root.query_drop("set global innodb_fast_shutdown = 0").await.unwrap();
         drop(root.disconnect().await);
-        server.stop_in_peace();
+        server.end_in_peace();
         base
     }
 
@@ -141,6 +149,20 @@ impl Base {
 
     async fn start_in(&self, data: &Path, folder: TempDir) -> Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Server { process: self.spawn(data, port), port, folder };
+        self.until_it_answers(data).await;
+        server
+    }
+
+    /// Stops it and starts it again. It has nothing in memory then.
+    pub(crate) async fn restart(&self, server: &mut Server) {
+        let data = server.folder.path().join("data");
+        server.end_in_peace();
+        server.process = self.spawn(&data, server.port);
+        self.until_it_answers(&data).await;
+    }
+
+    fn spawn(&self, data: &Path, port: u16) -> Child {
         let mut command = self.product.command();
         command.args(["--user=root", "--bind-address=127.0.0.1", "--skip-name-resolve", "--server-id=1"]);
         command.arg(format!("--datadir={}", data.display())).arg(format!("--port={port}"));
@@ -148,14 +170,18 @@ impl Base {
         command.arg(format!("--log-error={}", data.join("errors").display()));
         // What a small production server has, and the binary log off on both.
         command.args(["--innodb-buffer-pool-size=2G", "--innodb-flush-log-at-trx-commit=1", "--skip-log-bin"]);
+        // What was in memory is not read again behind a start.
+        command.args(["--innodb-buffer-pool-load-at-startup=OFF", "--innodb-buffer-pool-dump-at-shutdown=OFF"]);
         // One that starts clears its folder for temporary tables.
         command.env("TMPDIR", data.parent().unwrap());
-        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let server = Server { process, port, _folder: folder };
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    async fn until_it_answers(&self, data: &Path) {
         let started = Instant::now();
         while started.elapsed() < START_MAX {
             if Conn::new(root_at(data)).await.is_ok() {
-                return server;
+                return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -168,12 +194,37 @@ impl Server {
         self.port
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
     pub(crate) fn url(&self) -> String {
-        format!("mysql://{USER}:{USER}@127.0.0.1:{}/people", self.port)
+        url_at(self.address())
     }
 
     pub(crate) async fn connect(&self) -> Conn {
-        Conn::new(Opts::from_url(&self.url()).unwrap()).await.unwrap()
+        self.connect_at(self.address()).await
+    }
+
+    /// By an address that leads to it.
+    pub(crate) async fn connect_at(&self, address: SocketAddr) -> Conn {
+        Conn::new(Opts::from_url(&url_at(address)).unwrap()).await.unwrap()
+    }
+
+    /// Pages read into its memory since it started, once nothing of what was deleted is left to be cleared away.
+    pub(crate) async fn pages_read(&self) -> u64 {
+        let mut conn = self.connect().await;
+        let started = Instant::now();
+        let left = "select count from information_schema.innodb_metrics where name = 'trx_rseg_history_len'";
+        while conn.query_first::<u64, _>(left).await.unwrap().is_some_and(|left| left > 0)
+            && started.elapsed() < CLEARED_MAX
+        {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let read: Option<(String, u64)> =
+            conn.query_first("show global status like 'Innodb_pages_read'").await.unwrap();
+        drop(conn.disconnect().await);
+        read.unwrap().1
     }
 
     /// Bytes of redo written so far.
@@ -186,7 +237,7 @@ impl Server {
         found.map_or(f64::NAN, |(_, bytes)| bytes as f64)
     }
 
-    fn stop_in_peace(mut self) {
+    fn end_in_peace(&mut self) {
         run(Command::new("kill").arg(self.process.id().to_string()));
         drop(self.process.wait());
     }
@@ -198,6 +249,11 @@ impl Drop for Server {
         drop(self.process.kill());
         drop(self.process.wait());
     }
+}
+
+/// Of a server behind this address, or behind one that leads to it.
+pub(crate) fn url_at(address: SocketAddr) -> String {
+    format!("mysql://{USER}:{USER}@{address}/people")
 }
 
 fn folder() -> TempDir {

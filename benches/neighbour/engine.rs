@@ -25,10 +25,14 @@ const BEFORE: Duration = Duration::from_secs(12);
 /// Transactions a second: some load, and far from all that two processors can do.
 const RATE: u32 = 300;
 
+/// How much longer than a purge the application works at most, with all that goes before and behind.
+const BEYOND: Duration = Duration::from_secs(600);
+
 /// One round of one policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
-    pub(crate) rows_per_second: f64,
+    pub(crate) rows: f64,
+    pub(crate) seconds: f64,
     pub(crate) longest_ms: f64,
     pub(crate) before: Latencies,
     pub(crate) during: Latencies,
@@ -69,17 +73,17 @@ impl Engine {
         }
     }
 
-    /// One round; nothing where the policy is none of this engine's.
-    pub(crate) async fn measure(&self, policy: Policy) -> Option<Cell> {
+    /// One round, in which forgetd is stopped behind `within`; nothing where the policy is none of this engine's.
+    pub(crate) async fn measure(&self, policy: Policy, within: Duration) -> Option<Cell> {
         match self {
             Self::Postgres { .. } if policy == Policy::PtArchiver => None,
-            Self::Postgres { server, rows } => Some(postgres(server, *rows, policy).await),
-            Self::MariaDb { base, rows } => Some(mariadb(base, *rows, policy).await),
+            Self::Postgres { server, rows } => Some(postgres(server, *rows, policy, within).await),
+            Self::MariaDb { base, rows } => Some(mariadb(base, *rows, policy, within).await),
         }
     }
 }
 
-async fn postgres(server: &Server, rows: u64, policy: Policy) -> Cell {
+async fn postgres(server: &Server, rows: u64, policy: Policy, within: Duration) -> Cell {
     let database = data::copy(server, data::Layout::Clustered).await;
     let session = server.connect(&database).await;
     session.client.batch_execute(&format!("create sequence new start {}", rows + 1)).await.unwrap();
@@ -87,13 +91,13 @@ async fn postgres(server: &Server, rows: u64, policy: Policy) -> Cell {
     let foreign = wait_quiet();
     let waits = long_lock_waits(&server.log());
 
-    let application = Pgbench::start(server.address().port(), &database, rows, RATE);
+    let application = Pgbench::start(server.address().port(), &database, rows, RATE, within + BEYOND);
     sleep(WARM).await;
     let began = wall();
     sleep(BEFORE).await;
     let from = wall();
     let purged = match &prepared {
-        Some(prepared) => prepared.run().await,
+        Some(prepared) => prepared.run(within).await,
         None if policy == Policy::Nobody => nothing().await,
         None => {
             let started = Instant::now();
@@ -113,19 +117,19 @@ async fn postgres(server: &Server, rows: u64, policy: Policy) -> Cell {
     cell(&purged, before, during, seen.errors, lock_waits, foreign)
 }
 
-async fn mariadb(base: &Base, rows: u64, policy: Policy) -> Cell {
+async fn mariadb(base: &Base, rows: u64, policy: Policy, within: Duration) -> Cell {
     let server = base.start("event").await;
     let url = format!("{}?ssl-mode=disabled", server.url());
     let prepared = prepared(policy, &url, "event", "{ column: at, zone: UTC }");
     let foreign = wait_quiet();
 
-    let application = Sysbench::start(server.port(), rows, RATE);
+    let application = Sysbench::start(server.port(), rows, RATE, within + BEYOND);
     sleep(WARM).await;
     let began = wall();
     sleep(BEFORE).await;
     let from = wall();
     let purged = match (&prepared, policy) {
-        (Some(prepared), _) => prepared.run().await,
+        (Some(prepared), _) => prepared.run(within).await,
         (None, Policy::Nobody) => nothing().await,
         (None, Policy::PtArchiver) => {
             let port = server.port();
@@ -171,8 +175,8 @@ fn all_at_once(rows: u64, started: Instant) -> Purged {
 }
 
 fn cell(purged: &Purged, before: Latencies, during: Latencies, errors: usize, lock_waits: f64, foreign: f64) -> Cell {
-    let rows_per_second = purged.rows / purged.seconds;
-    Cell { rows_per_second, longest_ms: purged.longest_ms, before, during, errors, lock_waits, foreign }
+    let Purged { rows, seconds, longest_ms, .. } = *purged;
+    Cell { rows, seconds, longest_ms, before, during, errors, lock_waits, foreign }
 }
 
 /// Seconds of the wall clock, which pgbench's log is written in.

@@ -1,8 +1,8 @@
 //! What an application feels while forgetd purges the very table that it works on: its latencies during the purge beside
 //! those just before, on the same server, at a fixed rate of transactions, and what each policy reaches in rows a second.
 //!
-//! `cargo bench --bench neighbour -- [--engine postgres|mariadb] [--rows N] [--rounds N] [--only POLICY] [--svg FILE]`. The
-//! application is pgbench or sysbench, two indexed reads, an UPDATE and an INSERT in a transaction on live rows; a latency
+//! `cargo bench --bench neighbour -- [--engine postgres|mariadb] [--rows N] [--rounds N] [--minutes N] [--only POLICY]
+//! [--svg FILE]`. The application is pgbench or sysbench, two indexed reads, an UPDATE and an INSERT in a transaction on live rows; a latency
 //! counts from the moment at which the transaction was to begin. Every measurement starts from a fresh copy of the same data.
 
 #![allow(
@@ -29,6 +29,7 @@ mod pgbench;
 #[allow(dead_code, reason = "another benchmark uses the rest")]
 mod policy;
 #[path = "../purge/process.rs"]
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod process;
 #[path = "../mysql/pt_archiver.rs"]
 mod pt_archiver;
@@ -41,6 +42,7 @@ mod spread;
 mod sysbench;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -58,6 +60,9 @@ struct Options {
     rows: u64,
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// A purge by forgetd that takes longer is stopped, and how much of it did not fit is said.
+    #[arg(long, default_value_t = 60)]
+    minutes: u64,
     /// The policies whose name holds this.
     #[arg(long, default_value = "")]
     only: String,
@@ -91,7 +96,7 @@ async fn bench(options: &Options, name: &str) {
     }
     for round in 1..=options.rounds {
         for policy in &policies {
-            if let Some(cell) = engine.measure(*policy).await {
+            if let Some(cell) = engine.measure(*policy, Duration::from_secs(60 * options.minutes)).await {
                 report.add(*policy, round, cell);
             }
         }

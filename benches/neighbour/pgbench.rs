@@ -1,6 +1,7 @@
 //! The application on PostgreSQL: pgbench, which logs each transaction.
 
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -25,13 +26,14 @@ commit;
 // === impl Pgbench ===
 
 impl Pgbench {
-    /// So many transactions a second on a table of `rows` rows, from eight sessions.
-    pub(crate) fn start(port: u16, database: &str, rows: u64, rate: u32) -> Self {
+    /// So many transactions a second on a table of `rows` rows, from eight sessions, for `within` at most.
+    pub(crate) fn start(port: u16, database: &str, rows: u64, rate: u32, within: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("script"), SCRIPT).unwrap();
         let errors = std::fs::File::create(folder.path().join("errors")).unwrap();
         let child = Command::new("pgbench")
-            .args(["-h", "127.0.0.1", "-U", "postgres", "-n", "-f", "script", "-c", "8", "-T", "3600", "-l"])
+            .args(["-h", "127.0.0.1", "-U", "postgres", "-n", "-f", "script", "-c", "8", "-l"])
+            .args(["-T", &within.as_secs().to_string()])
             .args(["-p", &port.to_string(), "-R", &rate.to_string(), "-D", &format!("rows={rows}"), database])
             .env("PGSSLMODE", "disable")
             .current_dir(folder.path())

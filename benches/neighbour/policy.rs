@@ -1,6 +1,8 @@
 //! Who purges meanwhile, and how.
 
-use crate::process::{command, prepare, run_rule};
+use std::time::Duration;
+
+use crate::process::{command, prepare, run_rule_within};
 
 /// What goes on beside the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +78,10 @@ impl Prepared {
         Self { folder }
     }
 
-    /// The whole program, as an operator starts it.
-    pub(crate) async fn run(&self) -> Purged {
+    /// The whole program, as an operator starts it, and stops it where it takes longer than `within`.
+    pub(crate) async fn run(&self, within: Duration) -> Purged {
         let config = self.folder.path().join("forgetd.yaml");
-        let (seconds, peak_mib, line) = run_rule(|| command(&config)).await;
+        let (seconds, peak_mib, line) = run_rule_within(|| command(&config), within).await;
         Purged {
             #[allow(clippy::cast_precision_loss, reason = "rows")]
             rows: line["changed"].as_u64().unwrap() as f64,

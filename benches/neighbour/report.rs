@@ -28,7 +28,7 @@ impl Report {
             "round {round}, {} beside {}: {:.0} rows/s, p99 {:.2} ms before and {:.2} ms during ({} transactions)",
             self.engine,
             policy.name(),
-            cell.rows_per_second,
+            speed(&cell),
             cell.before.percentile(99.0),
             cell.during.percentile(99.0),
             cell.during.count()
@@ -41,6 +41,8 @@ impl Report {
 
     pub(crate) fn print(&self) {
         println!("{}: half of {} rows due, medians [min-max] of {} rounds", self.engine, self.rows, self.rounds);
+        #[allow(clippy::cast_precision_loss, reason = "rows")]
+        let due = self.rows as f64 / 2.0;
         for (policy, cells) in &self.policies {
             let of = |f: &dyn Fn(&Cell) -> f64| spread(cells.iter().map(f).collect());
             let times = |percent| of(&|cell| ratio(cell, percent));
@@ -49,7 +51,7 @@ impl Report {
                 "  {}: {} rows/s; p50 {} x, p95 {} x, p99 {} x of before ({} ms then); longest transaction {:.0} ms; \
                  {} errors; {} by the server's record of lock waits; others used {:.0}% at most",
                 policy.name(),
-                median(cells, &|cell| cell.rows_per_second).round(),
+                median(cells, &speed).round(),
                 times(50.0),
                 times(95.0),
                 times(99.0),
@@ -59,6 +61,10 @@ impl Report {
                 self.waits(most(&|cell| cell.lock_waits)),
                 most(&|cell| cell.foreign) * 100.0
             );
+            for cell in cells.iter().filter(|cell| cell.rows > 0.0 && cell.rows < due) {
+                let (rows, minutes) = (cell.rows, cell.seconds / 60.0);
+                println!("    {rows:.0} of {due:.0} rows went in {minutes:.0} minutes; the others did not fit");
+            }
         }
     }
 
@@ -75,7 +81,7 @@ impl Report {
             .policies
             .iter()
             .map(|(policy, cells)| {
-                let speed = median(cells, &|cell| cell.rows_per_second);
+                let speed = median(cells, &speed);
                 (policy.name(), speed, median(cells, &|cell| ratio(cell, 99.0)))
             })
             .collect();
@@ -104,6 +110,11 @@ impl Report {
         chart.draw_series(points.iter().map(dot)).unwrap();
         root.present().unwrap();
     }
+}
+
+/// Rows a second.
+fn speed(cell: &Cell) -> f64 {
+    cell.rows / cell.seconds
 }
 
 fn ratio(cell: &Cell, percent: f64) -> f64 {

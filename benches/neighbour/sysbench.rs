@@ -1,6 +1,7 @@
 //! The application on MariaDB: sysbench, whose script logs each transaction.
 
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -60,14 +61,14 @@ end
 // === impl Sysbench ===
 
 impl Sysbench {
-    /// So many transactions a second on a table of `rows` rows, from eight sessions.
-    pub(crate) fn start(port: u16, rows: u64, rate: u32) -> Self {
+    /// So many transactions a second on a table of `rows` rows, from eight sessions, for `within` at most.
+    pub(crate) fn start(port: u16, rows: u64, rate: u32, within: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("application.lua"), SCRIPT).unwrap();
         let child = Command::new("sysbench")
             .args(["application.lua", "--db-driver=mysql", "--mysql-host=127.0.0.1", "--mysql-user=bench"])
-            .args(["--mysql-password=bench", "--mysql-db=people", "--events=0", "--time=3600"])
-            .arg("--mysql-ignore-errors=all")
+            .args(["--mysql-password=bench", "--mysql-db=people", "--events=0", "--mysql-ignore-errors=all"])
+            .arg(format!("--time={}", within.as_secs()))
             .args([&format!("--mysql-port={port}"), &format!("--nrows={rows}")])
             .args([&format!("--threads={SESSIONS}"), &format!("--each={}", f64::from(rate) / f64::from(SESSIONS))])
             .arg("run")

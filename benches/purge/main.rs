@@ -124,6 +124,8 @@ async fn bench(options: &Options) {
         Scene { old_snapshot: true, ..Scene::new(clustered, 1_000) },
         Scene { network, ..Scene::new(clustered, 1_000) },
         Scene { network, ..Scene::new(clustered, 10_000) },
+        Scene { network, ..Scene::by_default(clustered) },
+        Scene { network, ..Scene::by_default(scattered) },
         Scene { evidence: RowEvidence::Commitments, ..Scene::new(clustered, 10_000) },
         Scene { evidence: RowEvidence::Commitments, ..Scene::new(scattered, 10_000) },
     ];

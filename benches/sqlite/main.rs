@@ -19,6 +19,7 @@ mod methods;
 #[allow(dead_code, reason = "the other benchmark uses the rest")]
 mod policy;
 #[path = "../purge/process.rs"]
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod process;
 #[path = "../purge/spread.rs"]
 mod spread;

@@ -1,7 +1,7 @@
 //! Who purges, and how.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::data::open;
 use crate::policy::Prepared;
@@ -47,7 +47,7 @@ impl Method {
     /// The seconds that it takes, and the peak of its memory in MiB where it is a process of its own.
     pub(crate) async fn purge(self, path: &Path, prepared: Option<&Prepared>) -> (f64, f64) {
         if let Some(prepared) = prepared {
-            let purged = prepared.run().await;
+            let purged = prepared.run(Duration::MAX).await;
             return (purged.seconds, purged.peak_mib);
         }
         let path = path.to_owned();

@@ -22,7 +22,7 @@ all_benches() {
   : >"$results/results.txt"
   stage "bench purge" bench purge --rows 1000000 --rounds 5 --steady 20000000 --memory 1000000,5000000
   stage "bench transform" bench transform --rows 1000000
-  bench_mysql --rows 1000000 --transform-rows 200000 --rounds 5
+  bench_mysql --rows 1000000 --transform-rows 200000 --rounds 3 --scattered-rounds 1 --steady 1000000
   stage "bench sqlite" bench sqlite --rows 1000000 --rounds 5
   stage "bench mongodb" bench mongodb --rows 200000 --transform-rows 100000
   bench_neighbour --rows 1000000 --rounds 1 --svg "$results"

@@ -21,6 +21,7 @@ pub mod fault_point;
 mod finding;
 pub mod julian;
 mod lane;
+pub mod layout;
 mod lease;
 mod log;
 mod measure;

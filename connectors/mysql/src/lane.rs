@@ -38,7 +38,7 @@ use crate::connect::Held;
 use crate::connector::Shared;
 use crate::query::{self, Query};
 use crate::survey::{Survey, keyed};
-use crate::walk::{Counted, Planned, Walker, read_key, whole};
+use crate::walk::{Counted, Planned, Walk, Walker, layout, read_key, whole};
 use packet::{Packet, Tally};
 use reach::Reach;
 use write::{Computed, Wanted};
@@ -110,11 +110,15 @@ pub(crate) async fn open(
     let place = step.place(shared.database());
     keyed(step, &place)?;
     let until = divide::end(claim.until.as_ref(), &place)?;
-    let query = Arc::new(shared.query(step)?.until(until));
+    let turns = step.rewrite().is_none() && until.is_none() && claim.lane == FIRST_LANE;
+    let query = Arc::new(shared.query(step)?.until(until.as_ref()));
     let mut held = shared.slot(&claim.lane).take().await?;
     let (survey, walk) = shared.survey(&mut held, step, &query).await?;
     held.give_back();
-    let walker = Walker::new(step, Arc::clone(&query), walk, place.clone());
+    // A lane that ends behind a key goes by key.
+    let walk = if matches!(until, Some(Position::Keys { .. })) { Walk::Keys } else { walk };
+    let walker = Walker::new(step, Arc::clone(&query), (walk, until), place.clone());
+    let walker = if turns { walker.turning() } else { walker };
     let reach = Reach::new(query.has_neighbours());
     Ok(Box::new(Atomic {
         shared,
@@ -186,6 +190,9 @@ impl Atomic {
             }
         };
         fault_point::after("change")?;
+        if order.locks == LockWait::Skip {
+            self.walker.stays();
+        }
         self.walker.went(&planned, tally.rows, micros(began));
         self.bulk.read(tally.weighed.map_or(0, |(_, bytes)| bytes));
         self.reach.went(tally.reached.is_some());
@@ -203,6 +210,9 @@ impl Atomic {
         let mut held = self.shared.slot(&self.claim.lane).take().await?;
         self.shared.announce(&mut held).await?;
         let position = Position::from_cursor(order.from.as_ref());
+        if let Some(at) = self.walker.looks_at(&position, order.rows_max) {
+            self.look(&mut held, &at).await?;
+        }
         let planned = match self.walker.plan(&mut held, position, aim, Counted::Rows).await {
             Ok(planned) => planned,
             Err(fault) => {
@@ -217,6 +227,26 @@ impl Atomic {
         let mut tally = Tally::default();
         let read = answers.and_then(|answers| packet.read(answers, &self.about(order), &mut tally));
         Ok(Begun { held, order: order.clone(), planned, tally: read.map(|()| tally), began })
+    }
+
+    /// Looks at how the rows lie, and goes by key where they lie scattered. What cannot be seen is left as it is.
+    async fn look(&mut self, held: &mut Held, at: &Position) -> Result<(), Fault> {
+        let scattered = match layout::suits_keys(held, &self.query, at, &self.place).await {
+            Err(fault) if fault.class == FaultClass::Disconnected => return Err(fault),
+            Err(fault) => {
+                tracing::debug!(rule = self.step.rule, error = %fault, "how the rows lie is not seen");
+                false
+            }
+            Ok(scattered) => scattered,
+        };
+        self.walker.looked(scattered);
+        if scattered {
+            tracing::info!(
+                rule = self.step.rule,
+                "the walk goes by key from here on: rows lie scattered, and many of them are due"
+            );
+        }
+        Ok(())
     }
 
     /// Turn 1 of the order, if it can be sent without a look first. Not through a pooler, which would lend us its
@@ -397,6 +427,7 @@ impl AtomicLane for Atomic {
     async fn pass(&mut self, order: &Order) -> Result<(u64, Next), Fault> {
         self.open = None;
         self.forget().await;
+        self.walker.stays();
         let mut held = self.shared.slot(&self.claim.lane).take().await?;
         let position = Position::from_cursor(order.from.as_ref());
         let planned = self.walker.plan(&mut held, position, order.rows_max, Counted::Due).await?;

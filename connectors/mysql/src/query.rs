@@ -10,6 +10,7 @@ mod coarse;
 mod count;
 mod done;
 mod json;
+mod layout;
 mod lock;
 mod lookup;
 mod moment;
@@ -28,7 +29,8 @@ mod trial;
 mod undone;
 mod written;
 
-use forgetd_connector::{Cause, Column, ColumnKind, Fault, SinceColumn, Step, TableRef, Value, WhenNull};
+use forgetd_connector::walk::Position;
+use forgetd_connector::{Cause, Column, ColumnKind, Fault, Key, SinceColumn, Step, TableRef, Value, WhenNull};
 
 use crate::codec;
 use crate::flavour::Flavour;
@@ -53,6 +55,8 @@ pub(crate) struct Query {
     /// The column that counts where the leading one is NULL.
     other: Option<Column>,
     key: Vec<Column>,
+    /// The last key that lookups among all keys find, where that is not the last one there is.
+    until: Option<Key>,
     conditions: Vec<Condition>,
     predicate: String,
     /// The values of the predicate. The first are what the leading column is compared with.
@@ -158,6 +162,7 @@ impl Query {
             lead,
             other,
             key,
+            until: None,
             conditions,
             predicate,
             bound,
@@ -235,17 +240,15 @@ impl Query {
         self.bound.first(self.bounds)
     }
 
-    /// The same, whose lookups and spans end at a value of the leading column. The predicate stands beside them as it is.
-    pub(crate) fn until(mut self, until: Option<Value>) -> Self {
-        if let Some(lead) = &mut self.lead {
-            lead.until = until;
+    /// The same, whose lookups and spans end at a value of the leading column or behind a key. The predicate stands beside them as
+    /// it is.
+    pub(crate) fn until(mut self, until: Option<&Position>) -> Self {
+        match (until, &mut self.lead) {
+            (Some(Position::From(value)), Some(lead)) => lead.until = Some(value.clone()),
+            (Some(Position::Keys { after }), _) => self.until.clone_from(after),
+            _ => {}
         }
         self
-    }
-
-    /// The value of the leading column that lookups and spans end at, where that is not the cutoff.
-    pub(crate) fn ends(&self) -> Option<&Value> {
-        self.lead.as_ref()?.until.as_ref()
     }
 
     /// The table under its alias.

@@ -66,7 +66,7 @@ pub(crate) async fn open(
     let mut held = shared.lanes.take().await?;
     let (survey, walk) = shared.survey(&mut held, step, &query).await?;
     held.give_back();
-    let walker = Walker::new(step, Arc::clone(&query), walk, place.clone());
+    let walker = Walker::new(step, Arc::clone(&query), (walk, None), place.clone());
     let guard = match step.table.atomicity {
         Atomicity::Atomic => Guard::Locked,
         Atomicity::Sealed => Guard::Compared,

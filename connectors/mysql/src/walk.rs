@@ -1,14 +1,19 @@
 //! Where batches begin and end: looks ends of spans up ahead of time and keeps them bounded.
 //!
-//! Rows are walked by `since` where an index leads with it, else by key, which is how they lie.
+//! Rows are walked by `since` where an index leads with it, else by key, which is how they lie; and a delete turns to that where
+//! rows that follow each other by `since` turn out to lie scattered, and many of all are due.
 //!
 //! Usually a span is as many rows of the table as a batch may change, found by the index alone. Where few of those
 //! are due the span stretches; where exactness matters (small batches, after a row was refused) due rows are counted.
+
+pub(crate) mod layout;
+mod turning;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forgetd_connector::layout::Looks;
 use forgetd_connector::walk::{NullSegment, Peek, Peeked, Position, Span};
 use forgetd_connector::{Fault, FaultClass, Key, Next, Step, Value};
 use mysql_async::Row;
@@ -18,6 +23,8 @@ use crate::answer::{get, odd};
 use crate::codec;
 use crate::connect::Session;
 use crate::query::{Query, Sql};
+use crate::survey::walk_by_description;
+use turning::QUARTERS;
 
 /// Batches up to this size count due rows instead of all rows: poison is isolated by small batches.
 const EXACT_MAX: u32 = 64;
@@ -75,10 +82,17 @@ pub(crate) struct Walker {
     query: Arc<Query>,
     place: String,
     walk: Walk,
+    /// How the table's description has it walked.
+    described: Walk,
+    /// Whether an order was planned.
+    begun: bool,
+    looks: Looks,
     nulls: NullSegment,
     /// Where the lane ends, where that is before its last row.
-    until: Option<Value>,
+    until: Option<Position>,
     stretch: u64,
+    /// The same in quarters, where rows are walked by key because they lie scattered.
+    filling: u64,
     planned: Option<Planned>,
     ends: Ends,
     /// Set after a batch was refused or turned out too large, until one goes through.
@@ -119,11 +133,24 @@ impl Ends {
 // === impl Walker ===
 
 impl Walker {
-    /// A walk to where the query ends.
-    pub(crate) fn new(step: &Step, query: Arc<Query>, walk: Walk, place: String) -> Self {
+    /// A walk to its last row, or up to `until`, where the query ends too.
+    pub(crate) fn new(step: &Step, query: Arc<Query>, (walk, until): (Walk, Option<Position>), place: String) -> Self {
         let nulls = if step.walks_nulls() { NullSegment::Walked } else { NullSegment::Absent };
-        let (until, ends, counted) = (query.ends().cloned(), Ends::new(ENDS), Counted::Rows);
-        Self { query, place, walk, nulls, until, stretch: 1, planned: None, ends, counted }
+        Self {
+            query,
+            place,
+            walk,
+            described: walk_by_description(step),
+            begun: false,
+            looks: Looks::NEVER,
+            nulls,
+            until,
+            stretch: 1,
+            filling: QUARTERS,
+            planned: None,
+            ends: Ends::new(ENDS),
+            counted: Counted::Rows,
+        }
     }
 
     /// The span at the cursor. Takes a turn unless it was looked up before. `counted` may ask for an exact one.
@@ -136,8 +163,11 @@ impl Walker {
     ) -> Result<Planned, Fault> {
         let rows_max = rows_max.max(1);
         let counted = self.counting(rows_max, counted);
+        if !self.begun {
+            self.resumes(&position);
+        }
         let begin = self.begin(position);
-        if matches!((&begin, &self.until), (Position::From(from), Some(until)) if from == until) {
+        if self.until.as_ref() == Some(&begin) {
             return Err(odd(&self.place).with_detail("the lane is at its end"));
         }
         if let Some(planned) = self.known(&begin, rows_max, counted) {
@@ -280,6 +310,9 @@ impl Walker {
 
     /// The span at the cursor if it is known without a turn.
     pub(crate) fn ready(&self, position: Position, rows_max: u32) -> Option<Planned> {
+        if self.looks.now() {
+            return None;
+        }
         let (begin, rows_max, counted) =
             (self.begin(position), rows_max.max(1), self.counting(rows_max, Counted::Rows));
         self.known(&begin, rows_max, counted).cloned()
@@ -287,9 +320,10 @@ impl Walker {
 
     /// The span at a position. Where fewer rows remain than were asked for, a lane that ends before its last row ends there.
     fn span(&self, position: &Position, peeked: Peeked) -> Option<(Span, Option<Position>)> {
-        let peeked = match peeked {
-            Peeked::Since(None) => Peeked::Since(self.until.clone()),
-            found => found,
+        let peeked = match (peeked, &self.until) {
+            (Peeked::Since(None), Some(Position::From(until))) => Peeked::Since(Some(until.clone())),
+            (Peeked::Key(None), Some(Position::Keys { after })) => Peeked::Key(after.clone()),
+            (found, _) => found,
         };
         position.span(peeked, self.nulls)
     }
@@ -313,6 +347,7 @@ impl Walker {
     pub(crate) fn went(&mut self, planned: &Planned, changed: u64, micros: u64) {
         self.counted = Counted::Rows;
         self.planned = None;
+        self.looks.went(Instant::now().into_std());
         self.pace_rows(planned, changed, micros);
         self.follow(planned);
     }
@@ -334,6 +369,12 @@ impl Walker {
     /// How far the next batch may look.
     fn pace_rows(&mut self, planned: &Planned, changed: u64, micros: u64) {
         let rows_max = u64::from(planned.rows_max);
+        if self.turned() {
+            if planned.counted == Counted::Rows {
+                self.fill(changed, self.window(planned.rows_max));
+            }
+            return;
+        }
         if micros > SLOW_MICROS {
             self.stretch = (self.stretch / 2).max(1);
         } else if changed * 2 < rows_max && micros * 2 < SLOW_MICROS {
@@ -346,6 +387,7 @@ impl Walker {
     /// A row of the planned span was refused: the next spans are exact until one goes through. The span itself is
     /// kept, so that passing over it passes exactly what was refused.
     pub(crate) fn refused(&mut self) {
+        self.stays();
         self.counted = Counted::Due;
     }
 
@@ -353,12 +395,14 @@ impl Walker {
     pub(crate) fn overflowed(&mut self) {
         self.counted = Counted::Due;
         self.stretch = (self.stretch / 2).max(1);
+        self.filling = (self.filling / 2).max(QUARTERS);
         self.planned = None;
         self.ends = Ends::new(self.ends.most);
     }
 
     fn window(&self, rows_max: u32) -> u64 {
-        u64::from(rows_max) * self.stretch
+        let rows_max = u64::from(rows_max);
+        if self.turned() { rows_max * self.filling / QUARTERS } else { rows_max * self.stretch }.max(1)
     }
 
     async fn read(&self, session: &mut Session, sql: &Sql) -> Result<Vec<Row>, Fault> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use forgetd_connector::layout::SHARE_MIN;
 use forgetd_connector::{Cause, Fault, FaultClass, OnDelete, Step, TableRef};
 use tokio_postgres::Row;
 
@@ -11,9 +12,6 @@ use crate::walk::Walk;
 
 /// Below this correlation between physical order and `since`, a walk in order of `since` jumps over the heap.
 const CORRELATION_MIN: f64 = 0.9;
-
-/// Above this share of due rows, reading the whole table once is cheaper than jumping over it.
-pub(crate) const SHARE_MIN: f64 = 0.1;
 
 /// Tie groups above this size are searched for their keys again and again, unless the keys follow the heap.
 const TIES_MAX: f64 = 5_000.0;

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forgetd_connector::layout::Looks;
 use forgetd_connector::walk::{NullSegment, Peek, Peeked, Position, Span};
 use forgetd_connector::{Column, ColumnKind, Fault, Key, Next, Step, Value};
 use tokio::time::Instant;
@@ -24,7 +25,6 @@ use crate::connect::Session;
 use crate::query::{Query, Sql};
 use crate::survey::{Survey, get, odd, walk_by_description};
 pub(crate) use layout::Layout;
-use layout::Looks;
 use physical::Pace;
 
 /// Batches up to this size count due rows instead of all rows: poison is isolated by small batches.
@@ -379,7 +379,7 @@ impl Walker {
     pub(crate) fn went(&mut self, planned: &Planned, changed: u64, micros: u64) {
         self.counted = Counted::Rows;
         self.planned = None;
-        self.looks.went(Instant::now());
+        self.looks.went(Instant::now().into_std());
         if let Span::Physical { from, to } = planned.span {
             self.pace.went(from, to, changed, micros);
             return;

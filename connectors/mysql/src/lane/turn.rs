@@ -146,7 +146,8 @@ impl Atomic {
 
     /// Whether the rows are taken as one range, if they are neighbours: where nothing else is asked of them.
     fn reaches(&self, order: &Order) -> bool {
-        self.reach.takes() && self.in_one(order) && !self.checks(order) && order.locks == LockWait::Wait
+        let may = self.reach.takes() && !self.walker.turned();
+        may && self.in_one(order) && !self.checks(order) && order.locks == LockWait::Wait
     }
 
     /// Whether rows are read before they are written.

@@ -92,7 +92,7 @@ impl Query {
     /// The rows that a lookup of keys walks, whatever else holds for them.
     fn rows_of_keys(&self, peek: &Peek, sql: &mut Sql) -> Option<String> {
         if let Peek::Keys { after } = peek {
-            return Some(self.between_keys(None, after.as_ref(), None, sql));
+            return Some(self.between_keys(None, after.as_ref(), self.until.as_ref(), sql));
         }
         let lead = self.lead.as_ref()?;
         Some(match peek {

@@ -27,3 +27,4 @@ mod server_look;
 mod steps;
 mod tls;
 mod transform_look;
+mod turning;

@@ -1,26 +1,16 @@
 //! How the rows of a table lie, looked at while a lane works: statistics may be old, or were never made.
 
-use std::time::Duration;
-
 use forgetd_connector::Fault;
+use forgetd_connector::layout::{SHARE_MIN, as_float, share};
 use forgetd_connector::walk::{Peek, Position, Span};
-use tokio::time::Instant;
 
 use super::Walk;
 use crate::connect::Session;
 use crate::query::{LINE_BITS, Query, Sql};
-use crate::survey::{SHARE_MIN, Survey, get, odd};
-
-/// After so many batches the first look is taken: most runs are over by then. Where batches take long it comes earlier, for a
-/// lane that was divided looks no more.
-const FIRST: u32 = 8;
-const FIRST_WITHIN: Duration = Duration::from_millis(300);
-
-/// So many batches lie between two further looks.
-const EVERY: u32 = 256;
+use crate::survey::{Survey, get, odd};
 
 /// A table of which fewer blocks are ahead is not worth a look.
-const BLOCKS_MIN: u64 = 2_048;
+pub(super) const BLOCKS_MIN: u64 = 2_048;
 
 /// How many of the next rows in order of `since` are looked at, and how few of them say nothing.
 const NEXT: u64 = 500;
@@ -33,14 +23,6 @@ const BLOCKS: u64 = 8;
 /// Rows that fill so many times the blocks that they would fill together lie scattered.
 const SPREAD: f64 = 4.0;
 
-/// When a lane looks next.
-pub(crate) struct Looks {
-    /// In so many batches; absent: never again.
-    batches: Option<u32>,
-    /// Or behind the next batch after this.
-    at: Option<Instant>,
-}
-
 /// What was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Layout {
@@ -50,36 +32,6 @@ pub(crate) struct Layout {
     blocks: u64,
     rows: u64,
     due: u64,
-}
-
-// === impl Looks ===
-
-impl Looks {
-    pub(super) const NEVER: Self = Self { batches: None, at: None };
-
-    /// A lane over a table as large as this, which begins at `now`, looks.
-    pub(super) fn over(survey: &Survey, now: Instant) -> Self {
-        if survey.blocks < BLOCKS_MIN {
-            return Self::NEVER;
-        }
-        Self { batches: Some(FIRST), at: Some(now + FIRST_WITHIN) }
-    }
-
-    /// A batch ended at `now`.
-    pub(super) fn went(&mut self, now: Instant) {
-        let soon = self.at.is_some_and(|at| now >= at);
-        self.batches = self.batches.map(|batches| if soon { 0 } else { batches.saturating_sub(1) });
-    }
-
-    pub(super) fn now(&self) -> bool {
-        self.batches == Some(0)
-    }
-
-    /// Behind a look. A walk by physical row id takes no second one: the index of `since` is full of what it deleted, and a
-    /// walk that begins there then would go through all of that.
-    pub(super) fn looked(&mut self, walk: Walk, turns: bool) {
-        *self = Self { batches: (walk == Walk::Since && !turns).then_some(EVERY), at: None };
-    }
 }
 
 // === impl Layout ===
@@ -140,29 +92,20 @@ impl Layout {
 
     /// Whether rows that follow each other in order of `since` lie in more blocks than they fill.
     fn is_scattered(&self) -> bool {
-        let per_block = (as_float(self.rows) / as_float(self.blocks.max(1))).max(1.0);
+        let per_block = share(self.rows, self.blocks).max(1.0);
         let (rows, blocks) = self.next;
         rows >= NEXT_MIN && as_float(blocks) > SPREAD * (as_float(rows) / per_block).max(1.0)
     }
 
     /// The share of due rows in the table, or in what is ahead.
     fn share(&self) -> f64 {
-        as_float(self.due) / as_float(self.rows.max(1))
+        share(self.due, self.rows)
     }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a guess needs no exact numbers")]
-fn as_float(number: u64) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::Instant;
-
-    use super::{EVERY, FIRST, FIRST_WITHIN, Layout, Looks, Walk};
+    use super::{Layout, Walk};
 
     #[test]
     fn scattered_rows_of_which_many_are_due_are_walked_through_the_blocks() {
@@ -185,30 +128,5 @@ mod tests {
         );
         assert_eq!(seen(0).better(Walk::Keys), None);
         assert_eq!(Layout { blocks: 64, ..Layout::default() }.better(Walk::Physical), None, "nothing was met");
-    }
-
-    #[test]
-    fn a_lane_looks_early_and_then_rarely() {
-        let began = Instant::now();
-        let batches_until = |looks: &mut Looks, each: Duration| {
-            let mut batches = 0;
-            while !looks.now() && batches < 1_000 {
-                batches += 1;
-                looks.went(began + each * batches);
-            }
-            batches
-        };
-        let (fast, slow) = (Duration::from_millis(5), Duration::from_millis(200));
-        let first = || Looks { batches: Some(FIRST), at: Some(began + FIRST_WITHIN) };
-        assert_eq!(batches_until(&mut first(), fast), FIRST);
-        assert_eq!(batches_until(&mut first(), slow), 2, "before the table is divided");
-        let behind = |walk, turns| {
-            let mut looks = first();
-            looks.looked(walk, turns);
-            batches_until(&mut looks, slow)
-        };
-        assert_eq!(behind(Walk::Since, false), EVERY);
-        assert_eq!(behind(Walk::Since, true), 1_000, "it turned");
-        assert_eq!(behind(Walk::Physical, false), 1_000, "by physical row id it looks once");
     }
 }

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use forgetd_connector::bulk::Bulk;
+use forgetd_connector::layout::Looks;
 use forgetd_connector::{Cause, Effect, Fault, FaultClass, Key, Order};
 use rusqlite::{Connection, params_from_iter};
 
 use super::ground::{Ground, Problem, Watched};
-use super::layout::{self, Looks};
+use super::layout;
 use super::rewrite::{Rewritten, Wide, rewrite};
 use crate::codec;
 use crate::effect::Recorder;
@@ -152,7 +153,10 @@ fn walk_and_change(
         match next {
             // Not past rows that stay due: an order for one row is about that very row.
             Some(next) if done.changed == 0 && left == 0 && look.goes_on(window) => place = next,
-            next => return Ok(effect(done, unfit, order, next.as_ref())),
+            next => {
+                pace.looks.iter_mut().for_each(|looks| looks.went(Instant::now()));
+                return Ok(effect(done, unfit, order, next.as_ref()));
+            }
         }
     }
 }
@@ -162,11 +166,12 @@ fn begin(connection: &Connection, ground: &Ground, order: &Order, pace: &mut Pac
     let storage = ground.storage(connection)?;
     // What a lane that was under way passed over before is not known here.
     let fresh = order.from.is_none() && ground.scope.turns();
-    let looks = pace.looks.get_or_insert(if fresh { Looks::SOON } else { Looks::NEVER });
+    let looks = pace.looks.get_or_insert(if fresh { Looks::behind(layout::FIRST, None) } else { Looks::NEVER });
     let place = Place::resume(order.from.as_ref(), &ground.scope, storage.clone());
     match &place {
         // An order for one row is about that very row.
-        Place::Since(position) if order.rows_max > 1 && looks.due() => {
+        Place::Since(position) if order.rows_max > 1 && looks.now() => {
+            looks.looked(true);
             let turns = match layout::suits_rows(connection, &ground.scope, position) {
                 Err(error) if error::spoils_connection(&error) => return Err(error),
                 seen => seen.unwrap_or(false),
