@@ -50,9 +50,7 @@ impl Query {
     /// faster.
     pub(crate) fn delete_free(&self, locks: LockWait) -> Sql {
         if locks == LockWait::Wait && self.flavour().changes_at_once() {
-            let rows = self.rows_of(Carrier::Due.keys());
-            let text = format!("{}delete {ALIAS} from {rows} where {}", self.flavour().at_once(), self.predicate());
-            return self.with_predicate().say(text);
+            return self.delete_carried(Carrier::Due);
         }
         let text = format!(
             "{}delete {ALIAS} from ({}) as forgetd_free straight_join {}{} on {} where {}",
@@ -66,7 +64,7 @@ impl Query {
         self.with_predicate().say(text)
     }
 
-    /// Deletes carried rows, which are locked.
+    /// Deletes carried rows, which are locked or need not be.
     pub(crate) fn delete_carried(&self, carrier: Carrier) -> Sql {
         let (at_once, rows) = (self.flavour().at_once(), self.rows_of(carrier.keys()));
         let text = format!("{at_once}delete {ALIAS} from {rows}{}", self.still());
